@@ -1,0 +1,368 @@
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ApiTokenId, OrganizationId, UserId};
+
+/// What somebody may do in an organisation. The text form (`contacts:read`) is also the scope of an API token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Permission {
+    /// See contacts, their fields, tags, history and timeline.
+    ContactsRead,
+    /// Create and change contacts, their tags and their do-not-contact marks.
+    ContactsWrite,
+    /// Delete contacts.
+    ContactsDelete,
+    /// Import contacts.
+    ContactsImport,
+    /// Export contacts.
+    ContactsExport,
+    /// Define custom fields.
+    FieldsManage,
+    /// See segments and who is in them.
+    SegmentsRead,
+    /// Create, change, rebuild and delete segments.
+    SegmentsWrite,
+    /// See emails, sends and results.
+    EmailsRead,
+    /// Create, change and delete emails; send tests.
+    EmailsWrite,
+    /// Start, schedule, pause, resume and cancel sends.
+    EmailsSend,
+    /// See the suppression list.
+    SuppressionsRead,
+    /// Add to and take from the suppression list.
+    SuppressionsWrite,
+    /// Read captured mail.
+    InboxRead,
+    /// Delete captured mail.
+    InboxDelete,
+    /// See transports and sending domains.
+    SendingRead,
+    /// Configure transports and sending domains.
+    SendingManage,
+    /// See the organisation and its members.
+    MembersRead,
+    /// Add, change and remove members.
+    MembersManage,
+    /// See, create and revoke API tokens.
+    TokensManage,
+    /// Read the audit log.
+    AuditRead,
+    /// Change the organisation's settings.
+    OrganizationManage,
+}
+
+impl Permission {
+    /// Every permission with its text form.
+    pub const ALL: [(Self, &'static str); 22] = [
+        (Self::ContactsRead, "contacts:read"),
+        (Self::ContactsWrite, "contacts:write"),
+        (Self::ContactsDelete, "contacts:delete"),
+        (Self::ContactsImport, "contacts:import"),
+        (Self::ContactsExport, "contacts:export"),
+        (Self::FieldsManage, "fields:manage"),
+        (Self::SegmentsRead, "segments:read"),
+        (Self::SegmentsWrite, "segments:write"),
+        (Self::EmailsRead, "emails:read"),
+        (Self::EmailsWrite, "emails:write"),
+        (Self::EmailsSend, "emails:send"),
+        (Self::SuppressionsRead, "suppressions:read"),
+        (Self::SuppressionsWrite, "suppressions:write"),
+        (Self::InboxRead, "inbox:read"),
+        (Self::InboxDelete, "inbox:delete"),
+        (Self::SendingRead, "sending:read"),
+        (Self::SendingManage, "sending:manage"),
+        (Self::MembersRead, "members:read"),
+        (Self::MembersManage, "members:manage"),
+        (Self::TokensManage, "tokens:manage"),
+        (Self::AuditRead, "audit:read"),
+        (Self::OrganizationManage, "organization:manage"),
+    ];
+
+    /// The text form, such as `contacts:read`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(permission, _)| *permission == self)
+            .map_or("", |(_, text)| text)
+    }
+}
+
+/// The text names no permission.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no permission is called {0:?}; they look like contacts:read")]
+pub struct UnknownPermission(String);
+
+impl FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|(_, name)| *name == text.trim());
+        found
+            .map(|(permission, _)| *permission)
+            .ok_or_else(|| UnknownPermission(text.trim().to_owned()))
+    }
+}
+
+impl TryFrom<String> for Permission {
+    type Error = UnknownPermission;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Permission> for String {
+    fn from(permission: Permission) -> Self {
+        permission.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a member is in an organisation; each role may do all that the one before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Sees everything but members' secrets; changes nothing.
+    Viewer,
+    /// Does the daily work: contacts, segments, emails, sends.
+    Member,
+    /// Also deletes, exports, configures sending, and manages members, tokens and fields.
+    Admin,
+    /// Also changes the organisation itself.
+    Owner,
+}
+
+impl Role {
+    /// All roles, the least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
+
+    /// Whether the role includes a permission.
+    #[must_use]
+    pub fn allows(self, permission: Permission) -> bool {
+        self >= Self::least_for(permission)
+    }
+
+    fn least_for(permission: Permission) -> Self {
+        match permission {
+            Permission::ContactsRead
+            | Permission::SegmentsRead
+            | Permission::EmailsRead
+            | Permission::SuppressionsRead
+            | Permission::InboxRead
+            | Permission::SendingRead
+            | Permission::MembersRead => Self::Viewer,
+            Permission::ContactsWrite
+            | Permission::ContactsImport
+            | Permission::SegmentsWrite
+            | Permission::EmailsWrite
+            | Permission::EmailsSend
+            | Permission::SuppressionsWrite
+            | Permission::InboxDelete => Self::Member,
+            Permission::ContactsDelete
+            | Permission::ContactsExport
+            | Permission::FieldsManage
+            | Permission::SendingManage
+            | Permission::MembersManage
+            | Permission::TokensManage
+            | Permission::AuditRead => Self::Admin,
+            Permission::OrganizationManage => Self::Owner,
+        }
+    }
+
+    /// The name, in lower case.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// The text names no role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a role: expected owner, admin, member or viewer")]
+pub struct UnknownRole;
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text.trim())
+            .ok_or(UnknownRole)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who is behind an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Principal {
+    /// A person.
+    User {
+        /// Who.
+        id: UserId,
+    },
+    /// A program with an API token.
+    Token {
+        /// Which token.
+        id: ApiTokenId,
+    },
+    /// Somebody at the command line of the installation, or Mauntic itself: a worker, a relay.
+    System,
+}
+
+/// Somebody who acts within one organisation. Every use case takes one first and asks it for permission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    organization_id: OrganizationId,
+    principal: Principal,
+    role: Role,
+    scopes: Option<BTreeSet<Permission>>,
+}
+
+impl Actor {
+    /// A member of the organisation.
+    #[must_use]
+    pub fn user(organization_id: OrganizationId, user: UserId, role: Role) -> Self {
+        Self {
+            organization_id,
+            principal: Principal::User { id: user },
+            role,
+            scopes: None,
+        }
+    }
+
+    /// A token: what its role allows, narrowed to its scopes.
+    #[must_use]
+    pub fn token(
+        organization_id: OrganizationId,
+        token: ApiTokenId,
+        role: Role,
+        scopes: BTreeSet<Permission>,
+    ) -> Self {
+        Self {
+            organization_id,
+            principal: Principal::Token { id: token },
+            role,
+            scopes: Some(scopes),
+        }
+    }
+
+    /// Mauntic itself, or the operator at its command line: may do everything in that organisation.
+    #[must_use]
+    pub fn system(organization_id: OrganizationId) -> Self {
+        Self {
+            organization_id,
+            principal: Principal::System,
+            role: Role::Owner,
+            scopes: None,
+        }
+    }
+
+    /// The organisation that the actor acts in. Whatever it does stays within.
+    #[must_use]
+    pub fn organization_id(&self) -> OrganizationId {
+        self.organization_id
+    }
+
+    /// Who is acting.
+    #[must_use]
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// The role in the organisation.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether the actor may do something.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        let in_scope = self
+            .scopes
+            .as_ref()
+            .is_none_or(|scopes| scopes.contains(&permission));
+        in_scope && self.role.allows(permission)
+    }
+
+    /// The actor's organisation, if it may do something in it.
+    ///
+    /// # Errors
+    /// [`Forbidden`] if the role or the token's scopes do not include the permission.
+    pub fn require(&self, permission: Permission) -> Result<OrganizationId, Forbidden> {
+        if self.may(permission) {
+            Ok(self.organization_id)
+        } else {
+            Err(Forbidden(permission))
+        }
+    }
+}
+
+/// The actor may not do that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this needs the permission {0}")]
+pub struct Forbidden(pub Permission);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn organization() -> OrganizationId {
+        OrganizationId::from_uuid(Uuid::from_u128(1))
+    }
+
+    #[test]
+    fn every_permission_reads_back_from_its_text() {
+        for (permission, text) in Permission::ALL {
+            assert_eq!(text.parse(), Ok(permission));
+            assert_eq!(permission.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_role_may_all_that_the_lesser_ones_may() {
+        for (permission, _) in Permission::ALL {
+            let allowed = Role::ALL.map(|role| role.allows(permission));
+            assert!(allowed.is_sorted(), "{permission}");
+            assert!(allowed[3], "an owner may {permission}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_held_to_its_scopes_and_to_its_role() {
+        let id = ApiTokenId::from_uuid(Uuid::from_u128(2));
+        let scopes = BTreeSet::from([Permission::ContactsRead, Permission::ContactsDelete]);
+        let token = Actor::token(organization(), id, Role::Member, scopes);
+        assert_eq!(token.require(Permission::ContactsRead), Ok(organization()));
+        assert_eq!(
+            token.require(Permission::SegmentsRead),
+            Err(Forbidden(Permission::SegmentsRead))
+        );
+        assert_eq!(
+            token.require(Permission::ContactsDelete),
+            Err(Forbidden(Permission::ContactsDelete))
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! The shared kernel of Mauntic, and its Identity context.
+//!
+//! Every bounded context builds on what stands here:
+//!
+//! - [`Id`] and its aliases ([`ContactId`], [`EmailId`], …): ids that cannot be mixed up.
+//! - [`Clock`] and [`IdSource`]: time and ids as ports, so that rules are tested without waiting.
+//! - [`EmailAddress`], [`TimeZoneName`]: values that are valid once they exist.
+//! - [`Actor`], [`Role`], [`Permission`]: who acts, and what they may do.
+//! - [`Page`], [`PageSize`]: keyset pages.
+//! - [`Envelope`], [`Outbox`], [`Inbox`], [`Relay`]: events that commit with the change they tell of.
+//! - [`SecretKey`]: keys derived from the installation's one secret.
+//! - [`identity`]: organisations, users, memberships, API tokens and the audit log.
+//!
+//! ```
+//! use mauntic_core::EmailAddress;
+//!
+//! let address: EmailAddress = "Ann@Example.COM".parse()?;
+//! assert_eq!(address.as_str(), "Ann@example.com");
+//! assert_eq!(address.key(), "ann@example.com");
+//! # Ok::<(), mauntic_core::InvalidEmailAddress>(())
+//! ```
+//!
+//! # Features
+//! - `sqlite`, `postgres`: the `storage` module on that back end.
+//! - `testing`: manual clocks, counting ids and the conformance suites.
+
+mod actor;
+mod clock;
+mod email;
+mod error;
+mod event;
+mod id;
+pub mod identity;
+mod outbox;
+mod page;
+mod relay;
+mod secret;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod zone;
+
+pub use actor::{Actor, Forbidden, Permission, Principal, Role, UnknownPermission, UnknownRole};
+pub use clock::{Clock, IdSource, SystemClock, UuidV7Source};
+pub use email::{EmailAddress, InvalidEmailAddress};
+pub use error::StoreError;
+pub use event::{
+    Cause, DomainEvent, Envelope, EventHandler, HandlerError, Metadata, MismatchedEvent,
+};
+pub use id::{
+    ApiTokenId, AuditEntryId, CapturedMailId, ContactId, DeliveryId, EmailId, EmailVersionId,
+    EventId, HitId, Id, ImportId, InvalidId, OrganizationId, SegmentId, SendJobId, SendingDomainId,
+    TransportId, UserId, WorkerId, kind,
+};
+pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
+pub use page::{Page, PageSize};
+pub use relay::{Relay, RelayProgress};
+pub use secret::{InvalidSecret, SecretKey};
+pub use zone::{FixedZone, InvalidTimeZone, TimeZoneName, Zones};

@@ -1,0 +1,174 @@
+use std::fmt::Write as _;
+
+use sea_orm::{DbBackend, Statement, Value};
+
+/// How the two back ends differ. Nothing outside this module asks which database it is on, but for
+/// hot paths that have a PostgreSQL-only statement.
+///
+/// Statements written by hand use `$1`, `$2`, … for parameters: both back ends know them. Ids bind
+/// as `Uuid`; instants as microseconds (`i64`); JSON as text or `serde_json::Value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite 3.38 or newer.
+    Sqlite,
+    /// PostgreSQL 15 or newer.
+    Postgres,
+}
+
+/// The types that hand-written statements deal in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlType {
+    /// `uuid`; a 16-byte blob on SQLite.
+    Uuid,
+    /// Text.
+    Text,
+    /// A 64-bit integer; also instants, as microseconds.
+    BigInt,
+    /// A 64-bit floating-point number.
+    Double,
+    /// True or false.
+    Boolean,
+    /// A JSON document: `jsonb`, text on SQLite.
+    Json,
+}
+
+/// A column of a set of rows passed as one JSON parameter.
+pub type Column = (&'static str, SqlType);
+
+impl Dialect {
+    /// SeaORM's name for the back end.
+    #[must_use]
+    pub fn backend(self) -> DbBackend {
+        match self {
+            Self::Sqlite => DbBackend::Sqlite,
+            Self::Postgres => DbBackend::Postgres,
+        }
+    }
+
+    /// A statement written by hand with its parameters.
+    #[must_use]
+    pub fn statement(
+        self,
+        sql: impl Into<String>,
+        parameters: impl IntoIterator<Item = Value>,
+    ) -> Statement {
+        Statement::from_sql_and_values(self.backend(), sql, parameters)
+    }
+
+    /// The column type in a `CREATE TABLE`.
+    #[must_use]
+    pub fn type_name(self, sql_type: SqlType) -> &'static str {
+        match (self, sql_type) {
+            (Self::Postgres, SqlType::Uuid) => "uuid",
+            (Self::Sqlite, SqlType::Uuid) => "BLOB",
+            (_, SqlType::Text) => "TEXT",
+            (_, SqlType::BigInt) => "BIGINT",
+            (Self::Postgres, SqlType::Double) => "DOUBLE PRECISION",
+            (Self::Sqlite, SqlType::Double) => "REAL",
+            (_, SqlType::Boolean) => "BOOLEAN",
+            (Self::Postgres, SqlType::Json) => "JSONB",
+            (Self::Sqlite, SqlType::Json) => "TEXT",
+        }
+    }
+
+    /// A row source (`FROM …`) made of a JSON array of objects bound as parameter `number`, named `alias`.
+    ///
+    /// Ids in it are UUID text, JSON columns are nested JSON, missing keys are null. Bind the array as text.
+    #[must_use]
+    pub fn rows(self, number: usize, alias: &str, columns: &[Column]) -> String {
+        match self {
+            Self::Postgres => {
+                let mut list = String::new();
+                for (index, (name, sql_type)) in columns.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    let _ = write!(list, "{comma}{name} {}", self.type_name(*sql_type));
+                }
+                format!("jsonb_to_recordset(CAST(${number} AS jsonb)) AS {alias}({list})")
+            }
+            Self::Sqlite => {
+                let mut list = String::new();
+                for (index, (name, sql_type)) in columns.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    let value = match sql_type {
+                        SqlType::Uuid => format!("unhex(replace(value ->> '{name}', '-', ''))"),
+                        SqlType::Json => format!("value -> '{name}'"),
+                        _ => format!("value ->> '{name}'"),
+                    };
+                    let _ = write!(list, "{comma}{value} AS {name}");
+                }
+                format!("(SELECT {list} FROM json_each(${number})) AS {alias}")
+            }
+        }
+    }
+
+    /// A row source of one column `id` made of a JSON array of UUID texts bound as parameter `number`.
+    #[must_use]
+    pub fn ids(self, number: usize, alias: &str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "(SELECT CAST(value AS uuid) AS id FROM jsonb_array_elements_text(CAST(${number} AS jsonb))) AS {alias}"
+            ),
+            Self::Sqlite => format!(
+                "(SELECT unhex(replace(value, '-', '')) AS id FROM json_each(${number})) AS {alias}"
+            ),
+        }
+    }
+
+    /// Ends a `SELECT` of rows to claim: others skip rows that are being claimed.
+    #[must_use]
+    pub fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+            // One writer at a time: nobody else is claiming.
+            Self::Sqlite => "",
+        }
+    }
+
+    /// Ends a `SELECT` of rows that nobody else may change until the transaction ends.
+    #[must_use]
+    pub fn for_update(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR UPDATE",
+            Self::Sqlite => "",
+        }
+    }
+
+    /// A text in lower case, for A to Z only, which is the same on every back end and in every locale
+    /// (`str::to_ascii_lowercase`).
+    #[must_use]
+    pub fn ascii_lower(self, text: &str) -> String {
+        match self {
+            Self::Postgres => format!("lower(({text}) COLLATE \"C\")"),
+            Self::Sqlite => format!("lower({text})"),
+        }
+    }
+
+    /// A text that compares byte by byte.
+    #[must_use]
+    pub fn bytewise(self, text: &str) -> String {
+        match self {
+            Self::Postgres => format!("(({text}) COLLATE \"C\")"),
+            Self::Sqlite => format!("({text})"),
+        }
+    }
+
+    /// The position (from 1) of a text within another, 0 if it is not in it.
+    #[must_use]
+    pub fn position(self, haystack: &str, needle: &str) -> String {
+        match self {
+            Self::Postgres => format!("strpos({haystack}, {needle})"),
+            Self::Sqlite => format!("instr({haystack}, {needle})"),
+        }
+    }
+
+    /// Whether a text is an element of a JSON array column.
+    #[must_use]
+    pub fn json_array_has(self, array: &str, text: &str) -> String {
+        match self {
+            Self::Postgres => format!("({array} @> to_jsonb(CAST({text} AS text)))"),
+            Self::Sqlite => {
+                format!("EXISTS (SELECT 1 FROM json_each({array}) WHERE value = {text})")
+            }
+        }
+    }
+}

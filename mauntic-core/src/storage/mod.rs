@@ -1,0 +1,48 @@
+//! What the storage of every context shares: connections, the differences between the back ends,
+//! and the outbox and inbox tables.
+//!
+//! Each context has a [`Db`] of its own: on PostgreSQL a pool whose search path is the context's
+//! schema, on SQLite a file. Table names are never qualified.
+
+mod db;
+mod dialect;
+mod migrate;
+mod outbox;
+#[cfg(feature = "testing")]
+pub mod test_database;
+
+pub use db::{Db, DbOptions, DbTarget, InvalidDatabase, Txn};
+pub use dialect::{Column, Dialect, SqlType};
+pub use migrate::migrate;
+pub use outbox::{OutboxMigration, SeaOrmRelayStore, append_to_outbox, first_time};
+
+use chrono::{DateTime, Utc};
+
+use crate::StoreError;
+
+/// An instant as it is stored: microseconds since 1970, in a `BIGINT` column on both back ends.
+#[must_use]
+pub fn to_micros(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp_micros()
+}
+
+/// Reads an instant back.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if the number is beyond the calendar.
+pub fn from_micros(what: &'static str, micros: i64) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_micros(micros)
+        .ok_or_else(|| StoreError::corrupt(what, "an instant out of range"))
+}
+
+impl From<sea_orm::DbErr> for StoreError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::backend(error)
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::backend(error)
+    }
+}

@@ -1,0 +1,357 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
+};
+use serde_json::json;
+
+use super::{Column, Db, Dialect, SqlType, to_micros};
+use crate::{
+    DeadLetter, Envelope, EventId, OrganizationId, PendingDelivery, RelayStore, StoreError,
+};
+
+const EVENT: &[Column] = &[
+    ("id", SqlType::Uuid),
+    ("organization_id", SqlType::Uuid),
+    ("event_type", SqlType::Text),
+    ("envelope", SqlType::Json),
+    ("created_at", SqlType::BigInt),
+];
+
+/// Creates the outbox, its deliveries and the inbox. Every context's migrator starts with it.
+pub struct OutboxMigration;
+
+impl MigrationName for OutboxMigration {
+    fn name(&self) -> &'static str {
+        "m0001_outbox"
+    }
+}
+
+#[migration_async_trait::async_trait]
+impl MigrationTrait for OutboxMigration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
+        let dialect = match manager.get_database_backend() {
+            sea_orm::DbBackend::Postgres => Dialect::Postgres,
+            _ => Dialect::Sqlite,
+        };
+        let uuid = dialect.type_name(SqlType::Uuid);
+        let json = dialect.type_name(SqlType::Json);
+        let statements = [
+            format!(
+                "CREATE TABLE outbox (
+                    organization_id {uuid} NOT NULL, id {uuid} NOT NULL PRIMARY KEY,
+                    event_type TEXT NOT NULL, envelope {json} NOT NULL,
+                    created_at BIGINT NOT NULL, fanned_out BOOLEAN NOT NULL)"
+            ),
+            "CREATE INDEX outbox_new ON outbox (created_at, id) WHERE NOT fanned_out".to_owned(),
+            format!(
+                "CREATE TABLE outbox_delivery (
+                    organization_id {uuid} NOT NULL, event_id {uuid} NOT NULL, handler TEXT NOT NULL,
+                    due_at BIGINT, attempts INTEGER NOT NULL, last_error TEXT,
+                    PRIMARY KEY (event_id, handler))"
+            ),
+            "CREATE INDEX outbox_delivery_due ON outbox_delivery (due_at) WHERE due_at IS NOT NULL".to_owned(),
+            format!(
+                "CREATE TABLE inbox (handler TEXT NOT NULL, event_id {uuid} NOT NULL,
+                    handled_at BIGINT NOT NULL, PRIMARY KEY (handler, event_id))"
+            ),
+        ];
+        for statement in statements {
+            manager
+                .get_connection()
+                .execute_unprepared(&statement)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds events to the outbox of the transaction's context.
+///
+/// # Errors
+/// [`StoreError::Backend`].
+pub async fn append_to_outbox<C: ConnectionTrait>(
+    connection: &C,
+    dialect: Dialect,
+    envelopes: &[Envelope],
+) -> Result<(), StoreError> {
+    if envelopes.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = envelopes
+        .iter()
+        .map(|envelope| {
+            json!({
+                "id": envelope.id,
+                "organization_id": envelope.organization_id,
+                "event_type": envelope.event_type,
+                "envelope": envelope,
+                "created_at": to_micros(envelope.metadata.timestamp),
+            })
+        })
+        .collect();
+    let sql = format!(
+        "INSERT INTO outbox (id, organization_id, event_type, envelope, created_at, fanned_out)
+         SELECT id, organization_id, event_type, envelope, created_at, FALSE FROM {}",
+        dialect.rows(1, "r", EVENT)
+    );
+    let rows = serde_json::Value::from(rows).to_string();
+    connection
+        .execute_raw(dialect.statement(sql, [rows.into()]))
+        .await?;
+    Ok(())
+}
+
+/// Notes in the inbox that a handler deals with an event; `false` if it did so before.
+///
+/// # Errors
+/// [`StoreError::Backend`].
+pub async fn first_time<C: ConnectionTrait>(
+    connection: &C,
+    dialect: Dialect,
+    handler: &str,
+    event: EventId,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let statement = dialect.statement(
+        "INSERT INTO inbox (handler, event_id, handled_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        [handler.into(), event.as_uuid().into(), to_micros(now).into()],
+    );
+    Ok(connection.execute_raw(statement).await?.rows_affected() == 1)
+}
+
+/// The outbox of one context, as its [`Relay`](crate::Relay) sees it.
+pub struct SeaOrmRelayStore {
+    db: Db,
+}
+
+impl SeaOrmRelayStore {
+    /// The outbox in that database.
+    #[must_use]
+    pub fn new(db: Db) -> Arc<Self> {
+        Arc::new(Self { db })
+    }
+}
+
+#[async_trait]
+impl RelayStore for SeaOrmRelayStore {
+    async fn fan_out(
+        &self,
+        routes: &[(&'static str, &'static str)],
+        now: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        let dialect = self.db.dialect();
+        let any = "SELECT 1 FROM outbox WHERE NOT fanned_out LIMIT 1";
+        if self
+            .db
+            .reader()
+            .query_one_raw(dialect.statement(any, []))
+            .await?
+            .is_none()
+        {
+            return Ok(0);
+        }
+        let txn = self.db.begin().await?;
+        let pick = format!(
+            "SELECT id FROM outbox WHERE NOT fanned_out ORDER BY created_at, id LIMIT {limit}{}",
+            dialect.skip_locked()
+        );
+        let picked = txn
+            .query_all_raw(dialect.statement(
+                format!("UPDATE outbox SET fanned_out = TRUE WHERE id IN ({pick}) RETURNING id"),
+                [],
+            ))
+            .await?;
+        let ids = picked
+            .iter()
+            .map(|row| row.try_get::<uuid::Uuid>("", "id"))
+            .collect::<Result<Vec<_>, _>>()?;
+        let ids = json!(ids).to_string();
+        let routes: Vec<_> = routes
+            .iter()
+            .map(|(event, handler)| json!({"event_type": event, "handler": handler}))
+            .collect();
+        let routes = serde_json::Value::from(routes).to_string();
+        let route_columns: &[Column] = &[("event_type", SqlType::Text), ("handler", SqlType::Text)];
+        let sql = format!(
+            "INSERT INTO outbox_delivery (organization_id, event_id, handler, due_at, attempts)
+             SELECT o.organization_id, o.id, r.handler, $3, 0
+             FROM {} JOIN outbox o ON o.id = picked.id JOIN {} ON r.event_type = o.event_type",
+            dialect.ids(1, "picked"),
+            dialect.rows(2, "r", route_columns),
+        );
+        txn.execute_raw(dialect.statement(
+            sql,
+            [ids.clone().into(), routes.into(), to_micros(now).into()],
+        ))
+        .await?;
+        // Nobody wants it: it is done.
+        let unwanted = format!(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM {})
+             AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.event_id = outbox.id)",
+            dialect.ids(1, "picked")
+        );
+        txn.execute_raw(dialect.statement(unwanted, [ids.into()]))
+            .await?;
+        txn.commit().await?;
+        Ok(picked.len() as u64)
+    }
+
+    async fn claim(
+        &self,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<PendingDelivery>, StoreError> {
+        let dialect = self.db.dialect();
+        let due = "SELECT 1 FROM outbox_delivery WHERE due_at <= $1 LIMIT 1";
+        let due = dialect.statement(due, [to_micros(now).into()]);
+        if self.db.reader().query_one_raw(due).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let txn = self.db.begin().await?;
+        let sql = format!(
+            "UPDATE outbox_delivery SET due_at = $2 WHERE (event_id, handler) IN (
+                 SELECT event_id, handler FROM outbox_delivery WHERE due_at <= $1
+                 ORDER BY due_at, event_id LIMIT {limit}{})
+             RETURNING event_id, handler, attempts,
+                 (SELECT o.envelope FROM outbox o WHERE o.id = event_id) AS envelope",
+            dialect.skip_locked()
+        );
+        let parameters = [to_micros(now).into(), to_micros(lease_until).into()];
+        let rows = txn
+            .query_all_raw(dialect.statement(sql, parameters))
+            .await?;
+        let mut claimed = rows.iter().map(pending).collect::<Result<Vec<_>, _>>()?;
+        txn.commit().await?;
+        claimed.sort_by_key(|delivery| delivery.envelope.id);
+        Ok(claimed)
+    }
+
+    async fn done(&self, event: EventId, handler: &str) -> Result<(), StoreError> {
+        let dialect = self.db.dialect();
+        let txn = self.db.begin().await?;
+        // Two handlers of one event may finish at once: the row of the event puts them in order.
+        let lock = format!("SELECT 1 FROM outbox WHERE id = $1{}", dialect.for_update());
+        txn.query_one_raw(dialect.statement(lock, [event.as_uuid().into()]))
+            .await?;
+        txn.execute_raw(dialect.statement(
+            "DELETE FROM outbox_delivery WHERE event_id = $1 AND handler = $2",
+            [event.as_uuid().into(), handler.into()],
+        ))
+        .await?;
+        txn.execute_raw(dialect.statement(
+            "DELETE FROM outbox WHERE id = $1
+             AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.event_id = outbox.id)",
+            [event.as_uuid().into()],
+        ))
+        .await?;
+        txn.commit().await
+    }
+
+    async fn failed(
+        &self,
+        event: EventId,
+        handler: &str,
+        error: &str,
+        retry_at: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        let txn = self.db.begin().await?;
+        txn.execute_raw(self.db.dialect().statement(
+            "UPDATE outbox_delivery SET attempts = attempts + 1, last_error = $3, due_at = $4
+             WHERE event_id = $1 AND handler = $2",
+            [
+                event.as_uuid().into(),
+                handler.into(),
+                error.into(),
+                retry_at.map(to_micros).into(),
+            ],
+        ))
+        .await?;
+        txn.commit().await
+    }
+
+    async fn dead_letters(
+        &self,
+        organization: OrganizationId,
+        limit: u64,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT d.event_id, o.event_type, d.handler, d.attempts, d.last_error
+                 FROM outbox_delivery d JOIN outbox o ON o.id = d.event_id
+                 WHERE d.organization_id = $1 AND d.due_at IS NULL ORDER BY d.event_id LIMIT {limit}"
+            ),
+            [organization.as_uuid().into()],
+        );
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DeadLetter {
+                    event_id: EventId::from_uuid(row.try_get("", "event_id")?),
+                    organization_id: organization,
+                    event_type: row.try_get("", "event_type")?,
+                    handler: row.try_get("", "handler")?,
+                    attempts: attempts(row)?,
+                    last_error: row
+                        .try_get::<Option<String>>("", "last_error")?
+                        .unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+
+    async fn redrive(
+        &self,
+        organization: OrganizationId,
+        now: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let txn = self.db.begin().await?;
+        let done = txn
+            .execute_raw(self.db.dialect().statement(
+                "UPDATE outbox_delivery SET due_at = $2, attempts = 0
+                 WHERE organization_id = $1 AND due_at IS NULL",
+                [organization.as_uuid().into(), to_micros(now).into()],
+            ))
+            .await?;
+        txn.commit().await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn backlog(&self) -> Result<u64, StoreError> {
+        let statement = self.db.dialect().statement(
+            "SELECT (SELECT COUNT(*) FROM outbox WHERE NOT fanned_out)
+                  + (SELECT COUNT(*) FROM outbox_delivery WHERE due_at IS NOT NULL) AS waiting",
+            [],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        let waiting = row
+            .map(|row| row.try_get::<i64>("", "waiting"))
+            .transpose()?
+            .unwrap_or_default();
+        Ok(u64::try_from(waiting).unwrap_or_default())
+    }
+}
+
+fn attempts(row: &QueryResult) -> Result<u32, StoreError> {
+    let attempts: i32 = row.try_get("", "attempts")?;
+    u32::try_from(attempts).map_err(|error| StoreError::corrupt("event delivery", error))
+}
+
+fn pending(row: &QueryResult) -> Result<PendingDelivery, StoreError> {
+    let envelope: serde_json::Value = row.try_get("", "envelope")?;
+    Ok(PendingDelivery {
+        envelope: serde_json::from_value::<Envelope>(envelope)
+            .map_err(|error| StoreError::corrupt("event", error))?,
+        handler: row.try_get("", "handler")?,
+        attempts: attempts(row)?,
+    })
+}

@@ -1,0 +1,68 @@
+//! Databases for tests: a temporary folder, or a database of its own on the PostgreSQL server that
+//! `MAUNTIC_TEST_POSTGRES` names (a URL whose user may create databases).
+
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
+use tempfile::TempDir;
+
+use super::DbTarget;
+
+/// A database that only one test uses.
+pub struct TestDatabase {
+    /// Where it is.
+    pub target: DbTarget,
+    _folder: Option<TempDir>,
+}
+
+impl TestDatabase {
+    /// SQLite files in a new temporary folder, which goes with this value.
+    ///
+    /// # Panics
+    /// If the folder cannot be made.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let folder = TempDir::with_prefix("mauntic-test-").expect("a temporary folder can be made");
+        Self {
+            target: DbTarget::Sqlite(folder.path().to_owned()),
+            _folder: Some(folder),
+        }
+    }
+
+    /// A new database on the PostgreSQL server that `MAUNTIC_TEST_POSTGRES` names.
+    ///
+    /// # Panics
+    /// If the variable is not set or the server does not answer: tests of PostgreSQL are never skipped in silence.
+    pub async fn postgres() -> Self {
+        let server = std::env::var("MAUNTIC_TEST_POSTGRES").expect(
+            "MAUNTIC_TEST_POSTGRES must name a PostgreSQL server for tests; `cargo xtask test` starts one",
+        );
+        let name = format!("mauntic_test_{}", uuid::Uuid::from_u128(random()).simple());
+        let mut options = ConnectOptions::new(&server);
+        options
+            .sqlx_logging(false)
+            .max_connections(1)
+            .connect_timeout(Duration::from_secs(10));
+        let connection = Database::connect(options)
+            .await
+            .expect("the test server answers");
+        connection
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .expect("a test database can be made");
+        connection.close().await.expect("the connection closes");
+        let (base, _) = server
+            .rsplit_once('/')
+            .expect("the URL ends with a database");
+        Self {
+            target: DbTarget::Postgres(format!("{base}/{name}")),
+            _folder: None,
+        }
+    }
+}
+
+fn random() -> u128 {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system has random bytes");
+    u128::from_le_bytes(bytes)
+}

@@ -1,0 +1,162 @@
+use std::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::{OrganizationId, StoreError};
+
+/// The IANA name of a time zone, such as `Europe/Berlin`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TimeZoneName(String);
+
+impl TimeZoneName {
+    /// Coordinated universal time.
+    #[must_use]
+    pub fn utc() -> Self {
+        Self("UTC".to_owned())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The rules of the zone.
+    #[must_use]
+    pub fn time_zone(&self) -> TimeZone {
+        TimeZone::get(&self.0).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The calendar date in this zone at an instant.
+    #[must_use]
+    pub fn date_at(&self, at: DateTime<Utc>) -> NaiveDate {
+        let zoned = timestamp(at).to_zoned(self.time_zone());
+        let date = zoned.date();
+        NaiveDate::from_ymd_opt(
+            i32::from(date.year()),
+            u32::from(date.month().unsigned_abs()),
+            u32::from(date.day().unsigned_abs()),
+        )
+        .unwrap_or(at.date_naive())
+    }
+
+    /// The first instant of a calendar date in this zone. Where midnight is skipped by daylight
+    /// saving, that is the first instant after the gap.
+    #[must_use]
+    pub fn start_of(&self, date: NaiveDate) -> DateTime<Utc> {
+        let fallback = date.and_time(chrono::NaiveTime::MIN).and_utc();
+        let (Ok(year), Ok(month), Ok(day)) = (
+            i16::try_from(date.year()),
+            i8::try_from(date.month()),
+            i8::try_from(date.day()),
+        ) else {
+            return fallback;
+        };
+        jiff::civil::Date::new(year, month, day)
+            .and_then(|date| date.to_zoned(self.time_zone()))
+            .and_then(|midnight| midnight.start_of_day())
+            .ok()
+            .and_then(|start| DateTime::from_timestamp_micros(start.timestamp().as_microsecond()))
+            .unwrap_or(fallback)
+    }
+}
+
+fn timestamp(at: DateTime<Utc>) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(at.timestamp_micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+impl Default for TimeZoneName {
+    fn default() -> Self {
+        Self::utc()
+    }
+}
+
+/// The text is not a time zone known to the tz database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time zone: expected an IANA name such as Europe/Berlin")]
+pub struct InvalidTimeZone;
+
+impl FromStr for TimeZoneName {
+    type Err = InvalidTimeZone;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let zone = TimeZone::get(text.trim()).map_err(|_| InvalidTimeZone)?;
+        zone.iana_name()
+            .map(|name| Self(name.to_owned()))
+            .ok_or(InvalidTimeZone)
+    }
+}
+
+impl TryFrom<String> for TimeZoneName {
+    type Error = InvalidTimeZone;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<TimeZoneName> for String {
+    fn from(zone: TimeZoneName) -> Self {
+        zone.0
+    }
+}
+
+impl fmt::Display for TimeZoneName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Knows in which zone an organisation counts its days.
+#[async_trait]
+pub trait Zones: Send + Sync {
+    /// The zone of the organisation; UTC if the organisation is unknown.
+    async fn zone_of(&self, organization: OrganizationId) -> Result<TimeZoneName, StoreError>;
+}
+
+/// The same zone for every organisation, for programs that have only one.
+#[derive(Debug, Clone, Default)]
+pub struct FixedZone(pub TimeZoneName);
+
+#[async_trait]
+impl Zones for FixedZone {
+    async fn zone_of(&self, _: OrganizationId) -> Result<TimeZoneName, StoreError> {
+        Ok(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_starts_at_local_midnight() {
+        let berlin: TimeZoneName = "Europe/Berlin".parse().unwrap();
+        let date = NaiveDate::from_ymd_opt(2026, 7, 1).unwrap();
+        assert_eq!(
+            berlin.start_of(date).to_rfc3339(),
+            "2026-06-30T22:00:00+00:00"
+        );
+        assert_eq!(berlin.date_at(berlin.start_of(date)), date);
+    }
+
+    #[test]
+    fn a_skipped_midnight_starts_after_the_gap() {
+        // Clocks went from 00:00 to 01:00 on this day.
+        let santiago: TimeZoneName = "America/Santiago".parse().unwrap();
+        let date = NaiveDate::from_ymd_opt(2024, 9, 8).unwrap();
+        assert_eq!(
+            santiago.start_of(date).to_rfc3339(),
+            "2024-09-08T04:00:00+00:00"
+        );
+    }
+
+    #[test]
+    fn an_unknown_zone_is_refused() {
+        assert_eq!("Mars/Olympus".parse::<TimeZoneName>(), Err(InvalidTimeZone));
+    }
+}
