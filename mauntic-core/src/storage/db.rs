@@ -228,6 +228,8 @@ async fn connect_sqlite(
                 .pragma("cache_size", "-20000")
                 .pragma("temp_store", "memory")
                 .foreign_keys(true)
+                // `text REGEXP pattern`, by the same crate that evaluates rules in memory.
+                .with_regexp()
         });
     Ok(Database::connect(connect).await?)
 }
