@@ -1,1 +1,26 @@
-//! skeleton
+//! Emails, the send ledger, transports, tracking and suppression.
+//!
+//! - [`email`]: what is sent, in versions that never change once saved.
+//! - [`suppression`]: addresses that an organisation must not mail, whoever they belong to.
+//! - [`domain`]: domains that mail is sent from, with their DKIM keys.
+//! - [`tracking`]: opens, clicks and unsubscribes, told apart by human and machine.
+//! - [`event`]: what other contexts learn of it.
+//! - [`Audience`], [`ContactDirectory`]: what messaging asks of whoever keeps the contacts.
+//! - [`MessagingStore`]: the storage port; `storage` implements it on SQLite and PostgreSQL.
+//!
+//! # Features
+//! - `sqlite`, `postgres`: the `storage` module on that back end.
+//! - `testing`: the conformance suite of the storage port.
+
+mod audience;
+#[cfg(feature = "testing")]
+pub mod conformance;
+mod error;
+pub mod event;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod storage;
+mod store;
+
+pub use audience::{Audience, AudienceMember, ContactDirectory, Recipient};
+pub use error::{FieldProblem, MessagingError};
+pub use store::{MessagingStore, MessagingUnitOfWork};

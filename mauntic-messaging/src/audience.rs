@@ -1,0 +1,74 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use mauntic_core::{ContactId, EmailAddress, OrganizationId, SegmentId, StoreError, TimeZoneName};
+use serde_json::{Map, Value};
+
+/// A member of an audience: what the plan of a send must know of a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudienceMember {
+    /// Who.
+    pub contact_id: ContactId,
+    /// Where mail goes, if the contact has an address.
+    pub address: Option<EmailAddress>,
+    /// Whether the contact asked for no email.
+    pub do_not_contact: bool,
+}
+
+/// Knows who is in a segment.
+#[async_trait]
+pub trait Audience: Send + Sync {
+    /// How many members the segment has; `None` if the organisation has no such segment.
+    async fn size(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// The first `limit` members with ids above `after`, in the order of their ids.
+    async fn members(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        after: Option<ContactId>,
+        limit: u64,
+    ) -> Result<Vec<AudienceMember>, StoreError>;
+}
+
+/// A contact as a message sees it: freshly read, just before rendering.
+///
+/// `Debug` hides the fields and the address, so that personal data does not reach the logs.
+#[derive(Clone, PartialEq)]
+pub struct Recipient {
+    /// Who.
+    pub contact_id: ContactId,
+    /// Where mail goes, if the contact has an address.
+    pub address: Option<EmailAddress>,
+    /// What templates can show: core and custom fields by alias.
+    pub fields: Map<String, Value>,
+    /// Whether the contact asked for no email.
+    pub do_not_contact: bool,
+    /// The language the contact prefers, such as `pt_BR`.
+    pub locale: Option<String>,
+    /// The zone the contact lives in.
+    pub timezone: Option<TimeZoneName>,
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipient")
+            .field("contact_id", &self.contact_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Knows the contacts.
+#[async_trait]
+pub trait ContactDirectory: Send + Sync {
+    /// The organisation's contacts with these ids, in any order; those that are gone are left out.
+    async fn recipients(
+        &self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<Recipient>, StoreError>;
+}

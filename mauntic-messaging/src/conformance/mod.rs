@@ -1,0 +1,31 @@
+//! What every [`MessagingStore`](crate::MessagingStore) must do, as tests for any implementation.
+//!
+//! ```ignore
+//! async fn new_store() -> (Guard, Arc<dyn MessagingStore>) { … }
+//! mauntic_messaging::messaging_store_conformance!(new_store);
+//! ```
+
+pub mod transaction;
+
+/// Makes a test of each case. `$new_store` is an async function that returns whatever must outlive
+/// the store, and a fresh `Arc<dyn MessagingStore>`.
+#[macro_export]
+macro_rules! messaging_store_conformance {
+    ($new_store:ident) => {
+        $crate::messaging_store_conformance!(@cases $new_store, transaction: [
+            events_are_there_after_the_commit_only,
+            an_event_is_new_to_a_handler_once,
+        ]);
+    };
+    (@cases $new_store:ident, $module:ident: [$($case:ident),* $(,)?]) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let (_guard, store) = super::$new_store().await;
+                    $crate::conformance::$module::$case(store).await;
+                }
+            )*
+        }
+    };
+}

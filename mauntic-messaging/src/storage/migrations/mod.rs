@@ -1,0 +1,62 @@
+//! The tables of messaging, one file for each part of it.
+
+mod emails;
+mod sending;
+mod tracking;
+
+use mauntic_core::storage::{Dialect, OutboxMigration, SqlType};
+use sea_orm_migration::{
+    DbErr, MigrationTrait, MigratorTrait, SchemaManager,
+    sea_orm::ConnectionTrait as _,
+    sea_query::{DynIden, IntoIden as _},
+};
+
+/// Makes and changes the tables of messaging.
+pub struct MessagingMigrator;
+
+impl MigratorTrait for MessagingMigrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(OutboxMigration),
+            Box::new(emails::Emails),
+            Box::new(sending::Sending),
+            Box::new(tracking::Tracking),
+        ]
+    }
+
+    fn migration_table_name() -> DynIden {
+        "migrations".into_iden()
+    }
+}
+
+/// The column types of a back end, by the name that a statement gives them.
+struct Types {
+    uuid: &'static str,
+    json: &'static str,
+    bytes: &'static str,
+}
+
+fn types(manager: &SchemaManager<'_>) -> Types {
+    let dialect = match manager.get_database_backend() {
+        sea_orm::DbBackend::Postgres => Dialect::Postgres,
+        _ => Dialect::Sqlite,
+    };
+    Types {
+        uuid: dialect.type_name(SqlType::Uuid),
+        json: dialect.type_name(SqlType::Json),
+        bytes: match dialect {
+            Dialect::Postgres => "BYTEA",
+            Dialect::Sqlite => "BLOB",
+        },
+    }
+}
+
+async fn run(manager: &SchemaManager<'_>, statements: &[String]) -> Result<(), DbErr> {
+    for statement in statements {
+        manager
+            .get_connection()
+            .execute_unprepared(statement)
+            .await?;
+    }
+    Ok(())
+}

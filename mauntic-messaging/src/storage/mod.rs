@@ -1,0 +1,66 @@
+//! The storage of messaging on SQLite and PostgreSQL.
+
+mod migrations;
+mod unit_of_work;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mauntic_core::{
+    StoreError,
+    storage::{Db, DbOptions, DbTarget, SeaOrmRelayStore, migrate},
+};
+
+pub use migrations::MessagingMigrator;
+pub(crate) use unit_of_work::SeaOrmUnitOfWork;
+
+use crate::{MessagingStore, MessagingUnitOfWork};
+
+/// The name of the context's schema or file.
+const CONTEXT: &str = "messaging";
+
+/// Everything messaging knows, in one database.
+pub struct SeaOrmMessagingStore {
+    pub(crate) db: Db,
+}
+
+impl SeaOrmMessagingStore {
+    /// Connects to the context's database; [`migrate`](Self::migrate) makes its tables.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] if the database cannot be reached.
+    pub async fn connect(target: &DbTarget, options: DbOptions) -> Result<Arc<Self>, StoreError> {
+        let db = Db::connect(target, CONTEXT, options).await?;
+        Ok(Arc::new(Self { db }))
+    }
+
+    /// Brings the tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        migrate::<MessagingMigrator>(&self.db).await
+    }
+
+    /// The outbox as its relay sees it.
+    #[must_use]
+    pub fn relay(&self) -> Arc<SeaOrmRelayStore> {
+        SeaOrmRelayStore::new(self.db.clone())
+    }
+
+    /// The connection, for programs that look after the database itself.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+}
+
+#[async_trait]
+impl MessagingStore for SeaOrmMessagingStore {
+    async fn begin(&self) -> Result<Box<dyn MessagingUnitOfWork>, StoreError> {
+        Ok(Box::new(SeaOrmUnitOfWork {
+            txn: self.db.begin().await?,
+            dialect: self.db.dialect(),
+        }))
+    }
+}

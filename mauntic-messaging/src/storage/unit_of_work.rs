@@ -1,0 +1,48 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    Envelope, EventId, Inbox, Outbox, StoreError,
+    storage::{Dialect, Txn, append_to_outbox, first_time},
+};
+
+use crate::MessagingUnitOfWork;
+
+/// One transaction; it is every repository of its unit of work.
+pub(crate) struct SeaOrmUnitOfWork {
+    pub(crate) txn: Txn,
+    pub(crate) dialect: Dialect,
+}
+
+#[async_trait]
+impl MessagingUnitOfWork for SeaOrmUnitOfWork {
+    fn outbox(&mut self) -> &mut dyn Outbox {
+        self
+    }
+
+    fn inbox(&mut self) -> &mut dyn Inbox {
+        self
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.txn.commit().await
+    }
+}
+
+#[async_trait]
+impl Outbox for SeaOrmUnitOfWork {
+    async fn append(&mut self, envelopes: &[Envelope]) -> Result<(), StoreError> {
+        append_to_outbox(&*self.txn, self.dialect, envelopes).await
+    }
+}
+
+#[async_trait]
+impl Inbox for SeaOrmUnitOfWork {
+    async fn first_time(
+        &mut self,
+        handler: &'static str,
+        event: EventId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        first_time(&*self.txn, self.dialect, handler, event, now).await
+    }
+}

@@ -1,0 +1,22 @@
+use async_trait::async_trait;
+use mauntic_core::{Inbox, Outbox, StoreError};
+
+/// Keeps everything messaging knows.
+#[async_trait]
+pub trait MessagingStore: Send + Sync {
+    /// Begins a transaction, for writing.
+    async fn begin(&self) -> Result<Box<dyn MessagingUnitOfWork>, StoreError>;
+}
+
+/// One transaction over everything messaging stores. Dropping it rolls back.
+#[async_trait]
+pub trait MessagingUnitOfWork: Send {
+    /// The outbox, within this transaction.
+    fn outbox(&mut self) -> &mut dyn Outbox;
+
+    /// The inbox, within this transaction.
+    fn inbox(&mut self) -> &mut dyn Inbox;
+
+    /// Makes all changes permanent at once.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}

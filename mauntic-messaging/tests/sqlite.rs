@@ -1,0 +1,18 @@
+//! The storage port's contract on SQLite.
+#![cfg(all(feature = "sqlite", feature = "testing"))]
+
+use std::sync::Arc;
+
+use mauntic_core::storage::{DbOptions, test_database::TestDatabase};
+use mauntic_messaging::{MessagingStore, storage::SeaOrmMessagingStore};
+
+async fn new_store() -> (TestDatabase, Arc<dyn MessagingStore>) {
+    let database = TestDatabase::sqlite();
+    let store = SeaOrmMessagingStore::connect(&database.target, DbOptions::default())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    (database, store)
+}
+
+mauntic_messaging::messaging_store_conformance!(new_store);
