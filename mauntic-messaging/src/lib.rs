@@ -20,6 +20,7 @@ pub mod event;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;
+pub mod suppression;
 
 pub use audience::{Audience, AudienceMember, ContactDirectory, Recipient};
 pub use error::{FieldProblem, MessagingError};

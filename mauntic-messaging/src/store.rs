@@ -1,9 +1,14 @@
 use async_trait::async_trait;
 use mauntic_core::{Inbox, Outbox, StoreError};
 
+use crate::suppression::{SuppressionQueries, SuppressionRepository};
+
 /// Keeps everything messaging knows.
 #[async_trait]
 pub trait MessagingStore: Send + Sync {
+    /// The suppression list, for reading.
+    fn suppressions(&self) -> &dyn SuppressionQueries;
+
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn MessagingUnitOfWork>, StoreError>;
 }
@@ -11,6 +16,9 @@ pub trait MessagingStore: Send + Sync {
 /// One transaction over everything messaging stores. Dropping it rolls back.
 #[async_trait]
 pub trait MessagingUnitOfWork: Send {
+    /// The suppression list, within this transaction.
+    fn suppressions(&mut self) -> &mut dyn SuppressionRepository;
+
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;
 

@@ -5,6 +5,7 @@
 //! mauntic_messaging::messaging_store_conformance!(new_store);
 //! ```
 
+pub mod suppression;
 pub mod transaction;
 
 /// Makes a test of each case. `$new_store` is an async function that returns whatever must outlive
@@ -15,6 +16,12 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, transaction: [
             events_are_there_after_the_commit_only,
             an_event_is_new_to_a_handler_once,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, suppression: [
+            an_address_is_suppressed_in_its_organisation_alone,
+            an_address_keeps_its_first_entry,
+            an_erased_address_stays_suppressed,
+            the_list_pages_newest_first,
         ]);
     };
     (@cases $new_store:ident, $module:ident: [$($case:ident),* $(,)?]) => {

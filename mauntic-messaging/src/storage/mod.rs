@@ -1,6 +1,8 @@
 //! The storage of messaging on SQLite and PostgreSQL.
 
 mod migrations;
+pub(crate) mod sql;
+mod suppression;
 mod unit_of_work;
 
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use mauntic_core::{
 pub use migrations::MessagingMigrator;
 pub(crate) use unit_of_work::SeaOrmUnitOfWork;
 
-use crate::{MessagingStore, MessagingUnitOfWork};
+use crate::{MessagingStore, MessagingUnitOfWork, suppression::SuppressionQueries};
 
 /// The name of the context's schema or file.
 const CONTEXT: &str = "messaging";
@@ -57,6 +59,10 @@ impl SeaOrmMessagingStore {
 
 #[async_trait]
 impl MessagingStore for SeaOrmMessagingStore {
+    fn suppressions(&self) -> &dyn SuppressionQueries {
+        self
+    }
+
     async fn begin(&self) -> Result<Box<dyn MessagingUnitOfWork>, StoreError> {
         Ok(Box::new(SeaOrmUnitOfWork {
             txn: self.db.begin().await?,

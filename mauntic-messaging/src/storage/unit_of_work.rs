@@ -5,7 +5,7 @@ use mauntic_core::{
     storage::{Dialect, Txn, append_to_outbox, first_time},
 };
 
-use crate::MessagingUnitOfWork;
+use crate::{MessagingUnitOfWork, suppression::SuppressionRepository};
 
 /// One transaction; it is every repository of its unit of work.
 pub(crate) struct SeaOrmUnitOfWork {
@@ -15,6 +15,10 @@ pub(crate) struct SeaOrmUnitOfWork {
 
 #[async_trait]
 impl MessagingUnitOfWork for SeaOrmUnitOfWork {
+    fn suppressions(&mut self) -> &mut dyn SuppressionRepository {
+        self
+    }
+
     fn outbox(&mut self) -> &mut dyn Outbox {
         self
     }

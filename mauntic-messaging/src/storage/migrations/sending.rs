@@ -20,7 +20,7 @@ impl MigrationTrait for Sending {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let types = types(manager);
+        let _ = types(manager);
         let statements = [];
         run(manager, &statements).await
     }

@@ -1,0 +1,229 @@
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use mauntic_core::{
+    EmailAddress, OrganizationId, Page, PageSize, StoreError,
+    storage::{Column, SqlType, to_micros},
+};
+use sea_orm::{ConnectionTrait as _, QueryResult};
+use serde_json::{Value, json};
+
+use super::{
+    SeaOrmMessagingStore, SeaOrmUnitOfWork,
+    sql::{Parameters, Row as _, like_literal},
+};
+use crate::suppression::{
+    Suppression, SuppressionCursor, SuppressionFilter, SuppressionQueries, SuppressionReason,
+    SuppressionRepository, address_hash,
+};
+
+const ENTRY: &[Column] = &[
+    ("address_hash", SqlType::Text),
+    ("address_key", SqlType::Text),
+    ("reason", SqlType::Text),
+    ("source", SqlType::Text),
+    ("note", SqlType::Text),
+    ("created_at", SqlType::BigInt),
+];
+
+const COLUMNS: &str = "address_hash, address_key, reason, source, note, created_at";
+
+#[async_trait]
+impl SuppressionQueries for SeaOrmMessagingStore {
+    async fn filter_suppressed(
+        &self,
+        organization: OrganizationId,
+        address_keys: &[String],
+    ) -> Result<HashSet<String>, StoreError> {
+        if address_keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys: HashMap<String, &String> = address_keys
+            .iter()
+            .map(|key| (address_hash(key), key))
+            .collect();
+        let hashes: Vec<_> = keys
+            .keys()
+            .map(|hash| json!({"address_hash": hash}))
+            .collect();
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT s.address_hash FROM {} JOIN suppression s
+             ON s.organization_id = $1 AND s.address_hash = asked.address_hash",
+            dialect.rows(2, "asked", &ENTRY[..1])
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            Value::from(hashes).to_string().into(),
+        ];
+        let rows = self
+            .db
+            .reader()
+            .query_all_raw(dialect.statement(sql, parameters))
+            .await?;
+        let mut suppressed = HashSet::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(key) = keys.get(&row.text("address_hash")?) {
+                suppressed.insert((*key).clone());
+            }
+        }
+        Ok(suppressed)
+    }
+
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        address: &EmailAddress,
+    ) -> Result<Option<Suppression>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {COLUMNS} FROM suppression WHERE organization_id = $1 AND address_hash = $2"
+            ),
+            [
+                organization.as_uuid().into(),
+                address_hash(&address.key()).into(),
+            ],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(suppression).transpose()
+    }
+
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        filter: &SuppressionFilter,
+        after: Option<&SuppressionCursor>,
+        size: PageSize,
+    ) -> Result<Page<Suppression, SuppressionCursor>, StoreError> {
+        let mut parameters = Parameters::default();
+        let mut conditions = format!(
+            "organization_id = {}",
+            parameters.bind(organization.as_uuid())
+        );
+        if let Some(reason) = filter.reason {
+            conditions += &format!(" AND reason = {}", parameters.bind(reason.as_str()));
+        }
+        if let Some(search) = filter
+            .search
+            .as_deref()
+            .filter(|text| !text.trim().is_empty())
+        {
+            let pattern = format!("%{}%", like_literal(&search.trim().to_lowercase()));
+            conditions += &format!(
+                " AND address_key LIKE {} ESCAPE '\\'",
+                parameters.bind(pattern)
+            );
+        }
+        if let Some(cursor) = after {
+            conditions += &format!(
+                " AND (created_at, address_hash) < ({}, {})",
+                parameters.bind(to_micros(cursor.created_at)),
+                parameters.bind(cursor.address_hash.clone()),
+            );
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM suppression WHERE {conditions}
+             ORDER BY created_at DESC, address_hash DESC LIMIT {}",
+            size.overfetched()
+        );
+        let statement = parameters.statement(self.db.dialect(), sql);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let entries = rows.iter().map(suppression).collect::<Result<_, _>>()?;
+        Ok(Page::from_overfetched(
+            entries,
+            size,
+            |entry: &Suppression| SuppressionCursor {
+                created_at: entry.created_at,
+                address_hash: entry.address_hash.clone(),
+            },
+        ))
+    }
+}
+
+#[async_trait]
+impl SuppressionRepository for SeaOrmUnitOfWork {
+    async fn add(
+        &mut self,
+        organization: OrganizationId,
+        suppressions: &[Suppression],
+    ) -> Result<HashSet<String>, StoreError> {
+        if suppressions.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows: Vec<_> = suppressions
+            .iter()
+            .map(|entry| {
+                json!({
+                    "address_hash": entry.address_hash,
+                    "address_key": entry.address_key,
+                    "reason": entry.reason,
+                    "source": entry.source,
+                    "note": entry.note,
+                    "created_at": to_micros(entry.created_at),
+                })
+            })
+            .collect();
+        // In the order of the hashes, so that two such statements never wait for each other in a circle.
+        let sql = format!(
+            "INSERT INTO suppression (organization_id, {COLUMNS})
+             SELECT $1, {COLUMNS} FROM {} WHERE TRUE ORDER BY address_hash
+             ON CONFLICT DO NOTHING RETURNING address_hash",
+            self.dialect.rows(2, "r", ENTRY)
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            Value::from(rows).to_string().into(),
+        ];
+        let added = self
+            .txn
+            .query_all_raw(self.dialect.statement(sql, parameters))
+            .await?;
+        added.iter().map(|row| row.text("address_hash")).collect()
+    }
+
+    async fn remove(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+        reason: Option<SuppressionReason>,
+    ) -> Result<bool, StoreError> {
+        let mut parameters = Parameters::default();
+        let mut sql = format!(
+            "DELETE FROM suppression WHERE organization_id = {} AND address_hash = {}",
+            parameters.bind(organization.as_uuid()),
+            parameters.bind(address_hash),
+        );
+        if let Some(reason) = reason {
+            sql += &format!(" AND reason = {}", parameters.bind(reason.as_str()));
+        }
+        let statement = parameters.statement(self.dialect, sql);
+        Ok(self.txn.execute_raw(statement).await?.rows_affected() > 0)
+    }
+
+    async fn erase(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+    ) -> Result<bool, StoreError> {
+        let statement = self.dialect.statement(
+            "UPDATE suppression SET address_key = NULL, note = NULL
+             WHERE organization_id = $1 AND address_hash = $2",
+            [organization.as_uuid().into(), address_hash.into()],
+        );
+        Ok(self.txn.execute_raw(statement).await?.rows_affected() > 0)
+    }
+}
+
+fn suppression(row: &QueryResult) -> Result<Suppression, StoreError> {
+    Ok(Suppression {
+        address_key: row.find_text("address_key")?,
+        address_hash: row.text("address_hash")?,
+        reason: row
+            .text("reason")?
+            .parse()
+            .map_err(|error| StoreError::corrupt("suppression", error))?,
+        source: row.text("source")?,
+        note: row.find_text("note")?,
+        created_at: row.instant("created_at")?,
+    })
+}

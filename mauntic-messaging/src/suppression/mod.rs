@@ -1,0 +1,233 @@
+//! Addresses that an organisation must not mail.
+//!
+//! A suppression belongs to the address, not to a contact: it outlives the contact and holds for
+//! whoever is imported with the same address later.
+
+mod service;
+
+use std::{collections::HashSet, fmt, str::FromStr};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{EmailAddress, OrganizationId, Page, PageSize, StoreError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+pub use service::{ImportedSuppressions, NewSuppression, SuppressionService};
+
+/// Why an address must not be mailed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressionReason {
+    /// Its owner asked for no more mail.
+    Unsubscribed,
+    /// The receiving side says that there is no such mailbox.
+    HardBounce,
+    /// Its owner reported mail as spam.
+    Complaint,
+    /// Somebody in the organisation decided so.
+    Manual,
+    /// It came with a list of suppressed addresses.
+    Import,
+}
+
+impl SuppressionReason {
+    /// All reasons.
+    pub const ALL: [Self; 5] = [
+        Self::Unsubscribed,
+        Self::HardBounce,
+        Self::Complaint,
+        Self::Manual,
+        Self::Import,
+    ];
+
+    /// The name, such as `hard_bounce`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsubscribed => "unsubscribed",
+            Self::HardBounce => "hard_bounce",
+            Self::Complaint => "complaint",
+            Self::Manual => "manual",
+            Self::Import => "import",
+        }
+    }
+}
+
+impl fmt::Display for SuppressionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no reason for a suppression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a reason: expected unsubscribed, hard_bounce, complaint, manual or import")]
+pub struct UnknownReason;
+
+impl FromStr for SuppressionReason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text.trim())
+            .ok_or(UnknownReason)
+    }
+}
+
+/// What identifies an address in the list even when the address itself was erased: the SHA-256 hash
+/// of its [`key`](EmailAddress::key), in hexadecimal digits.
+#[must_use]
+pub fn address_hash(key: &str) -> String {
+    use std::fmt::Write as _;
+
+    let hash = Sha256::digest(key.as_bytes());
+    hash.iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// An address that must not be mailed. `Debug` hides the address.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Suppression {
+    /// The address's [`key`](EmailAddress::key); `None` once it was erased at its owner's request.
+    pub address_key: Option<String>,
+    /// See [`address_hash`].
+    pub address_hash: String,
+    /// Why.
+    pub reason: SuppressionReason,
+    /// Where it came from, such as `one-click`, `hand-over` or `api`.
+    pub source: String,
+    /// What somebody wants to remember about it.
+    pub note: Option<String>,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Suppression {
+    /// A suppression of an address, by its [`key`](EmailAddress::key).
+    #[must_use]
+    pub fn new(
+        address_key: String,
+        reason: SuppressionReason,
+        source: impl Into<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            address_hash: address_hash(&address_key),
+            address_key: Some(address_key),
+            reason,
+            source: source.into(),
+            note: None,
+            created_at: now,
+        }
+    }
+}
+
+impl fmt::Debug for Suppression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suppression")
+            .field("reason", &self.reason)
+            .field("source", &self.source)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which suppressions to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SuppressionFilter {
+    /// Part of the address.
+    pub search: Option<String>,
+    /// Only those with this reason.
+    pub reason: Option<SuppressionReason>,
+}
+
+/// Where the next page of suppressions starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuppressionCursor {
+    /// When the last one seen was added.
+    pub created_at: DateTime<Utc>,
+    /// Its hash, which decides among those of one instant.
+    pub address_hash: String,
+}
+
+/// Reads the list.
+#[async_trait]
+pub trait SuppressionQueries: Send + Sync {
+    /// Which of these address keys are suppressed. One query, however many they are.
+    async fn filter_suppressed(
+        &self,
+        organization: OrganizationId,
+        address_keys: &[String],
+    ) -> Result<HashSet<String>, StoreError>;
+
+    /// The entry of an address.
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        address: &EmailAddress,
+    ) -> Result<Option<Suppression>, StoreError>;
+
+    /// Entries, newest first.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        filter: &SuppressionFilter,
+        after: Option<&SuppressionCursor>,
+        size: PageSize,
+    ) -> Result<Page<Suppression, SuppressionCursor>, StoreError>;
+}
+
+/// Changes the list.
+#[async_trait]
+pub trait SuppressionRepository: Send {
+    /// Adds entries in one statement; an address that is there already keeps its entry. Returns the
+    /// hashes of those that are new.
+    async fn add(
+        &mut self,
+        organization: OrganizationId,
+        suppressions: &[Suppression],
+    ) -> Result<HashSet<String>, StoreError>;
+
+    /// Removes the entry of an address, by its hash; `false` if there is none. With a reason, only
+    /// an entry with that reason.
+    async fn remove(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+        reason: Option<SuppressionReason>,
+    ) -> Result<bool, StoreError>;
+
+    /// Forgets the address and keeps its hash, so that it stays suppressed; `false` if there is no entry.
+    async fn erase(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+    ) -> Result<bool, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_reads_back_from_its_name() {
+        for reason in SuppressionReason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+            let json = serde_json::to_value(reason).unwrap();
+            assert_eq!(json, reason.as_str());
+        }
+    }
+
+    #[test]
+    fn the_hash_is_the_sha_256_of_the_key() {
+        assert_eq!(
+            address_hash("ann@example.com"),
+            "71d4f55f72fa128dfb468a1a3901507c804b74316488744d769d7f4b16696476"
+        );
+    }
+}
