@@ -1,1 +1,39 @@
-//! skeleton
+//! Contacts, what is known about them, whether they may be written to, and which segments they are in.
+//!
+//! - [`Contact`]: a person; [`DoNotContact`]: where they must not be written to; [`Tag`]s.
+//! - [`Field`], [`FieldSet`]: what can be known; [`Value`]: what is known, read leniently from text
+//!   by [`Field::parse`] and kept in one fixed form.
+//! - [`CrmStore`], [`CrmUnitOfWork`]: the storage ports.
+//!
+//! ```
+//! use mauntic_crm::{FieldSet, ParseContext, Value};
+//!
+//! let fields = FieldSet::core();
+//! let country = fields.get("country").ok_or("core field")?;
+//! let germany = country.parse(" Germany ", &ParseContext::default())?;
+//! assert_eq!(germany, Value::text("DE"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//! - `sqlite`, `postgres`: the `storage` module on that back end.
+//! - `testing`: the conformance suite of the storage ports.
+
+mod contact;
+mod error;
+mod field;
+mod store;
+mod value;
+
+pub use contact::{
+    ChangeSet, Channel, ConsentChanged, Contact, ContactChange, ContactCreated, ContactDeleted,
+    ContactParts, ContactUpdated, DoNotContact, EVENT_BATCH, InvalidTag, Reason, Tag,
+    UnknownChannel, UnknownReason,
+};
+pub use error::CrmError;
+pub use field::{
+    Field, FieldAlias, FieldGroup, FieldOption, FieldSet, FieldType, InvalidFieldAlias,
+    UnknownFieldGroup, UnknownFieldType, core_fields,
+};
+pub use store::*;
+pub use value::{Country, DateOrder, FieldValues, InvalidValue, Number, ParseContext, Value};

@@ -1,0 +1,67 @@
+use mauntic_core::{ContactId, Forbidden, StoreError};
+
+use crate::{FieldAlias, InvalidTag, InvalidValue};
+
+/// Why a use case of the CRM did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CrmError {
+    /// The actor may not do it.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// There is no such contact, or it is another organisation's.
+    #[error("no contact has the id {0}")]
+    ContactNotFound(ContactId),
+    /// The contact has been changed since it was read.
+    #[error("the contact has been changed meanwhile: it is at version {current}")]
+    VersionMismatch {
+        /// The version that it is at.
+        current: i64,
+    },
+    /// Another contact has this value of a unique field.
+    #[error("another contact already has this value of {field}")]
+    Taken {
+        /// The alias of the field, such as `email`.
+        field: String,
+    },
+    /// A value does not suit its field.
+    #[error("the value of {field} is not valid: {reason}")]
+    InvalidValue {
+        /// The alias of the field.
+        field: String,
+        /// What is wrong.
+        reason: InvalidValue,
+    },
+    /// A tag cannot be called that.
+    #[error(transparent)]
+    InvalidTag(#[from] InvalidTag),
+    /// A field that must have a value has none.
+    #[error("the field {0} must have a value")]
+    Required(FieldAlias),
+    /// No field has this alias.
+    #[error("no field is called {0:?}")]
+    UnknownField(String),
+    /// The field is built in.
+    #[error("the field {0} is built in and cannot be changed or deleted")]
+    CoreField(FieldAlias),
+    /// A field, tag or other definition is not possible.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something else needs what was to be deleted.
+    #[error("{what} is used by {users}")]
+    InUse {
+        /// What was to be deleted.
+        what: String,
+        /// What needs it.
+        users: String,
+    },
+    /// More items than one call may have.
+    #[error("too many at once: at most {max}")]
+    TooMany {
+        /// The most.
+        max: usize,
+    },
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,227 @@
+use std::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Contact, ContactChange, FieldAlias, Tag};
+
+/// Which contacts a list has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContactFilter {
+    /// What the address, the first name or the last name starts with; two words are first and last
+    /// name, in any order. With `*` in front, what any of these three contains, which is slow on
+    /// large lists. Capitals (A to Z) do not matter.
+    pub search: Option<String>,
+    /// Only those with this tag.
+    pub tag: Option<Tag>,
+    /// Only the members of this segment.
+    pub segment: Option<SegmentId>,
+}
+
+/// What a list of contacts is sorted by; the id decides between equals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactSort {
+    /// When they were added, which is also the order of their ids.
+    #[default]
+    CreatedAt,
+    /// When they were last changed.
+    UpdatedAt,
+    /// Their address; those without one come last either way.
+    Email,
+    /// When they were last seen; those who never were come last either way.
+    LastActive,
+}
+
+/// One page of a list of contacts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContactListing {
+    /// Which contacts.
+    pub filter: ContactFilter,
+    /// In what order.
+    pub sort: ContactSort,
+    /// The other way round.
+    pub descending: bool,
+    /// Behind which contact the page starts.
+    pub after: Option<ContactCursor>,
+    /// How many.
+    pub size: PageSize,
+}
+
+/// Where the next page of a list of contacts starts. As text it is opaque, and shows no address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactCursor {
+    /// The instant that the last contact is sorted by, in microseconds.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub micros: Option<i64>,
+    /// The address key that the last contact is sorted by.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub email_key: Option<String>,
+    /// The last contact.
+    #[serde(rename = "i")]
+    pub id: ContactId,
+}
+
+impl ContactCursor {
+    /// Behind a contact in an order.
+    #[must_use]
+    pub fn behind(contact: &Contact, sort: ContactSort) -> Self {
+        let parts = contact.parts();
+        let micros = match sort {
+            ContactSort::UpdatedAt => Some(parts.updated_at.timestamp_micros()),
+            ContactSort::LastActive => parts.last_active_at.map(|at| at.timestamp_micros()),
+            ContactSort::CreatedAt | ContactSort::Email => None,
+        };
+        let email_key = match sort {
+            ContactSort::Email => parts.email.as_ref().map(mauntic_core::EmailAddress::key),
+            _ => None,
+        };
+        Self {
+            micros,
+            email_key,
+            id: parts.id,
+        }
+    }
+}
+
+impl fmt::Display for ContactCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        json.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The text is not the cursor of a list of contacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor: pass what the page before gave as its next")]
+pub struct InvalidCursor;
+
+impl FromStr for ContactCursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.is_ascii() || text.len() % 2 == 1 || text.len() > 2_048 {
+            return Err(InvalidCursor);
+        }
+        let bytes = (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16));
+        let bytes = bytes
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| InvalidCursor)?;
+        serde_json::from_slice(&bytes).map_err(|_| InvalidCursor)
+    }
+}
+
+/// That a contact has a value of a unique field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueKey {
+    /// Which contact.
+    pub contact_id: ContactId,
+    /// Of which field.
+    pub field: FieldAlias,
+    /// [`Value::key`](crate::Value::key) of the value; `None` gives the contact's key up.
+    pub key: Option<String>,
+}
+
+/// Reads contacts. Ids of another organisation are as good as unknown.
+#[async_trait]
+pub trait ContactQueries: Send + Sync {
+    /// The contacts with these ids, by id; unknown ones are left out.
+    async fn find_many(
+        &self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<Contact>, StoreError>;
+
+    /// The contacts with these [keys of addresses](mauntic_core::EmailAddress::key), by id.
+    async fn find_by_emails(
+        &self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<Vec<Contact>, StoreError>;
+
+    /// One page of contacts.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        listing: &ContactListing,
+    ) -> Result<Page<Contact, ContactCursor>, StoreError>;
+
+    /// One page of a contact's history, the latest first.
+    async fn history(
+        &self,
+        organization: OrganizationId,
+        contact: ContactId,
+        after: Option<Uuid>,
+        size: PageSize,
+    ) -> Result<Page<ContactChange, Uuid>, StoreError>;
+}
+
+/// Changes contacts, many at a time: each method is a fixed number of statements.
+#[async_trait]
+pub trait ContactRepository: Send {
+    /// The contacts with these ids, by id; nobody else can change them until the transaction ends.
+    async fn find_many_for_update(
+        &mut self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<Contact>, StoreError>;
+
+    /// The contacts with these [keys of addresses](mauntic_core::EmailAddress::key), by id; nobody
+    /// else can change them until the transaction ends.
+    async fn find_by_emails_for_update(
+        &mut self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<Vec<Contact>, StoreError>;
+
+    /// Adds contacts and returns the ids of those added; the address of each of the others is taken.
+    /// The transaction stays usable either way.
+    async fn insert_many(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &[Contact],
+    ) -> Result<Vec<ContactId>, StoreError>;
+
+    /// Replaces stored contacts. [`StoreError::Conflict`] if an address is taken: then nothing is
+    /// changed and the transaction stays usable. An unknown one is [`StoreError::Missing`].
+    async fn update_many(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &[Contact],
+    ) -> Result<(), StoreError>;
+
+    /// Deletes contacts and everything that hangs on them; returns those that were there.
+    async fn delete_many(
+        &mut self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<ContactId>, StoreError>;
+
+    /// Replaces the contacts' keys of unique fields, and returns those that another contact has,
+    /// which are not taken. A key given twice goes to the first contact.
+    async fn replace_keys(
+        &mut self,
+        organization: OrganizationId,
+        keys: &[UniqueKey],
+    ) -> Result<Vec<UniqueKey>, StoreError>;
+
+    /// Adds to the contacts' histories.
+    async fn record_changes(
+        &mut self,
+        organization: OrganizationId,
+        changes: &[ContactChange],
+    ) -> Result<(), StoreError>;
+
+    /// Notes that the contacts' rule segments must be checked again.
+    async fn mark_dirty(
+        &mut self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+        since: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+}

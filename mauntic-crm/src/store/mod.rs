@@ -1,0 +1,58 @@
+//! The storage ports: queries read what is committed, a unit of work writes.
+
+mod contacts;
+mod fields;
+mod tags;
+
+use async_trait::async_trait;
+use mauntic_core::{Inbox, Outbox, StoreError};
+
+pub use self::{
+    contacts::{
+        ContactCursor, ContactFilter, ContactListing, ContactQueries, ContactRepository,
+        ContactSort, InvalidCursor, UniqueKey,
+    },
+    fields::{FieldIndexes, FieldQueries, FieldRepository},
+    tags::{TagCount, TagQueries, TagRepository},
+};
+
+/// Keeps everything the CRM knows.
+#[async_trait]
+pub trait CrmStore: Send + Sync {
+    /// The committed contacts, for reading.
+    fn contacts(&self) -> &dyn ContactQueries;
+
+    /// The committed custom fields, for reading.
+    fn fields(&self) -> &dyn FieldQueries;
+
+    /// The indexes behind custom fields.
+    fn field_indexes(&self) -> &dyn FieldIndexes;
+
+    /// The committed tags, for reading.
+    fn tags(&self) -> &dyn TagQueries;
+
+    /// Begins a transaction, for writing.
+    async fn begin(&self) -> Result<Box<dyn CrmUnitOfWork>, StoreError>;
+}
+
+/// One transaction over everything the CRM stores. Dropping it rolls back.
+#[async_trait]
+pub trait CrmUnitOfWork: Send {
+    /// The contacts, within this transaction.
+    fn contacts(&mut self) -> &mut dyn ContactRepository;
+
+    /// The custom fields, within this transaction.
+    fn fields(&mut self) -> &mut dyn FieldRepository;
+
+    /// The tags, within this transaction.
+    fn tags(&mut self) -> &mut dyn TagRepository;
+
+    /// The outbox, within this transaction.
+    fn outbox(&mut self) -> &mut dyn Outbox;
+
+    /// The inbox, within this transaction.
+    fn inbox(&mut self) -> &mut dyn Inbox;
+
+    /// Makes all changes permanent at once.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
