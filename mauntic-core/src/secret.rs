@@ -74,7 +74,8 @@ impl SecretKey {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let hash = self.derive("fingerprint").0;
-        hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let head = hash.iter().take(8);
+        head.fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     /// HMAC-SHA256 over the bytes.

@@ -259,7 +259,7 @@ async fn connect_postgres(
         .max_connections(options.max_connections)
         .min_connections(0)
         .acquire_timeout(Duration::from_secs(30))
-        .idle_timeout(Duration::from_secs(300))
+        .idle_timeout(Duration::from_mins(5))
         .set_schema_search_path(context)
         .map_sqlx_postgres_opts(move |options| {
             options.application_name(&format!("mauntic-{context}"))

@@ -61,13 +61,12 @@ impl Dialect {
         match (self, sql_type) {
             (Self::Postgres, SqlType::Uuid) => "uuid",
             (Self::Sqlite, SqlType::Uuid) => "BLOB",
-            (_, SqlType::Text) => "TEXT",
+            (_, SqlType::Text) | (Self::Sqlite, SqlType::Json) => "TEXT",
             (_, SqlType::BigInt) => "BIGINT",
             (Self::Postgres, SqlType::Double) => "DOUBLE PRECISION",
             (Self::Sqlite, SqlType::Double) => "REAL",
             (_, SqlType::Boolean) => "BOOLEAN",
             (Self::Postgres, SqlType::Json) => "JSONB",
-            (Self::Sqlite, SqlType::Json) => "TEXT",
         }
     }
 
