@@ -22,6 +22,7 @@
 mod contact;
 mod error;
 mod field;
+pub mod import;
 mod store;
 mod value;
 
