@@ -325,7 +325,8 @@ struct MessageReader<'a>(&'a [u8]);
 
 impl<'a> HeaderStream<'a> for MessageReader<'a> {
     fn next_header(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let ends = |at: usize| self.0[at] == b'\n' && !matches!(self.0.get(at + 1), Some(b' ' | b'\t'));
+        let ends =
+            |at: usize| self.0[at] == b'\n' && !matches!(self.0.get(at + 1), Some(b' ' | b'\t'));
         let end = (0..self.0.len()).find(|at| ends(*at))?;
         let (field, rest) = self.0.split_at(end + 1);
         let colon = field.iter().position(|byte| *byte == b':')?;

@@ -4,6 +4,8 @@
 //! - [`suppression`]: addresses that an organisation must not mail, whoever they belong to.
 //! - [`domain`]: domains that mail is sent from, with their DKIM keys.
 //! - [`tracking`]: opens, clicks and unsubscribes, told apart by human and machine.
+//! - [`mime`], [`dkim`], [`dns`]: messages as they go over the wire, their signatures, and what DNS says of them.
+//! - [`token`]: what stands in tracking links and return paths.
 //! - [`event`]: what other contexts learn of it.
 //! - [`Audience`], [`ContactDirectory`]: what messaging asks of whoever keeps the contacts.
 //! - [`MessagingStore`]: the storage port; `storage` implements it on SQLite and PostgreSQL.
@@ -15,12 +17,16 @@
 mod audience;
 #[cfg(feature = "testing")]
 pub mod conformance;
+pub mod dkim;
+pub mod dns;
 mod error;
 pub mod event;
+pub mod mime;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;
 pub mod suppression;
+pub mod token;
 
 pub use audience::{Audience, AudienceMember, ContactDirectory, Recipient};
 pub use error::{FieldProblem, MessagingError};

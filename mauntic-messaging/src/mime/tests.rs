@@ -91,7 +91,7 @@ fn every_needed_header_stands_once() {
     assert_eq!(header(&raw, "From"), "\"Example News\" <news@example.com>");
     assert_eq!(header(&raw, "To"), "\"Ann Lee\" <ann@example.org>");
     assert_eq!(header(&raw, "Subject"), "Hello");
-    assert_eq!(header(&raw, "Date"), "Wed, 18 Nov 2026 10:26:40 +0000");
+    assert_eq!(header(&raw, "Date"), "Wed, 18 Nov 2026 11:06:40 +0000");
     assert_eq!(
         header(&raw, "Message-ID"),
         "<00000000000000000000000000000003@example.com>"
@@ -269,7 +269,7 @@ proptest! {
         if let Ok(raw) = message.build() {
             check_form(&raw);
             let names: Vec<String> = headers(&raw).into_iter().map(|(name, _)| name).collect();
-            prop_assert_eq!(names.len(), 15);
+            prop_assert_eq!(names.len(), 16);
             let parsed = MessageParser::new().parse(&raw).unwrap();
             prop_assert_eq!(parsed.to().unwrap().first().unwrap().address(), Some("ann@example.org"));
             prop_assert_eq!(parsed.from().unwrap().first().unwrap().address(), Some("news@example.com"));
