@@ -197,9 +197,8 @@ impl TokenSigner {
     /// # Errors
     /// [`InvalidToken`] for everything else.
     pub fn verify_return_path(&self, local_part: &str) -> Result<ReturnPath, InvalidToken> {
-        let digits = match local_part.as_bytes() {
-            [b'b' | b'B', b'+', digits @ ..] => digits,
-            _ => return Err(InvalidToken),
+        let [b'b' | b'B', b'+', digits @ ..] = local_part.as_bytes() else {
+            return Err(InvalidToken);
         };
         let bytes = from_base36(digits).ok_or(InvalidToken)?;
         let (ids, mac) = bytes.split_at(32);
