@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -230,6 +230,35 @@ pub enum Principal {
     System,
 }
 
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { id } => write!(f, "user:{id}"),
+            Self::Token { id } => write!(f, "token:{id}"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// The text names no principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a principal: expected user:ID, token:ID or system")]
+pub struct UnknownPrincipal;
+
+impl FromStr for Principal {
+    type Err = UnknownPrincipal;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("user", id)) => id.parse().map(|id| Self::User { id }).ok(),
+            Some(("token", id)) => id.parse().map(|id| Self::Token { id }).ok(),
+            None if text == "system" => Some(Self::System),
+            _ => None,
+        }
+        .ok_or(UnknownPrincipal)
+    }
+}
+
 /// Somebody who acts within one organisation. Every use case takes one first and asks it for permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -237,6 +266,7 @@ pub struct Actor {
     principal: Principal,
     role: Role,
     scopes: Option<BTreeSet<Permission>>,
+    address: Option<IpAddr>,
 }
 
 impl Actor {
@@ -248,6 +278,7 @@ impl Actor {
             principal: Principal::User { id: user },
             role,
             scopes: None,
+            address: None,
         }
     }
 
@@ -264,6 +295,7 @@ impl Actor {
             principal: Principal::Token { id: token },
             role,
             scopes: Some(scopes),
+            address: None,
         }
     }
 
@@ -275,7 +307,23 @@ impl Actor {
             principal: Principal::System,
             role: Role::Owner,
             scopes: None,
+            address: None,
         }
+    }
+
+    /// The same actor, calling from that address; it is kept in the audit log.
+    #[must_use]
+    pub fn calling_from(self, address: IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
+    }
+
+    /// Where the actor calls from, if over the network.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The organisation that the actor acts in. Whatever it does stays within.
@@ -339,6 +387,23 @@ mod tests {
             assert_eq!(text.parse(), Ok(permission));
             assert_eq!(permission.to_string(), text);
         }
+    }
+
+    #[test]
+    fn every_principal_reads_back_from_its_text() {
+        let id = Uuid::from_u128(7);
+        for principal in [
+            Principal::User {
+                id: UserId::from_uuid(id),
+            },
+            Principal::Token {
+                id: ApiTokenId::from_uuid(id),
+            },
+            Principal::System,
+        ] {
+            assert_eq!(principal.to_string().parse(), Ok(principal));
+        }
+        assert_eq!("user:".parse::<Principal>(), Err(UnknownPrincipal));
     }
 
     #[test]

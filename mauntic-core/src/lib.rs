@@ -39,9 +39,12 @@ mod secret;
 pub mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod use_case;
 mod zone;
 
-pub use actor::{Actor, Forbidden, Permission, Principal, Role, UnknownPermission, UnknownRole};
+pub use actor::{
+    Actor, Forbidden, Permission, Principal, Role, UnknownPermission, UnknownPrincipal, UnknownRole,
+};
 pub use clock::{Clock, IdSource, SystemClock, UuidV7Source};
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use error::StoreError;
@@ -57,4 +60,5 @@ pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
 pub use page::{Page, PageSize};
 pub use relay::{Relay, RelayProgress};
 pub use secret::{InvalidSecret, SecretKey};
+pub use use_case::{Access, Operator, UseCase};
 pub use zone::{FixedZone, InvalidTimeZone, TimeZoneName, Zones};

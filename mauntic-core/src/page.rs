@@ -2,8 +2,20 @@ use serde::{Deserialize, Serialize};
 
 /// How many rows a page holds: 1 to [`PageSize::MAX`], 50 unless told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "u16", into = "u16")]
 pub struct PageSize(u16);
+
+impl From<u16> for PageSize {
+    fn from(rows: u16) -> Self {
+        Self::clamped(usize::from(rows))
+    }
+}
+
+impl From<PageSize> for u16 {
+    fn from(size: PageSize) -> Self {
+        size.0
+    }
+}
 
 impl PageSize {
     /// The largest page.

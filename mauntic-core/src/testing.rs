@@ -1,4 +1,4 @@
-//! Time and ids that tests control.
+//! Time and ids that tests control, and what the conformance suites and access tests of all contexts share.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -53,4 +53,40 @@ impl IdSource for CountingIds {
     fn next(&self) -> Uuid {
         Uuid::from_u128(u128::from(self.0.fetch_add(1, Ordering::Relaxed) + 1))
     }
+}
+
+/// Makes a `#[tokio::test]` of each case of a conformance suite.
+///
+/// The suite's own macro calls it with an async function that makes a fresh store and what must live
+/// as long as it, the module of the cases, and their names; each case takes the store:
+///
+/// ```
+/// mod suite {
+///     pub async fn a_store_starts_empty(store: Vec<u8>) {
+///         assert!(store.is_empty());
+///     }
+/// }
+///
+/// async fn new_store() -> (Vec<u8>, ()) {
+///     (Vec::new(), ())
+/// }
+///
+/// mauntic_core::conformance_cases!(new_store, [suite], [a_store_starts_empty]);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! conformance_cases {
+    ($new_store:path, [$($suite:tt)+], $cases:tt) => {
+        $crate::conformance_cases!(@each $new_store, [$($suite)+], $cases);
+    };
+    (@each $new_store:path, $suite:tt, [$($case:ident),* $(,)?]) => {
+        $($crate::conformance_cases!(@one $new_store, $suite, $case);)*
+    };
+    (@one $new_store:path, [$($suite:tt)+], $case:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (store, _kept) = $new_store().await;
+            $($suite)+::$case(store).await;
+        }
+    };
 }

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use sea_orm::{DbBackend, Statement, Value};
+use sea_orm_migration::SchemaManager;
 
 /// How the two back ends differ. Nothing outside this module asks which database it is on, but for
 /// hot paths that have a PostgreSQL-only statement.
@@ -30,6 +31,8 @@ pub enum SqlType {
     Boolean,
     /// A JSON document: `jsonb`, text on SQLite.
     Json,
+    /// Bytes. In a set of rows they are `\x` and hexadecimal digits.
+    Bytes,
 }
 
 /// A column of a set of rows passed as one JSON parameter.
@@ -42,6 +45,15 @@ impl Dialect {
         match self {
             Self::Sqlite => DbBackend::Sqlite,
             Self::Postgres => DbBackend::Postgres,
+        }
+    }
+
+    /// The back end of a migration.
+    #[must_use]
+    pub fn of(manager: &SchemaManager) -> Self {
+        match manager.get_database_backend() {
+            DbBackend::Postgres => Self::Postgres,
+            _ => Self::Sqlite,
         }
     }
 
@@ -67,12 +79,15 @@ impl Dialect {
             (Self::Sqlite, SqlType::Double) => "REAL",
             (_, SqlType::Boolean) => "BOOLEAN",
             (Self::Postgres, SqlType::Json) => "JSONB",
+            (Self::Postgres, SqlType::Bytes) => "BYTEA",
+            (Self::Sqlite, SqlType::Bytes) => "BLOB",
         }
     }
 
     /// A row source (`FROM …`) made of a JSON array of objects bound as parameter `number`, named `alias`.
     ///
-    /// Ids in it are UUID text, JSON columns are nested JSON, missing keys are null. Bind the array as text.
+    /// Ids in it are UUID text, JSON columns are nested JSON; missing keys and JSON nulls are SQL nulls.
+    /// Bind the array as text.
     #[must_use]
     pub fn rows(self, number: usize, alias: &str, columns: &[Column]) -> String {
         match self {
@@ -90,7 +105,8 @@ impl Dialect {
                     let comma = if index == 0 { "" } else { ", " };
                     let value = match sql_type {
                         SqlType::Uuid => format!("unhex(replace(value ->> '{name}', '-', ''))"),
-                        SqlType::Json => format!("value -> '{name}'"),
+                        SqlType::Bytes => format!("unhex(substr(value ->> '{name}', 3))"),
+                        SqlType::Json => format!("nullif(value -> '{name}', 'null')"),
                         _ => format!("value ->> '{name}'"),
                     };
                     let _ = write!(list, "{comma}{value} AS {name}");

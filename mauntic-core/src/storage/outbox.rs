@@ -37,10 +37,7 @@ impl MigrationTrait for OutboxMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let dialect = match manager.get_database_backend() {
-            sea_orm::DbBackend::Postgres => Dialect::Postgres,
-            _ => Dialect::Sqlite,
-        };
+        let dialect = Dialect::of(manager);
         let uuid = dialect.type_name(SqlType::Uuid);
         let json = dialect.type_name(SqlType::Json);
         let statements = [

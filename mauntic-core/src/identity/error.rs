@@ -1,0 +1,73 @@
+use super::{HashingFailed, NoRandomness, Refusal};
+use crate::{Forbidden, OrganizationId, Permission, Role, StoreError, UserId};
+
+/// Why a use case of Identity did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The actor may not do that.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// Nobody gives away more than they have.
+    #[error("a token cannot be given the permission {0}, which its creator does not have")]
+    BeyondOwnScope(Permission),
+    /// A scope that its role does not include would never work.
+    #[error("the role {1} does not include the permission {0}")]
+    BeyondRole(Permission, Role),
+    /// Only the person themself, or the operator, may do that.
+    #[error("only the user may do this")]
+    NotYourself,
+    /// The bearer of the token is not let in.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The email address or the password is wrong; which of them is not told.
+    #[error("wrong email address or password")]
+    WrongPassword,
+    /// There is no such organisation.
+    #[error("no organisation has the id {0}")]
+    OrganizationNotFound(OrganizationId),
+    /// No organisation has that id, short name or name.
+    #[error("no organisation is called that")]
+    NoOrganizationCalled,
+    /// The name fits several organisations.
+    #[error("several organisations are called that; use the short name")]
+    AmbiguousOrganization,
+    /// The short name is another organisation's.
+    #[error("another organisation already has this short name")]
+    SlugTaken,
+    /// There is no such user, or it is not a member.
+    #[error("no user has the id {0}")]
+    UserNotFound(UserId),
+    /// No user has that address.
+    #[error("no user has this email address")]
+    NoUserWithEmail,
+    /// The address is another user's.
+    #[error("another user already has this email address")]
+    EmailTaken,
+    /// The user is a member already.
+    #[error("the user is already a member of the organisation")]
+    AlreadyMember,
+    /// An organisation without an owner could not be managed any more.
+    #[error("an organisation needs an owner: make somebody else one first")]
+    LastOwner,
+    /// There is no such token.
+    #[error("no API token has the id {0}")]
+    TokenNotFound(crate::ApiTokenId),
+    /// A token that never works is of no use.
+    #[error("the token would have expired already")]
+    ExpiresInThePast,
+    /// The installation was started with another secret before.
+    #[error(
+        "the secret key is not the one this database was used with; tracking links, sending keys and encrypted settings need the old one (see the setting `secret_key`)"
+    )]
+    AnotherSecret,
+    /// A password could not be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
+    /// A token could not be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

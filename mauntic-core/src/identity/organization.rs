@@ -1,0 +1,153 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{DisplayName, Slug};
+use crate::{DomainEvent, OrganizationId, TimeZoneName};
+
+/// A tenant of the installation: whatever Mauntic stores belongs to one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Names the organisation.
+    pub id: OrganizationId,
+    /// What people call it.
+    pub name: DisplayName,
+    /// Its short name, unique in the installation.
+    pub slug: Slug,
+    /// The zone in which it counts its days.
+    pub timezone: TimeZoneName,
+    /// Where it can be reached by post, which the law of many countries wants in every mailing.
+    pub postal_address: Option<String>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// Since when nobody may act in it; `None` if it is in use.
+    pub blocked_at: Option<DateTime<Utc>>,
+}
+
+impl Organization {
+    /// A new organisation.
+    #[must_use]
+    pub fn new(
+        id: OrganizationId,
+        name: DisplayName,
+        slug: Slug,
+        timezone: TimeZoneName,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            slug,
+            timezone,
+            postal_address: None,
+            created_at: now,
+            blocked_at: None,
+        }
+    }
+
+    /// The event that tells of its creation.
+    #[must_use = "the event must go to the outbox"]
+    pub fn created(&self) -> OrganizationCreated {
+        OrganizationCreated {
+            organization_id: self.id,
+            name: self.name.clone(),
+        }
+    }
+
+    /// Applies a change; returns whether anything is different now.
+    #[must_use = "nothing needs saving if nothing changed"]
+    pub fn update(&mut self, change: UpdateOrganization) -> bool {
+        let before = self.clone();
+        if let Some(name) = change.name {
+            self.name = name;
+        }
+        if let Some(timezone) = change.timezone {
+            self.timezone = timezone;
+        }
+        if let Some(address) = change.postal_address {
+            self.postal_address = address.map(String::from);
+        }
+        *self != before
+    }
+}
+
+/// What to change in an organisation; `None` leaves a value as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateOrganization {
+    /// The new name.
+    pub name: Option<DisplayName>,
+    /// The new zone.
+    pub timezone: Option<TimeZoneName>,
+    /// The new postal address; `Some(None)` removes it.
+    pub postal_address: Option<Option<PostalAddress>>,
+}
+
+/// A postal address as it is printed: up to 1,000 characters on some lines, trimmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostalAddress(String);
+
+/// The text cannot be a postal address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a postal address: expected 1 to 1000 characters")]
+pub struct InvalidPostalAddress;
+
+impl std::str::FromStr for PostalAddress {
+    type Err = InvalidPostalAddress;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.replace("\r\n", "\n");
+        let text = text.trim();
+        let strange = text.contains(|c: char| c.is_control() && c != '\n');
+        if text.is_empty() || text.chars().nth(1_000).is_some() || strange {
+            return Err(InvalidPostalAddress);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl From<PostalAddress> for String {
+    fn from(address: PostalAddress) -> Self {
+        address.0
+    }
+}
+
+/// An organisation was created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganizationCreated {
+    /// Which.
+    pub organization_id: OrganizationId,
+    /// What it is called.
+    pub name: DisplayName,
+}
+
+impl DomainEvent for OrganizationCreated {
+    const TYPE: &'static str = "identity.organization_created.v1";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_without_a_difference_changes_nothing() {
+        let id = OrganizationId::from_uuid(uuid::Uuid::from_u128(1));
+        let name: DisplayName = "Acme".parse().unwrap();
+        let slug = Slug::suggested_by(&name);
+        let zone = TimeZoneName::utc();
+        let mut acme = Organization::new(id, name.clone(), slug, zone, DateTime::UNIX_EPOCH);
+        let same = UpdateOrganization {
+            name: Some(name),
+            postal_address: Some(None),
+            ..UpdateOrganization::default()
+        };
+        assert!(!acme.update(same));
+        let address = UpdateOrganization {
+            postal_address: Some(Some("1 Main Street\r\nSpringfield".parse().unwrap())),
+            ..UpdateOrganization::default()
+        };
+        assert!(acme.update(address));
+        assert_eq!(
+            acme.postal_address.as_deref(),
+            Some("1 Main Street\nSpringfield")
+        );
+    }
+}

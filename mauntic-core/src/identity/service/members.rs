@@ -1,0 +1,258 @@
+use serde_json::json;
+use tracing::info;
+
+use super::super::{
+    Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, Member, Membership,
+    Password, Subject, User, UserBlocked, UserInvited, user::within,
+};
+use crate::{
+    Actor, EmailAddress, Operator, OrganizationId, Page, PageSize, Permission, Role, StoreError,
+    UserId,
+};
+
+/// A new person, as a member of the actor's organisation.
+#[derive(Debug, Clone)]
+pub struct CreateUser {
+    /// The address to log in with.
+    pub email: EmailAddress,
+    /// What the person is called.
+    pub name: DisplayName,
+    /// The first password; without one the person cannot log in yet.
+    pub password: Option<Password>,
+    /// The role in the organisation.
+    pub role: Role,
+}
+
+/// Somebody who has an account already, as a member of the actor's organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddMember {
+    /// The address that the user logs in with.
+    pub email: EmailAddress,
+    /// The role in the organisation.
+    pub role: Role,
+}
+
+impl IdentityService {
+    /// Creates a user as a member of the actor's organisation.
+    #[tracing::instrument(skip_all)]
+    pub async fn create_user(
+        &self,
+        actor: &Actor,
+        command: CreateUser,
+    ) -> Result<Member, IdentityError> {
+        let organization = actor.require(Permission::MembersManage)?;
+        within(actor.role(), &[command.role])?;
+        let password = match command.password {
+            Some(password) => Some(self.hasher.hash(password).await?),
+            None => None,
+        };
+        let now = self.clock.now();
+        let user = User {
+            id: UserId::generate(&*self.ids),
+            email: command.email,
+            name: command.name,
+            password,
+            created_at: now,
+            blocked_at: None,
+        };
+        let mut uow = self.store.begin().await?;
+        lock(&mut *uow, organization).await?;
+        match uow.users().insert(&user).await {
+            Err(StoreError::Conflict { .. }) => return Err(IdentityError::EmailTaken),
+            done => done?,
+        }
+        let member = self.join(&mut *uow, actor, &user, command.role).await?;
+        uow.commit().await?;
+        Ok(member)
+    }
+
+    /// Makes an existing user a member of the actor's organisation.
+    #[tracing::instrument(skip_all)]
+    pub async fn add_member(
+        &self,
+        actor: &Actor,
+        command: AddMember,
+    ) -> Result<Member, IdentityError> {
+        let organization = actor.require(Permission::MembersManage)?;
+        within(actor.role(), &[command.role])?;
+        let mut uow = self.store.begin().await?;
+        lock(&mut *uow, organization).await?;
+        let user = uow.users().find_by_email_for_update(&command.email).await?;
+        let user = user.ok_or(IdentityError::NoUserWithEmail)?;
+        let member = self.join(&mut *uow, actor, &user, command.role).await?;
+        uow.commit().await?;
+        Ok(member)
+    }
+
+    /// Gives a member another role. The last owner stays one.
+    #[tracing::instrument(skip_all)]
+    pub async fn change_member(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        role: Role,
+    ) -> Result<(), IdentityError> {
+        let organization = actor.require(Permission::MembersManage)?;
+        let mut uow = self.store.begin().await?;
+        lock(&mut *uow, organization).await?;
+        let mut membership = find(&mut *uow, organization, user).await?;
+        within(actor.role(), &[membership.role, role])?;
+        if membership.role == role {
+            return Ok(());
+        }
+        if membership.role == Role::Owner {
+            another_owner(&mut *uow, organization, user).await?;
+        }
+        let change = Change::new("member.changed", Subject::new("user", user))
+            .from(json!({"role": membership.role}))
+            .to(json!({"role": role}));
+        membership.role = role;
+        uow.memberships().update(&membership).await?;
+        self.audit(&mut *uow, actor, change, self.clock.now())
+            .await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// Takes a member out of the organisation, whose tokens stop working with it. The user stays; the
+    /// last owner cannot go.
+    #[tracing::instrument(skip_all)]
+    pub async fn remove_member(&self, actor: &Actor, user: UserId) -> Result<(), IdentityError> {
+        let organization = actor.require(Permission::MembersManage)?;
+        let mut uow = self.store.begin().await?;
+        lock(&mut *uow, organization).await?;
+        let membership = find(&mut *uow, organization, user).await?;
+        within(actor.role(), &[membership.role])?;
+        if membership.role == Role::Owner {
+            another_owner(&mut *uow, organization, user).await?;
+        }
+        uow.memberships().remove(organization, user).await?;
+        let change = Change::new("member.removed", Subject::new("user", user))
+            .from(json!({"role": membership.role}));
+        self.audit(&mut *uow, actor, change, self.clock.now())
+            .await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// A page of the members of the actor's organisation.
+    pub async fn members(
+        &self,
+        actor: &Actor,
+        after: Option<UserId>,
+        size: PageSize,
+    ) -> Result<Page<Member, UserId>, IdentityError> {
+        let organization = actor.require(Permission::MembersRead)?;
+        Ok(self.store.members().list(organization, after, size).await?)
+    }
+
+    /// Lets a user do nothing any more, in no organisation, from the next request on.
+    #[tracing::instrument(skip_all)]
+    pub async fn block_user(&self, _: &Operator, id: UserId) -> Result<(), IdentityError> {
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        let user = uow.users().find_for_update(id).await?;
+        let mut user = user.ok_or(IdentityError::UserNotFound(id))?;
+        if !user.block(now) {
+            return Ok(());
+        }
+        uow.users().update(&user).await?;
+        for membership in uow.memberships().of_user(id).await? {
+            let organization = membership.organization_id;
+            let event = UserBlocked { user_id: id };
+            self.publish(&mut *uow, organization, &event, now).await?;
+            let change = Change::new("user.blocked", Subject::new("user", id));
+            let operator = Actor::system(organization);
+            self.audit(&mut *uow, &operator, change, now).await?;
+        }
+        uow.commit().await?;
+        info!(user.id = %id, "the operator blocked a user");
+        Ok(())
+    }
+
+    /// Lets a blocked user act again.
+    #[tracing::instrument(skip_all)]
+    pub async fn unblock_user(&self, _: &Operator, id: UserId) -> Result<(), IdentityError> {
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        let user = uow.users().find_for_update(id).await?;
+        let mut user = user.ok_or(IdentityError::UserNotFound(id))?;
+        if user.blocked_at.take().is_none() {
+            return Ok(());
+        }
+        uow.users().update(&user).await?;
+        for membership in uow.memberships().of_user(id).await? {
+            let change = Change::new("user.unblocked", Subject::new("user", id));
+            let operator = Actor::system(membership.organization_id);
+            self.audit(&mut *uow, &operator, change, now).await?;
+        }
+        uow.commit().await?;
+        info!(user.id = %id, "the operator unblocked a user");
+        Ok(())
+    }
+
+    async fn join(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        actor: &Actor,
+        user: &User,
+        role: Role,
+    ) -> Result<Member, IdentityError> {
+        let now = self.clock.now();
+        let membership = Membership {
+            organization_id: actor.organization_id(),
+            user_id: user.id,
+            role,
+            created_at: now,
+        };
+        match uow.memberships().insert(&membership).await {
+            Err(StoreError::Conflict { .. }) => return Err(IdentityError::AlreadyMember),
+            done => done?,
+        }
+        let event = UserInvited {
+            user_id: user.id,
+            role,
+        };
+        self.publish(uow, membership.organization_id, &event, now)
+            .await?;
+        let change = Change::new("member.added", Subject::new("user", user.id))
+            .to(json!({"email": user.email, "name": user.name, "role": role}));
+        self.audit(uow, actor, change, now).await?;
+        Ok(Member::of(user, &membership))
+    }
+}
+
+/// Changes of an organisation's members come one after the other, else two owners could leave at once.
+async fn lock(
+    uow: &mut dyn IdentityUnitOfWork,
+    organization: OrganizationId,
+) -> Result<(), IdentityError> {
+    let found = uow.organizations().find_for_update(organization).await?;
+    found
+        .map(|_| ())
+        .ok_or(IdentityError::OrganizationNotFound(organization))
+}
+
+async fn find(
+    uow: &mut dyn IdentityUnitOfWork,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Membership, IdentityError> {
+    let found = uow.memberships().find(organization, user).await?;
+    found.ok_or(IdentityError::UserNotFound(user))
+}
+
+async fn another_owner(
+    uow: &mut dyn IdentityUnitOfWork,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<(), IdentityError> {
+    match uow
+        .memberships()
+        .count_other_owners(organization, user)
+        .await?
+    {
+        0 => Err(IdentityError::LastOwner),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,224 @@
+use serde_json::json;
+use tracing::info;
+
+use super::super::{
+    Change, DisplayName, IdentityError, IdentityService, Organization, PostalAddress, Slug,
+    Subject, UpdateOrganization,
+};
+use crate::{
+    Actor, Operator, OrganizationId, Page, PageSize, Permission, StoreError, TimeZoneName,
+};
+
+/// How many numbers are tried behind a suggested short name that is taken.
+const SUGGESTIONS: u32 = 1_000;
+
+/// A new organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateOrganization {
+    /// What people call it.
+    pub name: DisplayName,
+    /// Its short name; `None` makes one of the name.
+    pub slug: Option<Slug>,
+    /// The zone in which it counts its days.
+    pub timezone: TimeZoneName,
+    /// Where it can be reached by post.
+    pub postal_address: Option<PostalAddress>,
+}
+
+impl CreateOrganization {
+    /// An organisation of that name, in UTC, with a short name made of it.
+    #[must_use]
+    pub fn named(name: DisplayName) -> Self {
+        Self {
+            name,
+            slug: None,
+            timezone: TimeZoneName::utc(),
+            postal_address: None,
+        }
+    }
+}
+
+impl IdentityService {
+    /// Creates an organisation without members.
+    #[tracing::instrument(skip_all)]
+    pub async fn create_organization(
+        &self,
+        _: &Operator,
+        command: CreateOrganization,
+    ) -> Result<Organization, IdentityError> {
+        if let Some(slug) = command.slug.clone() {
+            return self.insert_organization(command, slug).await;
+        }
+        let suggested = Slug::suggested_by(&command.name);
+        for number in 1..SUGGESTIONS {
+            let slug = match number {
+                1 => suggested.clone(),
+                _ => suggested.numbered(number),
+            };
+            match self.insert_organization(command.clone(), slug).await {
+                Err(IdentityError::SlugTaken) => {}
+                done => return done,
+            }
+        }
+        Err(IdentityError::SlugTaken)
+    }
+
+    /// Creates an organisation called "My organization" if there is none at all, as after the first
+    /// start; returns it if so. Several processes that start at once create one.
+    pub async fn ensure_default_organization(
+        &self,
+        operator: &Operator,
+    ) -> Result<Option<Organization>, IdentityError> {
+        let any = self
+            .organizations(operator, None, PageSize::clamped(1))
+            .await?;
+        if !any.items.is_empty() {
+            return Ok(None);
+        }
+        let name: DisplayName = "My organization".parse().expect("the text is a name");
+        let slug = Slug::suggested_by(&name);
+        let command = CreateOrganization::named(name);
+        match self.insert_organization(command, slug).await {
+            Ok(organization) => Ok(Some(organization)),
+            Err(IdentityError::SlugTaken) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of all organisations, the oldest first.
+    pub async fn organizations(
+        &self,
+        _: &Operator,
+        after: Option<OrganizationId>,
+        size: PageSize,
+    ) -> Result<Page<Organization, OrganizationId>, IdentityError> {
+        Ok(self.store.organizations().list(after, size).await?)
+    }
+
+    /// The organisation with an id, a short name or, if only one has it, a name.
+    pub async fn find_organization(
+        &self,
+        _: &Operator,
+        text: &str,
+    ) -> Result<Organization, IdentityError> {
+        let organizations = self.store.organizations();
+        if let Ok(id) = text.parse()
+            && let Some(found) = organizations.find(id).await?
+        {
+            return Ok(found);
+        }
+        if let Ok(slug) = text.parse::<Slug>()
+            && let Some(found) = organizations.find_by_slug(&slug).await?
+        {
+            return Ok(found);
+        }
+        let mut named = organizations.find_by_name(text.trim()).await?;
+        match (named.pop(), named.is_empty()) {
+            (Some(found), true) => Ok(found),
+            (Some(_), false) => Err(IdentityError::AmbiguousOrganization),
+            (None, _) => Err(IdentityError::NoOrganizationCalled),
+        }
+    }
+
+    /// The actor's organisation.
+    pub async fn organization(&self, actor: &Actor) -> Result<Organization, IdentityError> {
+        let id = actor.require(Permission::MembersRead)?;
+        let found = self.store.organizations().find(id).await?;
+        found.ok_or(IdentityError::OrganizationNotFound(id))
+    }
+
+    /// Changes the name, zone or postal address of the actor's organisation.
+    #[tracing::instrument(skip_all)]
+    pub async fn update_organization(
+        &self,
+        actor: &Actor,
+        command: UpdateOrganization,
+    ) -> Result<Organization, IdentityError> {
+        let id = actor.require(Permission::OrganizationManage)?;
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        let found = uow.organizations().find_for_update(id).await?;
+        let before = found.ok_or(IdentityError::OrganizationNotFound(id))?;
+        let mut organization = before.clone();
+        if organization.update(command) {
+            uow.organizations().update(&organization).await?;
+            let change = Change::new("organization.updated", Subject::new("organization", id))
+                .from(json!(before))
+                .to(json!(organization));
+            self.audit(&mut *uow, actor, change, now).await?;
+        }
+        uow.commit().await?;
+        Ok(organization)
+    }
+
+    /// Lets nobody act in an organisation, from the next request on.
+    #[tracing::instrument(skip_all)]
+    pub async fn block_organization(
+        &self,
+        _: &Operator,
+        id: OrganizationId,
+    ) -> Result<(), IdentityError> {
+        self.set_organization_blocked(id, true).await
+    }
+
+    /// Lets people act in an organisation again.
+    #[tracing::instrument(skip_all)]
+    pub async fn unblock_organization(
+        &self,
+        _: &Operator,
+        id: OrganizationId,
+    ) -> Result<(), IdentityError> {
+        self.set_organization_blocked(id, false).await
+    }
+
+    async fn set_organization_blocked(
+        &self,
+        id: OrganizationId,
+        blocked: bool,
+    ) -> Result<(), IdentityError> {
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        let found = uow.organizations().find_for_update(id).await?;
+        let mut organization = found.ok_or(IdentityError::OrganizationNotFound(id))?;
+        if organization.blocked_at.is_some() == blocked {
+            return Ok(());
+        }
+        organization.blocked_at = blocked.then_some(now);
+        uow.organizations().update(&organization).await?;
+        let action = if blocked {
+            "organization.blocked"
+        } else {
+            "organization.unblocked"
+        };
+        let change = Change::new(action, Subject::new("organization", id));
+        self.audit(&mut *uow, &Actor::system(id), change, now)
+            .await?;
+        uow.commit().await?;
+        info!(organization.id = %id, action, "the operator changed an organisation");
+        Ok(())
+    }
+
+    async fn insert_organization(
+        &self,
+        command: CreateOrganization,
+        slug: Slug,
+    ) -> Result<Organization, IdentityError> {
+        let now = self.clock.now();
+        let id = OrganizationId::generate(&*self.ids);
+        let mut organization = Organization::new(id, command.name, slug, command.timezone, now);
+        organization.postal_address = command.postal_address.map(String::from);
+        let mut uow = self.store.begin().await?;
+        match uow.organizations().insert(&organization).await {
+            Err(StoreError::Conflict { .. }) => return Err(IdentityError::SlugTaken),
+            done => done?,
+        }
+        self.publish(&mut *uow, id, &organization.created(), now)
+            .await?;
+        let change = Change::new("organization.created", Subject::new("organization", id))
+            .to(json!(organization));
+        self.audit(&mut *uow, &Actor::system(id), change, now)
+            .await?;
+        uow.commit().await?;
+        Ok(organization)
+    }
+}

@@ -1,0 +1,103 @@
+use sea_orm::{ConnectionTrait as _, DbErr};
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, MigratorTrait, SchemaManager,
+    prelude::async_trait as migration_async_trait,
+};
+
+use crate::storage::{Dialect, OutboxMigration, SqlType};
+
+/// The tables of Identity.
+pub struct IdentityMigrator;
+
+#[migration_async_trait::async_trait]
+impl MigratorTrait for IdentityMigrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(OutboxMigration), Box::new(Tables)]
+    }
+
+    fn migration_table_name() -> sea_orm::DynIden {
+        "migrations".into()
+    }
+}
+
+struct Tables;
+
+impl MigrationName for Tables {
+    fn name(&self) -> &'static str {
+        "m0002_identity"
+    }
+}
+
+#[migration_async_trait::async_trait]
+impl MigrationTrait for Tables {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in statements(Dialect::of(manager)) {
+            manager
+                .get_connection()
+                .execute_unprepared(&statement)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn statements(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let json = dialect.type_name(SqlType::Json);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    vec![
+        "CREATE TABLE instance (only_row INTEGER NOT NULL PRIMARY KEY, secret_fingerprint TEXT NOT NULL, created_at BIGINT NOT NULL)".to_owned(),
+        format!(
+            "CREATE TABLE organization (
+                id {uuid} NOT NULL PRIMARY KEY, name TEXT NOT NULL, name_key TEXT NOT NULL,
+                slug TEXT NOT NULL, timezone TEXT NOT NULL, postal_address TEXT,
+                created_at BIGINT NOT NULL, blocked_at BIGINT)"
+        ),
+        "CREATE UNIQUE INDEX organization_slug ON organization (slug)".to_owned(),
+        "CREATE INDEX organization_name ON organization (name_key)".to_owned(),
+        // Not `user`, which PostgreSQL reserves. Users belong to the installation: one person, one login.
+        format!(
+            "CREATE TABLE account (
+                id {uuid} NOT NULL PRIMARY KEY, email TEXT NOT NULL, email_key TEXT NOT NULL,
+                name TEXT NOT NULL, password TEXT, created_at BIGINT NOT NULL, blocked_at BIGINT)"
+        ),
+        "CREATE UNIQUE INDEX account_email ON account (email_key)".to_owned(),
+        format!(
+            "CREATE TABLE membership (
+                organization_id {uuid} NOT NULL REFERENCES organization (id),
+                user_id {uuid} NOT NULL REFERENCES account (id),
+                role TEXT NOT NULL, created_at BIGINT NOT NULL,
+                PRIMARY KEY (organization_id, user_id))"
+        ),
+        "CREATE INDEX membership_of_user ON membership (user_id, organization_id)".to_owned(),
+        format!(
+            "CREATE TABLE api_token (
+                organization_id {uuid} NOT NULL REFERENCES organization (id), id {uuid} NOT NULL,
+                user_id {uuid}, name TEXT NOT NULL, role TEXT NOT NULL, scopes {json} NOT NULL,
+                secret_hash {bytes} NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT,
+                last_used_at BIGINT, revoked_at BIGINT,
+                PRIMARY KEY (organization_id, id))"
+        ),
+        // Whoever shows a token has not said yet in which organisation.
+        "CREATE UNIQUE INDEX api_token_secret ON api_token (secret_hash)".to_owned(),
+        format!(
+            "CREATE TABLE audit_entry (
+                organization_id {uuid} NOT NULL, id {uuid} NOT NULL, principal TEXT NOT NULL,
+                address TEXT, at BIGINT NOT NULL, action TEXT NOT NULL, subject_kind TEXT NOT NULL,
+                subject_id {uuid} NOT NULL, before {json} NOT NULL, after {json} NOT NULL,
+                PRIMARY KEY (organization_id, id))"
+        ),
+        format!(
+            "CREATE TABLE idempotency (
+                organization_id {uuid} NOT NULL, principal TEXT NOT NULL, key TEXT NOT NULL,
+                request_hash {bytes} NOT NULL, lease_until BIGINT NOT NULL, status INTEGER,
+                content_type TEXT, body {bytes}, created_at BIGINT NOT NULL,
+                PRIMARY KEY (organization_id, principal, key))"
+        ),
+        "CREATE INDEX idempotency_old ON idempotency (created_at)".to_owned(),
+    ]
+}

@@ -1,0 +1,176 @@
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sea_orm::QueryResult;
+use serde_json::{Value as Json, json};
+
+use super::{
+    SeaOrmIdentityStore, SeaOrmUnitOfWork, execute, found, inserted, instant, many, maybe_instant,
+    micros, one, parsed,
+};
+use crate::{
+    ApiTokenId, OrganizationId, Page, PageSize, Permission, Role, StoreError, UserId,
+    identity::{ApiToken, Holder, PresentedToken, TokenHash, TokenQueries, TokenRepository},
+    storage::to_micros,
+};
+
+const WHAT: &str = "API token";
+const COLUMNS: &str = "t.organization_id, t.id, t.user_id, t.name, t.role, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at";
+
+#[async_trait]
+impl TokenQueries for SeaOrmIdentityStore {
+    async fn present(&self, hash: &TokenHash) -> Result<Option<PresentedToken>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, o.blocked_at AS organization_blocked_at, m.role AS holder_role,
+                 a.blocked_at AS holder_blocked_at
+             FROM api_token t JOIN organization o ON o.id = t.organization_id
+             LEFT JOIN membership m ON m.organization_id = t.organization_id AND m.user_id = t.user_id
+             LEFT JOIN account a ON a.id = m.user_id
+             WHERE t.secret_hash = $1"
+        );
+        let key = [hash.to_vec().into()];
+        let row = one(self.db.reader(), self.db.dialect(), &sql, key).await?;
+        row.as_ref().map(presented).transpose()
+    }
+
+    async fn note_use(
+        &self,
+        organization: OrganizationId,
+        id: ApiTokenId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let txn = self.db.begin().await?;
+        let sql = "UPDATE api_token SET last_used_at = $3
+             WHERE organization_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)";
+        let values = [
+            organization.as_uuid().into(),
+            id.as_uuid().into(),
+            to_micros(at).into(),
+        ];
+        execute(&*txn, self.db.dialect(), sql, values).await?;
+        txn.commit().await
+    }
+
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiTokenId>,
+        size: PageSize,
+    ) -> Result<Page<ApiToken, ApiTokenId>, StoreError> {
+        let after = after.map_or(uuid::Uuid::nil(), |id| id.as_uuid());
+        let sql = format!(
+            "SELECT {COLUMNS} FROM api_token t WHERE t.organization_id = $1 AND t.id > $2 ORDER BY t.id LIMIT {}",
+            size.overfetched()
+        );
+        let key = [organization.as_uuid().into(), after.into()];
+        let rows = many(self.db.reader(), self.db.dialect(), &sql, key).await?;
+        let rows = rows.iter().map(token).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(rows, size, |row| row.id))
+    }
+}
+
+#[async_trait]
+impl TokenRepository for SeaOrmUnitOfWork {
+    async fn find_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: ApiTokenId,
+    ) -> Result<Option<ApiToken>, StoreError> {
+        let lock = self.dialect.for_update();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM api_token t WHERE t.organization_id = $1 AND t.id = $2{lock}"
+        );
+        let row = self
+            .one(&sql, [organization.as_uuid().into(), id.as_uuid().into()])
+            .await?;
+        row.as_ref().map(token).transpose()
+    }
+
+    async fn insert(&mut self, token: &ApiToken, hash: &TokenHash) -> Result<(), StoreError> {
+        let rows = self
+            .execute(
+                "INSERT INTO api_token (organization_id, id, user_id, name, role, scopes, secret_hash,
+                     created_at, expires_at, last_used_at, revoked_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (secret_hash) DO NOTHING",
+                [
+                    token.organization_id.as_uuid().into(),
+                    token.id.as_uuid().into(),
+                    token.user_id.map(|id| id.as_uuid()).into(),
+                    token.name.as_str().into(),
+                    token.role.as_str().into(),
+                    json!(token.scopes).into(),
+                    hash.to_vec().into(),
+                    to_micros(token.created_at).into(),
+                    micros(token.expires_at),
+                    micros(token.last_used_at),
+                    micros(token.revoked_at),
+                ],
+            )
+            .await?;
+        inserted(rows, "api_token.secret")
+    }
+
+    async fn update(&mut self, token: &ApiToken) -> Result<(), StoreError> {
+        let rows = self
+            .execute(
+                "UPDATE api_token SET name = $3, role = $4, scopes = $5, expires_at = $6, revoked_at = $7
+                 WHERE organization_id = $1 AND id = $2",
+                [
+                    token.organization_id.as_uuid().into(),
+                    token.id.as_uuid().into(),
+                    token.name.as_str().into(),
+                    token.role.as_str().into(),
+                    json!(token.scopes).into(),
+                    micros(token.expires_at),
+                    micros(token.revoked_at),
+                ],
+            )
+            .await?;
+        found(rows, WHAT)
+    }
+}
+
+fn token(row: &QueryResult) -> Result<ApiToken, StoreError> {
+    let user: Option<uuid::Uuid> = row.try_get("", "user_id")?;
+    Ok(ApiToken {
+        id: ApiTokenId::from_uuid(row.try_get("", "id")?),
+        organization_id: OrganizationId::from_uuid(row.try_get("", "organization_id")?),
+        user_id: user.map(UserId::from_uuid),
+        name: parsed(row, WHAT, "name")?,
+        role: parsed(row, WHAT, "role")?,
+        scopes: scopes(row.try_get("", "scopes")?)?,
+        created_at: instant(row, WHAT, "created_at")?,
+        expires_at: maybe_instant(row, WHAT, "expires_at")?,
+        last_used_at: maybe_instant(row, WHAT, "last_used_at")?,
+        revoked_at: maybe_instant(row, WHAT, "revoked_at")?,
+    })
+}
+
+/// A scope that this version does not know, because it is gone or still to come, allows nothing.
+fn scopes(stored: Json) -> Result<BTreeSet<Permission>, StoreError> {
+    let texts: Vec<String> =
+        serde_json::from_value(stored).map_err(|_| StoreError::corrupt(WHAT, "scopes"))?;
+    Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
+}
+
+fn presented(row: &QueryResult) -> Result<PresentedToken, StoreError> {
+    let blocked: Option<i64> = row.try_get("", "organization_blocked_at")?;
+    let role: Option<String> = row.try_get("", "holder_role")?;
+    let holder = match role {
+        None => None,
+        Some(role) => Some(Holder {
+            role: role
+                .parse::<Role>()
+                .map_err(|_| StoreError::corrupt(WHAT, "role of the holder"))?,
+            blocked: row
+                .try_get::<Option<i64>>("", "holder_blocked_at")?
+                .is_some(),
+        }),
+    };
+    Ok(PresentedToken {
+        token: token(row)?,
+        organization_blocked: blocked.is_some(),
+        holder,
+    })
+}

@@ -1,0 +1,263 @@
+use async_trait::async_trait;
+use sea_orm::QueryResult;
+
+use super::{
+    SeaOrmIdentityStore, SeaOrmUnitOfWork, found, inserted, instant, many, maybe_instant, micros,
+    one, parsed,
+};
+use crate::{
+    EmailAddress, OrganizationId, Page, PageSize, StoreError, UserId,
+    identity::{
+        Member, MemberQueries, Membership, MembershipRepository, PasswordHash, User, UserRepository,
+    },
+    storage::to_micros,
+};
+
+const USER: &str = "id, email, name, password, created_at, blocked_at";
+const MEMBERSHIP: &str = "organization_id, user_id, role, created_at";
+
+#[async_trait]
+impl MemberQueries for SeaOrmIdentityStore {
+    async fn find_user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError> {
+        let sql = format!("SELECT {USER} FROM account WHERE email_key = $1");
+        let row = one(
+            self.db.reader(),
+            self.db.dialect(),
+            &sql,
+            [email.key().into()],
+        )
+        .await?;
+        row.as_ref().map(user).transpose()
+    }
+
+    async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let sql = format!("SELECT {USER} FROM account WHERE id = $1");
+        let row = one(
+            self.db.reader(),
+            self.db.dialect(),
+            &sql,
+            [id.as_uuid().into()],
+        )
+        .await?;
+        row.as_ref().map(user).transpose()
+    }
+
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Membership>, StoreError> {
+        let sql = format!(
+            "SELECT {MEMBERSHIP} FROM membership WHERE organization_id = $1 AND user_id = $2"
+        );
+        let key = [organization.as_uuid().into(), user.as_uuid().into()];
+        let row = one(self.db.reader(), self.db.dialect(), &sql, key).await?;
+        row.as_ref().map(membership).transpose()
+    }
+
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<UserId>,
+        size: PageSize,
+    ) -> Result<Page<Member, UserId>, StoreError> {
+        let after = after.map_or(uuid::Uuid::nil(), |id| id.as_uuid());
+        let sql = format!(
+            "SELECT m.user_id, a.email, a.name, m.role, m.created_at, a.blocked_at
+             FROM membership m JOIN account a ON a.id = m.user_id
+             WHERE m.organization_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT {}",
+            size.overfetched()
+        );
+        let key = [organization.as_uuid().into(), after.into()];
+        let rows = many(self.db.reader(), self.db.dialect(), &sql, key).await?;
+        let rows = rows.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(rows, size, |row| row.user_id))
+    }
+
+    async fn of_user(&self, user: UserId) -> Result<Vec<Membership>, StoreError> {
+        let key = [user.as_uuid().into()];
+        let rows = many(self.db.reader(), self.db.dialect(), &of_user(), key).await?;
+        rows.iter().map(membership).collect()
+    }
+}
+
+#[async_trait]
+impl UserRepository for SeaOrmUnitOfWork {
+    async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        let lock = self.dialect.for_update();
+        let sql = format!("SELECT {USER} FROM account WHERE id = $1{lock}");
+        let row = self.one(&sql, [id.as_uuid().into()]).await?;
+        row.as_ref().map(user).transpose()
+    }
+
+    async fn find_by_email_for_update(
+        &mut self,
+        email: &EmailAddress,
+    ) -> Result<Option<User>, StoreError> {
+        let lock = self.dialect.for_update();
+        let sql = format!("SELECT {USER} FROM account WHERE email_key = $1{lock}");
+        let row = self.one(&sql, [email.key().into()]).await?;
+        row.as_ref().map(user).transpose()
+    }
+
+    async fn insert(&mut self, user: &User) -> Result<(), StoreError> {
+        let rows = self
+            .execute(
+                "INSERT INTO account (id, email, email_key, name, password, created_at, blocked_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (email_key) DO NOTHING",
+                [
+                    user.id.as_uuid().into(),
+                    user.email.as_str().into(),
+                    user.email.key().into(),
+                    user.name.as_str().into(),
+                    user.password.as_ref().map(PasswordHash::as_str).into(),
+                    to_micros(user.created_at).into(),
+                    micros(user.blocked_at),
+                ],
+            )
+            .await?;
+        inserted(rows, "user.email")
+    }
+
+    async fn update(&mut self, user: &User) -> Result<(), StoreError> {
+        let rows = self
+            .execute(
+                "UPDATE account SET name = $2, password = $3, blocked_at = $4 WHERE id = $1",
+                [
+                    user.id.as_uuid().into(),
+                    user.name.as_str().into(),
+                    user.password.as_ref().map(PasswordHash::as_str).into(),
+                    micros(user.blocked_at),
+                ],
+            )
+            .await?;
+        found(rows, "user")
+    }
+}
+
+#[async_trait]
+impl MembershipRepository for SeaOrmUnitOfWork {
+    async fn find(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Membership>, StoreError> {
+        let sql = format!(
+            "SELECT {MEMBERSHIP} FROM membership WHERE organization_id = $1 AND user_id = $2{}",
+            self.dialect.for_update()
+        );
+        let row = self
+            .one(&sql, [organization.as_uuid().into(), user.as_uuid().into()])
+            .await?;
+        row.as_ref().map(membership).transpose()
+    }
+
+    async fn of_user(&mut self, user: UserId) -> Result<Vec<Membership>, StoreError> {
+        let key = [user.as_uuid().into()];
+        let rows = many(&*self.txn, self.dialect, &of_user(), key).await?;
+        rows.iter().map(membership).collect()
+    }
+
+    async fn count_other_owners(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<u64, StoreError> {
+        let row = self
+            .one(
+                "SELECT COUNT(*) AS owners FROM membership m JOIN account a ON a.id = m.user_id
+                 WHERE m.organization_id = $1 AND m.user_id <> $2 AND m.role = 'owner' AND a.blocked_at IS NULL",
+                [organization.as_uuid().into(), user.as_uuid().into()],
+            )
+            .await?;
+        let owners = row
+            .map(|row| row.try_get::<i64>("", "owners"))
+            .transpose()?;
+        Ok(owners
+            .and_then(|owners| owners.try_into().ok())
+            .unwrap_or_default())
+    }
+
+    async fn insert(&mut self, membership: &Membership) -> Result<(), StoreError> {
+        let rows = self
+            .execute(
+                "INSERT INTO membership (organization_id, user_id, role, created_at)
+                 VALUES ($1, $2, $3, $4) ON CONFLICT (organization_id, user_id) DO NOTHING",
+                [
+                    membership.organization_id.as_uuid().into(),
+                    membership.user_id.as_uuid().into(),
+                    membership.role.as_str().into(),
+                    to_micros(membership.created_at).into(),
+                ],
+            )
+            .await?;
+        inserted(rows, "membership.user")
+    }
+
+    async fn update(&mut self, membership: &Membership) -> Result<(), StoreError> {
+        let rows = self
+            .execute(
+                "UPDATE membership SET role = $3 WHERE organization_id = $1 AND user_id = $2",
+                [
+                    membership.organization_id.as_uuid().into(),
+                    membership.user_id.as_uuid().into(),
+                    membership.role.as_str().into(),
+                ],
+            )
+            .await?;
+        found(rows, "membership")
+    }
+
+    async fn remove(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<(), StoreError> {
+        let rows = self
+            .execute(
+                "DELETE FROM membership WHERE organization_id = $1 AND user_id = $2",
+                [organization.as_uuid().into(), user.as_uuid().into()],
+            )
+            .await?;
+        found(rows, "membership")
+    }
+}
+
+fn of_user() -> String {
+    format!("SELECT {MEMBERSHIP} FROM membership WHERE user_id = $1 ORDER BY organization_id")
+}
+
+fn user(row: &QueryResult) -> Result<User, StoreError> {
+    const WHAT: &str = "user";
+    let password: Option<String> = row.try_get("", "password")?;
+    Ok(User {
+        id: UserId::from_uuid(row.try_get("", "id")?),
+        email: parsed(row, WHAT, "email")?,
+        name: parsed(row, WHAT, "name")?,
+        password: password.map(PasswordHash::from_stored),
+        created_at: instant(row, WHAT, "created_at")?,
+        blocked_at: maybe_instant(row, WHAT, "blocked_at")?,
+    })
+}
+
+fn membership(row: &QueryResult) -> Result<Membership, StoreError> {
+    const WHAT: &str = "membership";
+    Ok(Membership {
+        organization_id: OrganizationId::from_uuid(row.try_get("", "organization_id")?),
+        user_id: UserId::from_uuid(row.try_get("", "user_id")?),
+        role: parsed(row, WHAT, "role")?,
+        created_at: instant(row, WHAT, "created_at")?,
+    })
+}
+
+fn member(row: &QueryResult) -> Result<Member, StoreError> {
+    const WHAT: &str = "member";
+    Ok(Member {
+        user_id: UserId::from_uuid(row.try_get("", "user_id")?),
+        email: parsed(row, WHAT, "email")?,
+        name: parsed(row, WHAT, "name")?,
+        role: parsed(row, WHAT, "role")?,
+        since: instant(row, WHAT, "created_at")?,
+        blocked_at: maybe_instant(row, WHAT, "blocked_at")?,
+    })
+}

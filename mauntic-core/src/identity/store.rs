@@ -1,0 +1,242 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{
+    ApiToken, AuditEntry, IdempotencyStore, Member, Membership, Organization, PresentedToken, Slug,
+    TokenHash, User,
+};
+use crate::{
+    ApiTokenId, AuditEntryId, EmailAddress, OrganizationId, Outbox, Page, PageSize, StoreError,
+    UserId,
+};
+
+/// Keeps everything that Identity knows.
+#[async_trait]
+pub trait IdentityStore: Send + Sync {
+    /// The committed organisations, for reading.
+    fn organizations(&self) -> &dyn OrganizationQueries;
+
+    /// The committed users and members, for reading.
+    fn members(&self) -> &dyn MemberQueries;
+
+    /// The committed tokens, for reading.
+    fn tokens(&self) -> &dyn TokenQueries;
+
+    /// The committed audit log, for reading.
+    fn audit(&self) -> &dyn AuditQueries;
+
+    /// The answers to requests that may come again.
+    fn idempotency(&self) -> &dyn IdempotencyStore;
+
+    /// Notes the fingerprint of the installation's secret if none is noted, and returns the one that is.
+    async fn secret_fingerprint(
+        &self,
+        fingerprint: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String, StoreError>;
+
+    /// Begins a transaction, for writing.
+    async fn begin(&self) -> Result<Box<dyn IdentityUnitOfWork>, StoreError>;
+}
+
+/// One transaction over everything that Identity stores. Dropping it rolls back.
+#[async_trait]
+pub trait IdentityUnitOfWork: Send {
+    /// The organisations, within this transaction.
+    fn organizations(&mut self) -> &mut dyn OrganizationRepository;
+
+    /// The users, within this transaction.
+    fn users(&mut self) -> &mut dyn UserRepository;
+
+    /// The memberships, within this transaction.
+    fn memberships(&mut self) -> &mut dyn MembershipRepository;
+
+    /// The tokens, within this transaction.
+    fn tokens(&mut self) -> &mut dyn TokenRepository;
+
+    /// The audit log, within this transaction.
+    fn audit(&mut self) -> &mut dyn AuditRepository;
+
+    /// The outbox, within this transaction.
+    fn outbox(&mut self) -> &mut dyn Outbox;
+
+    /// Makes all changes permanent at once.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Reads organisations.
+#[async_trait]
+pub trait OrganizationQueries: Send + Sync {
+    /// The organisation with the id, if any.
+    async fn find(&self, id: OrganizationId) -> Result<Option<Organization>, StoreError>;
+
+    /// The organisation with the short name, if any.
+    async fn find_by_slug(&self, slug: &Slug) -> Result<Option<Organization>, StoreError>;
+
+    /// Up to two organisations with the name, whose letters A to Z may differ in case.
+    async fn find_by_name(&self, name: &str) -> Result<Vec<Organization>, StoreError>;
+
+    /// A page of all organisations, the oldest first.
+    async fn list(
+        &self,
+        after: Option<OrganizationId>,
+        size: PageSize,
+    ) -> Result<Page<Organization, OrganizationId>, StoreError>;
+}
+
+/// Changes organisations.
+#[async_trait]
+pub trait OrganizationRepository: Send {
+    /// Returns the organisation, if any, and keeps others from changing it or its members until the
+    /// transaction ends.
+    async fn find_for_update(
+        &mut self,
+        id: OrganizationId,
+    ) -> Result<Option<Organization>, StoreError>;
+
+    /// Adds an organisation. A taken short name is [`StoreError::Conflict`]; the transaction stays usable.
+    async fn insert(&mut self, organization: &Organization) -> Result<(), StoreError>;
+
+    /// Replaces a stored organisation; an unknown one is [`StoreError::Missing`]. The short name stays.
+    async fn update(&mut self, organization: &Organization) -> Result<(), StoreError>;
+}
+
+/// Reads users and who is a member where.
+#[async_trait]
+pub trait MemberQueries: Send + Sync {
+    /// The user with the address, whatever its case, if any.
+    async fn find_user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, StoreError>;
+
+    /// The user with the id, if any.
+    async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// The membership, if the user has one in the organisation.
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Membership>, StoreError>;
+
+    /// A page of the organisation's members, in the order of their ids.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<UserId>,
+        size: PageSize,
+    ) -> Result<Page<Member, UserId>, StoreError>;
+
+    /// The user's memberships, in the order of the organisations' ids.
+    async fn of_user(&self, user: UserId) -> Result<Vec<Membership>, StoreError>;
+}
+
+/// Changes users.
+#[async_trait]
+pub trait UserRepository: Send {
+    /// Returns the user, if any, and keeps others from changing it until the transaction ends.
+    async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Returns the user with the address, if any, and keeps others from changing it.
+    async fn find_by_email_for_update(
+        &mut self,
+        email: &EmailAddress,
+    ) -> Result<Option<User>, StoreError>;
+
+    /// Adds a user. A taken address is [`StoreError::Conflict`]; the transaction stays usable.
+    async fn insert(&mut self, user: &User) -> Result<(), StoreError>;
+
+    /// Replaces a stored user but for its address; an unknown one is [`StoreError::Missing`].
+    async fn update(&mut self, user: &User) -> Result<(), StoreError>;
+}
+
+/// Changes memberships. Lock the organisation first: rules such as "one owner stays" read several.
+#[async_trait]
+pub trait MembershipRepository: Send {
+    /// The membership, if the user has one in the organisation.
+    async fn find(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Membership>, StoreError>;
+
+    /// The user's memberships, in the order of the organisations' ids.
+    async fn of_user(&mut self, user: UserId) -> Result<Vec<Membership>, StoreError>;
+
+    /// How many owners the organisation has, not counting this one and those who are blocked.
+    async fn count_other_owners(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<u64, StoreError>;
+
+    /// Adds a membership; a second one is [`StoreError::Conflict`] and the transaction stays usable.
+    async fn insert(&mut self, membership: &Membership) -> Result<(), StoreError>;
+
+    /// Changes the role; an unknown membership is [`StoreError::Missing`].
+    async fn update(&mut self, membership: &Membership) -> Result<(), StoreError>;
+
+    /// Takes a membership away; an unknown one is [`StoreError::Missing`].
+    async fn remove(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<(), StoreError>;
+}
+
+/// Reads tokens.
+#[async_trait]
+pub trait TokenQueries: Send + Sync {
+    /// The token with that hash and all that decides whether it is good, in one indexed query.
+    async fn present(&self, hash: &TokenHash) -> Result<Option<PresentedToken>, StoreError>;
+
+    /// Notes a use, unless a later one is noted. It stands alone: no event, no audit entry.
+    async fn note_use(
+        &self,
+        organization: OrganizationId,
+        id: ApiTokenId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// A page of the organisation's tokens, the oldest first.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiTokenId>,
+        size: PageSize,
+    ) -> Result<Page<ApiToken, ApiTokenId>, StoreError>;
+}
+
+/// Changes tokens.
+#[async_trait]
+pub trait TokenRepository: Send {
+    /// Returns the token, if the organisation has it, and keeps others from changing it.
+    async fn find_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: ApiTokenId,
+    ) -> Result<Option<ApiToken>, StoreError>;
+
+    /// Adds a token with the hash of its secret. A known hash is [`StoreError::Conflict`].
+    async fn insert(&mut self, token: &ApiToken, hash: &TokenHash) -> Result<(), StoreError>;
+
+    /// Replaces a stored token but for its secret; an unknown one is [`StoreError::Missing`].
+    async fn update(&mut self, token: &ApiToken) -> Result<(), StoreError>;
+}
+
+/// Reads the audit log.
+#[async_trait]
+pub trait AuditQueries: Send + Sync {
+    /// A page of the organisation's entries, the newest first.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        before: Option<AuditEntryId>,
+        size: PageSize,
+    ) -> Result<Page<AuditEntry, AuditEntryId>, StoreError>;
+}
+
+/// Adds to the audit log.
+#[async_trait]
+pub trait AuditRepository: Send {
+    /// Adds an entry.
+    async fn append(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;
+}

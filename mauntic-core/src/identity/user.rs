@@ -1,0 +1,124 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{DisplayName, PasswordHash};
+use crate::{DomainEvent, EmailAddress, Forbidden, OrganizationId, Permission, Role, UserId};
+
+/// A person who can log in. What a person may do is said by the [`Membership`]s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Names the user.
+    pub id: UserId,
+    /// The address to log in with; no two users share its [key](EmailAddress::key).
+    pub email: EmailAddress,
+    /// What the person is called.
+    pub name: DisplayName,
+    /// What the password is checked against; `None` until one is set.
+    pub password: Option<PasswordHash>,
+    /// When the user was created.
+    pub created_at: DateTime<Utc>,
+    /// Since when the user may do nothing; `None` if not blocked.
+    pub blocked_at: Option<DateTime<Utc>>,
+}
+
+impl User {
+    /// Blocks the user; `false` if it was blocked already.
+    #[must_use = "nothing needs saving if nothing changed"]
+    pub fn block(&mut self, now: DateTime<Utc>) -> bool {
+        if self.blocked_at.is_some() {
+            return false;
+        }
+        self.blocked_at = Some(now);
+        true
+    }
+}
+
+/// What a user is in an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The organisation.
+    pub organization_id: OrganizationId,
+    /// The user.
+    pub user_id: UserId,
+    /// The role.
+    pub role: Role,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A member as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// The user.
+    pub user_id: UserId,
+    /// The address to log in with.
+    pub email: EmailAddress,
+    /// What the person is called.
+    pub name: DisplayName,
+    /// The role in the organisation.
+    pub role: Role,
+    /// Since when the user is a member.
+    pub since: DateTime<Utc>,
+    /// Since when the user is blocked, if it is.
+    pub blocked_at: Option<DateTime<Utc>>,
+}
+
+impl Member {
+    /// The member that a user with a membership is.
+    #[must_use]
+    pub fn of(user: &User, membership: &Membership) -> Self {
+        Self {
+            user_id: user.id,
+            email: user.email.clone(),
+            name: user.name.clone(),
+            role: membership.role,
+            since: membership.created_at,
+            blocked_at: user.blocked_at,
+        }
+    }
+}
+
+/// Nobody gives or takes more than they have: the roles dealt with may not be above the actor's own.
+pub(super) fn within(own: Role, roles: &[Role]) -> Result<(), Forbidden> {
+    if roles.iter().all(|role| *role <= own) {
+        Ok(())
+    } else {
+        Err(Forbidden(Permission::OrganizationManage))
+    }
+}
+
+/// A person became a member of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserInvited {
+    /// Who.
+    pub user_id: UserId,
+    /// As what.
+    pub role: Role,
+}
+
+impl DomainEvent for UserInvited {
+    const TYPE: &'static str = "identity.user_invited.v1";
+}
+
+/// A user may do nothing any more. Told to each organisation that the user is a member of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserBlocked {
+    /// Who.
+    pub user_id: UserId,
+}
+
+impl DomainEvent for UserBlocked {
+    const TYPE: &'static str = "identity.user_blocked.v1";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admin_deals_with_admins_but_not_with_owners() {
+        assert!(within(Role::Admin, &[Role::Viewer, Role::Admin]).is_ok());
+        assert!(within(Role::Admin, &[Role::Owner]).is_err());
+        assert!(within(Role::Owner, &[Role::Owner]).is_ok());
+    }
+}
