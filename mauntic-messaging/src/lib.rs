@@ -19,6 +19,7 @@ mod audience;
 pub mod conformance;
 pub mod dkim;
 pub mod dns;
+pub mod domain;
 mod error;
 pub mod event;
 pub mod mime;

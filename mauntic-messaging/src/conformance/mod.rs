@@ -5,6 +5,7 @@
 //! mauntic_messaging::messaging_store_conformance!(new_store);
 //! ```
 
+pub mod domain;
 pub mod suppression;
 pub mod transaction;
 
@@ -22,6 +23,12 @@ macro_rules! messaging_store_conformance {
             an_address_keeps_its_first_entry,
             an_erased_address_stays_suppressed,
             the_list_pages_newest_first,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, domain: [
+            a_domain_comes_back_as_it_was,
+            a_domain_is_in_an_organisation_once,
+            the_nearest_domain_signs,
+            another_organisations_domain_is_not_found,
         ]);
     };
     (@cases $new_store:ident, $module:ident: [$($case:ident),* $(,)?]) => {

@@ -1,5 +1,6 @@
 //! The storage of messaging on SQLite and PostgreSQL.
 
+mod domain;
 mod migrations;
 pub(crate) mod sql;
 mod suppression;
@@ -16,7 +17,10 @@ use mauntic_core::{
 pub use migrations::MessagingMigrator;
 pub(crate) use unit_of_work::SeaOrmUnitOfWork;
 
-use crate::{MessagingStore, MessagingUnitOfWork, suppression::SuppressionQueries};
+use crate::{
+    MessagingStore, MessagingUnitOfWork, domain::SendingDomainQueries,
+    suppression::SuppressionQueries,
+};
 
 /// The name of the context's schema or file.
 const CONTEXT: &str = "messaging";
@@ -60,6 +64,10 @@ impl SeaOrmMessagingStore {
 #[async_trait]
 impl MessagingStore for SeaOrmMessagingStore {
     fn suppressions(&self) -> &dyn SuppressionQueries {
+        self
+    }
+
+    fn sending_domains(&self) -> &dyn SendingDomainQueries {
         self
     }
 

@@ -5,7 +5,9 @@ use mauntic_core::{
     storage::{Dialect, Txn, append_to_outbox, first_time},
 };
 
-use crate::{MessagingUnitOfWork, suppression::SuppressionRepository};
+use crate::{
+    MessagingUnitOfWork, domain::SendingDomainRepository, suppression::SuppressionRepository,
+};
 
 /// One transaction; it is every repository of its unit of work.
 pub(crate) struct SeaOrmUnitOfWork {
@@ -16,6 +18,10 @@ pub(crate) struct SeaOrmUnitOfWork {
 #[async_trait]
 impl MessagingUnitOfWork for SeaOrmUnitOfWork {
     fn suppressions(&mut self) -> &mut dyn SuppressionRepository {
+        self
+    }
+
+    fn sending_domains(&mut self) -> &mut dyn SendingDomainRepository {
         self
     }
 

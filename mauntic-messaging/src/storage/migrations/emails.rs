@@ -20,7 +20,7 @@ impl MigrationTrait for Emails {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let Types { uuid, json, bytes } = types(manager);
+        let Types { uuid, json, .. } = types(manager);
         let statements = [
             format!(
                 "CREATE TABLE email (
@@ -51,15 +51,9 @@ impl MigrationTrait for Emails {
             format!(
                 "CREATE TABLE sending_domain (
                     organization_id {uuid} NOT NULL, id {uuid} NOT NULL, domain TEXT NOT NULL,
-                    return_path TEXT, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+                    return_path TEXT NOT NULL, keys {json} NOT NULL,
+                    created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
                     PRIMARY KEY (organization_id, id), UNIQUE (organization_id, domain))"
-            ),
-            format!(
-                "CREATE TABLE dkim_key (
-                    organization_id {uuid} NOT NULL, domain_id {uuid} NOT NULL, selector TEXT NOT NULL,
-                    algorithm TEXT NOT NULL, sealed_private_key {bytes} NOT NULL, dns_value TEXT NOT NULL,
-                    state TEXT NOT NULL, created_at BIGINT NOT NULL,
-                    PRIMARY KEY (organization_id, domain_id, selector))"
             ),
         ];
         run(manager, &statements).await

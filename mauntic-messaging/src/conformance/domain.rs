@@ -1,0 +1,194 @@
+//! Sending domains, through the store and the services over it.
+
+use std::sync::Arc;
+
+use mauntic_core::{
+    Actor, OrganizationId, SecretKey, StoreError, UserId, UuidV7Source, testing::ManualClock,
+};
+
+use crate::{
+    MessagingError, MessagingStore,
+    domain::{
+        AddSendingDomain, KeyState, SendingDomain, SendingDomainService, SendingHosts, Signers,
+    },
+};
+
+fn service(store: &Arc<dyn MessagingStore>) -> (SendingDomainService, Signers) {
+    let secret = SecretKey::random().expect("the system has random bytes");
+    let signers = Signers::new(Arc::clone(store), secret.clone());
+    let service = SendingDomainService::new(
+        Arc::clone(store),
+        signers.clone(),
+        secret,
+        Arc::new(ManualClock::default()),
+        Arc::new(UuidV7Source),
+    );
+    (service, signers)
+}
+
+fn owner() -> Actor {
+    Actor::system(OrganizationId::generate(&UuidV7Source))
+}
+
+fn add(domain: &str) -> AddSendingDomain {
+    AddSendingDomain {
+        domain: domain.parse().expect("a domain"),
+        return_path: None,
+    }
+}
+
+/// What was stored is read back, keys included, after each change.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_domain_comes_back_as_it_was(store: Arc<dyn MessagingStore>) {
+    let (service, signers) = service(&store);
+    let owner = owner();
+    let added = service.add(&owner, add("example.com")).await.unwrap();
+    assert_eq!(service.get(&owner, added.id).await.unwrap(), added);
+    let error = service.activate(&owner, added.id).await.unwrap_err();
+    assert!(
+        matches!(error, MessagingError::WrongState { .. }),
+        "{error:?}"
+    );
+    service.rotate(&owner, added.id).await.unwrap();
+    let active = service.activate(&owner, added.id).await.unwrap();
+    let states: Vec<_> = active.keys.iter().map(|key| key.state).collect();
+    assert_eq!(
+        states,
+        [
+            KeyState::Retired,
+            KeyState::Retired,
+            KeyState::Active,
+            KeyState::Active
+        ]
+    );
+    assert_eq!(service.list(&owner).await.unwrap(), [active.clone()]);
+    let records = service
+        .dns_records(&owner, added.id, &SendingHosts::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        records
+            .iter()
+            .filter(|record| record.name.contains("_domainkey"))
+            .count(),
+        4
+    );
+    service.delete(&owner, added.id).await.unwrap();
+    assert_eq!(service.list(&owner).await.unwrap(), []);
+    let gone = signers
+        .signer_for(owner.organization_id(), "example.com")
+        .await
+        .unwrap();
+    assert!(gone.is_none());
+}
+
+/// The same name twice is a conflict, in another organisation it is not; the transaction stays usable.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_domain_is_in_an_organisation_once(store: Arc<dyn MessagingStore>) {
+    let (service, _) = service(&store);
+    let (ours, theirs) = (owner(), owner());
+    let added = service.add(&ours, add("example.com")).await.unwrap();
+    let error = service.add(&ours, add("Example.COM")).await.unwrap_err();
+    assert!(matches!(error, MessagingError::Taken { .. }), "{error:?}");
+    service.add(&theirs, add("example.com")).await.unwrap();
+    let again = SendingDomain {
+        id: mauntic_core::Id::generate(&UuidV7Source),
+        ..added.clone()
+    };
+    let other = SendingDomain {
+        domain: "example.org".parse().unwrap(),
+        ..again.clone()
+    };
+    let mut uow = store.begin().await.unwrap();
+    let error = uow
+        .sending_domains()
+        .insert(ours.organization_id(), &again)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+    uow.sending_domains()
+        .insert(ours.organization_id(), &other)
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(service.list(&ours).await.unwrap(), [added, other]);
+}
+
+/// The signer of a subdomain is that of the nearest domain above it, with its active keys alone.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn the_nearest_domain_signs(store: Arc<dyn MessagingStore>) {
+    let (service, signers) = service(&store);
+    let owner = owner();
+    service.add(&owner, add("example.com")).await.unwrap();
+    service.add(&owner, add("shop.example.com")).await.unwrap();
+    for (from, expected) in [
+        ("example.com", Some("example.com")),
+        ("news.example.com", Some("example.com")),
+        ("a.shop.Example.com", Some("shop.example.com")),
+        ("badexample.com", None),
+        ("not a domain", None),
+    ] {
+        let found = signers
+            .signer_for(owner.organization_id(), from)
+            .await
+            .unwrap();
+        assert_eq!(
+            found.as_ref().map(|found| found.domain.as_str()),
+            expected,
+            "{from}"
+        );
+    }
+    let found = signers
+        .signer_for(self::owner().organization_id(), "example.com")
+        .await
+        .unwrap();
+    assert!(found.is_none(), "another organisation's keys are not used");
+}
+
+/// Every use case answers "not found" to another organisation, and "forbidden" to a viewer that changes.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn another_organisations_domain_is_not_found(store: Arc<dyn MessagingStore>) {
+    let (service, _) = service(&store);
+    let (ours, theirs) = (owner(), owner());
+    let id = service.add(&ours, add("example.com")).await.unwrap().id;
+    let hosts = SendingHosts::default();
+    let refused = [
+        service.get(&theirs, id).await.err(),
+        service
+            .get_named(&theirs, &"example.com".parse().unwrap())
+            .await
+            .err(),
+        service.rotate(&theirs, id).await.err(),
+        service.activate(&theirs, id).await.err(),
+        service.delete(&theirs, id).await.err(),
+        service.dns_records(&theirs, id, &hosts).await.err(),
+    ];
+    for error in refused {
+        assert!(
+            matches!(error, Some(MessagingError::NotFound { .. })),
+            "{error:?}"
+        );
+    }
+    let user = UserId::generate(&UuidV7Source);
+    let viewer = Actor::user(ours.organization_id(), user, mauntic_core::Role::Viewer);
+    let forbidden = [
+        service.add(&viewer, add("example.org")).await.err(),
+        service.rotate(&viewer, id).await.err(),
+        service.activate(&viewer, id).await.err(),
+        service.delete(&viewer, id).await.err(),
+    ];
+    for error in forbidden {
+        assert!(
+            matches!(error, Some(MessagingError::Forbidden(_))),
+            "{error:?}"
+        );
+    }
+}

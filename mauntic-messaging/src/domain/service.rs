@@ -1,0 +1,289 @@
+use std::{net::IpAddr, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, SendingDomainId, StoreError,
+};
+
+use super::{DkimKey, DomainName, KeyState, SendingDomain, Signers};
+use crate::{
+    MessagingError, MessagingStore,
+    dkim::{PrivateKey, Selector},
+    dns::{DnsRecord, DomainSetup, records},
+};
+
+/// A domain to send from.
+#[derive(Debug, Clone)]
+pub struct AddSendingDomain {
+    /// The domain of the `From` addresses.
+    pub domain: DomainName,
+    /// The domain of the return path; `bounce.` in front of the domain unless told.
+    pub return_path: Option<DomainName>,
+}
+
+/// What is known of the hosts that send for the installation; part of the DNS records to publish.
+#[derive(Debug, Clone, Default)]
+pub struct SendingHosts {
+    /// The host that takes bounces.
+    pub bounce_host: Option<String>,
+    /// The addresses that mail leaves from.
+    pub sending_ips: Vec<IpAddr>,
+}
+
+/// The use cases of sending domains.
+#[derive(Clone)]
+pub struct SendingDomainService {
+    store: Arc<dyn MessagingStore>,
+    signers: Signers,
+    secret: SecretKey,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl SendingDomainService {
+    /// The use cases over a store; `signers` forgets a domain when it is changed here.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn MessagingStore>,
+        signers: Signers,
+        secret: SecretKey,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        Self {
+            store,
+            signers,
+            secret,
+            clock,
+            ids,
+        }
+    }
+
+    /// Adds a domain with an RSA and an Ed25519 key, which sign from the start.
+    ///
+    /// # Errors
+    /// [`MessagingError::Taken`] if the organisation has the domain; [`MessagingError::Invalid`] if the return
+    /// path is not within it.
+    pub async fn add(
+        &self,
+        actor: &Actor,
+        command: AddSendingDomain,
+    ) -> Result<SendingDomain, MessagingError> {
+        let organization = actor.require(Permission::SendingManage)?;
+        let now = self.clock.now();
+        let mut domain = SendingDomain {
+            id: SendingDomainId::generate(&*self.ids),
+            return_path: return_path(&command)?,
+            domain: command.domain,
+            keys: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        domain.keys = self.make_keys(&domain, KeyState::Active, now).await?;
+        let mut uow = self.store.begin().await?;
+        match uow.sending_domains().insert(organization, &domain).await {
+            Err(StoreError::Conflict { .. }) => {
+                return Err(MessagingError::Taken {
+                    what: "sending domain",
+                    field: "domain",
+                });
+            }
+            other => other?,
+        }
+        uow.commit().await?;
+        self.signers.forget(organization);
+        Ok(domain)
+    }
+
+    /// The organisation's domains, by name.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<SendingDomain>, MessagingError> {
+        let organization = actor.require(Permission::SendingRead)?;
+        Ok(self.store.sending_domains().list(organization).await?)
+    }
+
+    /// One domain.
+    pub async fn get(
+        &self,
+        actor: &Actor,
+        id: SendingDomainId,
+    ) -> Result<SendingDomain, MessagingError> {
+        let organization = actor.require(Permission::SendingRead)?;
+        let domain = self.store.sending_domains().find(organization, id).await?;
+        domain.ok_or(NOT_FOUND)
+    }
+
+    /// One domain, by its name.
+    pub async fn get_named(
+        &self,
+        actor: &Actor,
+        name: &DomainName,
+    ) -> Result<SendingDomain, MessagingError> {
+        let organization = actor.require(Permission::SendingRead)?;
+        let names = [name.as_str()];
+        let found = self
+            .store
+            .sending_domains()
+            .find_named(organization, &names);
+        found.await?.pop().ok_or(NOT_FOUND)
+    }
+
+    /// Makes new keys to be published. Mail is signed with the old ones until [`activate`](Self::activate).
+    pub async fn rotate(
+        &self,
+        actor: &Actor,
+        id: SendingDomainId,
+    ) -> Result<SendingDomain, MessagingError> {
+        let organization = actor.require(Permission::SendingManage)?;
+        let now = self.clock.now();
+        // Making keys takes long; the transaction must not wait for it.
+        let before = self.store.sending_domains().find(organization, id).await?;
+        let keys = self
+            .make_keys(&before.ok_or(NOT_FOUND)?, KeyState::Pending, now)
+            .await?;
+        self.change(organization, id, |domain| {
+            domain.rotate(keys, now);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Signs with the new keys from now on. The old ones must stay published for some days.
+    ///
+    /// # Errors
+    /// [`MessagingError::WrongState`] if the domain was not rotated before.
+    pub async fn activate(
+        &self,
+        actor: &Actor,
+        id: SendingDomainId,
+    ) -> Result<SendingDomain, MessagingError> {
+        let organization = actor.require(Permission::SendingManage)?;
+        let now = self.clock.now();
+        self.change(organization, id, |domain| {
+            domain
+                .activate(now)
+                .then_some(())
+                .ok_or(MessagingError::WrongState {
+                    what: "sending domain",
+                    problem: "has no new keys; rotate them first",
+                })
+        })
+        .await
+    }
+
+    /// Removes a domain and its keys; mail from it is no longer signed.
+    pub async fn delete(&self, actor: &Actor, id: SendingDomainId) -> Result<(), MessagingError> {
+        let organization = actor.require(Permission::SendingManage)?;
+        let mut uow = self.store.begin().await?;
+        let deleted = uow.sending_domains().delete(organization, id).await?;
+        uow.commit().await?;
+        self.signers.forget(organization);
+        deleted.then_some(()).ok_or(NOT_FOUND)
+    }
+
+    /// The DNS records to publish for a domain.
+    pub async fn dns_records(
+        &self,
+        actor: &Actor,
+        id: SendingDomainId,
+        hosts: &SendingHosts,
+    ) -> Result<Vec<DnsRecord>, MessagingError> {
+        let domain = self.get(actor, id).await?;
+        let keys = domain
+            .keys
+            .iter()
+            .map(|key| Ok((key.selector.clone(), open(&self.secret, &domain, key)?)))
+            .collect::<Result<Vec<_>, MessagingError>>()?;
+        Ok(records(&DomainSetup {
+            domain: domain.domain.as_str(),
+            keys: &keys,
+            return_path: Some(domain.return_path.as_str()),
+            bounce_host: hosts.bounce_host.as_deref(),
+            sending_ips: &hosts.sending_ips,
+            reports_to: None,
+        }))
+    }
+
+    async fn change(
+        &self,
+        organization: OrganizationId,
+        id: SendingDomainId,
+        change: impl FnOnce(&mut SendingDomain) -> Result<(), MessagingError> + Send,
+    ) -> Result<SendingDomain, MessagingError> {
+        let mut uow = self.store.begin().await?;
+        let found = uow
+            .sending_domains()
+            .find_for_update(organization, id)
+            .await?;
+        let mut domain = found.ok_or(NOT_FOUND)?;
+        change(&mut domain)?;
+        uow.sending_domains().update(organization, &domain).await?;
+        uow.commit().await?;
+        self.signers.forget(organization);
+        Ok(domain)
+    }
+
+    async fn make_keys(
+        &self,
+        domain: &SendingDomain,
+        state: KeyState,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DkimKey>, MessagingError> {
+        let made = tokio::task::spawn_blocking(|| {
+            Ok([PrivateKey::generate_rsa()?, PrivateKey::generate_ed25519()?])
+        });
+        let made: Result<_, crate::dkim::DkimError> = made.await.map_err(StoreError::backend)?;
+        made.map_err(StoreError::backend)?
+            .into_iter()
+            .map(|key| self.seal(domain, &key, state, now))
+            .collect()
+    }
+
+    fn seal(
+        &self,
+        domain: &SendingDomain,
+        key: &PrivateKey,
+        state: KeyState,
+        now: DateTime<Utc>,
+    ) -> Result<DkimKey, MessagingError> {
+        let selector: Selector = domain
+            .free_selector(key.algorithm(), now)
+            .parse()
+            .map_err(StoreError::backend)?;
+        let place = domain.place(&selector);
+        Ok(DkimKey {
+            algorithm: key.algorithm(),
+            state,
+            dns_value: key.dns_value(),
+            created_at: now,
+            sealed: self.secret.encrypt(&place, key.to_pkcs8())?,
+            selector,
+        })
+    }
+}
+
+const NOT_FOUND: MessagingError = MessagingError::NotFound {
+    what: "sending domain",
+};
+
+fn return_path(command: &AddSendingDomain) -> Result<DomainName, MessagingError> {
+    let problem = |message| MessagingError::invalid("return_path", "not_within_domain", message);
+    match &command.return_path {
+        Some(name) if name.is_within(&command.domain) => Ok(name.clone()),
+        Some(_) => Err(problem(
+            "must be the domain itself or below it, or SPF does not align",
+        )),
+        None => format!("bounce.{}", command.domain)
+            .parse()
+            .map_err(|_| problem("the domain is too long; give a return path")),
+    }
+}
+
+/// The private key.
+pub(super) fn open(
+    secret: &SecretKey,
+    domain: &SendingDomain,
+    key: &DkimKey,
+) -> Result<PrivateKey, MessagingError> {
+    let der = secret.decrypt(&domain.place(&key.selector), &key.sealed)?;
+    PrivateKey::from_pkcs8(&der).map_err(|error| StoreError::corrupt("DKIM key", error).into())
+}
