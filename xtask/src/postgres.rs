@@ -37,6 +37,8 @@ impl TestServer {
             .arg(&programs)
             .arg(port.to_string());
         shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Where we are, the user below may not be allowed to look.
+        shell.current_dir("/");
         // A Ctrl-C is for us alone: the guard ends when we have ended.
         shell.process_group(0);
         if let Some((user, group)) = unprivileged_user()? {

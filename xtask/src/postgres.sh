@@ -4,6 +4,7 @@
 set -eu
 programs=$1
 port=$2
+[ -w "${TMPDIR:-/tmp}" ] || TMPDIR=/tmp
 folder=$(mktemp -d "${TMPDIR:-/tmp}/mauntic-postgres-XXXXXX")
 server=
 stop() {
