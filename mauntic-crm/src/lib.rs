@@ -3,7 +3,7 @@
 //! - [`Contact`]: a person; [`DoNotContact`]: where they must not be written to; [`Tag`]s.
 //! - [`Field`], [`FieldSet`]: what can be known; [`Value`]: what is known, read leniently from text
 //!   by [`Field::parse`] and kept in one fixed form.
-//! - [`CrmStore`], [`CrmUnitOfWork`]: the storage ports.
+//! - [`CrmStore`], [`CrmUnitOfWork`]: the storage ports, answered by `storage::SeaOrmCrmStore`.
 //!
 //! ```
 //! use mauntic_crm::{FieldSet, ParseContext, Value};
@@ -19,10 +19,14 @@
 //! - `sqlite`, `postgres`: the `storage` module on that back end.
 //! - `testing`: the conformance suite of the storage ports.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod contact;
 mod error;
 mod field;
 pub mod import;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod storage;
 mod store;
 mod value;
 

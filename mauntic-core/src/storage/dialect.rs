@@ -129,6 +129,17 @@ impl Dialect {
         }
     }
 
+    /// A row source of one column `value` made of a JSON array of texts bound as parameter `number`.
+    #[must_use]
+    pub fn texts(self, number: usize, alias: &str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "(SELECT value FROM jsonb_array_elements_text(CAST(${number} AS jsonb))) AS {alias}"
+            ),
+            Self::Sqlite => format!("(SELECT value FROM json_each(${number})) AS {alias}"),
+        }
+    }
+
     /// Ends a `SELECT` of rows to claim: others skip rows that are being claimed.
     #[must_use]
     pub fn skip_locked(self) -> &'static str {
@@ -173,6 +184,61 @@ impl Dialect {
         match self {
             Self::Postgres => format!("strpos({haystack}, {needle})"),
             Self::Sqlite => format!("instr({haystack}, {needle})"),
+        }
+    }
+
+    /// The number that a JSON object has under a key; null if there is none or it is no number. The
+    /// key is spliced in, so it must be a plain name.
+    #[must_use]
+    pub fn json_number(self, object: &str, key: &str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "(CASE WHEN jsonb_typeof({object} -> '{key}') = 'number' THEN CAST({object} ->> '{key}' AS double precision) END)"
+            ),
+            Self::Sqlite => format!(
+                "(CASE WHEN json_type({object}, '$.{key}') IN ('integer', 'real') THEN CAST({object} ->> '{key}' AS REAL) END)"
+            ),
+        }
+    }
+
+    /// The boolean that a JSON object has under a key; null if there is none or it is no boolean. The
+    /// key is spliced in, so it must be a plain name.
+    #[must_use]
+    pub fn json_boolean(self, object: &str, key: &str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "(CASE jsonb_typeof({object} -> '{key}') WHEN 'boolean' THEN CAST({object} ->> '{key}' AS boolean) END)"
+            ),
+            Self::Sqlite => format!(
+                "(CASE json_type({object}, '$.{key}') WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END)"
+            ),
+        }
+    }
+
+    /// Whether a JSON object has a key, which is spliced in and so must be a plain name.
+    #[must_use]
+    pub fn json_has_key(self, object: &str, key: &str) -> String {
+        match self {
+            Self::Postgres => format!("jsonb_exists({object}, '{key}')"),
+            Self::Sqlite => format!("(json_type({object}, '$.{key}') IS NOT NULL)"),
+        }
+    }
+
+    /// A JSON object without a key, which is spliced in and so must be a plain name.
+    #[must_use]
+    pub fn json_without(self, object: &str, key: &str) -> String {
+        match self {
+            Self::Postgres => format!("({object} - '{key}')"),
+            Self::Sqlite => format!("json_remove({object}, '$.{key}')"),
+        }
+    }
+
+    /// What makes an index while others write, outside a transaction.
+    #[must_use]
+    pub fn concurrently(self) -> &'static str {
+        match self {
+            Self::Postgres => "CONCURRENTLY",
+            Self::Sqlite => "",
         }
     }
 

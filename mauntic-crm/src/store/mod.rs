@@ -13,7 +13,7 @@ pub use self::{
         ContactSort, InvalidCursor, UniqueKey,
     },
     fields::{FieldIndexes, FieldQueries, FieldRepository},
-    tags::{TagCount, TagQueries, TagRepository},
+    tags::{TagQueries, TagRepository},
 };
 
 /// Keeps everything the CRM knows.

@@ -1,18 +1,8 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, OrganizationId, Page, PageSize, StoreError};
-use serde::{Deserialize, Serialize};
 
 use crate::Tag;
-
-/// A tag and how many contacts have it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TagCount {
-    /// The tag.
-    pub tag: Tag,
-    /// How many contacts have it.
-    pub contacts: u64,
-}
 
 /// Reads tags.
 #[async_trait]
@@ -24,6 +14,9 @@ pub trait TagQueries: Send + Sync {
         after: Option<&Tag>,
         size: PageSize,
     ) -> Result<Page<Tag, Tag>, StoreError>;
+
+    /// Whether there is such a tag.
+    async fn exists(&self, organization: OrganizationId, tag: &Tag) -> Result<bool, StoreError>;
 
     /// How many contacts have the tag.
     async fn count(&self, organization: OrganizationId, tag: &Tag) -> Result<u64, StoreError>;
@@ -40,21 +33,16 @@ pub trait TagRepository: Send {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// Whether there is such a tag.
-    async fn exists(&mut self, organization: OrganizationId, tag: &Tag)
-    -> Result<bool, StoreError>;
-
-    /// Takes a tag off up to `limit` contacts, puts another on instead if one is given, and returns
-    /// the contacts, by id; none means that no contact has it any more.
-    async fn replace_on_contacts(
+    /// Up to `limit` contacts with the tag, by id, behind one of them.
+    async fn contacts_with(
         &mut self,
         organization: OrganizationId,
         tag: &Tag,
-        by: Option<&Tag>,
-        now: DateTime<Utc>,
+        after: Option<ContactId>,
         limit: u64,
     ) -> Result<Vec<ContactId>, StoreError>;
 
-    /// Forgets a tag that no contact has any more.
-    async fn delete(&mut self, organization: OrganizationId, tag: &Tag) -> Result<(), StoreError>;
+    /// Forgets a tag; `false` if there is none. Contacts keep theirs.
+    async fn delete(&mut self, organization: OrganizationId, tag: &Tag)
+    -> Result<bool, StoreError>;
 }

@@ -1,0 +1,163 @@
+use async_trait::async_trait;
+use mauntic_core::{ContactId, OrganizationId, Page, PageSize, StoreError, storage::Dialect};
+use sea_orm::{ConnectionTrait, QueryResult};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    list,
+    row::{COLUMNS, change, contact, contact_id, id_rows, mark},
+};
+use crate::{
+    Contact, ContactChange, ContactCursor, ContactListing, ContactQueries, storage::SeaOrmCrmStore,
+};
+
+#[async_trait]
+impl ContactQueries for SeaOrmCrmStore {
+    async fn find_many(
+        &self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<Contact>, StoreError> {
+        by_ids(self.db.reader(), self.db.dialect(), organization, ids, "").await
+    }
+
+    async fn find_by_emails(
+        &self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<Vec<Contact>, StoreError> {
+        by_emails(self.db.reader(), self.db.dialect(), organization, keys, "").await
+    }
+
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        listing: &ContactListing,
+    ) -> Result<Page<Contact, ContactCursor>, StoreError> {
+        let (connection, dialect) = (self.db.reader(), self.db.dialect());
+        let wanted = listing.size.overfetched();
+        let mut rows = Vec::new();
+        for statement in list::statements(dialect, organization, listing) {
+            let missing = wanted - rows.len() as u64;
+            if missing > 0 {
+                rows.extend(connection.query_all_raw(statement.limited(missing)).await?);
+            }
+        }
+        let contacts = with_marks(connection, dialect, organization, &rows).await?;
+        let page = Page::from_overfetched(contacts, listing.size, |contact| {
+            ContactCursor::behind(contact, listing.sort)
+        });
+        Ok(page)
+    }
+
+    async fn history(
+        &self,
+        organization: OrganizationId,
+        contact: ContactId,
+        after: Option<Uuid>,
+        size: PageSize,
+    ) -> Result<Page<ContactChange, Uuid>, StoreError> {
+        let sql = format!(
+            "SELECT id, contact_id, at, actor, source, changes FROM contact_change
+             WHERE organization_id = $1 AND contact_id = $2 AND id < $3
+             ORDER BY id DESC LIMIT {}",
+            size.overfetched()
+        );
+        let after = after.unwrap_or(Uuid::max());
+        let parameters = [
+            organization.as_uuid().into(),
+            contact.as_uuid().into(),
+            after.into(),
+        ];
+        let statement = self.db.dialect().statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let changes = rows.iter().map(change).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(changes, size, |change| change.id))
+    }
+}
+
+/// The contacts with these ids, by id. `lock` ends the statement.
+pub(super) async fn by_ids<C: ConnectionTrait>(
+    connection: &C,
+    dialect: Dialect,
+    organization: OrganizationId,
+    ids: &[ContactId],
+    lock: &str,
+) -> Result<Vec<Contact>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM contact
+         WHERE organization_id = $1 AND id IN (SELECT id FROM {}) ORDER BY id{lock}",
+        dialect.ids(2, "wanted")
+    );
+    let parameters = [organization.as_uuid().into(), id_rows(ids).into()];
+    let rows = connection
+        .query_all_raw(dialect.statement(sql, parameters))
+        .await?;
+    with_marks(connection, dialect, organization, &rows).await
+}
+
+/// The contacts with these keys of addresses, by id. `lock` ends the statement.
+pub(super) async fn by_emails<C: ConnectionTrait>(
+    connection: &C,
+    dialect: Dialect,
+    organization: OrganizationId,
+    keys: &[String],
+    lock: &str,
+) -> Result<Vec<Contact>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM contact
+         WHERE organization_id = $1 AND email_key IN (SELECT value FROM {}) ORDER BY id{lock}",
+        dialect.texts(2, "wanted")
+    );
+    let parameters = [
+        organization.as_uuid().into(),
+        json!(keys).to_string().into(),
+    ];
+    let rows = connection
+        .query_all_raw(dialect.statement(sql, parameters))
+        .await?;
+    with_marks(connection, dialect, organization, &rows).await
+}
+
+/// Contacts in the order of their rows, with their do-not-contact marks.
+async fn with_marks<C: ConnectionTrait>(
+    connection: &C,
+    dialect: Dialect,
+    organization: OrganizationId,
+    rows: &[QueryResult],
+) -> Result<Vec<Contact>, StoreError> {
+    let contacts = rows.iter().map(contact).collect::<Result<Vec<_>, _>>()?;
+    if contacts.is_empty() {
+        return Ok(contacts);
+    }
+    let ids: Vec<_> = contacts.iter().map(Contact::id).collect();
+    let sql = format!(
+        "SELECT contact_id, channel, reason, source, comment, created_at FROM do_not_contact
+         WHERE organization_id = $1 AND contact_id IN (SELECT id FROM {})",
+        dialect.ids(2, "wanted")
+    );
+    let parameters = [organization.as_uuid().into(), id_rows(&ids).into()];
+    let marks = connection
+        .query_all_raw(dialect.statement(sql, parameters))
+        .await?;
+    let mut parts: Vec<_> = contacts.into_iter().map(Contact::into_parts).collect();
+    let places: std::collections::HashMap<_, _> = ids
+        .iter()
+        .enumerate()
+        .map(|(place, id)| (*id, place))
+        .collect();
+    for row in &marks {
+        let mark = mark(row)?;
+        if let Some(place) = places.get(&contact_id(row, "contact_id")?) {
+            parts[*place].do_not_contact.insert(mark.channel, mark);
+        }
+    }
+    Ok(parts.into_iter().map(Contact::from_parts).collect())
+}

@@ -1,0 +1,40 @@
+mod contacts;
+mod segments;
+
+use mauntic_core::storage::{Dialect, OutboxMigration};
+use sea_orm::ConnectionTrait as _;
+use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
+
+/// Brings the schema of the CRM up to date.
+pub struct CrmMigrator;
+
+impl MigratorTrait for CrmMigrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(OutboxMigration),
+            Box::new(contacts::ContactsMigration),
+            Box::new(segments::SegmentsMigration),
+        ]
+    }
+
+    fn migration_table_name() -> sea_orm::DynIden {
+        sea_orm::sea_query::IntoIden::into_iden("migrations")
+    }
+}
+
+fn dialect(manager: &SchemaManager) -> Dialect {
+    match manager.get_database_backend() {
+        sea_orm::DbBackend::Postgres => Dialect::Postgres,
+        _ => Dialect::Sqlite,
+    }
+}
+
+async fn execute(manager: &SchemaManager<'_>, statements: &[String]) -> Result<(), sea_orm::DbErr> {
+    for statement in statements {
+        manager
+            .get_connection()
+            .execute_unprepared(statement)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+use mauntic_core::storage::SqlType;
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
+};
+
+use super::{dialect, execute};
+
+/// Creates segments, their members, and the engagement facts that rules read.
+pub(super) struct SegmentsMigration;
+
+impl MigrationName for SegmentsMigration {
+    fn name(&self) -> &'static str {
+        "m0003_segments"
+    }
+}
+
+#[migration_async_trait::async_trait]
+impl MigrationTrait for SegmentsMigration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
+        let dialect = dialect(manager);
+        let uuid = dialect.type_name(SqlType::Uuid);
+        let json = dialect.type_name(SqlType::Json);
+        let statements = [
+            format!(
+                "CREATE TABLE segment (
+                    organization_id {uuid} NOT NULL, id {uuid} NOT NULL,
+                    name TEXT NOT NULL, name_key TEXT NOT NULL, description TEXT NOT NULL,
+                    kind TEXT NOT NULL, rule {json}, rule_text TEXT,
+                    uses_time BOOLEAN NOT NULL, version BIGINT NOT NULL,
+                    member_count BIGINT NOT NULL, built_at BIGINT, next_rebuild_at BIGINT,
+                    created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+                    PRIMARY KEY (organization_id, id))"
+            ),
+            "CREATE UNIQUE INDEX segment_name ON segment (organization_id, name_key)".to_owned(),
+            format!(
+                "CREATE TABLE segment_member (
+                    organization_id {uuid} NOT NULL, segment_id {uuid} NOT NULL,
+                    contact_id {uuid} NOT NULL, origin SMALLINT NOT NULL, added_at BIGINT NOT NULL,
+                    PRIMARY KEY (organization_id, segment_id, contact_id))"
+            ),
+            "CREATE INDEX segment_member_contact ON segment_member (organization_id, contact_id)"
+                .to_owned(),
+            format!(
+                "CREATE TABLE engagement (
+                    organization_id {uuid} NOT NULL, contact_id {uuid} NOT NULL,
+                    kind TEXT NOT NULL, subject_id {uuid} NOT NULL, machine BOOLEAN NOT NULL,
+                    day INTEGER NOT NULL, count BIGINT NOT NULL,
+                    PRIMARY KEY (organization_id, contact_id, kind, subject_id, machine, day))"
+            ),
+        ];
+        execute(manager, &statements).await
+    }
+}

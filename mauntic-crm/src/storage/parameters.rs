@@ -1,0 +1,22 @@
+use sea_orm::Value;
+
+/// The parameters of a statement that is put together from parts.
+#[derive(Default)]
+pub(super) struct Parameters(Vec<Value>);
+
+impl Parameters {
+    /// Adds a value and returns what stands for it in the statement.
+    pub(super) fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.0.push(value.into());
+        format!("${}", self.0.len())
+    }
+}
+
+impl IntoIterator for Parameters {
+    type Item = Value;
+    type IntoIter = std::vec::IntoIter<Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

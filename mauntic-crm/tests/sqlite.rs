@@ -1,0 +1,18 @@
+//! The storage ports' contract on SQLite.
+#![cfg(all(feature = "sqlite", feature = "testing"))]
+
+use std::sync::Arc;
+
+use mauntic_core::storage::{DbOptions, test_database::TestDatabase};
+use mauntic_crm::{CrmStore, storage::SeaOrmCrmStore};
+
+async fn new_store() -> (TestDatabase, Arc<dyn CrmStore>) {
+    let database = TestDatabase::sqlite();
+    let store = SeaOrmCrmStore::connect(&database.target, DbOptions::default())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    (database, store)
+}
+
+mauntic_crm::crm_store_conformance!(new_store);
