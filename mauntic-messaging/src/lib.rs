@@ -2,6 +2,7 @@
 //!
 //! - [`email`]: what is sent, in versions that never change once saved.
 //! - [`suppression`]: addresses that an organisation must not mail, whoever they belong to.
+//! - [`sending`]: sends, the ledger of deliveries, and the engine that hands them over.
 //! - [`domain`]: domains that mail is sent from, with their DKIM keys.
 //! - [`tracking`]: opens, clicks and unsubscribes, told apart by human and machine.
 //! - [`mime`], [`dkim`], [`dns`]: messages as they go over the wire, their signatures, and what DNS says of them.
@@ -23,6 +24,7 @@ pub mod domain;
 mod error;
 pub mod event;
 pub mod mime;
+pub mod sending;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;

@@ -3,6 +3,7 @@ use mauntic_core::{Inbox, Outbox, StoreError};
 
 use crate::{
     domain::{SendingDomainQueries, SendingDomainRepository},
+    sending::{Ledger, RateRepository, SendQueries, SendRepository, WorkerRegistry},
     suppression::{SuppressionQueries, SuppressionRepository},
 };
 
@@ -14,6 +15,9 @@ pub trait MessagingStore: Send + Sync {
 
     /// The sending domains, for reading.
     fn sending_domains(&self) -> &dyn SendingDomainQueries;
+
+    /// The sends and their deliveries, for reading.
+    fn sends(&self) -> &dyn SendQueries;
 
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn MessagingUnitOfWork>, StoreError>;
@@ -27,6 +31,18 @@ pub trait MessagingUnitOfWork: Send {
 
     /// The sending domains, within this transaction.
     fn sending_domains(&mut self) -> &mut dyn SendingDomainRepository;
+
+    /// The sends, within this transaction.
+    fn sends(&mut self) -> &mut dyn SendRepository;
+
+    /// The ledger, within this transaction.
+    fn ledger(&mut self) -> &mut dyn Ledger;
+
+    /// The workers, within this transaction.
+    fn workers(&mut self) -> &mut dyn WorkerRegistry;
+
+    /// How fast mail may go, within this transaction.
+    fn rates(&mut self) -> &mut dyn RateRepository;
 
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;

@@ -159,6 +159,16 @@ impl Dialect {
         }
     }
 
+    /// Ends a `SELECT` of rows that nobody else may remove until the transaction ends, though others may
+    /// change what is not their key.
+    #[must_use]
+    pub fn for_key_share(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR KEY SHARE",
+            Self::Sqlite => "",
+        }
+    }
+
     /// A text in lower case, for A to Z only, which is the same on every back end and in every locale
     /// (`str::to_ascii_lowercase`).
     #[must_use]

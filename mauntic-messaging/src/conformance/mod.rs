@@ -6,6 +6,7 @@
 //! ```
 
 pub mod domain;
+pub mod ledger;
 pub mod suppression;
 pub mod transaction;
 
@@ -17,6 +18,23 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, transaction: [
             events_are_there_after_the_commit_only,
             an_event_is_new_to_a_handler_once,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, ledger: [
+            everybody_is_planned_or_left_out,
+            nobody_gets_an_email_twice,
+            sends_that_race_share_the_audience,
+            a_lease_is_one_workers,
+            only_the_holder_is_granted_and_once,
+            an_unknown_worker_leases_nothing,
+            what_was_stopped_or_suppressed_is_withheld,
+            an_outcome_moves_the_row,
+            what_a_lost_worker_left_open_is_unknown,
+            the_transactional_lane_sends_again,
+            a_new_address_is_taken_once,
+            cancelling_leaves_out_who_waits,
+            one_living_worker_plans_a_send,
+            a_send_is_its_organizations_alone,
+            rates_are_kept,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, suppression: [
             an_address_is_suppressed_in_its_organisation_alone,

@@ -2,6 +2,7 @@
 
 mod domain;
 mod migrations;
+mod sending;
 pub(crate) mod sql;
 mod suppression;
 mod unit_of_work;
@@ -18,7 +19,7 @@ pub use migrations::MessagingMigrator;
 pub(crate) use unit_of_work::SeaOrmUnitOfWork;
 
 use crate::{
-    MessagingStore, MessagingUnitOfWork, domain::SendingDomainQueries,
+    MessagingStore, MessagingUnitOfWork, domain::SendingDomainQueries, sending::SendQueries,
     suppression::SuppressionQueries,
 };
 
@@ -68,6 +69,10 @@ impl MessagingStore for SeaOrmMessagingStore {
     }
 
     fn sending_domains(&self) -> &dyn SendingDomainQueries {
+        self
+    }
+
+    fn sends(&self) -> &dyn SendQueries {
         self
     }
 

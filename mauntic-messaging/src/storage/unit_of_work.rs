@@ -6,7 +6,10 @@ use mauntic_core::{
 };
 
 use crate::{
-    MessagingUnitOfWork, domain::SendingDomainRepository, suppression::SuppressionRepository,
+    MessagingUnitOfWork,
+    domain::SendingDomainRepository,
+    sending::{Ledger, RateRepository, SendRepository, WorkerRegistry},
+    suppression::SuppressionRepository,
 };
 
 /// One transaction; it is every repository of its unit of work.
@@ -22,6 +25,22 @@ impl MessagingUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn sending_domains(&mut self) -> &mut dyn SendingDomainRepository {
+        self
+    }
+
+    fn sends(&mut self) -> &mut dyn SendRepository {
+        self
+    }
+
+    fn ledger(&mut self) -> &mut dyn Ledger {
+        self
+    }
+
+    fn workers(&mut self) -> &mut dyn WorkerRegistry {
+        self
+    }
+
+    fn rates(&mut self) -> &mut dyn RateRepository {
         self
     }
 

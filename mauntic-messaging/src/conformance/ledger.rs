@@ -1,0 +1,575 @@
+//! What the send ledger must do.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use mauntic_core::{
+    ContactId, DeliveryId, EmailId, EmailVersionId, OrganizationId, PageSize, SegmentId, SendJobId,
+    WorkerId,
+};
+use uuid::Uuid;
+
+use crate::{
+    MessagingStore,
+    sending::{
+        Delivery, DeliveryRef, DeliveryState, JobState, Lane, NewSendJob, Outcome, PlannedDelivery,
+        Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
+    },
+    suppression::{Suppression, SuppressionReason},
+};
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn organization() -> OrganizationId {
+    OrganizationId::from_uuid(id(1))
+}
+
+fn worker(number: u128) -> WorkerId {
+    WorkerId::from_uuid(id(number))
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_315_200, 0).unwrap()
+}
+
+/// A send that is running.
+async fn job(store: &Arc<dyn MessagingStore>, number: u128, lane: Lane) -> SendJob {
+    let new = NewSendJob {
+        id: SendJobId::from_uuid(id(number)),
+        organization_id: organization(),
+        email_id: EmailId::from_uuid(id(7)),
+        email_version_id: EmailVersionId::from_uuid(id(8)),
+        segment_id: SegmentId::from_uuid(id(9)),
+        lane,
+        scheduled_at: now(),
+    };
+    let mut job = SendJob::new(new, now());
+    job.planned_up_to(None, now());
+    let mut uow = store.begin().await.unwrap();
+    uow.sends().insert_job(&job).await.unwrap();
+    uow.commit().await.unwrap();
+    job
+}
+
+async fn save(store: &Arc<dyn MessagingStore>, job: &SendJob) {
+    let mut uow = store.begin().await.unwrap();
+    uow.sends().update_job(job).await.unwrap();
+    uow.commit().await.unwrap();
+}
+
+fn planned(job: &SendJob, contact: u128) -> PlannedDelivery {
+    PlannedDelivery {
+        id: DeliveryId::from_uuid(id(job.id.as_uuid().as_u128() * 1_000_000 + contact)),
+        contact_id: ContactId::from_uuid(id(contact)),
+        address: Some(format!("c{contact}@example.com").parse().unwrap()),
+        skip: None,
+    }
+}
+
+async fn plan(store: &Arc<dyn MessagingStore>, job: &SendJob, page: &[PlannedDelivery]) -> Tally {
+    let mut uow = store.begin().await.unwrap();
+    let tally = uow.ledger().plan(job, page, now()).await.unwrap();
+    let shard = 3;
+    let name = SendJobRef::from(job);
+    uow.sends().count(&name, shard, &tally).await.unwrap();
+    uow.commit().await.unwrap();
+    tally
+}
+
+async fn plan_contacts(store: &Arc<dyn MessagingStore>, job: &SendJob, contacts: u128) {
+    let page: Vec<_> = (1..=contacts).map(|n| planned(job, 100 + n)).collect();
+    plan(store, job, &page).await;
+}
+
+async fn enlist(store: &Arc<dyn MessagingStore>, worker: WorkerId) {
+    let mut uow = store.begin().await.unwrap();
+    let expires = now() + TimeDelta::seconds(15);
+    uow.workers().enlist(worker, now(), expires).await.unwrap();
+    uow.commit().await.unwrap();
+}
+
+async fn lease(
+    store: &Arc<dyn MessagingStore>,
+    job: &SendJob,
+    worker: WorkerId,
+    limit: u64,
+) -> Vec<Delivery> {
+    let mut uow = store.begin().await.unwrap();
+    let leased = uow
+        .ledger()
+        .lease(&job.into(), worker, limit, now())
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    leased
+}
+
+async fn grant(
+    store: &Arc<dyn MessagingStore>,
+    worker: WorkerId,
+    names: &[DeliveryRef],
+) -> Vec<DeliveryRef> {
+    let mut uow = store.begin().await.unwrap();
+    let mut granted = uow.ledger().grant(worker, names, now()).await.unwrap();
+    uow.commit().await.unwrap();
+    granted.sort();
+    granted
+}
+
+fn names(deliveries: &[Delivery]) -> Vec<DeliveryRef> {
+    let mut names: Vec<_> = deliveries.iter().map(DeliveryRef::from).collect();
+    names.sort();
+    names
+}
+
+async fn settle(
+    store: &Arc<dyn MessagingStore>,
+    worker: WorkerId,
+    names: &[DeliveryRef],
+    state: DeliveryState,
+) -> usize {
+    let reports: Vec<_> = names
+        .iter()
+        .map(|name| Report {
+            delivery: *name,
+            outcome: Outcome {
+                state,
+                class: None,
+                reply: "250 2.0.0 ok".to_owned(),
+                retry_at: Some(now() + TimeDelta::minutes(1)),
+                slow_down: false,
+            },
+        })
+        .collect();
+    let mut uow = store.begin().await.unwrap();
+    let changed = uow.ledger().settle(worker, &reports, now()).await.unwrap();
+    uow.commit().await.unwrap();
+    changed.len()
+}
+
+async fn states(store: &Arc<dyn MessagingStore>, job: &SendJob) -> Vec<DeliveryState> {
+    let page = store
+        .sends()
+        .list_deliveries(organization(), job.id, None, None, PageSize::clamped(1_000))
+        .await
+        .unwrap();
+    page.items.iter().map(|delivery| delivery.state).collect()
+}
+
+/// Everybody is planned or left out for a reason, and the counters say so.
+pub async fn everybody_is_planned_or_left_out(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    let mut uow = store.begin().await.unwrap();
+    let suppressed = Suppression::new(
+        "c104@example.com".to_owned(),
+        SuppressionReason::Manual,
+        "test",
+        now(),
+    );
+    uow.suppressions()
+        .add(organization(), &[suppressed])
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    let page = [
+        planned(&job, 101),
+        PlannedDelivery {
+            address: None,
+            skip: Some(SkipReason::MissingAddress),
+            ..planned(&job, 102)
+        },
+        PlannedDelivery {
+            skip: Some(SkipReason::DoNotContact),
+            ..planned(&job, 103)
+        },
+        planned(&job, 104),
+    ];
+    plan(&store, &job, &page).await;
+    let mut twin = planned(&job, 105);
+    twin.address = Some("C101@Example.com".parse().unwrap());
+    plan(&store, &job, &[twin]).await;
+
+    let tally = store.sends().tally(organization(), job.id).await.unwrap();
+    assert_eq!(tally.planned, 1);
+    let reasons: Vec<_> = tally.skipped.into_iter().collect();
+    assert_eq!(
+        reasons,
+        [
+            (SkipReason::DoNotContact, 1),
+            (SkipReason::Suppressed, 1),
+            (SkipReason::MissingAddress, 1),
+            (SkipReason::DuplicateAddress, 1)
+        ]
+    );
+}
+
+/// A second send of an email reaches only those that the first did not.
+pub async fn nobody_gets_an_email_twice(store: Arc<dyn MessagingStore>) {
+    let first = job(&store, 50, Lane::Bulk).await;
+    let left_out = PlannedDelivery {
+        skip: Some(SkipReason::DoNotContact),
+        ..planned(&first, 102)
+    };
+    plan(&store, &first, &[planned(&first, 101), left_out]).await;
+    let second = job(&store, 51, Lane::Bulk).await;
+    let page = [101, 102, 103].map(|contact| planned(&second, contact));
+    let tally = plan(&store, &second, &page).await;
+    assert_eq!(tally.planned, 2);
+    assert_eq!(tally.skipped[&SkipReason::AlreadySent], 1);
+}
+
+/// Two sends that plan the same people at the same time share them.
+pub async fn sends_that_race_share_the_audience(store: Arc<dyn MessagingStore>) {
+    let mut tasks = Vec::new();
+    for number in 50..54 {
+        let job = job(&store, number, Lane::Bulk).await;
+        let store = Arc::clone(&store);
+        tasks.push(tokio::spawn(async move {
+            let mut planned_rows = 0;
+            for start in [0, 50] {
+                let page: Vec<_> = (1..=50).map(|n| planned(&job, 100 + start + n)).collect();
+                planned_rows += plan(&store, &job, &page).await.planned;
+            }
+            planned_rows
+        }));
+    }
+    let mut total = 0;
+    for task in tasks {
+        total += task.await.unwrap();
+    }
+    assert_eq!(total, 100);
+}
+
+/// Workers share the deliveries: each gets its own.
+pub async fn a_lease_is_one_workers(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 60).await;
+    let mut tasks = Vec::new();
+    for number in 1..=6 {
+        enlist(&store, worker(number)).await;
+        let (store, job) = (Arc::clone(&store), job.clone());
+        tasks.push(tokio::spawn(async move {
+            names(&lease(&store, &job, worker(number), 10).await)
+        }));
+    }
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.unwrap());
+    }
+    // A worker that meets others' rows may get fewer at first.
+    for number in 1..=6 {
+        all.extend(names(&lease(&store, &job, worker(number), 60).await));
+    }
+    all.sort();
+    let count = all.len();
+    all.dedup();
+    assert_eq!((all.len(), count), (60, 60));
+}
+
+/// Only the holder of the lease may hand over, and only once.
+pub async fn only_the_holder_is_granted_and_once(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 2).await;
+    enlist(&store, worker(1)).await;
+    enlist(&store, worker(2)).await;
+    let leased = names(&lease(&store, &job, worker(1), 10).await);
+    assert_eq!(grant(&store, worker(2), &leased).await, []);
+    assert_eq!(grant(&store, worker(1), &leased).await, leased);
+    assert_eq!(grant(&store, worker(1), &leased).await, []);
+    assert!(lease(&store, &job, worker(2), 10).await.is_empty());
+}
+
+/// A worker that is not enlisted gets nothing.
+pub async fn an_unknown_worker_leases_nothing(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 2).await;
+    assert!(lease(&store, &job, worker(1), 10).await.is_empty());
+}
+
+/// What was stopped or suppressed after the lease is not handed over.
+pub async fn what_was_stopped_or_suppressed_is_withheld(store: Arc<dyn MessagingStore>) {
+    let mut job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 2).await;
+    enlist(&store, worker(1)).await;
+    let leased = names(&lease(&store, &job, worker(1), 10).await);
+    let mut uow = store.begin().await.unwrap();
+    let suppressed = Suppression::new(
+        "c101@example.com".to_owned(),
+        SuppressionReason::Unsubscribed,
+        "test",
+        now(),
+    );
+    uow.suppressions()
+        .add(organization(), &[suppressed])
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(grant(&store, worker(1), &leased).await, leased[1..]);
+    let mut uow = store.begin().await.unwrap();
+    let withheld = uow.ledger().withheld(worker(1), &leased).await.unwrap();
+    assert_eq!(withheld, [Withheld::Suppressed(leased[0])]);
+    let skipped = uow
+        .ledger()
+        .skip(worker(1), &[(leased[0], SkipReason::Suppressed)], now())
+        .await
+        .unwrap();
+    assert_eq!(skipped.len(), 1);
+    uow.commit().await.unwrap();
+
+    plan(&store, &job, &[planned(&job, 150)]).await;
+    let leased = names(&lease(&store, &job, worker(1), 10).await);
+    job.pause().unwrap();
+    save(&store, &job).await;
+    assert_eq!(grant(&store, worker(1), &leased).await, []);
+    let mut uow = store.begin().await.unwrap();
+    let withheld = uow.ledger().withheld(worker(1), &leased).await.unwrap();
+    assert_eq!(withheld, [Withheld::Stopped(leased[0])]);
+    uow.ledger()
+        .give_back(worker(1), &[(leased[0], now())], now())
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(
+        states(&store, &job).await,
+        [
+            DeliveryState::Skipped,
+            DeliveryState::HandedOver,
+            DeliveryState::Planned
+        ]
+    );
+}
+
+/// An outcome ends a delivery; deferred ones come back when they are due.
+pub async fn an_outcome_moves_the_row(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 3).await;
+    enlist(&store, worker(1)).await;
+    let leased = names(&lease(&store, &job, worker(1), 10).await);
+    grant(&store, worker(1), &leased).await;
+    assert_eq!(
+        settle(&store, worker(2), &leased[..1], DeliveryState::Accepted).await,
+        0
+    );
+    assert_eq!(
+        settle(&store, worker(1), &leased[..1], DeliveryState::Accepted).await,
+        1
+    );
+    settle(&store, worker(1), &leased[1..2], DeliveryState::Deferred).await;
+    settle(&store, worker(1), &leased[2..], DeliveryState::Planned).await;
+    // A second outcome changes nothing.
+    assert_eq!(
+        settle(&store, worker(1), &leased[..1], DeliveryState::Refused).await,
+        0
+    );
+    assert_eq!(
+        states(&store, &job).await,
+        [
+            DeliveryState::Accepted,
+            DeliveryState::Deferred,
+            DeliveryState::Planned
+        ]
+    );
+    assert!(lease(&store, &job, worker(1), 10).await.is_empty());
+    assert!(store.sends().has_open_deliveries(&job).await.unwrap());
+    let mut uow = store.begin().await.unwrap();
+    let later = now() + TimeDelta::minutes(1);
+    let due = uow
+        .ledger()
+        .lease(&(&job).into(), worker(1), 10, later)
+        .await
+        .unwrap();
+    assert_eq!(due.len(), 2);
+    assert_eq!(due[0].deferrals + due[1].deferrals, 1);
+    uow.commit().await.unwrap();
+}
+
+/// What a lost bulk worker left open becomes unknown; a late outcome still counts.
+pub async fn what_a_lost_worker_left_open_is_unknown(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 3).await;
+    enlist(&store, worker(1)).await;
+    let leased = names(&lease(&store, &job, worker(1), 10).await);
+    grant(&store, worker(1), &leased[..2]).await;
+
+    let mut uow = store.begin().await.unwrap();
+    assert_eq!(uow.workers().claim_expired(now()).await.unwrap(), None);
+    let late = now() + TimeDelta::seconds(15);
+    let lost = uow.workers().claim_expired(late).await.unwrap();
+    assert_eq!(lost, Some(worker(1)));
+    let open = uow.ledger().abandon(worker(1), late).await.unwrap();
+    assert_eq!(open.len(), 2);
+    uow.workers().dismiss(worker(1)).await.unwrap();
+    assert!(!uow.workers().beat(worker(1), late).await.unwrap());
+    uow.commit().await.unwrap();
+
+    assert_eq!(
+        states(&store, &job).await,
+        [
+            DeliveryState::Unknown,
+            DeliveryState::Unknown,
+            DeliveryState::Planned
+        ]
+    );
+    assert_eq!(grant(&store, worker(1), &leased).await, []);
+    assert_eq!(
+        settle(&store, worker(1), &leased[..1], DeliveryState::Accepted).await,
+        1
+    );
+    let mut uow = store.begin().await.unwrap();
+    let retried = uow
+        .ledger()
+        .retry_unknown(&(&job).into(), now())
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(retried.len(), 1);
+    assert_eq!(
+        states(&store, &job).await,
+        [
+            DeliveryState::Accepted,
+            DeliveryState::Planned,
+            DeliveryState::Planned
+        ]
+    );
+}
+
+/// What a lost transactional worker left open is sent again.
+pub async fn the_transactional_lane_sends_again(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Transactional).await;
+    plan_contacts(&store, &job, 1).await;
+    enlist(&store, worker(1)).await;
+    let leased = names(&lease(&store, &job, worker(1), 10).await);
+    grant(&store, worker(1), &leased).await;
+    let mut uow = store.begin().await.unwrap();
+    uow.ledger().abandon(worker(1), now()).await.unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(states(&store, &job).await, [DeliveryState::Planned]);
+}
+
+/// A delivery may go to a contact's new address, unless somebody else in the send has it.
+pub async fn a_new_address_is_taken_once(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 2).await;
+    enlist(&store, worker(1)).await;
+    let leased = names(&lease(&store, &job, worker(1), 10).await);
+    let mut uow = store.begin().await.unwrap();
+    let ledger = uow.ledger();
+    let taken = "c102@example.com".parse().unwrap();
+    let free = "new@example.com".parse().unwrap();
+    assert!(
+        !ledger
+            .readdress(worker(1), leased[0], &taken)
+            .await
+            .unwrap()
+    );
+    assert!(ledger.readdress(worker(1), leased[0], &free).await.unwrap());
+    uow.commit().await.unwrap();
+    let delivery = store
+        .sends()
+        .find_delivery(organization(), leased[0].id)
+        .await
+        .unwrap();
+    assert_eq!(delivery.unwrap().address, Some(free));
+}
+
+/// Cancelling leaves out whom nobody holds.
+pub async fn cancelling_leaves_out_who_waits(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 5).await;
+    enlist(&store, worker(1)).await;
+    lease(&store, &job, worker(1), 2).await;
+    let mut uow = store.begin().await.unwrap();
+    let left_out = uow
+        .ledger()
+        .cancel_waiting(&(&job).into(), 100, now())
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(left_out.len(), 3);
+    let page = store
+        .sends()
+        .list_deliveries(
+            organization(),
+            job.id,
+            Some(DeliveryState::Skipped),
+            None,
+            PageSize::clamped(2),
+        )
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 2);
+    assert_eq!(page.items[0].skip_reason, Some(SkipReason::Cancelled));
+    assert!(page.next.is_some());
+}
+
+/// A send is planned by one worker at a time, and by another once that one is gone.
+pub async fn one_living_worker_plans_a_send(store: Arc<dyn MessagingStore>) {
+    let mut job = job(&store, 50, Lane::Bulk).await;
+    job.state = JobState::Scheduled;
+    save(&store, &job).await;
+    enlist(&store, worker(1)).await;
+    enlist(&store, worker(2)).await;
+    for (who, after, expected) in [
+        (1, TimeDelta::seconds(-1), false),
+        (1, TimeDelta::zero(), true),
+        (2, TimeDelta::zero(), false),
+        (1, TimeDelta::zero(), true),
+        (2, TimeDelta::seconds(20), true),
+    ] {
+        let mut uow = store.begin().await.unwrap();
+        let claimed = uow
+            .sends()
+            .claim_job_to_plan(worker(who), now() + after)
+            .await
+            .unwrap();
+        uow.commit().await.unwrap();
+        assert_eq!(claimed.is_some(), expected, "worker {who} after {after}");
+    }
+}
+
+/// Another organisation sees nothing of a send.
+pub async fn a_send_is_its_organizations_alone(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 2).await;
+    let other = OrganizationId::from_uuid(id(2));
+    let sends = store.sends();
+    assert_eq!(sends.find_job(other, job.id).await.unwrap(), None);
+    let size = PageSize::default();
+    let jobs = sends.list_jobs(other, None, None, size).await.unwrap();
+    assert!(jobs.items.is_empty());
+    let rows = sends
+        .list_deliveries(other, job.id, None, None, size)
+        .await
+        .unwrap();
+    assert!(rows.items.is_empty());
+    assert_eq!(sends.tally(other, job.id).await.unwrap(), Tally::default());
+    let ours = sends
+        .list_jobs(organization(), Some(job.email_id), None, size)
+        .await
+        .unwrap();
+    assert_eq!(ours.items, [job]);
+}
+
+/// Rates are stored by key.
+pub async fn rates_are_kept(store: Arc<dyn MessagingStore>) {
+    let mut rate = Rate::new("domain:example.com".to_owned());
+    for round in 0..2 {
+        rate.slow_down(now() + TimeDelta::hours(round));
+        let mut uow = store.begin().await.unwrap();
+        uow.rates()
+            .save_rates(organization(), std::slice::from_ref(&rate))
+            .await
+            .unwrap();
+        uow.commit().await.unwrap();
+    }
+    let mut uow = store.begin().await.unwrap();
+    let keys = ["domain:example.com".to_owned(), "transport".to_owned()];
+    let stored = uow
+        .rates()
+        .rates_for_update(organization(), &keys)
+        .await
+        .unwrap();
+    assert_eq!(stored, [rate]);
+}

@@ -1,0 +1,477 @@
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use mauntic_core::{ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId};
+use serde::{Deserialize, Serialize};
+
+use super::{Lane, SkipReason};
+
+/// Where a send stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Waits for its time.
+    Scheduled,
+    /// The audience is being written to the ledger.
+    Planning,
+    /// Messages are being handed over.
+    Sending,
+    /// Somebody stopped it for now.
+    Paused,
+    /// Somebody stopped it for good.
+    Cancelled,
+    /// Every delivery has its outcome.
+    Completed,
+    /// It cannot go on; the note says why.
+    Failed,
+}
+
+impl JobState {
+    /// All states.
+    pub const ALL: [Self; 7] = [
+        Self::Scheduled,
+        Self::Planning,
+        Self::Sending,
+        Self::Paused,
+        Self::Cancelled,
+        Self::Completed,
+        Self::Failed,
+    ];
+
+    /// The name, as it is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Planning => "planning",
+            Self::Sending => "sending",
+            Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more happens by itself.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Completed | Self::Failed)
+    }
+}
+
+/// The text names no state of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a state of a send")]
+pub struct UnknownJobState;
+
+impl FromStr for JobState {
+    type Err = UnknownJobState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text.trim())
+            .ok_or(UnknownJobState)
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The send cannot go from its state to the one asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a send that is {from} cannot be {wanted}")]
+pub struct WrongJobState {
+    /// Where the send stands.
+    pub from: JobState,
+    /// What was asked for, such as `paused`.
+    pub wanted: &'static str,
+}
+
+/// One email sent to one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendJob {
+    /// Names the send.
+    pub id: SendJobId,
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// The email.
+    pub email_id: EmailId,
+    /// The version of the email, fixed when the send was made.
+    pub email_version_id: EmailVersionId,
+    /// Who gets it.
+    pub segment_id: SegmentId,
+    /// How much may be risked to get it through.
+    pub lane: Lane,
+    /// Where it stands.
+    pub state: JobState,
+    /// When it starts.
+    pub scheduled_at: DateTime<Utc>,
+    /// The last contact that is in the ledger.
+    pub plan_cursor: Option<ContactId>,
+    /// Whether the whole audience is in the ledger.
+    pub planned: bool,
+    /// When the first message could go out.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// What holds it up or ended it, for people to read.
+    pub note: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a new send is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSendJob {
+    /// Names the send.
+    pub id: SendJobId,
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// The email.
+    pub email_id: EmailId,
+    /// The version to send.
+    pub email_version_id: EmailVersionId,
+    /// Who gets it.
+    pub segment_id: SegmentId,
+    /// How much may be risked to get it through.
+    pub lane: Lane,
+    /// When it starts.
+    pub scheduled_at: DateTime<Utc>,
+}
+
+impl SendJob {
+    /// A send that waits for its time.
+    #[must_use]
+    pub fn new(new: NewSendJob, now: DateTime<Utc>) -> Self {
+        Self {
+            id: new.id,
+            organization_id: new.organization_id,
+            email_id: new.email_id,
+            email_version_id: new.email_version_id,
+            segment_id: new.segment_id,
+            lane: new.lane,
+            state: JobState::Scheduled,
+            scheduled_at: new.scheduled_at,
+            plan_cursor: None,
+            planned: false,
+            started_at: None,
+            finished_at: None,
+            note: None,
+            created_at: now,
+        }
+    }
+
+    /// Stops the send until it is resumed.
+    ///
+    /// # Errors
+    /// [`WrongJobState`] if it is over or paused.
+    pub fn pause(&mut self) -> Result<(), WrongJobState> {
+        match self.state {
+            JobState::Scheduled | JobState::Planning | JobState::Sending => {
+                self.state = JobState::Paused;
+                Ok(())
+            }
+            from => Err(WrongJobState {
+                from,
+                wanted: "paused",
+            }),
+        }
+    }
+
+    /// Lets a paused send, or one that failed and whose cause is mended, go on where it was.
+    ///
+    /// # Errors
+    /// [`WrongJobState`] if it is neither.
+    pub fn resume(&mut self) -> Result<(), WrongJobState> {
+        match self.state {
+            JobState::Paused | JobState::Failed => {
+                self.go_on();
+                Ok(())
+            }
+            from => Err(WrongJobState {
+                from,
+                wanted: "resumed",
+            }),
+        }
+    }
+
+    fn go_on(&mut self) {
+        self.note = None;
+        self.finished_at = None;
+        self.state = match (self.planned, self.plan_cursor) {
+            (true, _) => JobState::Sending,
+            (false, Some(_)) => JobState::Planning,
+            // The schedule decides whether it is time.
+            (false, None) => JobState::Scheduled,
+        };
+    }
+
+    /// Stops the send for good.
+    ///
+    /// # Errors
+    /// [`WrongJobState`] if it is over.
+    pub fn cancel(&mut self) -> Result<(), WrongJobState> {
+        if matches!(self.state, JobState::Cancelled | JobState::Completed) {
+            return Err(WrongJobState {
+                from: self.state,
+                wanted: "cancelled",
+            });
+        }
+        self.state = JobState::Cancelled;
+        // Until everybody who waits is counted as left out.
+        self.finished_at = None;
+        Ok(())
+    }
+
+    /// Sends what is unknown again: a completed send goes on.
+    ///
+    /// # Errors
+    /// [`WrongJobState`] if the send was cancelled or is not planned yet.
+    pub fn reopen(&mut self) -> Result<(), WrongJobState> {
+        if !self.planned || self.state == JobState::Cancelled {
+            return Err(WrongJobState {
+                from: self.state,
+                wanted: "sent again",
+            });
+        }
+        if self.state == JobState::Completed {
+            self.go_on();
+        }
+        Ok(())
+    }
+
+    /// Ends the send because it cannot go on.
+    pub fn fail(&mut self, note: String, now: DateTime<Utc>) {
+        self.state = JobState::Failed;
+        self.note = Some(note);
+        self.finished_at = Some(now);
+    }
+
+    /// Notes how far the ledger reaches; without a cursor the whole audience is in it.
+    pub fn planned_up_to(&mut self, cursor: Option<ContactId>, now: DateTime<Utc>) {
+        if let Some(cursor) = cursor {
+            self.plan_cursor = Some(cursor);
+            return;
+        }
+        self.planned = true;
+        self.state = JobState::Sending;
+        self.started_at.get_or_insert(now);
+    }
+
+    /// Ends the send because every delivery has its outcome, or was left out when it was cancelled.
+    pub fn finish(&mut self, now: DateTime<Utc>) {
+        if self.state == JobState::Sending {
+            self.state = JobState::Completed;
+            self.note = None;
+        }
+        self.finished_at = Some(now);
+    }
+}
+
+/// The counters of a send, or changes to them.
+///
+/// Everybody in the audience is either planned or skipped; everybody planned is accepted, refused,
+/// deferred, unknown, or waiting.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Deliveries to be made.
+    pub planned: i64,
+    /// People left out, by reason.
+    pub skipped: BTreeMap<SkipReason, i64>,
+    /// Messages that the next host took.
+    pub accepted: i64,
+    /// Messages that were refused for good.
+    pub refused: i64,
+    /// Messages that were refused for now and will be tried again.
+    pub deferred: i64,
+    /// Messages that the next host may or may not have taken.
+    pub unknown: i64,
+}
+
+impl Tally {
+    /// Everybody left out.
+    #[must_use]
+    pub fn skipped_total(&self) -> i64 {
+        self.skipped.values().sum()
+    }
+
+    /// Planned deliveries that were not tried yet.
+    #[must_use]
+    pub fn waiting(&self) -> i64 {
+        self.planned - self.accepted - self.refused - self.deferred - self.unknown
+    }
+
+    /// Counts somebody as left out.
+    pub fn skip(&mut self, reason: SkipReason, by: i64) {
+        *self.skipped.entry(reason).or_default() += by;
+    }
+
+    /// The counters by name, without those that are zero.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(String, i64)> {
+        let plain = [
+            ("planned", self.planned),
+            ("accepted", self.accepted),
+            ("refused", self.refused),
+            ("deferred", self.deferred),
+            ("unknown", self.unknown),
+        ];
+        let skipped = self.skipped.iter();
+        plain
+            .into_iter()
+            .map(|(name, count)| (name.to_owned(), count))
+            .chain(skipped.map(|(reason, count)| (format!("skipped:{}", reason.as_str()), *count)))
+            .filter(|(_, count)| *count != 0)
+            .collect()
+    }
+
+    /// Adds to the counter of that name; an unknown name does nothing.
+    pub fn add(&mut self, name: &str, count: i64) {
+        let counter = match name {
+            "planned" => &mut self.planned,
+            "accepted" => &mut self.accepted,
+            "refused" => &mut self.refused,
+            "deferred" => &mut self.deferred,
+            "unknown" => &mut self.unknown,
+            other => {
+                let reason = other.strip_prefix("skipped:").unwrap_or_default();
+                if let Some(reason) = SkipReason::from_name(reason) {
+                    self.skip(reason, count);
+                }
+                return;
+            }
+        };
+        *counter += count;
+    }
+}
+
+/// A send with its counters, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendStatus {
+    /// The send.
+    pub job: SendJob,
+    /// Its counters.
+    pub tally: Tally,
+    /// Messages accepted or refused each second since the start, in thousandths.
+    pub rate_millis: i64,
+    /// When it will be done at that rate; `None` if nothing is moving or nothing is left.
+    pub eta: Option<DateTime<Utc>>,
+}
+
+impl SendStatus {
+    /// Derives rate and time left from the counters.
+    #[must_use]
+    pub fn derive(job: SendJob, tally: Tally, now: DateTime<Utc>) -> Self {
+        let done = tally.accepted + tally.refused + tally.unknown;
+        let until = job.finished_at.unwrap_or(now);
+        let elapsed = job
+            .started_at
+            .map_or(0, |start| (until - start).num_milliseconds());
+        let rate_millis = if elapsed > 0 {
+            done * 1_000_000 / elapsed
+        } else {
+            0
+        };
+        let left = tally.planned - done;
+        let moving = job.state == JobState::Sending && rate_millis > 0 && left > 0;
+        let eta = moving.then(|| {
+            now.checked_add_signed(chrono::TimeDelta::milliseconds(
+                left.saturating_mul(1_000_000) / rate_millis,
+            ))
+        });
+        Self {
+            job,
+            tally,
+            rate_millis,
+            eta: eta.flatten(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn job() -> SendJob {
+        let id = Uuid::from_u128(1);
+        let new = NewSendJob {
+            id: SendJobId::from_uuid(id),
+            organization_id: OrganizationId::from_uuid(id),
+            email_id: EmailId::from_uuid(id),
+            email_version_id: EmailVersionId::from_uuid(id),
+            segment_id: SegmentId::from_uuid(id),
+            lane: Lane::Bulk,
+            scheduled_at: DateTime::UNIX_EPOCH,
+        };
+        SendJob::new(new, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_paused_send_goes_on_where_it_was() {
+        let mut send = job();
+        send.pause().unwrap();
+        send.resume().unwrap();
+        assert_eq!(send.state, JobState::Scheduled);
+        send.planned_up_to(
+            Some(ContactId::from_uuid(Uuid::from_u128(9))),
+            DateTime::UNIX_EPOCH,
+        );
+        send.pause().unwrap();
+        send.resume().unwrap();
+        assert_eq!(send.state, JobState::Planning);
+        send.planned_up_to(None, DateTime::UNIX_EPOCH);
+        send.pause().unwrap();
+        assert!(send.pause().is_err());
+        send.resume().unwrap();
+        assert_eq!(send.state, JobState::Sending);
+    }
+
+    #[test]
+    fn what_is_over_stays_over() {
+        let mut send = job();
+        send.planned_up_to(None, DateTime::UNIX_EPOCH);
+        send.finish(DateTime::UNIX_EPOCH);
+        assert!(send.pause().is_err());
+        assert!(send.resume().is_err());
+        assert!(send.cancel().is_err());
+    }
+
+    #[test]
+    fn rate_and_time_left_follow_from_the_counters() {
+        let mut send = job();
+        send.planned_up_to(None, DateTime::UNIX_EPOCH);
+        let tally = Tally {
+            planned: 300,
+            accepted: 90,
+            refused: 10,
+            ..Tally::default()
+        };
+        let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(10);
+        let status = SendStatus::derive(send, tally, now);
+        assert_eq!(status.rate_millis, 10_000);
+        assert_eq!(status.eta, Some(now + TimeDelta::seconds(20)));
+    }
+
+    #[test]
+    fn counters_read_back_by_name() {
+        let mut tally = Tally {
+            planned: 3,
+            unknown: 1,
+            ..Tally::default()
+        };
+        tally.skip(SkipReason::Suppressed, 2);
+        let mut again = Tally::default();
+        for (name, count) in tally.entries() {
+            again.add(&name, count);
+        }
+        assert_eq!(again, tally);
+        assert_eq!(again.waiting(), 2);
+    }
+}

@@ -1,0 +1,28 @@
+//! Sends: one email to one segment, with a ledger row for every recipient.
+//!
+//! A [`SendJob`] is planned (its audience is written to the ledger), then its [`Delivery`] rows are
+//! leased by workers, rendered, and handed over. Before a message touches the network its row says
+//! so (the *intent*); afterwards the row gets its outcome. What a crash leaves between the two is
+//! [`Unknown`](DeliveryState::Unknown): visible, and never sent again by itself.
+
+mod delivery;
+mod job;
+mod limit;
+mod message;
+mod outcome;
+mod reply;
+mod store;
+
+pub use delivery::{Delivery, DeliveryState, Lane, SkipReason, UnknownDeliveryState};
+pub use job::{JobState, NewSendJob, SendJob, SendStatus, Tally, UnknownJobState, WrongJobState};
+pub use limit::Rate;
+pub use message::{BuildError, MessageBuilder, OutgoingMessage, PreparedEmail};
+pub use outcome::{
+    BounceClass, GIVE_UP_AFTER, HandOver, Outcome, Stage, asks_to_slow_down, classify, retry_delay,
+    settle,
+};
+pub use reply::{EnhancedCode, SmtpReply};
+pub use store::{
+    Changed, DeliveryRef, Ledger, PlannedDelivery, RateRepository, Report, SendJobRef, SendQueries,
+    SendRepository, Withheld, WorkerRegistry,
+};

@@ -1,0 +1,322 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    ContactId, DeliveryId, EmailAddress, EmailId, OrganizationId, Page, PageSize, SendJobId,
+    StoreError, WorkerId,
+};
+
+use super::{Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally};
+
+/// Sends and their deliveries, as committed.
+#[async_trait]
+pub trait SendQueries: Send + Sync {
+    /// The send, if the organisation has it.
+    async fn find_job(
+        &self,
+        organization: OrganizationId,
+        id: SendJobId,
+    ) -> Result<Option<SendJob>, StoreError>;
+
+    /// The organisation's sends, the newest first, of one email if one is given.
+    async fn list_jobs(
+        &self,
+        organization: OrganizationId,
+        email: Option<EmailId>,
+        after: Option<SendJobId>,
+        size: PageSize,
+    ) -> Result<Page<SendJob, SendJobId>, StoreError>;
+
+    /// The counters of a send.
+    async fn tally(
+        &self,
+        organization: OrganizationId,
+        job: SendJobId,
+    ) -> Result<Tally, StoreError>;
+
+    /// The deliveries of a send in the order of their ids, those in one state if one is given.
+    async fn list_deliveries(
+        &self,
+        organization: OrganizationId,
+        job: SendJobId,
+        state: Option<DeliveryState>,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError>;
+
+    /// A delivery, if the organisation has it.
+    async fn find_delivery(
+        &self,
+        organization: OrganizationId,
+        id: DeliveryId,
+    ) -> Result<Option<Delivery>, StoreError>;
+
+    /// Sends of all organisations that are in the state and not finished, the oldest first.
+    async fn open_jobs(&self, state: JobState) -> Result<Vec<SendJob>, StoreError>;
+
+    /// Whether a send has deliveries without an outcome.
+    async fn has_open_deliveries(&self, job: &SendJob) -> Result<bool, StoreError>;
+}
+
+/// Changes sends.
+#[async_trait]
+pub trait SendRepository: Send {
+    /// Adds a send.
+    async fn insert_job(&mut self, job: &SendJob) -> Result<(), StoreError>;
+
+    /// The send, if the organisation has it; nobody else changes it until the transaction ends.
+    async fn find_job_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: SendJobId,
+    ) -> Result<Option<SendJob>, StoreError>;
+
+    /// Replaces a stored send; an unknown one is [`StoreError::Missing`].
+    async fn update_job(&mut self, job: &SendJob) -> Result<(), StoreError>;
+
+    /// Gives the worker one send to plan that is due and that no living worker plans; others skip it.
+    async fn claim_job_to_plan(
+        &mut self,
+        worker: WorkerId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SendJob>, StoreError>;
+
+    /// Changes the counters of a send. Changes with different shards do not wait for each other.
+    async fn count(&mut self, job: &SendJobRef, shard: i16, by: &Tally) -> Result<(), StoreError>;
+}
+
+/// Names a send for set-based work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SendJobRef {
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// The send.
+    pub id: SendJobId,
+}
+
+impl From<&SendJob> for SendJobRef {
+    fn from(job: &SendJob) -> Self {
+        Self {
+            organization_id: job.organization_id,
+            id: job.id,
+        }
+    }
+}
+
+/// Names a delivery for set-based work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryRef {
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// The delivery.
+    pub id: DeliveryId,
+}
+
+impl From<&Delivery> for DeliveryRef {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            organization_id: delivery.organization_id,
+            id: delivery.id,
+        }
+    }
+}
+
+/// Somebody in the audience, as the plan writes them to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedDelivery {
+    /// Names the new row.
+    pub id: DeliveryId,
+    /// Who.
+    pub contact_id: ContactId,
+    /// Where mail goes.
+    pub address: Option<EmailAddress>,
+    /// Why the contact is left out, if the audience alone tells.
+    pub skip: Option<SkipReason>,
+}
+
+/// What a change to a delivery must know of it: what events and counters are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The delivery.
+    pub delivery: DeliveryRef,
+    /// Its send.
+    pub job: SendJobRef,
+    /// Its email.
+    pub email_id: EmailId,
+    /// Its recipient.
+    pub contact_id: ContactId,
+    /// The key of its address.
+    pub address: Option<EmailAddress>,
+    /// Its lane.
+    pub lane: Lane,
+    /// The state it was in before.
+    pub from: DeliveryState,
+    /// How often it was refused for now before.
+    pub deferrals: u32,
+}
+
+/// What a worker learnt about one of its deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The delivery.
+    pub delivery: DeliveryRef,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Why a delivery that a worker leased was not granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withheld {
+    /// Its address was suppressed in the meantime.
+    Suppressed(DeliveryRef),
+    /// Its send was paused or is over.
+    Stopped(DeliveryRef),
+}
+
+/// The ledger: who is to get what, and what became of it. Every method is set-based.
+///
+/// The conditions on state and worker are what the promise stands on: a row is handed over by the
+/// worker that holds its lease, once.
+#[async_trait]
+pub trait Ledger: Send {
+    /// Writes one page of the audience. Whoever is suppressed, got the email before or shares an
+    /// address with somebody in the send becomes a skipped row, but who got the email
+    /// before is only counted. Returns the counts.
+    async fn plan(
+        &mut self,
+        job: &SendJob,
+        page: &[PlannedDelivery],
+        now: DateTime<Utc>,
+    ) -> Result<Tally, StoreError>;
+
+    /// Gives the worker up to `limit` deliveries of a send that are due, those due first in front.
+    async fn lease(
+        &mut self,
+        job: &SendJobRef,
+        worker: WorkerId,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Gives leased deliveries back, not to be looked at before the instant that each comes with.
+    async fn give_back(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[(DeliveryRef, DateTime<Utc>)],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// Leaves out leased deliveries. Returns those that the worker still held.
+    async fn skip(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[(DeliveryRef, SkipReason)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Changes where a leased delivery goes; `false` if another of the send goes there.
+    async fn readdress(
+        &mut self,
+        worker: WorkerId,
+        delivery: DeliveryRef,
+        address: &EmailAddress,
+    ) -> Result<bool, StoreError>;
+
+    /// Which of the addresses, by their keys, are suppressed.
+    async fn suppressed(
+        &mut self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Records the intent to hand over: those that the worker holds, whose send is running and
+    /// whose address is not suppressed become handed over and are returned. No other may be sent.
+    async fn grant(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[DeliveryRef],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DeliveryRef>, StoreError>;
+
+    /// Why deliveries that the worker holds would not be granted. What it no longer holds is left out.
+    async fn withheld(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[DeliveryRef],
+    ) -> Result<Vec<Withheld>, StoreError>;
+
+    /// Records outcomes of deliveries that the worker handed over, also if they became unknown
+    /// since. Returns what was changed, in any order.
+    async fn settle(
+        &mut self,
+        worker: WorkerId,
+        reports: &[Report],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Frees what a worker that is gone holds: leased deliveries are to be sent; handed-over ones
+    /// become unknown in the bulk lane and are to be sent again in the transactional lane. Returns
+    /// the handed-over ones.
+    async fn abandon(
+        &mut self,
+        worker: WorkerId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Leaves out up to `limit` deliveries of a cancelled send that nobody holds. Returns them.
+    async fn cancel_waiting(
+        &mut self,
+        job: &SendJobRef,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Makes the unknown deliveries of a send due again. Returns them as they were.
+    async fn retry_unknown(
+        &mut self,
+        job: &SendJobRef,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
+}
+
+/// The workers that are alive. A worker that misses its time is taken for dead.
+#[async_trait]
+pub trait WorkerRegistry: Send {
+    /// Adds a worker.
+    async fn enlist(
+        &mut self,
+        worker: WorkerId,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// Prolongs a worker's time; `false` if it was taken for dead already.
+    async fn beat(
+        &mut self,
+        worker: WorkerId,
+        expires_at: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
+    /// A worker whose time is over, which nobody else is clearing up after.
+    async fn claim_expired(&mut self, now: DateTime<Utc>) -> Result<Option<WorkerId>, StoreError>;
+
+    /// Removes a worker.
+    async fn dismiss(&mut self, worker: WorkerId) -> Result<(), StoreError>;
+}
+
+/// How fast mail may go, shared by all processes.
+#[async_trait]
+pub trait RateRepository: Send {
+    /// The rates of these keys, held until the transaction ends; keys that were never used are left out.
+    async fn rates_for_update(
+        &mut self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<Vec<Rate>, StoreError>;
+
+    /// Stores rates.
+    async fn save_rates(
+        &mut self,
+        organization: OrganizationId,
+        rates: &[Rate],
+    ) -> Result<(), StoreError>;
+}

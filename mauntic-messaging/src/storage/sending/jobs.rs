@@ -1,0 +1,109 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    OrganizationId, SendJobId, StoreError, WorkerId,
+    storage::{Column, SqlType, to_micros},
+};
+use sea_orm::ConnectionTrait as _;
+use serde_json::json;
+
+use super::rows::{JOB, job, job_values};
+use crate::{
+    sending::{SendJob, SendJobRef, SendRepository, Tally},
+    storage::SeaOrmUnitOfWork,
+};
+
+const COUNTS: &[Column] = &[("name", SqlType::Text), ("n", SqlType::BigInt)];
+
+#[async_trait]
+impl SendRepository for SeaOrmUnitOfWork {
+    async fn insert_job(&mut self, job: &SendJob) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO send_job ({JOB}) VALUES
+             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        );
+        let statement = self.dialect.statement(sql, job_values(job));
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    async fn find_job_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: SendJobId,
+    ) -> Result<Option<SendJob>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB} FROM send_job WHERE organization_id = $1 AND id = $2{}",
+            self.dialect.for_update()
+        );
+        let values = [organization.as_uuid().into(), id.as_uuid().into()];
+        let row = self
+            .txn
+            .query_one_raw(self.dialect.statement(sql, values))
+            .await?;
+        row.as_ref().map(job).transpose()
+    }
+
+    async fn update_job(&mut self, job: &SendJob) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "UPDATE send_job SET email_id = $3, email_version_id = $4, segment_id = $5, lane = $6,
+                 state = $7, scheduled_at = $8, plan_cursor = $9, planned = $10, started_at = $11,
+                 finished_at = $12, note = $13, created_at = $14
+             WHERE organization_id = $1 AND id = $2",
+            job_values(job),
+        );
+        match self.txn.execute_raw(statement).await?.rows_affected() {
+            0 => Err(StoreError::Missing { what: "send" }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn claim_job_to_plan(
+        &mut self,
+        worker: WorkerId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SendJob>, StoreError> {
+        let sql = format!(
+            "WITH picked AS MATERIALIZED (
+                 SELECT id AS picked_id FROM send_job
+                 WHERE state IN ('scheduled', 'planning') AND finished_at IS NULL AND scheduled_at <= $2
+                 AND (planner IS NULL OR planner = $1
+                      OR NOT EXISTS (SELECT 1 FROM worker w WHERE w.id = planner AND w.expires_at > $2))
+                 ORDER BY scheduled_at, id LIMIT 1{})
+             UPDATE send_job SET planner = $1, state = 'planning'
+             WHERE id IN (SELECT picked_id FROM picked)
+             RETURNING {JOB}",
+            self.dialect.skip_locked()
+        );
+        let values = [worker.as_uuid().into(), to_micros(now).into()];
+        let row = self
+            .txn
+            .query_one_raw(self.dialect.statement(sql, values))
+            .await?;
+        row.as_ref().map(job).transpose()
+    }
+
+    async fn count(&mut self, job: &SendJobRef, shard: i16, by: &Tally) -> Result<(), StoreError> {
+        let rows = by.entries();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = rows.iter().map(|(name, n)| json!({"name": name, "n": n}));
+        let rows = serde_json::Value::from_iter(rows).to_string();
+        let sql = format!(
+            "INSERT INTO send_count (organization_id, job_id, shard, name, n)
+             SELECT $2, $3, $4, r.name, r.n FROM {} WHERE TRUE ORDER BY r.name
+             ON CONFLICT (organization_id, job_id, shard, name) DO UPDATE SET n = send_count.n + excluded.n",
+            self.dialect.rows(1, "r", COUNTS)
+        );
+        let values = [
+            rows.into(),
+            job.organization_id.as_uuid().into(),
+            job.id.as_uuid().into(),
+            shard.into(),
+        ];
+        let statement = self.dialect.statement(sql, values);
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,469 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    EmailAddress, OrganizationId, StoreError, WorkerId,
+    storage::{Column, SqlType, to_micros},
+};
+use sea_orm::{ConnectionTrait as _, QueryResult, Value};
+use serde_json::json;
+
+use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, lane_name, refs};
+use crate::{
+    sending::{
+        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, PlannedDelivery, Report, SendJob,
+        SendJobRef, SkipReason, Tally, Withheld,
+    },
+    storage::SeaOrmUnitOfWork,
+    suppression::address_hash,
+};
+
+const PLAN: &[Column] = &[
+    ("id", SqlType::Uuid),
+    ("contact_id", SqlType::Uuid),
+    ("address", SqlType::Text),
+    ("address_hash", SqlType::Text),
+    ("reason", SqlType::Text),
+];
+const GIVEN_BACK: &[Column] = &[
+    ("organization_id", SqlType::Uuid),
+    ("id", SqlType::Uuid),
+    ("at", SqlType::BigInt),
+];
+const SKIPPED: &[Column] = &[
+    ("organization_id", SqlType::Uuid),
+    ("id", SqlType::Uuid),
+    ("reason", SqlType::Text),
+];
+const SETTLED: &[Column] = &[
+    ("organization_id", SqlType::Uuid),
+    ("id", SqlType::Uuid),
+    ("state", SqlType::Text),
+    ("class", SqlType::Text),
+    ("reply", SqlType::Text),
+    ("deferred", SqlType::BigInt),
+    ("at", SqlType::BigInt),
+];
+
+/// Where a delivery waits, by whether a host refused it for now before.
+const WAITING: &str = "CASE WHEN deferrals > 0 THEN 'deferred' ELSE 'planned' END";
+/// A row `r` of a set is the delivery.
+const IS_ROW: &str = "delivery.organization_id = r.organization_id AND delivery.id = r.id";
+/// The address of the delivery is on the suppression list.
+const IS_SUPPRESSED: &str = "EXISTS (SELECT 1 FROM suppression s
+     WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)";
+/// The send of the delivery is running.
+const IS_RUNNING: &str =
+    "EXISTS (SELECT 1 FROM send_job j WHERE j.organization_id = delivery.organization_id
+     AND j.id = delivery.job_id AND j.state = 'sending')";
+
+impl SeaOrmUnitOfWork {
+    async fn execute<const N: usize>(
+        &self,
+        sql: String,
+        values: [Value; N],
+    ) -> Result<u64, StoreError> {
+        let statement = self.dialect.statement(sql, values);
+        Ok(self.txn.execute_raw(statement).await?.rows_affected())
+    }
+
+    async fn query<const N: usize>(
+        &self,
+        sql: String,
+        values: [Value; N],
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        let statement = self.dialect.statement(sql, values);
+        Ok(self.txn.query_all_raw(statement).await?)
+    }
+
+    /// Reads deliveries of the set that the worker has in one of the states, and holds them. The
+    /// order keeps two workers from waiting for each other.
+    async fn hold(
+        &self,
+        worker: WorkerId,
+        deliveries: &[DeliveryRef],
+        states: &str,
+    ) -> Result<Vec<Changed>, StoreError> {
+        let sql = format!(
+            "SELECT {CHANGED} FROM delivery d JOIN {}
+                 ON d.organization_id = r.organization_id AND d.id = r.id
+             WHERE d.worker_id = $2 AND d.state IN ({states}) ORDER BY d.id{}",
+            self.dialect.rows(1, "r", REFS),
+            self.dialect.for_update()
+        );
+        let rows = self
+            .query(sql, [refs(deliveries), worker.as_uuid().into()])
+            .await?;
+        rows.iter().map(changed).collect()
+    }
+}
+
+#[async_trait]
+impl Ledger for SeaOrmUnitOfWork {
+    async fn plan(
+        &mut self,
+        job: &SendJob,
+        page: &[PlannedDelivery],
+        now: DateTime<Utc>,
+    ) -> Result<Tally, StoreError> {
+        let rows = page.iter().map(|row| {
+            json!({"id": row.id, "contact_id": row.contact_id,
+                "address": row.address.as_ref().map(EmailAddress::as_str),
+                "address_hash": row.address.as_ref().map(|address| address_hash(&address.key())),
+                "reason": row.skip.map(SkipReason::as_str)})
+        });
+        let rows = serde_json::Value::from_iter(rows).to_string();
+        let sql = format!(
+            "INSERT INTO delivery (organization_id, id, job_id, email_id, email_version_id, contact_id,
+                 channel, occurrence, lane, address, address_hash, state, skip_reason, deferrals,
+                 next_attempt_at, updated_at)
+             SELECT $2, q.id, $3, $4, $5, q.contact_id, 'email', '', $6, q.address, q.address_hash,
+                 CASE WHEN q.reason IS NULL THEN 'planned' ELSE 'skipped' END, q.reason, 0, 0, $7
+             FROM (SELECT r.id, r.contact_id, r.address, r.address_hash, CASE
+                 WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2
+                     AND d.contact_id = r.contact_id AND d.email_id = $4 AND d.channel = 'email'
+                     AND d.occurrence = '' AND d.state <> 'skipped') THEN 'already_sent'
+                 WHEN r.reason IS NOT NULL THEN r.reason
+                 WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.organization_id = $2
+                     AND s.address_hash = r.address_hash) THEN 'suppressed'
+                 WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2 AND d.job_id = $3
+                     AND d.address_hash = r.address_hash AND d.state <> 'skipped') THEN 'duplicate_address'
+                 END AS reason FROM {}) q
+             WHERE COALESCE(q.reason, '') <> 'already_sent' ORDER BY q.id
+             ON CONFLICT DO NOTHING RETURNING skip_reason",
+            self.dialect.rows(1, "r", PLAN)
+        );
+        let values = [
+            rows.into(),
+            job.organization_id.as_uuid().into(),
+            job.id.as_uuid().into(),
+            job.email_id.as_uuid().into(),
+            job.email_version_id.as_uuid().into(),
+            lane_name(job.lane).into(),
+            to_micros(now).into(),
+        ];
+        let written = self.query(sql, values).await?;
+        let mut tally = Tally::default();
+        for row in &written {
+            let reason: Option<String> = row.try_get("", "skip_reason")?;
+            match reason.as_deref().and_then(SkipReason::from_name) {
+                Some(reason) => tally.skip(reason, 1),
+                None => tally.planned += 1,
+            }
+        }
+        let unwritten = i64::try_from(page.len() - written.len()).unwrap_or(i64::MAX);
+        if unwritten > 0 {
+            tally.skip(SkipReason::AlreadySent, unwritten);
+        }
+        Ok(tally)
+    }
+
+    async fn lease(
+        &mut self,
+        job: &SendJobRef,
+        worker: WorkerId,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        // Nobody may clear up after this worker before the leases are committed.
+        let alive = format!(
+            "SELECT id FROM worker WHERE id = $1{}",
+            self.dialect.for_key_share()
+        );
+        if self
+            .query(alive, [worker.as_uuid().into()])
+            .await?
+            .is_empty()
+        {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            // Materialised: a plan that runs the selection again would lease more than the limit.
+            "WITH picked AS MATERIALIZED (
+                 SELECT id AS picked_id FROM delivery WHERE organization_id = $1 AND job_id = $2
+                 AND state IN ('planned', 'deferred') AND next_attempt_at <= $4
+                 ORDER BY next_attempt_at, id LIMIT {limit}{})
+             UPDATE delivery SET state = 'leased', worker_id = $3, updated_at = $4
+             WHERE organization_id = $1 AND id IN (SELECT picked_id FROM picked)
+             RETURNING {DELIVERY}",
+            self.dialect.skip_locked()
+        );
+        let values = [
+            job.organization_id.as_uuid().into(),
+            job.id.as_uuid().into(),
+            worker.as_uuid().into(),
+            to_micros(now).into(),
+        ];
+        let rows = self.query(sql, values).await?;
+        let mut leased = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+        leased.sort_by_key(|delivery| (delivery.next_attempt_at, delivery.id));
+        Ok(leased)
+    }
+
+    async fn give_back(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[(DeliveryRef, DateTime<Utc>)],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let rows = deliveries.iter().map(|(delivery, at)| {
+            json!({"organization_id": delivery.organization_id, "id": delivery.id,
+                "at": to_micros(*at)})
+        });
+        let rows = serde_json::Value::from_iter(rows).to_string();
+        let sql = format!(
+            "UPDATE delivery SET state = {WAITING}, worker_id = NULL, next_attempt_at = r.at,
+                 updated_at = $3
+             FROM {} WHERE {IS_ROW} AND state = 'leased' AND worker_id = $2",
+            self.dialect.rows(1, "r", GIVEN_BACK)
+        );
+        let values = [rows.into(), worker.as_uuid().into(), to_micros(now).into()];
+        self.execute(sql, values).await?;
+        Ok(())
+    }
+
+    async fn skip(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[(DeliveryRef, SkipReason)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
+        let names: Vec<_> = deliveries.iter().map(|(delivery, _)| *delivery).collect();
+        let held = self.hold(worker, &names, "'leased'").await?;
+        let rows = deliveries.iter().map(|(delivery, reason)| {
+            json!({"organization_id": delivery.organization_id, "id": delivery.id,
+                "reason": reason.as_str()})
+        });
+        let rows = serde_json::Value::from_iter(rows).to_string();
+        let sql = format!(
+            "UPDATE delivery SET state = 'skipped', skip_reason = r.reason, updated_at = $3
+             FROM {} WHERE {IS_ROW} AND state = 'leased' AND worker_id = $2",
+            self.dialect.rows(1, "r", SKIPPED)
+        );
+        let values = [rows.into(), worker.as_uuid().into(), to_micros(now).into()];
+        self.execute(sql, values).await?;
+        Ok(held)
+    }
+
+    async fn readdress(
+        &mut self,
+        worker: WorkerId,
+        delivery: DeliveryRef,
+        address: &EmailAddress,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE delivery SET address = $4, address_hash = $5
+             WHERE organization_id = $1 AND id = $2 AND worker_id = $3 AND state = 'leased'
+             AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.organization_id = $1
+                 AND o.job_id = delivery.job_id AND o.address_hash = $5
+                 AND o.state <> 'skipped' AND o.id <> $2)";
+        let values = [
+            delivery.organization_id.as_uuid().into(),
+            delivery.id.as_uuid().into(),
+            worker.as_uuid().into(),
+            address.as_str().into(),
+            address_hash(&address.key()).into(),
+        ];
+        Ok(self.execute(sql.to_owned(), values).await? == 1)
+    }
+
+    async fn suppressed(
+        &mut self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let rows = keys
+            .iter()
+            .map(|key| json!({"key": key, "hash": address_hash(key)}));
+        let rows = serde_json::Value::from_iter(rows).to_string();
+        let columns: &[Column] = &[("key", SqlType::Text), ("hash", SqlType::Text)];
+        let sql = format!(
+            "SELECT r.key FROM {} JOIN suppression s
+                 ON s.organization_id = $2 AND s.address_hash = r.hash",
+            self.dialect.rows(1, "r", columns)
+        );
+        let found = self
+            .query(sql, [rows.into(), organization.as_uuid().into()])
+            .await?;
+        found
+            .iter()
+            .map(|row| Ok(row.try_get("", "key")?))
+            .collect()
+    }
+
+    async fn grant(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[DeliveryRef],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DeliveryRef>, StoreError> {
+        let sql = format!(
+            "UPDATE delivery SET state = 'handed_over',
+                 first_attempt_at = COALESCE(first_attempt_at, $3), updated_at = $3
+             FROM {} WHERE {IS_ROW} AND state = 'leased' AND worker_id = $2
+             AND {IS_RUNNING} AND NOT {IS_SUPPRESSED}
+             RETURNING delivery.organization_id AS organization_id, delivery.id AS id",
+            self.dialect.rows(1, "r", REFS)
+        );
+        let values = [
+            refs(deliveries),
+            worker.as_uuid().into(),
+            to_micros(now).into(),
+        ];
+        let granted = self.query(sql, values).await?;
+        granted.iter().map(delivery_ref).collect()
+    }
+
+    async fn withheld(
+        &mut self,
+        worker: WorkerId,
+        deliveries: &[DeliveryRef],
+    ) -> Result<Vec<Withheld>, StoreError> {
+        let sql = format!(
+            "SELECT delivery.organization_id AS organization_id, delivery.id AS id,
+                 {IS_SUPPRESSED} AS suppressed
+             FROM delivery JOIN {} ON {IS_ROW} WHERE worker_id = $2 AND state = 'leased'",
+            self.dialect.rows(1, "r", REFS)
+        );
+        let rows = self
+            .query(sql, [refs(deliveries), worker.as_uuid().into()])
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let name = delivery_ref(row)?;
+                let suppressed: bool = row.try_get("", "suppressed")?;
+                Ok(match suppressed {
+                    true => Withheld::Suppressed(name),
+                    false => Withheld::Stopped(name),
+                })
+            })
+            .collect()
+    }
+
+    async fn settle(
+        &mut self,
+        worker: WorkerId,
+        reports: &[Report],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
+        let names: Vec<_> = reports.iter().map(|report| report.delivery).collect();
+        let mut held = self
+            .hold(worker, &names, "'handed_over', 'unknown'")
+            .await?;
+        held.retain(|changed| {
+            let report = reports.iter().find(|r| r.delivery == changed.delivery);
+            report.is_some_and(|report| changed.from.may_become(report.outcome.state))
+        });
+        let rows = held.iter().filter_map(|changed| {
+            let report = reports.iter().find(|r| r.delivery == changed.delivery)?;
+            let outcome = &report.outcome;
+            Some(json!({
+                "organization_id": changed.delivery.organization_id, "id": changed.delivery.id,
+                "state": waiting_as(outcome.state, changed.deferrals).as_str(),
+                "class": outcome.class.map(crate::sending::BounceClass::as_str),
+                "reply": outcome.reply,
+                "deferred": i64::from(outcome.state == DeliveryState::Deferred),
+                "at": outcome.retry_at.map_or(0, to_micros),
+            }))
+        });
+        let rows = serde_json::Value::from_iter(rows).to_string();
+        let sql = format!(
+            "UPDATE delivery SET state = r.state, bounce_class = r.class, reply = r.reply,
+                 deferrals = deferrals + r.deferred, next_attempt_at = r.at, updated_at = $2
+             FROM {} WHERE {IS_ROW}",
+            self.dialect.rows(1, "r", SETTLED)
+        );
+        self.execute(sql, [rows.into(), to_micros(now).into()])
+            .await?;
+        Ok(held)
+    }
+
+    async fn abandon(
+        &mut self,
+        worker: WorkerId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
+        let values = || [worker.as_uuid().into(), to_micros(now).into()];
+        let free = format!(
+            "UPDATE delivery SET state = {WAITING}, worker_id = NULL, updated_at = $2
+             WHERE worker_id = $1 AND state = 'leased'"
+        );
+        self.execute(free, values()).await?;
+        let open = format!(
+            "SELECT {CHANGED} FROM delivery d WHERE d.worker_id = $1 AND d.state = 'handed_over'
+             ORDER BY d.id{}",
+            self.dialect.for_update()
+        );
+        let open = self.query(open, [worker.as_uuid().into()]).await?;
+        let open = open.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let mark = format!(
+            "UPDATE delivery SET updated_at = $2, reply = 'the worker was lost during the hand-over',
+                 state = CASE WHEN lane = 'transactional' THEN {WAITING} ELSE 'unknown' END
+             WHERE worker_id = $1 AND state = 'handed_over'"
+        );
+        self.execute(mark, values()).await?;
+        Ok(open)
+    }
+
+    async fn cancel_waiting(
+        &mut self,
+        job: &SendJobRef,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
+        let pick = format!(
+            "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1 AND d.job_id = $2
+             AND d.state IN ('planned', 'deferred') ORDER BY d.next_attempt_at, d.id LIMIT {limit}{}",
+            self.dialect.for_update()
+        );
+        let values = [
+            job.organization_id.as_uuid().into(),
+            job.id.as_uuid().into(),
+        ];
+        let waiting = self.query(pick, values).await?;
+        let waiting = waiting.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<_> = waiting.iter().map(|changed| changed.delivery).collect();
+        let sql = format!(
+            "UPDATE delivery SET state = 'skipped', skip_reason = 'cancelled', updated_at = $2
+             FROM {} WHERE {IS_ROW}",
+            self.dialect.rows(1, "r", REFS)
+        );
+        self.execute(sql, [refs(&names), to_micros(now).into()])
+            .await?;
+        Ok(waiting)
+    }
+
+    async fn retry_unknown(
+        &mut self,
+        job: &SendJobRef,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
+        let pick = format!(
+            "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1 AND d.job_id = $2
+             AND d.state = 'unknown' ORDER BY d.id{}",
+            self.dialect.for_update()
+        );
+        let values = [
+            job.organization_id.as_uuid().into(),
+            job.id.as_uuid().into(),
+        ];
+        let unknown = self.query(pick, values).await?;
+        let unknown = unknown.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<_> = unknown.iter().map(|changed| changed.delivery).collect();
+        let sql = format!(
+            "UPDATE delivery SET state = {WAITING}, worker_id = NULL, next_attempt_at = 0,
+                 updated_at = $2
+             FROM {} WHERE {IS_ROW}",
+            self.dialect.rows(1, "r", REFS)
+        );
+        self.execute(sql, [refs(&names), to_micros(now).into()])
+            .await?;
+        Ok(unknown)
+    }
+}
+
+/// A delivery that is to be sent again waits as deferred if a host refused it for now before.
+fn waiting_as(state: DeliveryState, deferrals: u32) -> DeliveryState {
+    match state {
+        DeliveryState::Planned if deferrals > 0 => DeliveryState::Deferred,
+        state => state,
+    }
+}

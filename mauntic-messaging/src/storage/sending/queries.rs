@@ -1,0 +1,141 @@
+use async_trait::async_trait;
+use mauntic_core::{DeliveryId, EmailId, OrganizationId, Page, PageSize, SendJobId, StoreError};
+use sea_orm::ConnectionTrait as _;
+
+use super::rows::{DELIVERY, JOB, delivery, job};
+use crate::{
+    sending::{Delivery, DeliveryState, JobState, SendJob, SendQueries, Tally},
+    storage::{SeaOrmMessagingStore, sql::Parameters},
+};
+
+#[async_trait]
+impl SendQueries for SeaOrmMessagingStore {
+    async fn find_job(
+        &self,
+        organization: OrganizationId,
+        id: SendJobId,
+    ) -> Result<Option<SendJob>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!("SELECT {JOB} FROM send_job WHERE organization_id = $1 AND id = $2"),
+            [organization.as_uuid().into(), id.as_uuid().into()],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(job).transpose()
+    }
+
+    async fn list_jobs(
+        &self,
+        organization: OrganizationId,
+        email: Option<EmailId>,
+        after: Option<SendJobId>,
+        size: PageSize,
+    ) -> Result<Page<SendJob, SendJobId>, StoreError> {
+        let mut parameters = Parameters::default();
+        let mut sql = format!(
+            "SELECT {JOB} FROM send_job WHERE organization_id = {}",
+            parameters.bind(organization.as_uuid())
+        );
+        if let Some(email) = email {
+            sql += &format!(" AND email_id = {}", parameters.bind(email.as_uuid()));
+        }
+        if let Some(after) = after {
+            sql += &format!(" AND id < {}", parameters.bind(after.as_uuid()));
+        }
+        sql += &format!(" ORDER BY id DESC LIMIT {}", size.overfetched());
+        let statement = parameters.statement(self.db.dialect(), sql);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let jobs = rows.iter().map(job).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(jobs, size, |job| job.id))
+    }
+
+    async fn tally(
+        &self,
+        organization: OrganizationId,
+        job: SendJobId,
+    ) -> Result<Tally, StoreError> {
+        let statement = self.db.dialect().statement(
+            "SELECT name, CAST(SUM(n) AS BIGINT) AS n FROM send_count
+             WHERE organization_id = $1 AND job_id = $2 GROUP BY name",
+            [organization.as_uuid().into(), job.as_uuid().into()],
+        );
+        let mut tally = Tally::default();
+        for row in self.db.reader().query_all_raw(statement).await? {
+            let name: String = row.try_get("", "name")?;
+            tally.add(&name, row.try_get("", "n")?);
+        }
+        Ok(tally)
+    }
+
+    async fn list_deliveries(
+        &self,
+        organization: OrganizationId,
+        job: SendJobId,
+        state: Option<DeliveryState>,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        let mut parameters = Parameters::default();
+        let organization = parameters.bind(organization.as_uuid());
+        let job = parameters.bind(job.as_uuid());
+        let after = after.map_or(String::new(), |after| {
+            format!("AND id > {}", parameters.bind(after.as_uuid()))
+        });
+        let limit = size.overfetched();
+        // The first rows of each state by the index, then the first of those.
+        let states = state.map_or(DeliveryState::ALL.to_vec(), |state| vec![state]);
+        let branches: Vec<_> = states
+            .iter()
+            .map(|state| {
+                format!(
+                    "SELECT * FROM (SELECT {DELIVERY} FROM delivery WHERE organization_id = {organization}
+                     AND job_id = {job} AND state = '{state}' {after} ORDER BY id LIMIT {limit}) AS {state}_rows"
+                )
+            })
+            .collect();
+        let sql = format!(
+            "SELECT * FROM ({}) AS merged ORDER BY id LIMIT {limit}",
+            branches.join(" UNION ALL ")
+        );
+        let statement = parameters.statement(self.db.dialect(), sql);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(deliveries, size, |row| row.id))
+    }
+
+    async fn find_delivery(
+        &self,
+        organization: OrganizationId,
+        id: DeliveryId,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!("SELECT {DELIVERY} FROM delivery WHERE organization_id = $1 AND id = $2"),
+            [organization.as_uuid().into(), id.as_uuid().into()],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(delivery).transpose()
+    }
+
+    async fn open_jobs(&self, state: JobState) -> Result<Vec<SendJob>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {JOB} FROM send_job WHERE state = $1 AND finished_at IS NULL
+                 ORDER BY scheduled_at, id"
+            ),
+            [state.as_str().into()],
+        );
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter().map(job).collect()
+    }
+
+    async fn has_open_deliveries(&self, job: &SendJob) -> Result<bool, StoreError> {
+        let statement = self.db.dialect().statement(
+            "SELECT 1 FROM delivery WHERE organization_id = $1 AND job_id = $2
+             AND state IN ('planned', 'deferred', 'leased', 'handed_over') LIMIT 1",
+            [
+                job.organization_id.as_uuid().into(),
+                job.id.as_uuid().into(),
+            ],
+        );
+        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+    }
+}
