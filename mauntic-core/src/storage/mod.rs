@@ -9,6 +9,8 @@ mod dialect;
 mod migrate;
 mod outbox;
 #[cfg(feature = "testing")]
+pub mod schema;
+#[cfg(feature = "testing")]
 pub mod test_database;
 
 pub use db::{Db, DbOptions, DbTarget, InvalidDatabase, Txn};
