@@ -26,6 +26,8 @@
 
 mod actor;
 mod clock;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod email;
 mod error;
 mod event;

@@ -30,7 +30,7 @@ pub struct PendingDelivery {
     pub envelope: Envelope,
     /// [`EventHandler::name`](crate::EventHandler::name) of the handler.
     pub handler: String,
-    /// How often it was tried before.
+    /// How often it was claimed, this time included. It tells this claim from a later one.
     pub attempts: u32,
 }
 
@@ -64,7 +64,8 @@ pub trait RelayStore: Send + Sync {
     ) -> Result<u64, StoreError>;
 
     /// Claims up to `limit` deliveries that are due, oldest first, until `lease_until`. No other
-    /// relay gets them before then.
+    /// relay gets them before then. Claiming counts as a try, so that an event which ends the
+    /// process is not tried for ever. A damaged event is given up, and the others are claimed.
     async fn claim(
         &self,
         now: DateTime<Utc>,
@@ -72,16 +73,24 @@ pub trait RelayStore: Send + Sync {
         limit: u64,
     ) -> Result<Vec<PendingDelivery>, StoreError>;
 
-    /// Notes that the handler did its work; the event goes with its last delivery.
-    async fn done(&self, event: EventId, handler: &str) -> Result<(), StoreError>;
+    /// Notes that handlers did their work; an event goes with its last delivery.
+    async fn done(&self, deliveries: &[PendingDelivery]) -> Result<(), StoreError>;
 
-    /// Notes a failure: to be tried again at `retry_at`, or never if that is `None`.
+    /// Notes a failure: to be tried again at `retry_at`, or never if that is `None`. Nothing happens
+    /// if the delivery was claimed again since.
     async fn failed(
         &self,
-        event: EventId,
-        handler: &str,
+        delivery: &PendingDelivery,
         error: &str,
         retry_at: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError>;
+
+    /// Gives deliveries back that were claimed and not tried: they are due now, and the claim does
+    /// not count. Nothing happens to those that were claimed again since.
+    async fn release(
+        &self,
+        deliveries: &[PendingDelivery],
+        now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
     /// The deliveries of an organisation that were given up, oldest first.
@@ -97,6 +106,9 @@ pub trait RelayStore: Send + Sync {
         organization: OrganizationId,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError>;
+
+    /// Forgets which events the context's own handlers dealt with before an instant; returns how many.
+    async fn forget_handled(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
 
     /// How many deliveries wait or are in work.
     async fn backlog(&self) -> Result<u64, StoreError>;

@@ -1,4 +1,10 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use chrono::TimeDelta;
 use tracing::{error, warn};
@@ -10,7 +16,11 @@ const BATCH: u64 = 200;
 /// How long a handler may take before another relay may try the same delivery.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// Tries before a delivery is given up; with the back-off below, that takes about a day.
-const MAX_ATTEMPTS: u32 = 16;
+const MAX_ATTEMPTS: u32 = 24;
+/// How long handlers remember what they dealt with: far longer than any delivery is repeated.
+const REMEMBERED_FOR: TimeDelta = TimeDelta::days(30);
+/// How often the memory of handlers is cleared.
+const CLEARED_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// Brings the committed events of one context to the handlers of others.
 ///
@@ -20,6 +30,8 @@ pub struct Relay {
     store: Arc<dyn RelayStore>,
     handlers: BTreeMap<&'static str, Arc<dyn EventHandler>>,
     clock: Arc<dyn Clock>,
+    /// When the memory of handlers is to be cleared next, in microseconds.
+    next_clearing: AtomicI64,
 }
 
 /// What one round of a [`Relay`] did.
@@ -57,6 +69,7 @@ impl Relay {
             store,
             handlers,
             clock,
+            next_clearing: AtomicI64::default(),
         }
     }
 
@@ -70,13 +83,33 @@ impl Relay {
             fanned_out: self.store.fan_out(&self.routes(), now, BATCH).await?,
             ..RelayProgress::default()
         };
-        for delivery in self.store.claim(now, now + LEASE, BATCH).await? {
-            if self.deliver(&delivery).await? {
-                progress.handled += 1;
-            } else {
-                progress.failed += 1;
+        let lease_until = now + LEASE;
+        let claimed = self.store.claim(now, lease_until, BATCH).await?;
+        let mut done = Vec::new();
+        let mut tried = 0;
+        for delivery in &claimed {
+            if self.clock.now() >= lease_until {
+                break;
+            }
+            tried += 1;
+            match self.deliver(delivery).await {
+                Ok(()) => done.push(delivery.clone()),
+                Err(reason) => {
+                    // What was done before must not wait for this to be noted.
+                    self.store.done(&std::mem::take(&mut done)).await?;
+                    self.note_failure(delivery, &reason).await?;
+                    progress.failed += 1;
+                }
             }
         }
+        progress.handled = tried - progress.failed;
+        self.store.done(&done).await?;
+        let untried = claimed
+            .iter()
+            .skip(usize::try_from(tried).unwrap_or(usize::MAX));
+        let untried: Vec<_> = untried.cloned().collect();
+        self.store.release(&untried, self.clock.now()).await?;
+        self.clear_memory().await?;
         Ok(progress)
     }
 
@@ -92,30 +125,41 @@ impl Relay {
             .collect()
     }
 
-    async fn deliver(&self, delivery: &PendingDelivery) -> Result<bool, StoreError> {
-        let event = delivery.envelope.id;
-        let outcome = match self.handlers.get(delivery.handler.as_str()) {
-            Some(handler) => handler
-                .handle(&delivery.envelope)
-                .await
-                .map_err(|error| error.report()),
-            None => Err("this version of Mauntic has no such handler".to_owned()),
+    async fn deliver(&self, delivery: &PendingDelivery) -> Result<(), String> {
+        if delivery.attempts > MAX_ATTEMPTS {
+            return Err("each try ended with the process".to_owned());
+        }
+        let Some(handler) = self.handlers.get(delivery.handler.as_str()) else {
+            return Err("this version of Mauntic has no such handler".to_owned());
         };
-        let Err(reason) = outcome else {
-            self.store.done(event, &delivery.handler).await?;
-            return Ok(true);
-        };
-        let attempts = delivery.attempts + 1;
+        let handled = handler.handle(&delivery.envelope).await;
+        handled.map_err(|error| error.report())
+    }
+
+    async fn note_failure(
+        &self,
+        delivery: &PendingDelivery,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let (event, handler, attempts) =
+            (delivery.envelope.id, &delivery.handler, delivery.attempts);
         let retry_at = (attempts < MAX_ATTEMPTS).then(|| self.clock.now() + back_off(attempts));
         if retry_at.is_some() {
-            warn!(event.id = %event, handler = delivery.handler, attempts, reason, "a handler failed, to be retried");
+            warn!(event.id = %event, handler, attempts, reason, "a handler failed, to be retried");
         } else {
-            error!(event.id = %event, handler = delivery.handler, attempts, reason, "a handler failed for good");
+            error!(event.id = %event, handler, attempts, reason, "a handler failed for good");
         }
-        self.store
-            .failed(event, &delivery.handler, &reason, retry_at)
-            .await?;
-        Ok(false)
+        self.store.failed(delivery, reason, retry_at).await
+    }
+
+    async fn clear_memory(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let next = (now + CLEARED_EVERY).timestamp_micros();
+        let due = self.next_clearing.load(Ordering::Relaxed) <= now.timestamp_micros();
+        if due && self.next_clearing.swap(next, Ordering::Relaxed) <= now.timestamp_micros() {
+            self.store.forget_handled(now - REMEMBERED_FOR).await?;
+        }
+        Ok(())
     }
 }
 
@@ -128,6 +172,15 @@ fn back_off(attempts: u32) -> TimeDelta {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_delivery_is_tried_for_about_a_day() {
+        let total: TimeDelta = (1..MAX_ATTEMPTS).map(back_off).sum();
+        assert!(
+            TimeDelta::hours(20) < total && total < TimeDelta::hours(28),
+            "{total}"
+        );
+    }
 
     #[test]
     fn the_back_off_doubles_up_to_two_hours() {

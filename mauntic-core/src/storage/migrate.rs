@@ -11,6 +11,14 @@ use crate::StoreError;
 /// # Errors
 /// [`StoreError::Backend`].
 pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<(), StoreError> {
+    if M::get_pending_migrations_read_only(db.reader())
+        .await?
+        .is_empty()
+    {
+        return Ok(());
+    }
+    // One task of this process at a time: each that waits below keeps a connection.
+    let _turn = db.writer_turn().await;
     #[cfg(feature = "postgres")]
     if db.dialect() == Dialect::Postgres {
         return migrate_postgres::<M>(db).await;
@@ -20,35 +28,22 @@ pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<(), StoreError> {
 
 #[cfg(feature = "postgres")]
 async fn migrate_postgres<M: MigratorTrait>(db: &Db) -> Result<(), StoreError> {
-    // A session lock on a connection of its own; the name is the context's.
-    let mut guard = db.reader().get_postgres_connection_pool().acquire().await?;
-    let lock = format!(
-        "SELECT pg_advisory_lock(hashtext('mauntic.{}'))",
-        db.context()
-    );
-    let unlock = format!(
-        "SELECT pg_advisory_unlock(hashtext('mauntic.{}'))",
-        db.context()
-    );
-    sqlx::query(sqlx::AssertSqlSafe(lock))
-        .execute(&mut *guard)
+    // A session lock named after the context, on a connection that leaves the pool: however this
+    // ends, the connection is closed, and the lock goes with it.
+    let connection = db.reader().get_postgres_connection_pool().acquire().await?;
+    let mut connection = connection.detach();
+    sqlx::query("SELECT pg_advisory_lock(hashtext($1))")
+        .bind(format!("mauntic.{}", db.context()))
+        .execute(&mut connection)
         .await?;
     let done = M::up(db.reader(), None).await;
-    sqlx::query(sqlx::AssertSqlSafe(unlock))
-        .execute(&mut *guard)
-        .await?;
+    sqlx::Connection::close(connection).await?;
     Ok(done?)
 }
 
 async fn migrate_sqlite<M: MigratorTrait>(db: &Db) -> Result<(), StoreError> {
     use sea_orm::ConnectionTrait as _;
 
-    if M::get_pending_migrations_read_only(db.reader())
-        .await?
-        .is_empty()
-    {
-        return Ok(());
-    }
     let row = db
         .reader()
         .query_one_raw(db.dialect().statement(

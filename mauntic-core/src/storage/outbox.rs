@@ -8,11 +8,18 @@ use sea_orm_migration::{
 };
 use serde_json::json;
 
-use super::{Column, Db, Dialect, SqlType, to_micros};
+use tracing::error;
+
+use super::{Column, Db, Dialect, SqlType, Txn, to_micros};
 use crate::{
     DeadLetter, Envelope, EventId, OrganizationId, PendingDelivery, RelayStore, StoreError,
 };
 
+const KEY: &[Column] = &[
+    ("event_id", SqlType::Uuid),
+    ("handler", SqlType::Text),
+    ("attempts", SqlType::BigInt),
+];
 const EVENT: &[Column] = &[
     ("id", SqlType::Uuid),
     ("organization_id", SqlType::Uuid),
@@ -54,11 +61,13 @@ impl MigrationTrait for OutboxMigration {
                     due_at BIGINT, attempts INTEGER NOT NULL, last_error TEXT,
                     PRIMARY KEY (event_id, handler))"
             ),
+            "CREATE INDEX outbox_delivery_dead ON outbox_delivery (organization_id, event_id) WHERE due_at IS NULL".to_owned(),
             "CREATE INDEX outbox_delivery_due ON outbox_delivery (due_at) WHERE due_at IS NOT NULL".to_owned(),
             format!(
                 "CREATE TABLE inbox (handler TEXT NOT NULL, event_id {uuid} NOT NULL,
                     handled_at BIGINT NOT NULL, PRIMARY KEY (handler, event_id))"
             ),
+            "CREATE INDEX inbox_old ON inbox (handled_at)".to_owned(),
         ];
         for statement in statements {
             manager
@@ -163,7 +172,10 @@ impl RelayStore for SeaOrmRelayStore {
         );
         let picked = txn
             .query_all_raw(dialect.statement(
-                format!("UPDATE outbox SET fanned_out = TRUE WHERE id IN ({pick}) RETURNING id"),
+                format!(
+                    "WITH picked AS MATERIALIZED ({pick})
+                     UPDATE outbox SET fanned_out = TRUE WHERE id IN (SELECT id FROM picked) RETURNING id"
+                ),
                 [],
             ))
             .await?;
@@ -215,10 +227,13 @@ impl RelayStore for SeaOrmRelayStore {
             return Ok(Vec::new());
         }
         let txn = self.db.begin().await?;
+        // Materialised, so that it is run once: run again, it would claim more.
         let sql = format!(
-            "UPDATE outbox_delivery SET due_at = $2 WHERE (event_id, handler) IN (
+            "WITH picked AS MATERIALIZED (
                  SELECT event_id, handler FROM outbox_delivery WHERE due_at <= $1
                  ORDER BY due_at, event_id LIMIT {limit}{})
+             UPDATE outbox_delivery SET due_at = $2, attempts = attempts + 1
+             WHERE (event_id, handler) IN (SELECT event_id, handler FROM picked)
              RETURNING event_id, handler, attempts,
                  (SELECT o.envelope FROM outbox o WHERE o.id = event_id) AS envelope",
             dialect.skip_locked()
@@ -227,52 +242,86 @@ impl RelayStore for SeaOrmRelayStore {
         let rows = txn
             .query_all_raw(dialect.statement(sql, parameters))
             .await?;
-        let mut claimed = rows.iter().map(pending).collect::<Result<Vec<_>, _>>()?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match pending(row) {
+                Ok(delivery) => claimed.push(delivery),
+                Err(error) => give_up(&txn, dialect, row, &error).await?,
+            }
+        }
         txn.commit().await?;
         claimed.sort_by_key(|delivery| delivery.envelope.id);
         Ok(claimed)
     }
 
-    async fn done(&self, event: EventId, handler: &str) -> Result<(), StoreError> {
+    async fn done(&self, deliveries: &[PendingDelivery]) -> Result<(), StoreError> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
         let dialect = self.db.dialect();
+        let rows = keys(deliveries);
+        let handled = dialect.rows(1, "handled", KEY);
+        let statements = [
+            // Two handlers of one event may finish at once: the row of the event puts them in order.
+            format!(
+                "SELECT id FROM outbox WHERE id IN (SELECT event_id FROM {handled}) ORDER BY id{}",
+                dialect.for_update()
+            ),
+            format!(
+                "DELETE FROM outbox_delivery WHERE (event_id, handler) IN (SELECT event_id, handler FROM {handled})"
+            ),
+            format!(
+                "DELETE FROM outbox WHERE id IN (SELECT event_id FROM {handled})
+                 AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.event_id = outbox.id)"
+            ),
+        ];
         let txn = self.db.begin().await?;
-        // Two handlers of one event may finish at once: the row of the event puts them in order.
-        let lock = format!("SELECT 1 FROM outbox WHERE id = $1{}", dialect.for_update());
-        txn.query_one_raw(dialect.statement(lock, [event.as_uuid().into()]))
-            .await?;
-        txn.execute_raw(dialect.statement(
-            "DELETE FROM outbox_delivery WHERE event_id = $1 AND handler = $2",
-            [event.as_uuid().into(), handler.into()],
-        ))
-        .await?;
-        txn.execute_raw(dialect.statement(
-            "DELETE FROM outbox WHERE id = $1
-             AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.event_id = outbox.id)",
-            [event.as_uuid().into()],
-        ))
-        .await?;
+        for sql in statements {
+            txn.execute_raw(dialect.statement(sql, [rows.clone().into()]))
+                .await?;
+        }
         txn.commit().await
     }
 
     async fn failed(
         &self,
-        event: EventId,
-        handler: &str,
+        delivery: &PendingDelivery,
         error: &str,
         retry_at: Option<DateTime<Utc>>,
     ) -> Result<(), StoreError> {
         let txn = self.db.begin().await?;
         txn.execute_raw(self.db.dialect().statement(
-            "UPDATE outbox_delivery SET attempts = attempts + 1, last_error = $3, due_at = $4
-             WHERE event_id = $1 AND handler = $2",
+            "UPDATE outbox_delivery SET last_error = $4, due_at = $5
+             WHERE event_id = $1 AND handler = $2 AND attempts = $3",
             [
-                event.as_uuid().into(),
-                handler.into(),
-                error.into(),
+                delivery.envelope.id.as_uuid().into(),
+                delivery.handler.as_str().into(),
+                i64::from(delivery.attempts).into(),
+                error.replace('\0', "").into(),
                 retry_at.map(to_micros).into(),
             ],
         ))
         .await?;
+        txn.commit().await
+    }
+
+    async fn release(
+        &self,
+        deliveries: &[PendingDelivery],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "UPDATE outbox_delivery SET attempts = attempts - 1, due_at = $2
+             WHERE (event_id, handler, attempts) IN (SELECT event_id, handler, attempts FROM {})",
+            dialect.rows(1, "untried", KEY)
+        );
+        let parameters = [keys(deliveries).into(), to_micros(now).into()];
+        let txn = self.db.begin().await?;
+        txn.execute_raw(dialect.statement(sql, parameters)).await?;
         txn.commit().await
     }
 
@@ -323,6 +372,18 @@ impl RelayStore for SeaOrmRelayStore {
         Ok(done.rows_affected())
     }
 
+    async fn forget_handled(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let txn = self.db.begin().await?;
+        let forgotten = txn
+            .execute_raw(self.db.dialect().statement(
+                "DELETE FROM inbox WHERE handled_at < $1",
+                [to_micros(before).into()],
+            ))
+            .await?;
+        txn.commit().await?;
+        Ok(forgotten.rows_affected())
+    }
+
     async fn backlog(&self) -> Result<u64, StoreError> {
         let statement = self.db.dialect().statement(
             "SELECT (SELECT COUNT(*) FROM outbox WHERE NOT fanned_out)
@@ -336,6 +397,38 @@ impl RelayStore for SeaOrmRelayStore {
             .unwrap_or_default();
         Ok(u64::try_from(waiting).unwrap_or_default())
     }
+}
+
+fn keys(deliveries: &[PendingDelivery]) -> String {
+    let rows: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| {
+            json!({
+                "event_id": delivery.envelope.id,
+                "handler": delivery.handler,
+                "attempts": delivery.attempts,
+            })
+        })
+        .collect();
+    serde_json::Value::from(rows).to_string()
+}
+
+/// Sets a delivery aside whose event cannot be read, so that it does not hold up the others.
+async fn give_up(
+    txn: &Txn,
+    dialect: Dialect,
+    row: &QueryResult,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    let event: uuid::Uuid = row.try_get("", "event_id")?;
+    let handler: String = row.try_get("", "handler")?;
+    error!(event.id = %event, handler, error = error as &dyn std::error::Error, "an event cannot be read");
+    txn.execute_raw(dialect.statement(
+        "UPDATE outbox_delivery SET due_at = NULL, last_error = $3 WHERE event_id = $1 AND handler = $2",
+        [event.into(), handler.into(), error.to_string().into()],
+    ))
+    .await?;
+    Ok(())
 }
 
 fn attempts(row: &QueryResult) -> Result<u32, StoreError> {

@@ -13,6 +13,43 @@ pub struct TestDatabase {
     /// Where it is.
     pub target: DbTarget,
     _folder: Option<TempDir>,
+    _created: Option<Created>,
+}
+
+/// A database on a server, dropped with this value.
+struct Created {
+    server: String,
+    name: String,
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        let server = self.server.clone();
+        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        // A test that ends may be in the middle of its runtime, which must not be blocked.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime
+                .block_on(administer(&server, &statement))
+                .map_err(std::io::Error::other)
+        });
+        if !matches!(dropping.join(), Ok(Ok(()))) {
+            tracing::warn!(database = self.name, "a test database was not dropped");
+        }
+    }
+}
+
+async fn administer(server: &str, statement: &str) -> Result<(), sea_orm::DbErr> {
+    let mut options = ConnectOptions::new(server);
+    options
+        .sqlx_logging(false)
+        .max_connections(1)
+        .connect_timeout(Duration::from_secs(10));
+    let connection = Database::connect(options).await?;
+    connection.execute_unprepared(statement).await?;
+    connection.close().await
 }
 
 impl TestDatabase {
@@ -26,10 +63,11 @@ impl TestDatabase {
         Self {
             target: DbTarget::Sqlite(folder.path().to_owned()),
             _folder: Some(folder),
+            _created: None,
         }
     }
 
-    /// A new database on the PostgreSQL server that `MAUNTIC_TEST_POSTGRES` names.
+    /// A new database on the PostgreSQL server that `MAUNTIC_TEST_POSTGRES` names. It goes with this value.
     ///
     /// # Panics
     /// If the variable is not set or the server does not answer: tests of PostgreSQL are never skipped in silence.
@@ -38,25 +76,17 @@ impl TestDatabase {
             "MAUNTIC_TEST_POSTGRES must name a PostgreSQL server for tests; `cargo xtask test` starts one",
         );
         let name = format!("mauntic_test_{}", uuid::Uuid::from_u128(random()).simple());
-        let mut options = ConnectOptions::new(&server);
-        options
-            .sqlx_logging(false)
-            .max_connections(1)
-            .connect_timeout(Duration::from_secs(10));
-        let connection = Database::connect(options)
+        administer(&server, &format!("CREATE DATABASE {name}"))
             .await
-            .expect("the test server answers");
-        connection
-            .execute_unprepared(&format!("CREATE DATABASE {name}"))
-            .await
-            .expect("a test database can be made");
-        connection.close().await.expect("the connection closes");
+            .expect("the test server answers and a database can be made");
         let (base, _) = server
             .rsplit_once('/')
             .expect("the URL ends with a database");
+        let base = base.to_owned();
         Self {
             target: DbTarget::Postgres(format!("{base}/{name}")),
             _folder: None,
+            _created: Some(Created { server, name }),
         }
     }
 }

@@ -50,7 +50,7 @@ fn statements(dialect: Dialect) -> Vec<String> {
     let json = dialect.type_name(SqlType::Json);
     let bytes = dialect.type_name(SqlType::Bytes);
     vec![
-        "CREATE TABLE instance (only_row INTEGER NOT NULL PRIMARY KEY, secret_fingerprint TEXT NOT NULL, created_at BIGINT NOT NULL)".to_owned(),
+        "CREATE TABLE instance (only_row BIGINT NOT NULL PRIMARY KEY, secret_fingerprint TEXT NOT NULL, created_at BIGINT NOT NULL)".to_owned(),
         format!(
             "CREATE TABLE organization (
                 id {uuid} NOT NULL PRIMARY KEY, name TEXT NOT NULL, name_key TEXT NOT NULL,
