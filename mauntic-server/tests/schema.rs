@@ -1,28 +1,50 @@
 //! The tables of all contexts: the same on both back ends, and led by the organisation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mauntic_core::storage::{
-    Db, DbOptions,
-    schema::{TableSchema, tables},
-    test_database::TestDatabase,
+use mauntic_core::{
+    identity::storage::SeaOrmIdentityStore,
+    storage::{
+        Db, DbOptions,
+        schema::{TableSchema, tables},
+        test_database::TestDatabase,
+    },
 };
+use mauntic_crm::storage::SeaOrmCrmStore;
 use mauntic_messaging::storage::SeaOrmMessagingStore;
 
 type Tables = BTreeMap<String, TableSchema>;
 
-/// Each is named by event, handler or nothing; the organisation is a column of those that hold what is an organisation's.
-const SHARED: [&str; 3] = ["outbox", "outbox_delivery", "inbox"];
+const LEADER: &str = "organization_id";
+/// Tables, in any context or in one, that are not an organisation's: events and handlers are named across all, people
+/// may be members of several organisations, and the rest is about organisations or the installation itself.
+const SHARED: [&str; 6] = [
+    "outbox",
+    "outbox_delivery",
+    "inbox",
+    "identity.account",
+    "identity.organization",
+    "identity.instance",
+];
+/// The key of a token tells which organisation it is for, so it must be found without one.
+const FOUND_WITHOUT: (&str, &str) = ("identity.api_token", "secret_hash");
 
 /// The tables of every context, named as `context.table`.
 async fn all_tables(database: &TestDatabase) -> Tables {
     let options = DbOptions::default();
+    let identity = SeaOrmIdentityStore::open(&database.target, options)
+        .await
+        .unwrap();
+    let crm = SeaOrmCrmStore::connect(&database.target, options)
+        .await
+        .unwrap();
+    crm.migrate().await.unwrap();
     let messaging = SeaOrmMessagingStore::connect(&database.target, options)
         .await
         .unwrap();
     messaging.migrate().await.unwrap();
     let mut all = Tables::new();
-    for db in [messaging.db()] {
+    for db in [identity.db(), crm.db(), messaging.db()] {
         all.extend(tables_of(db).await);
     }
     all
@@ -37,44 +59,40 @@ async fn tables_of(db: &Db) -> impl Iterator<Item = (String, TableSchema)> {
 async fn both_back_ends_have_the_same_tables() {
     let sqlite = all_tables(&TestDatabase::sqlite()).await;
     let postgres = all_tables(&TestDatabase::postgres().await).await;
-    assert!(
-        sqlite.keys().eq(postgres.keys()),
-        "{:?} / {:?}",
-        sqlite.keys(),
-        postgres.keys()
-    );
-    for (name, table) in &sqlite {
-        let other = &postgres[name];
-        assert_eq!(
-            table.columns, other.columns,
-            "columns of {name}: SQLite, then PostgreSQL"
-        );
-        assert_eq!(
-            table.indexes, other.indexes,
-            "indexes of {name}: SQLite, then PostgreSQL"
-        );
-    }
+    let names: BTreeSet<_> = sqlite.keys().chain(postgres.keys()).collect();
+    let differences: Vec<_> = names
+        .into_iter()
+        .filter(|name| sqlite.get(*name) != postgres.get(*name))
+        .map(|name| {
+            let (sqlite, postgres) = (sqlite.get(name), postgres.get(name));
+            format!("{name}\n  SQLite:     {sqlite:?}\n  PostgreSQL: {postgres:?}")
+        })
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[tokio::test]
 async fn the_organisation_leads_every_table_and_key() {
-    let tables = all_tables(&TestDatabase::sqlite()).await;
-    let own = tables.iter().filter(|(name, _)| {
-        !SHARED
-            .iter()
-            .any(|shared| name.ends_with(&format!(".{shared}")))
-    });
-    for (name, table) in own {
-        assert_eq!(
-            table.columns[0].name, "organization_id",
-            "first column of {name}"
-        );
-        for key in table.indexes.iter().filter(|index| index.unique) {
-            assert!(
-                key.columns.starts_with("organization_id"),
-                "key ({}) of {name}",
-                key.columns
-            );
+    let mut wrong = Vec::new();
+    for (name, table) in all_tables(&TestDatabase::sqlite()).await {
+        let (_, plain) = name.split_once('.').unwrap();
+        if SHARED.contains(&plain) || SHARED.contains(&name.as_str()) {
+            continue;
         }
+        if table.columns[0].name != LEADER {
+            wrong.push(format!(
+                "the first column of {name} is {}",
+                table.columns[0].name
+            ));
+        }
+        let keys = table.indexes.iter().filter(|index| index.unique);
+        wrong.extend(
+            keys.filter(|key| {
+                !key.columns.starts_with(LEADER)
+                    && (name.as_str(), key.columns.as_str()) != FOUND_WITHOUT
+            })
+            .map(|key| format!("{name} has the key ({})", key.columns)),
+        );
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

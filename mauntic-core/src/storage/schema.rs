@@ -12,7 +12,7 @@ use crate::StoreError;
 pub struct TableSchema {
     /// In their order.
     pub columns: Vec<ColumnSchema>,
-    /// The primary key and all others.
+    /// The primary key and all others; without PostgreSQL's other kinds than B-trees, which SQLite does not have.
     pub indexes: BTreeSet<IndexSchema>,
 }
 
@@ -106,7 +106,10 @@ const POSTGRES_INDEXES: &str = "
         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
         WHERE k.place <= i.indnkeyatts ORDER BY k.place), ', '),
       i.indisunique, i.indpred IS NOT NULL
-    FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid
+    FROM pg_class c
+    JOIN pg_index i ON i.indrelid = c.oid
+    JOIN pg_class x ON x.oid = i.indexrelid
+    JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree'
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition";
 
 const SQLITE_COLUMNS: &str = r#"
@@ -115,10 +118,15 @@ const SQLITE_COLUMNS: &str = r#"
     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
     ORDER BY t.name, c.cid"#;
 
+/// A key that is the number of the row has no index, being one itself.
 const SQLITE_INDEXES: &str = r#"
     SELECT t.name,
       (SELECT group_concat(column_name, ', ') FROM (
         SELECT coalesce(k.name, '(expression)') AS column_name FROM pragma_index_info(i.name) k ORDER BY k.seqno)),
       i."unique", i.partial
     FROM sqlite_master t, pragma_index_list(t.name) i
-    WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'"#;
+    WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
+    UNION SELECT t.name, c.name, 1, 0
+    FROM sqlite_master t, pragma_table_info(t.name) c
+    WHERE t.type = 'table' AND c.pk = 1 AND c.type = 'INTEGER'
+      AND NOT EXISTS (SELECT 1 FROM pragma_index_list(t.name) i WHERE i.origin = 'pk')"#;
