@@ -25,6 +25,7 @@ mod contact;
 mod error;
 mod field;
 pub mod import;
+pub mod segment;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;
