@@ -1,1 +1,23 @@
-//! skeleton
+//! The [`App`] that wires all contexts, the JSON API, the public endpoints and the workers.
+//!
+//! - [`Settings`]: how an installation runs.
+//! - [`App`]: every use case over its store; what events of one context do in another.
+//! - [`endpoint`], [`serve`]: HTTP.
+//! - [`jobs`], [`Workers`]: what is done while nobody waits.
+
+mod api;
+mod app;
+mod http;
+mod ops;
+mod public;
+mod settings;
+mod wiring;
+mod worker;
+
+pub use api::{openapi, openapi_document};
+pub use app::{App, OpenError, Parts};
+pub use http::{endpoint, problem, serve};
+pub use ops::install_metrics;
+pub use settings::{InvalidSettings, Settings};
+pub use wiring::jobs;
+pub use worker::{Job, Workers};

@@ -146,6 +146,14 @@ impl Db {
         self.context
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] if it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        Ok(self.connection.ping().await?)
+    }
+
     /// Begins a transaction, for writing. Dropping it rolls back.
     ///
     /// # Errors

@@ -1,0 +1,140 @@
+//! The grammar of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+
+/// Open-source marketing automation: contacts, segments, email, tracking.
+///
+/// Without any configuration, data is kept in SQLite files in ./mauntic-data and mail is captured, not sent.
+#[derive(Debug, Parser)]
+#[command(name = "mauntic", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Documented in `--help` and the man page.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed for a reason of the system (database, network, disk)
+  2    the command line is wrong
+  3    something named does not exist
+  4    the input is invalid; nothing was changed
+  5    it contradicts what is stored (a taken name, a wrong state)
+  6    not allowed
+  130  interrupted; the message says how to go on";
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// postgres://user:password@host/name, or sqlite:FOLDER [default: SQLite files in the data folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub database: Option<String>,
+    /// The folder for SQLite files and the secret [default: mauntic-data]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        help_heading = "Global options"
+    )]
+    pub data: Option<PathBuf>,
+    /// The organisation to act in, by slug, name or id; needed when there are several
+    #[arg(
+        long,
+        global = true,
+        env = "MAUNTIC_ORG",
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub org: Option<String>,
+    /// The configuration file [default: mauntic.toml, if it is there]
+    #[arg(
+        long,
+        global = true,
+        env = "MAUNTIC_CONFIG",
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub config: Option<PathBuf>,
+    /// Print the result as one JSON object on one line
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// Print no progress and no remarks
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// What to log to standard error, such as info or mauntic_messaging=debug
+    #[arg(
+        long,
+        global = true,
+        env = "MAUNTIC_LOG",
+        value_name = "FILTER",
+        help_heading = "Global options"
+    )]
+    pub log: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the API, the public endpoints and the workers
+    Serve(commands::serve::Serve),
+    /// Run the workers alone
+    Work(commands::serve::Work),
+    /// Bring the database up to date
+    Migrate(commands::operate::Migrate),
+    /// Check the installation and say what to do
+    Doctor(commands::operate::Doctor),
+    /// Organisations
+    #[command(subcommand)]
+    Org(commands::identity::OrgCommand),
+    /// People who use Mauntic
+    #[command(subcommand)]
+    User(commands::identity::UserCommand),
+    /// API tokens
+    #[command(subcommand)]
+    Token(commands::identity::TokenCommand),
+    /// The log of changes made by people
+    Audit(commands::identity::Audit),
+    /// The suppression list: addresses that get no mail
+    #[command(subcommand)]
+    Suppressions(commands::suppressions::SuppressionsCommand),
+    /// Events between the parts of Mauntic that could not be dealt with
+    #[command(subcommand)]
+    Events(commands::operate::EventsCommand),
+    /// Print the OpenAPI document
+    #[command(hide = true)]
+    Openapi,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages to a folder
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,461 @@
+//! `mauntic org`, `user`, `token`, `audit`.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use mauntic_core::{
+    ApiTokenId, EmailAddress, Operator, PageSize, Permission, Role, TimeZoneName, UserId,
+    identity::{
+        AddMember, CreateOrganization, CreateToken, CreateUser, DisplayName, Organization,
+        Password, PostalAddress, Slug, UpdateOrganization,
+    },
+};
+use serde_json::json;
+
+use crate::{context::Context, exit, output::table};
+
+/// `mauntic org …`
+#[derive(Debug, Subcommand)]
+pub enum OrgCommand {
+    /// Make an organisation
+    Create {
+        /// What people call it
+        name: DisplayName,
+        /// Its short name, for --org [default: made from the name]
+        #[arg(long)]
+        slug: Option<Slug>,
+        /// The zone in which it counts its days, such as Europe/Berlin
+        #[arg(long, default_value = "UTC")]
+        timezone: TimeZoneName,
+        /// The postal address that its mail shows
+        #[arg(long)]
+        address: Option<PostalAddress>,
+    },
+    /// Change the organisation's name, zone or postal address
+    Update {
+        /// What people call it
+        #[arg(long)]
+        name: Option<DisplayName>,
+        /// The zone in which it counts its days, such as Europe/Berlin
+        #[arg(long)]
+        timezone: Option<TimeZoneName>,
+        /// The postal address that its mail shows
+        #[arg(long)]
+        address: Option<PostalAddress>,
+    },
+    /// List the organisations
+    List,
+    /// Let nobody act in an organisation any more
+    Block {
+        /// Slug, name or id
+        name: String,
+    },
+    /// Let people act in an organisation again
+    Unblock {
+        /// Slug, name or id
+        name: String,
+    },
+}
+
+impl OrgCommand {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let identity = &context.app.identity;
+        match self {
+            Self::Create {
+                name,
+                slug,
+                timezone,
+                address,
+            } => {
+                let command = CreateOrganization {
+                    name,
+                    slug,
+                    timezone,
+                    postal_address: address,
+                };
+                show(
+                    context,
+                    &identity
+                        .create_organization(&Operator::local(), command)
+                        .await?,
+                )
+            }
+            Self::Update {
+                name,
+                timezone,
+                address,
+            } => {
+                let command = UpdateOrganization {
+                    name,
+                    timezone,
+                    postal_address: address.map(Some),
+                };
+                show(
+                    context,
+                    &identity
+                        .update_organization(&context.actor().await?, command)
+                        .await?,
+                )
+            }
+            Self::List => {
+                let page = identity
+                    .organizations(&Operator::local(), None, PageSize::clamped(1_000))
+                    .await?;
+                context
+                    .output
+                    .result(&json!({"organizations": page.items}), |_| {
+                        table(
+                            ["Slug", "Name", "Zone", "Id"],
+                            page.items.iter().map(|organization| {
+                                [
+                                    organization.slug.to_string(),
+                                    organization.name.to_string(),
+                                    organization.timezone.to_string(),
+                                    organization.id.to_string(),
+                                ]
+                            }),
+                        )
+                    })
+            }
+            Self::Block { name } => {
+                let organization = identity
+                    .find_organization(&Operator::local(), &name)
+                    .await?;
+                identity
+                    .block_organization(&Operator::local(), organization.id)
+                    .await?;
+                context
+                    .output
+                    .result(&json!({"id": organization.id, "blocked": true}), |_| {
+                        format!("{} is blocked", organization.name)
+                    })
+            }
+            Self::Unblock { name } => {
+                let organization = identity
+                    .find_organization(&Operator::local(), &name)
+                    .await?;
+                identity
+                    .unblock_organization(&Operator::local(), organization.id)
+                    .await?;
+                context
+                    .output
+                    .result(&json!({"id": organization.id, "blocked": false}), |_| {
+                        format!("{} is open again", organization.name)
+                    })
+            }
+        }
+    }
+}
+
+fn show(context: &Context, organization: &Organization) -> anyhow::Result<()> {
+    context.output.result(organization, |organization| {
+        format!(
+            "{} ({}), zone {}, id {}",
+            organization.name, organization.slug, organization.timezone, organization.id
+        )
+    })
+}
+
+/// `mauntic user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user who is a member of the organisation; the password is asked for, or read from standard input
+    Create {
+        /// The user's email address
+        email: EmailAddress,
+        /// The user's name
+        #[arg(long)]
+        name: DisplayName,
+        /// owner, admin, member or viewer
+        #[arg(long, default_value = "member")]
+        role: Role,
+        /// Make the user without a password
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// Make an existing user a member of the organisation
+    Add {
+        /// The user's email address
+        email: EmailAddress,
+        /// owner, admin, member or viewer
+        #[arg(long, default_value = "member")]
+        role: Role,
+    },
+    /// Give a member another role
+    Role {
+        /// The user's email address or id
+        user: String,
+        /// owner, admin, member or viewer
+        role: Role,
+    },
+    /// Take a member out of the organisation
+    Remove {
+        /// The user's email address or id
+        user: String,
+    },
+    /// List the members
+    List,
+    /// Let a user act nowhere any more
+    Block {
+        /// The user's email address or id
+        user: String,
+    },
+    /// Let a user act again
+    Unblock {
+        /// The user's email address or id
+        user: String,
+    },
+}
+
+impl UserCommand {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let identity = &context.app.identity;
+        let actor = context.actor().await?;
+        let done = |what: &str, id: UserId| {
+            context
+                .output
+                .result(&json!({"user_id": id}), |_| what.to_owned())
+        };
+        match self {
+            Self::Create {
+                email,
+                name,
+                role,
+                no_password,
+            } => {
+                let password = if no_password {
+                    None
+                } else {
+                    Some(read_password()?)
+                };
+                let member = identity
+                    .create_user(
+                        &actor,
+                        CreateUser {
+                            email,
+                            name,
+                            password,
+                            role,
+                        },
+                    )
+                    .await?;
+                context.output.result(&member, |member| {
+                    format!("{} is {}, id {}", member.email, member.role, member.user_id)
+                })
+            }
+            Self::Add { email, role } => {
+                let member = identity
+                    .add_member(&actor, AddMember { email, role })
+                    .await?;
+                context.output.result(&member, |member| {
+                    format!("{} is {}", member.email, member.role)
+                })
+            }
+            Self::Role { user, role } => {
+                let id = find_user(context, &user).await?;
+                identity.change_member(&actor, id, role).await?;
+                done("changed", id)
+            }
+            Self::Remove { user } => {
+                let id = find_user(context, &user).await?;
+                identity.remove_member(&actor, id).await?;
+                done("removed", id)
+            }
+            Self::Block { user } => {
+                let id = find_user(context, &user).await?;
+                identity.block_user(&Operator::local(), id).await?;
+                done("blocked", id)
+            }
+            Self::Unblock { user } => {
+                let id = find_user(context, &user).await?;
+                identity.unblock_user(&Operator::local(), id).await?;
+                done("may act again", id)
+            }
+            Self::List => {
+                let page = identity
+                    .members(&actor, None, PageSize::clamped(1_000))
+                    .await?;
+                context.output.result(&json!({"members": page.items}), |_| {
+                    table(
+                        ["Email", "Name", "Role", "Id"],
+                        page.items.iter().map(|member| {
+                            [
+                                member.email.to_string(),
+                                member.name.to_string(),
+                                member.role.to_string(),
+                                member.user_id.to_string(),
+                            ]
+                        }),
+                    )
+                })
+            }
+        }
+    }
+}
+
+async fn find_user(context: &Context, text: &str) -> anyhow::Result<UserId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let email: EmailAddress = text
+        .parse()
+        .map_err(|_| exit::invalid("expected an email address or an id"))?;
+    let found = context
+        .app
+        .identity_store
+        .members()
+        .find_user_by_email(&email)
+        .await?;
+    found
+        .map(|user| user.id)
+        .ok_or_else(|| exit::not_found("no user has this email address"))
+}
+
+fn read_password() -> anyhow::Result<Password> {
+    use std::io::IsTerminal as _;
+
+    let text = if std::io::stdin().is_terminal() {
+        dialoguer::Password::new()
+            .with_prompt("Password")
+            .with_confirmation("Again", "these two differ")
+            .interact()?
+    } else {
+        let mut line = String::new();
+        std::io::stdin()
+            .read_line(&mut line)
+            .context("failed to read the password from standard input")?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    text.parse()
+        .map_err(|error| exit::invalid(format!("{error}")))
+}
+
+/// `mauntic token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make an API token and print it, this once
+    Create {
+        /// What it is for
+        name: DisplayName,
+        /// owner, admin, member or viewer
+        #[arg(long, default_value = "admin")]
+        role: Role,
+        /// A permission such as contacts:read; repeat for several [default: all of the role's]
+        #[arg(long = "scope", value_name = "PERMISSION")]
+        scopes: Vec<Permission>,
+        /// When it stops working, such as 2027-01-01T00:00:00Z
+        #[arg(long)]
+        expires: Option<DateTime<Utc>>,
+    },
+    /// List the API tokens
+    List,
+    /// Revoke an API token
+    Revoke {
+        /// Its id
+        id: ApiTokenId,
+    },
+}
+
+impl TokenCommand {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let identity = &context.app.identity;
+        let actor = context.actor().await?;
+        match self {
+            Self::Create {
+                name,
+                role,
+                scopes,
+                expires,
+            } => {
+                let scopes: BTreeSet<Permission> = scopes.into_iter().collect();
+                let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
+                let command = CreateToken {
+                    name,
+                    role,
+                    scopes,
+                    expires_at: expires,
+                };
+                let made = identity.create_token(&actor, command).await?;
+                let secret = made.secret.reveal();
+                let record = json!({"id": made.token.id, "token": secret, "role": made.token.role});
+                context
+                    .output
+                    .note("Keep the token: it cannot be shown again.");
+                context.output.result(&record, |_| secret.to_owned())
+            }
+            Self::List => {
+                let page = identity
+                    .tokens(&actor, None, PageSize::clamped(1_000))
+                    .await?;
+                context.output.result(&json!({"tokens": page.items}), |_| {
+                    table(
+                        ["Name", "Role", "Last used", "State", "Id"],
+                        page.items.iter().map(|token| {
+                            let state = if token.revoked_at.is_some() {
+                                "revoked"
+                            } else {
+                                "good"
+                            };
+                            let used = token
+                                .last_used_at
+                                .map_or("never".to_owned(), |at| at.format("%F %R").to_string());
+                            [
+                                token.name.to_string(),
+                                token.role.to_string(),
+                                used,
+                                state.to_owned(),
+                                token.id.to_string(),
+                            ]
+                        }),
+                    )
+                })
+            }
+            Self::Revoke { id } => {
+                identity.revoke_token(&actor, id).await?;
+                context
+                    .output
+                    .result(&json!({"id": id, "revoked": true}), |_| {
+                        "revoked".to_owned()
+                    })
+            }
+        }
+    }
+}
+
+/// `mauntic audit`
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// How many entries, the latest first
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+impl Audit {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let size = PageSize::clamped(self.limit);
+        let page = context
+            .app
+            .identity
+            .audit_log(&context.actor().await?, None, size)
+            .await?;
+        context.output.result(&json!({"entries": page.items}), |_| {
+            table(
+                ["When", "Who", "What", "Of"],
+                page.items.iter().map(|entry| {
+                    [
+                        entry.at.format("%F %T").to_string(),
+                        entry.principal.to_string(),
+                        entry.change.action.clone(),
+                        format!("{} {}", entry.change.subject.kind, entry.change.subject.id),
+                    ]
+                }),
+            )
+        })
+    }
+}

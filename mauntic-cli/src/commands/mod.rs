@@ -1,0 +1,81 @@
+//! The commands, one module for each noun.
+
+pub mod identity;
+pub mod operate;
+pub mod serve;
+pub mod suppressions;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+
+use crate::{
+    cli::{Cli, Command},
+    context::Context,
+    exit,
+    output::Output,
+};
+
+impl Command {
+    /// What is logged unless `--log` says otherwise: a server tells what it does, a command only what fails.
+    #[must_use]
+    pub fn logs_by_default(&self) -> &'static str {
+        match self {
+            Self::Serve(_) | Self::Work(_) => "info,sqlx=warn",
+            _ => "warn",
+        }
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever keeps it from being done; [`exit::code_of`] says how to tell the caller.
+pub async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        Command::Serve(command) => command.run(global, output).await?,
+        Command::Work(command) => command.run(global, output).await?,
+        Command::Migrate(command) => command.run(global, output).await?,
+        Command::Doctor(command) => {
+            let healthy = command.run(global, output).await?;
+            return Ok(if healthy {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(exit::FAILED)
+            });
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "mauntic",
+                &mut std::io::stdout(),
+            );
+        }
+        Command::Man { folder } => {
+            std::fs::create_dir_all(&folder)?;
+            clap_mangen::generate_to(Cli::command(), &folder)?;
+            output.note(format_args!("The man pages are in {}.", folder.display()));
+        }
+        Command::Openapi => {
+            let document = mauntic_server::openapi_document().await?;
+            println!("{}", serde_json::to_string_pretty(&document)?);
+        }
+        command => return with_app(command, &Context::open(global, output).await?).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn with_app(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Org(command) => command.run(context).await?,
+        Command::User(command) => command.run(context).await?,
+        Command::Token(command) => command.run(context).await?,
+        Command::Audit(command) => command.run(context).await?,
+        Command::Suppressions(command) => command.run(context).await?,
+        Command::Events(command) => command.run(context).await?,
+        _ => unreachable!("commands without an App are run before"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,190 @@
+//! `mauntic migrate`, `doctor`, `events`.
+
+use clap::{Args, Subcommand};
+use mauntic_core::Operator;
+use mauntic_server::App;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    cli::Global,
+    context::{Context, settings},
+    output::{Output, table},
+};
+
+/// `mauntic migrate`
+#[derive(Debug, Args)]
+pub struct Migrate {}
+
+impl Migrate {
+    /// Runs the command.
+    pub async fn run(self, global: Global, output: Output) -> anyhow::Result<()> {
+        let app = App::open(settings(&global)?).await?;
+        let database = app.settings.target()?.describe();
+        output.result(&json!({"database": database, "migrated": true}), |_| {
+            format!("{database} is up to date")
+        })
+    }
+}
+
+/// `mauntic doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    ok: bool,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'static str>,
+}
+
+impl Finding {
+    fn good(what: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            what,
+            ok: true,
+            detail: detail.into(),
+            advice: None,
+        }
+    }
+
+    fn bad(what: &'static str, detail: impl Into<String>, advice: &'static str) -> Self {
+        Self {
+            what,
+            ok: false,
+            detail: detail.into(),
+            advice: Some(advice),
+        }
+    }
+}
+
+impl Doctor {
+    /// Runs the command; fails if something is wrong.
+    pub async fn run(self, global: Global, output: Output) -> anyhow::Result<bool> {
+        let findings = examine(&global).await;
+        let healthy = findings.iter().all(|finding| finding.ok);
+        output.result(&json!({"healthy": healthy, "findings": findings}), |_| {
+            let lines = findings.iter().map(|finding| {
+                let mark = if finding.ok { "ok  " } else { "BAD " };
+                let advice = finding
+                    .advice
+                    .map(|advice| format!("\n     → {advice}"))
+                    .unwrap_or_default();
+                format!("{mark} {}: {}{advice}", finding.what, finding.detail)
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        })?;
+        Ok(healthy)
+    }
+}
+
+async fn examine(global: &Global) -> Vec<Finding> {
+    let settings = match settings(global) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let advice = "correct mauntic.toml or the MAUNTIC_… variable named above";
+            return vec![Finding::bad("configuration", format!("{error:#}"), advice)];
+        }
+    };
+    let mut findings = vec![Finding::good(
+        "configuration",
+        format!("data in {}", settings.data.display()),
+    )];
+    let public = settings.public_url();
+    findings.push(if settings.base_url.is_none() {
+        Finding::good("links in mail", format!("{public} (set base_url before mail goes to others)"))
+    } else if public.starts_with("https://") {
+        Finding::good("links in mail", public)
+    } else {
+        let advice = "one-click unsubscribe needs HTTPS (RFC 8058 §3.1): set base_url to an https:// address";
+        Finding::bad("links in mail", public, advice)
+    });
+    match App::open(settings).await {
+        Err(error) => {
+            let advice = "start the database server, or correct `database`; without it SQLite files are used";
+            findings.push(Finding::bad(
+                "database",
+                format!("{:#}", anyhow::Error::from(error)),
+                advice,
+            ));
+        }
+        Ok(app) => findings.extend(examine_app(&app).await),
+    }
+    findings
+}
+
+async fn examine_app(app: &App) -> Vec<Finding> {
+    let database = app
+        .settings
+        .target()
+        .map(|target| target.describe())
+        .unwrap_or_default();
+    let mut findings = vec![Finding::good("database", format!("{database}, up to date"))];
+    match app.event_backlog().await {
+        Ok(0) => findings.push(Finding::good("events", "none waiting")),
+        Ok(waiting) if waiting < 10_000 => {
+            findings.push(Finding::good("events", format!("{waiting} waiting")))
+        }
+        Ok(waiting) => findings.push(Finding::bad(
+            "events",
+            format!("{waiting} waiting"),
+            "start a worker: `mauntic work`, or `mauntic serve` without --no-workers",
+        )),
+        Err(error) => findings.push(Finding::bad(
+            "events",
+            error.to_string(),
+            "see the log of the database",
+        )),
+    }
+    findings
+}
+
+/// `mauntic events …`
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// List events that a handler could not deal with
+    Dead,
+    /// Try them again
+    Redrive,
+}
+
+impl EventsCommand {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let actor = context.actor().await?;
+        match self {
+            Self::Dead => {
+                let letters = context
+                    .app
+                    .dead_letters(&Operator::local(), actor.organization_id())
+                    .await?;
+                context.output.result(&json!({"dead": letters}), |_| {
+                    table(
+                        ["Event", "Type", "Handler", "Tries", "Why"],
+                        letters.iter().map(|letter| {
+                            [
+                                letter.event_id.to_string(),
+                                letter.event_type.clone(),
+                                letter.handler.clone(),
+                                letter.attempts.to_string(),
+                                letter.last_error.clone(),
+                            ]
+                        }),
+                    )
+                })
+            }
+            Self::Redrive => {
+                let redriven = context
+                    .app
+                    .redrive(&Operator::local(), actor.organization_id())
+                    .await?;
+                context.output.result(&json!({"redriven": redriven}), |_| {
+                    format!("{redriven} to be tried again")
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `mauntic suppressions`.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use mauntic_core::{EmailAddress, PageSize};
+use mauntic_messaging::suppression::{NewSuppression, SuppressionFilter, SuppressionReason};
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit,
+    output::{count, table},
+};
+
+/// How many addresses are handed over at once.
+const BATCH: usize = 5_000;
+
+/// `mauntic suppressions …`
+#[derive(Debug, Subcommand)]
+pub enum SuppressionsCommand {
+    /// Send no more mail to an address
+    Add {
+        /// The address
+        address: EmailAddress,
+        /// unsubscribed, hard_bounce, complaint, manual or import
+        #[arg(long, default_value = "manual")]
+        reason: SuppressionReason,
+        /// What to remember about it
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Send no more mail to the addresses in a file, one a line; - reads standard input
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Allow mail to an address again
+    Remove {
+        /// The address
+        address: EmailAddress,
+    },
+    /// List the newest entries
+    List {
+        /// Part of the address
+        #[arg(long)]
+        search: Option<String>,
+        /// Only those with this reason
+        #[arg(long)]
+        reason: Option<SuppressionReason>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Print every suppressed address, one a line
+    Export,
+}
+
+impl SuppressionsCommand {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let suppressions = &context.app.suppressions;
+        let actor = context.actor().await?;
+        match self {
+            Self::Add {
+                address,
+                reason,
+                note,
+            } => {
+                let new = NewSuppression {
+                    address,
+                    reason,
+                    source: "command line".to_owned(),
+                    note,
+                };
+                let entry = suppressions.add(&actor, new).await?;
+                context
+                    .output
+                    .result(&entry, |entry| format!("suppressed ({})", entry.reason))
+            }
+            Self::Remove { address } => {
+                suppressions.remove(&actor, &address).await?;
+                context.output.result(&json!({"removed": true}), |_| {
+                    "mail is allowed again".to_owned()
+                })
+            }
+            Self::List {
+                search,
+                reason,
+                limit,
+            } => {
+                let filter = SuppressionFilter { search, reason };
+                let page = suppressions
+                    .list(&actor, &filter, None, PageSize::clamped(limit))
+                    .await?;
+                context
+                    .output
+                    .result(&json!({"suppressions": page.items}), |_| {
+                        table(
+                            ["Address", "Reason", "Source", "Since"],
+                            page.items.iter().map(|entry| {
+                                [
+                                    entry
+                                        .address_key
+                                        .clone()
+                                        .unwrap_or_else(|| "(erased)".to_owned()),
+                                    entry.reason.to_string(),
+                                    entry.source.clone(),
+                                    entry.created_at.format("%F %R").to_string(),
+                                ]
+                            }),
+                        )
+                    })
+            }
+            Self::Import { file } => import(context, &file).await,
+            Self::Export => export(context).await,
+        }
+    }
+}
+
+async fn import(context: &Context, file: &std::path::Path) -> anyhow::Result<()> {
+    let actor = context.actor().await?;
+    let input: Box<dyn std::io::Read> = if file.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(
+            std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?,
+        )
+    };
+    let (mut added, mut unchanged, mut batch) = (0, 0, Vec::with_capacity(BATCH));
+    let mut lines = BufReader::new(input).lines().zip(1_u64..);
+    loop {
+        let next = lines.next();
+        if let Some((line, number)) = &next {
+            let line = line
+                .as_ref()
+                .map_err(|error| anyhow::anyhow!("line {number}: {error}"))?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let address = line.trim().parse().map_err(|error| {
+                exit::invalid(format!(
+                    "line {number}: {error}; {} addresses were added before it",
+                    count(added)
+                ))
+            })?;
+            let (reason, source) = (SuppressionReason::Import, "command line".to_owned());
+            batch.push(NewSuppression {
+                address,
+                reason,
+                source,
+                note: None,
+            });
+        }
+        if batch.len() == BATCH || (next.is_none() && !batch.is_empty()) {
+            let done = context
+                .app
+                .suppressions
+                .import(&actor, std::mem::take(&mut batch))
+                .await?;
+            added += done.added;
+            unchanged += done.unchanged;
+        }
+        if next.is_none() {
+            break;
+        }
+    }
+    context
+        .output
+        .result(&json!({"added": added, "unchanged": unchanged}), |_| {
+            format!(
+                "{} added, {} suppressed before",
+                count(added),
+                count(unchanged)
+            )
+        })
+}
+
+async fn export(context: &Context) -> anyhow::Result<()> {
+    use std::io::Write as _;
+
+    let actor = context.actor().await?;
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut after = None;
+    loop {
+        let filter = SuppressionFilter::default();
+        let size = PageSize::clamped(1_000);
+        let page = context
+            .app
+            .suppressions
+            .list(&actor, &filter, after.as_ref(), size)
+            .await?;
+        for address in page
+            .items
+            .iter()
+            .filter_map(|entry| entry.address_key.as_deref())
+        {
+            writeln!(output, "{address}")?;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(output.flush()?);
+        }
+    }
+}

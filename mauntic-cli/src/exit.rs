@@ -1,0 +1,129 @@
+//! Exit codes, which scripts rely on.
+
+use mauntic_core::{StoreError, identity::IdentityError};
+use mauntic_crm::CrmError;
+use mauntic_messaging::MessagingError;
+
+/// Failed for a reason of the system.
+pub const FAILED: u8 = 1;
+/// Something named does not exist.
+pub const NOT_FOUND: u8 = 3;
+/// The input is invalid.
+pub const INVALID: u8 = 4;
+/// It contradicts what is stored.
+pub const CONFLICT: u8 = 5;
+/// Not allowed.
+pub const FORBIDDEN: u8 = 6;
+/// Interrupted.
+pub const INTERRUPTED: u8 = 130;
+
+/// An error of the command line itself, with its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct CommandError {
+    code: u8,
+    message: String,
+}
+
+/// Something named does not exist.
+pub fn not_found(message: impl Into<String>) -> anyhow::Error {
+    CommandError {
+        code: NOT_FOUND,
+        message: message.into(),
+    }
+    .into()
+}
+
+/// The input is invalid.
+pub fn invalid(message: impl Into<String>) -> anyhow::Error {
+    CommandError {
+        code: INVALID,
+        message: message.into(),
+    }
+    .into()
+}
+
+/// It contradicts what is stored.
+pub fn conflict(message: impl Into<String>) -> anyhow::Error {
+    CommandError {
+        code: CONFLICT,
+        message: message.into(),
+    }
+    .into()
+}
+
+/// The exit code that tells of an error.
+#[must_use]
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    error
+        .chain()
+        .find_map(|cause| {
+            if let Some(error) = cause.downcast_ref::<CommandError>() {
+                return Some(error.code);
+            }
+            if let Some(error) = cause.downcast_ref::<IdentityError>() {
+                return Some(identity(error));
+            }
+            if let Some(error) = cause.downcast_ref::<CrmError>() {
+                return Some(crm(error));
+            }
+            cause.downcast_ref::<MessagingError>().map(messaging)
+        })
+        .unwrap_or(FAILED)
+}
+
+fn store(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Missing { .. } => NOT_FOUND,
+        StoreError::Conflict { .. } => CONFLICT,
+        _ => FAILED,
+    }
+}
+
+fn identity(error: &IdentityError) -> u8 {
+    match error {
+        IdentityError::Forbidden(_) | IdentityError::Refused(_) | IdentityError::NotYourself => {
+            FORBIDDEN
+        }
+        IdentityError::OrganizationNotFound(_)
+        | IdentityError::NoOrganizationCalled
+        | IdentityError::UserNotFound(_)
+        | IdentityError::NoUserWithEmail
+        | IdentityError::TokenNotFound(_) => NOT_FOUND,
+        IdentityError::SlugTaken
+        | IdentityError::EmailTaken
+        | IdentityError::AlreadyMember
+        | IdentityError::LastOwner => CONFLICT,
+        IdentityError::BeyondOwnScope(_)
+        | IdentityError::BeyondRole(..)
+        | IdentityError::ExpiresInThePast
+        | IdentityError::AmbiguousOrganization => INVALID,
+        IdentityError::Store(error) => store(error),
+        _ => FAILED,
+    }
+}
+
+fn crm(error: &CrmError) -> u8 {
+    match error {
+        CrmError::Forbidden(_) => FORBIDDEN,
+        CrmError::ContactNotFound(_) => NOT_FOUND,
+        CrmError::Taken { .. } | CrmError::InUse { .. } | CrmError::VersionMismatch { .. } => {
+            CONFLICT
+        }
+        CrmError::Store(error) => store(error),
+        _ => INVALID,
+    }
+}
+
+fn messaging(error: &MessagingError) -> u8 {
+    match error {
+        MessagingError::Forbidden(_) => FORBIDDEN,
+        MessagingError::NotFound { .. } => NOT_FOUND,
+        MessagingError::Taken { .. }
+        | MessagingError::Outdated { .. }
+        | MessagingError::WrongState { .. } => CONFLICT,
+        MessagingError::Invalid { .. } | MessagingError::InvalidToken => INVALID,
+        MessagingError::Store(error) => store(error),
+        _ => FAILED,
+    }
+}

@@ -1,0 +1,123 @@
+//! What a command prints: its result to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// Prints results as text for people, or as one JSON object on one line for programs.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    /// As `--json` and `--quiet` say.
+    #[must_use]
+    pub fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Whether the result is for a program.
+    #[must_use]
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether progress may be drawn.
+    #[must_use]
+    pub fn is_interactive(self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// Whether progress may be printed as lines.
+    #[must_use]
+    pub fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// The result of the command: the record itself, or the text made of it.
+    ///
+    /// # Errors
+    /// If the record cannot be written as JSON or standard output is closed.
+    pub fn result<T: Serialize>(
+        self,
+        record: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
+        let line = if self.json {
+            serde_json::to_string(record)?
+        } else {
+            text(record)
+        };
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{}", line.trim_end_matches('\n'))?;
+        Ok(())
+    }
+
+    /// Why the command did not succeed: a line for people, an object for programs; always to standard error.
+    pub fn error(self, error: &anyhow::Error) {
+        let mut stderr = io::stderr().lock();
+        let _ = if self.json {
+            writeln!(
+                stderr,
+                "{}",
+                serde_json::json!({"error": format!("{error:#}")})
+            )
+        } else {
+            writeln!(stderr, "error: {error:#}")
+        };
+    }
+
+    /// Something for the person at the terminal.
+    pub fn note(self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+}
+
+/// A table for people.
+#[must_use]
+pub fn table<const N: usize>(
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
+/// A number with thousands set apart.
+#[must_use]
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            [count(0), count(999), count(1_000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+}

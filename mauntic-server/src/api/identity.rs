@@ -1,0 +1,530 @@
+//! `/api/identity`: the organisation, its members and its API tokens.
+
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    ApiTokenId, Permission, Principal, Role, UserId,
+    identity::{
+        AddMember, ApiToken, AuditEntry, CreateToken, CreateUser, IdentityError, IdentityService,
+        Member, Organization, UpdateOrganization,
+    },
+};
+use poem_openapi::{
+    Enum, Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+    types::MaybeUndefined,
+};
+use uuid::Uuid;
+
+use super::{ApiTag, Created, Done, Page, page_size};
+use crate::{
+    App,
+    http::{auth::Token, problem::ApiError},
+};
+
+pub(crate) struct IdentityApi {
+    identity: IdentityService,
+}
+
+impl IdentityApi {
+    pub(crate) fn new(app: &App) -> Self {
+        Self {
+            identity: app.identity.clone(),
+        }
+    }
+}
+
+/// What a member is; each role may do all that the one before it may: viewer, member, admin, owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "lowercase")]
+enum RoleName {
+    Viewer,
+    Member,
+    Admin,
+    Owner,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Viewer => Self::Viewer,
+            RoleName::Member => Self::Member,
+            RoleName::Admin => Self::Admin,
+            RoleName::Owner => Self::Owner,
+        }
+    }
+}
+
+impl From<Role> for RoleName {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Member => Self::Member,
+            Role::Admin => Self::Admin,
+            Role::Owner => Self::Owner,
+        }
+    }
+}
+
+/// Who the token acts as.
+#[derive(Debug, Object)]
+struct Me {
+    organization: OrganizationBody,
+    role: RoleName,
+    /// What the token may do.
+    permissions: Vec<String>,
+}
+
+/// An organisation.
+#[derive(Debug, Object)]
+#[oai(rename = "Organization", skip_serializing_if_is_none)]
+struct OrganizationBody {
+    id: Uuid,
+    name: String,
+    /// The short name, as in `--org`.
+    slug: String,
+    /// The IANA name of the zone in which days are counted.
+    timezone: String,
+    /// The postal address that mail shows.
+    postal_address: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Organization> for OrganizationBody {
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: organization.id.as_uuid(),
+            name: organization.name.to_string(),
+            slug: organization.slug.to_string(),
+            timezone: organization.timezone.to_string(),
+            postal_address: organization
+                .postal_address
+                .map(|address| address.to_string()),
+            created_at: organization.created_at,
+        }
+    }
+}
+
+/// What to change; what is absent stays.
+#[derive(Debug, Object)]
+struct OrganizationPatch {
+    name: MaybeUndefined<String>,
+    /// An IANA name, such as `Europe/Berlin`.
+    timezone: MaybeUndefined<String>,
+    /// `null` clears it.
+    postal_address: MaybeUndefined<String>,
+}
+
+/// Somebody who works in the organisation.
+#[derive(Debug, Object)]
+#[oai(rename = "Member")]
+struct MemberBody {
+    user_id: Uuid,
+    email: String,
+    name: String,
+    role: RoleName,
+    since: DateTime<Utc>,
+    blocked: bool,
+}
+
+impl From<Member> for MemberBody {
+    fn from(member: Member) -> Self {
+        Self {
+            user_id: member.user_id.as_uuid(),
+            email: member.email.to_string(),
+            name: member.name.to_string(),
+            role: member.role.into(),
+            since: member.since,
+            blocked: member.blocked_at.is_some(),
+        }
+    }
+}
+
+/// Somebody to let in. A user who exists already needs no name and password.
+#[derive(Debug, Object)]
+struct NewMember {
+    email: String,
+    role: RoleName,
+    /// The name of a new user.
+    name: MaybeUndefined<String>,
+    /// The password of a new user.
+    password: MaybeUndefined<String>,
+}
+
+/// What to change of a member.
+#[derive(Debug, Object)]
+struct MemberPatch {
+    role: RoleName,
+}
+
+/// An API token, without its secret.
+#[derive(Debug, Object)]
+#[oai(rename = "ApiToken", skip_serializing_if_is_none)]
+struct TokenBody {
+    id: Uuid,
+    name: String,
+    role: RoleName,
+    /// The permissions that the token is narrowed to.
+    scopes: Vec<String>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    last_used_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+impl From<ApiToken> for TokenBody {
+    fn from(token: ApiToken) -> Self {
+        Self {
+            id: token.id.as_uuid(),
+            name: token.name.to_string(),
+            role: token.role.into(),
+            scopes: token.scopes.iter().map(ToString::to_string).collect(),
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            last_used_at: token.last_used_at,
+            revoked_at: token.revoked_at,
+        }
+    }
+}
+
+/// A token to make.
+#[derive(Debug, Object)]
+struct NewTokenBody {
+    #[oai(validator(min_length = 1, max_length = 191))]
+    name: String,
+    role: RoleName,
+    /// Permissions such as `contacts:read`; all of the role's without it.
+    scopes: MaybeUndefined<Vec<String>>,
+    expires_at: MaybeUndefined<DateTime<Utc>>,
+}
+
+/// A new token with its secret, which is shown this once.
+#[derive(Debug, Object)]
+struct TokenWithSecret {
+    token: TokenBody,
+    /// Keep it: it cannot be shown again.
+    secret: String,
+}
+
+/// A change that somebody made.
+#[derive(Debug, Object)]
+#[oai(rename = "AuditEntry", skip_serializing_if_is_none)]
+struct AuditBody {
+    id: Uuid,
+    at: DateTime<Utc>,
+    /// `user`, `token` or `system`.
+    actor_kind: String,
+    actor_id: Option<Uuid>,
+    /// From which address.
+    address: Option<String>,
+    /// What was done, such as `token.created`.
+    action: String,
+    subject_kind: String,
+    subject_id: Uuid,
+    before: Option<serde_json::Value>,
+    after: Option<serde_json::Value>,
+}
+
+impl From<AuditEntry> for AuditBody {
+    fn from(entry: AuditEntry) -> Self {
+        let (actor_kind, actor_id) = match entry.principal {
+            Principal::User { id } => ("user", Some(id.as_uuid())),
+            Principal::Token { id } => ("token", Some(id.as_uuid())),
+            Principal::System => ("system", None),
+        };
+        Self {
+            id: entry.id.as_uuid(),
+            at: entry.at,
+            actor_kind: actor_kind.to_owned(),
+            actor_id,
+            address: entry.address.map(|address| address.to_string()),
+            action: entry.change.action,
+            subject_kind: entry.change.subject.kind,
+            subject_id: entry.change.subject.id,
+            before: Some(entry.change.before).filter(|value| !value.is_null()),
+            after: Some(entry.change.after).filter(|value| !value.is_null()),
+        }
+    }
+}
+
+#[OpenApi(prefix_path = "/identity", tag = "ApiTag::Identity")]
+impl IdentityApi {
+    /// Who am I
+    #[oai(path = "/me", method = "get", operation_id = "getMe")]
+    async fn me(&self, Token(actor): Token) -> Result<Json<Me>, ApiError> {
+        let permissions = Permission::ALL
+            .iter()
+            .filter(|(permission, _)| actor.may(*permission));
+        Ok(Json(Me {
+            organization: self.identity.organization(&actor).await?.into(),
+            role: actor.role().into(),
+            permissions: permissions.map(|(_, text)| (*text).to_owned()).collect(),
+        }))
+    }
+
+    /// Show the organisation
+    #[oai(
+        path = "/organization",
+        method = "get",
+        operation_id = "getOrganization"
+    )]
+    async fn organization(&self, Token(actor): Token) -> Result<Json<OrganizationBody>, ApiError> {
+        Ok(Json(self.identity.organization(&actor).await?.into()))
+    }
+
+    /// Change the organisation
+    #[oai(
+        path = "/organization",
+        method = "patch",
+        operation_id = "updateOrganization"
+    )]
+    async fn update_organization(
+        &self,
+        Token(actor): Token,
+        body: Json<OrganizationPatch>,
+    ) -> Result<Json<OrganizationBody>, ApiError> {
+        let patch = body.0;
+        let command = UpdateOrganization {
+            name: given("/name", patch.name)?,
+            timezone: given("/timezone", patch.timezone)?,
+            postal_address: match patch.postal_address {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(text) => Some(Some(parse("/postal_address", &text)?)),
+            },
+        };
+        Ok(Json(
+            self.identity
+                .update_organization(&actor, command)
+                .await?
+                .into(),
+        ))
+    }
+
+    /// List the members
+    #[oai(path = "/members", method = "get", operation_id = "listMembers")]
+    async fn members(
+        &self,
+        Token(actor): Token,
+        /// The `next` of the page before.
+        after: Query<Option<Uuid>>,
+        /// Rows per page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u16>>,
+    ) -> Result<Json<Page<MemberBody>>, ApiError> {
+        let after = after.0.map(UserId::from_uuid);
+        let page = self
+            .identity
+            .members(&actor, after, page_size(limit.0))
+            .await?;
+        Ok(Json(Page::present(page, MemberBody::from)))
+    }
+
+    /// Add a member
+    ///
+    /// With a name, a new user is made; without one, the address must be an existing user's.
+    #[oai(path = "/members", method = "post", operation_id = "addMember")]
+    async fn add_member(
+        &self,
+        Token(actor): Token,
+        body: Json<NewMember>,
+    ) -> Result<Created<MemberBody>, ApiError> {
+        let body = body.0;
+        let (email, role) = (parse("/email", &body.email)?, body.role.into());
+        let member = match given("/name", body.name)? {
+            Some(name) => {
+                let password = given("/password", body.password)?;
+                self.identity
+                    .create_user(
+                        &actor,
+                        CreateUser {
+                            email,
+                            name,
+                            password,
+                            role,
+                        },
+                    )
+                    .await?
+            }
+            None => {
+                self.identity
+                    .add_member(&actor, AddMember { email, role })
+                    .await?
+            }
+        };
+        Ok(Created::Created(Json(member.into())))
+    }
+
+    /// Change a member's role
+    #[oai(
+        path = "/members/:user_id",
+        method = "patch",
+        operation_id = "changeMember"
+    )]
+    async fn change_member(
+        &self,
+        Token(actor): Token,
+        user_id: Path<Uuid>,
+        body: Json<MemberPatch>,
+    ) -> Result<Done, ApiError> {
+        self.identity
+            .change_member(&actor, UserId::from_uuid(user_id.0), body.0.role.into())
+            .await?;
+        Ok(Done::Done)
+    }
+
+    /// Remove a member
+    #[oai(
+        path = "/members/:user_id",
+        method = "delete",
+        operation_id = "removeMember"
+    )]
+    async fn remove_member(
+        &self,
+        Token(actor): Token,
+        user_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        self.identity
+            .remove_member(&actor, UserId::from_uuid(user_id.0))
+            .await?;
+        Ok(Done::Done)
+    }
+
+    /// List the API tokens
+    #[oai(path = "/tokens", method = "get", operation_id = "listTokens")]
+    async fn tokens(
+        &self,
+        Token(actor): Token,
+        /// The `next` of the page before.
+        after: Query<Option<Uuid>>,
+        /// Rows per page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u16>>,
+    ) -> Result<Json<Page<TokenBody>>, ApiError> {
+        let after = after.0.map(ApiTokenId::from_uuid);
+        let page = self
+            .identity
+            .tokens(&actor, after, page_size(limit.0))
+            .await?;
+        Ok(Json(Page::present(page, TokenBody::from)))
+    }
+
+    /// Make an API token
+    ///
+    /// The answer holds the secret, which is never shown again.
+    #[oai(path = "/tokens", method = "post", operation_id = "createToken")]
+    async fn create_token(
+        &self,
+        Token(actor): Token,
+        body: Json<NewTokenBody>,
+    ) -> Result<Created<TokenWithSecret>, ApiError> {
+        let body = body.0;
+        let scopes = body.scopes.take().map(|scopes| {
+            scopes
+                .iter()
+                .enumerate()
+                .map(|(index, scope)| parse(&format!("/scopes/{index}"), scope))
+                .collect()
+        });
+        let command = CreateToken {
+            name: parse("/name", &body.name)?,
+            role: body.role.into(),
+            scopes: scopes.transpose()?,
+            expires_at: body.expires_at.take(),
+        };
+        let made = self.identity.create_token(&actor, command).await?;
+        let secret = made.secret.reveal().to_owned();
+        Ok(Created::Created(Json(TokenWithSecret {
+            token: made.token.into(),
+            secret,
+        })))
+    }
+
+    /// Revoke an API token
+    #[oai(
+        path = "/tokens/:token_id",
+        method = "delete",
+        operation_id = "revokeToken"
+    )]
+    async fn revoke_token(
+        &self,
+        Token(actor): Token,
+        token_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        self.identity
+            .revoke_token(&actor, ApiTokenId::from_uuid(token_id.0))
+            .await?;
+        Ok(Done::Done)
+    }
+
+    /// Read the audit log
+    ///
+    /// The latest change first.
+    #[oai(path = "/audit", method = "get", operation_id = "listAuditEntries")]
+    async fn audit(
+        &self,
+        Token(actor): Token,
+        /// The `next` of the page before.
+        after: Query<Option<Uuid>>,
+        /// Rows per page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u16>>,
+    ) -> Result<Json<Page<AuditBody>>, ApiError> {
+        let before = after.0.map(mauntic_core::AuditEntryId::from_uuid);
+        let page = self
+            .identity
+            .audit_log(&actor, before, page_size(limit.0))
+            .await?;
+        Ok(Json(Page::present(page, AuditBody::from)))
+    }
+}
+
+/// Reads a value object from a field of the body.
+pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    pointer: &str,
+    text: &str,
+) -> Result<T, ApiError> {
+    text.parse()
+        .map_err(|error: T::Err| ApiError::invalid(pointer, &error))
+}
+
+/// Reads a value object from a field that may be absent; `null` is refused.
+pub(crate) fn given<T: std::str::FromStr<Err: std::fmt::Display>>(
+    pointer: &str,
+    field: MaybeUndefined<String>,
+) -> Result<Option<T>, ApiError> {
+    match field {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Null => Err(ApiError::invalid(
+            pointer,
+            &"cannot be null; leave it out to keep it",
+        )),
+        MaybeUndefined::Value(text) => parse(pointer, &text).map(Some),
+    }
+}
+
+impl From<IdentityError> for ApiError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Forbidden(refused) => refused.into(),
+            IdentityError::Store(failure) => failure.into(),
+            IdentityError::OrganizationNotFound(_)
+            | IdentityError::NoOrganizationCalled
+            | IdentityError::UserNotFound(_)
+            | IdentityError::TokenNotFound(_) => Self::not_found(&error),
+            IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
+            IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
+                Self::conflict("taken", &error)
+            }
+            IdentityError::LastOwner => Self::conflict("last_owner", &error),
+            IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
+                Self::invalid("/scopes", &error)
+            }
+            IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
+            IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
+            IdentityError::NotYourself => Self::not_yourself(&error),
+            _ => Self::internal(&error),
+        }
+    }
+}

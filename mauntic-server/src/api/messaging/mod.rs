@@ -1,0 +1,4 @@
+//! `/api/messaging`: emails, sends, tracking results, suppression, transports, domains, captured mail.
+
+mod errors;
+pub(crate) mod suppressions;

@@ -1,0 +1,178 @@
+//! The JSON API. A handler parses, calls a use case and presents; it has no rule of its own.
+
+mod document;
+mod identity;
+pub(crate) mod messaging;
+
+use mauntic_core::PageSize;
+use poem::{Endpoint, EndpointExt as _, Route};
+use poem_openapi::{
+    ApiResponse, Object, OpenApiService, Tags,
+    payload::Json,
+    types::{ParseFromJSON, ToJSON, Type},
+};
+use serde_json::Value;
+
+use crate::{
+    App,
+    http::{auth::Authentication, idempotency::Idempotency},
+};
+
+pub(crate) use identity::parse;
+
+/// Where the endpoints of the API stand in the document.
+#[derive(Tags)]
+pub(crate) enum ApiTag {
+    /// The organisation, its members and its API tokens.
+    Identity,
+    /// Contacts, their fields and tags, imports and exports.
+    Contacts,
+    /// Segments and who is in them.
+    Segments,
+    /// Emails, sends and results.
+    Emails,
+    /// Suppression, transports, sending domains, captured mail.
+    Sending,
+}
+
+/// Some rows, and where the next ones start.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub(crate) struct Page<T: ParseFromJSON + ToJSON + Type + Send + Sync> {
+    /// The rows, in the order asked for.
+    items: Vec<T>,
+    /// What to pass as `after` for the next page; absent on the last.
+    next: Option<String>,
+}
+
+impl<T: ParseFromJSON + ToJSON + Type + Send + Sync> Page<T> {
+    /// Presents a page of records.
+    pub(crate) fn present<R, C: ToString>(
+        page: mauntic_core::Page<R, C>,
+        present: impl FnMut(R) -> T,
+    ) -> Self {
+        let next = page.next.as_ref().map(C::to_string);
+        Self {
+            items: page.items.into_iter().map(present).collect(),
+            next,
+        }
+    }
+}
+
+/// The size of a page, from the parameter `limit`.
+pub(crate) fn page_size(limit: Option<u16>) -> PageSize {
+    limit.map_or_else(PageSize::default, |limit| {
+        PageSize::clamped(usize::from(limit))
+    })
+}
+
+/// Something was made.
+#[derive(ApiResponse)]
+pub(crate) enum Created<T: ParseFromJSON + ToJSON + Type + Send + Sync> {
+    /// It was made.
+    #[oai(status = 201)]
+    Created(Json<T>),
+}
+
+/// It is done, and there is nothing to say about it.
+#[derive(ApiResponse)]
+pub(crate) enum Done {
+    /// It is done.
+    #[oai(status = 204)]
+    Done,
+}
+
+/// A record that people edit, with the version for `If-Match`.
+#[derive(ApiResponse)]
+pub(crate) enum Versioned<T: ParseFromJSON + ToJSON + Type + Send + Sync> {
+    /// The record. Send the `ETag` back as `If-Match` with a change, so that nobody else's is overwritten.
+    #[oai(status = 200)]
+    Ok(Json<T>, #[oai(header = "ETag")] String),
+}
+
+impl<T: ParseFromJSON + ToJSON + Type + Send + Sync> Versioned<T> {
+    /// A record at a version.
+    pub(crate) fn at(version: i64, record: T) -> Self {
+        Self::Ok(Json(record), format!("\"{version}\""))
+    }
+}
+
+/// The version that an `If-Match` header asks for; `None` for any.
+///
+/// # Errors
+/// If it is not an `ETag` that Mauntic gave.
+pub(crate) fn expected_version(
+    if_match: Option<&String>,
+) -> Result<Option<i64>, crate::http::problem::ApiError> {
+    let Some(text) = if_match.map(|text| text.trim()).filter(|text| *text != "*") else {
+        return Ok(None);
+    };
+    let version = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    version
+        .and_then(|text| text.parse().ok())
+        .map(Some)
+        .ok_or_else(|| {
+            crate::http::problem::ApiError::invalid(
+                "If-Match",
+                &"expected an ETag of this record, such as \"3\"",
+            )
+        })
+}
+
+type Endpoints = (
+    identity::IdentityApi,
+    messaging::suppressions::SuppressionsApi,
+);
+
+fn service(app: &App) -> OpenApiService<Endpoints, ()> {
+    let endpoints = (
+        identity::IdentityApi::new(app),
+        messaging::suppressions::SuppressionsApi::new(app),
+    );
+    OpenApiService::new(endpoints, "Mauntic", env!("CARGO_PKG_VERSION"))
+        .description("Marketing automation: contacts, segments, email, tracking.")
+        .url_prefix("/api")
+}
+
+/// The OpenAPI document of the API.
+#[must_use]
+pub fn openapi(app: &App) -> Value {
+    let derived = serde_json::from_str(&service(app).spec()).unwrap_or_default();
+    document::complete(derived, serde_json::Map::new())
+}
+
+/// The OpenAPI document, without an installation at hand: it depends on the code alone.
+///
+/// # Errors
+/// If no temporary folder can be had.
+pub async fn openapi_document() -> anyhow::Result<Value> {
+    let folder = tempfile::tempdir()?;
+    let settings = crate::Settings {
+        data: folder.path().to_owned(),
+        ..crate::Settings::default()
+    };
+    Ok(openapi(&App::open(settings).await?))
+}
+
+/// Everything under `/api`.
+pub(crate) fn routes(app: &App) -> impl Endpoint + use<> {
+    let document = openapi(app).to_string();
+    let service = service(app);
+    let swagger = service.swagger_ui();
+    let api = service
+        .with(Idempotency(app.clone()))
+        .with(Authentication(app.clone()));
+    Route::new()
+        .at(
+            "/openapi.json",
+            poem::endpoint::make_sync(move |_| {
+                poem::Response::builder()
+                    .content_type("application/json")
+                    .body(document.clone())
+            }),
+        )
+        .nest("/docs", swagger)
+        .nest("/", api)
+}

@@ -1,0 +1,95 @@
+//! Who is asking: the bearer of an API token.
+
+use mauntic_core::{Actor, identity::IdentityError};
+use poem::{
+    Endpoint, IntoResponse, Middleware, Request, Response,
+    http::{StatusCode, header},
+};
+use poem_openapi::{SecurityScheme, auth::Bearer, payload::Json};
+
+use super::problem::{ApiError, Problem};
+use crate::App;
+
+/// An API token: `Authorization: Bearer mnt_…`. It acts in its own organisation, within its scopes.
+#[derive(SecurityScheme)]
+#[oai(ty = "bearer", bearer_format = "mnt_…", checker = "admitted")]
+pub(crate) struct Token(pub(crate) Actor);
+
+/// The decision of [`Authentication`], which stands before the API.
+#[derive(Clone)]
+enum Admission {
+    Admitted(Actor),
+    Refused(String),
+}
+
+/// Decides once for each request who is asking; what needs no token ignores the decision.
+pub(crate) struct Authentication(pub(crate) App);
+
+impl<E: Endpoint> Middleware<E> for Authentication {
+    type Output = Authenticated<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        Authenticated {
+            inner,
+            app: self.0.clone(),
+        }
+    }
+}
+
+/// An endpoint behind [`Authentication`].
+pub(crate) struct Authenticated<E> {
+    inner: E,
+    app: App,
+}
+
+impl<E: Endpoint> Endpoint for Authenticated<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        authenticate(&self.app, &self.inner, request).await
+    }
+}
+
+async fn authenticate<E: Endpoint>(
+    app: &App,
+    endpoint: &E,
+    mut request: Request,
+) -> poem::Result<Response> {
+    let token = request
+        .header(header::AUTHORIZATION)
+        .and_then(|value| {
+            value
+                .get(..7)
+                .filter(|scheme| scheme.eq_ignore_ascii_case("bearer "))
+                .map(|_| &value[7..])
+        })
+        .map(str::to_owned);
+    if let Some(token) = token {
+        let admission = match app.identity.authenticate(&token).await {
+            Ok(actor) => Admission::Admitted(actor),
+            Err(IdentityError::Refused(reason)) => Admission::Refused(reason.to_string()),
+            Err(error) => return Err(ApiError::internal(&error).into()),
+        };
+        request.set_data(admission);
+    }
+    Ok(endpoint.call(request).await?.into_response())
+}
+
+/// Who is asking, if [`Authentication`] let them in.
+pub(crate) fn actor_of(request: &Request) -> Option<Actor> {
+    match request.data::<Admission>() {
+        Some(Admission::Admitted(actor)) => Some(actor.clone()),
+        _ => None,
+    }
+}
+
+#[expect(clippy::unused_async, reason = "what poem-openapi calls is async")]
+async fn admitted(request: &Request, _: Bearer) -> poem::Result<Actor> {
+    let refusal = match request.data::<Admission>() {
+        Some(Admission::Admitted(actor)) => return Ok(actor.clone()),
+        Some(Admission::Refused(reason)) => reason.as_str(),
+        None => "this needs an API token: Authorization: Bearer mnt_…",
+    };
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", refusal);
+    Err(ApiError::Unauthorized(Json(problem)).into())
+}

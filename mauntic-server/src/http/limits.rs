@@ -1,0 +1,164 @@
+//! What protects the server from its callers: body sizes and request rates.
+
+use std::{io, net::IpAddr, num::NonZeroU32, sync::Arc};
+
+use futures_util::StreamExt as _;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use poem::{
+    Body, Endpoint, IntoResponse, Middleware, Request, Response,
+    http::{StatusCode, header},
+};
+
+use super::problem::Problem;
+
+/// Marks the failure of a body that grew past its limit while it was read.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is larger than {0} bytes")]
+pub(crate) struct BodyTooLarge(pub(crate) u64);
+
+/// Refuses bodies beyond a limit: at once if the request says its length, else while it is read.
+pub(crate) struct BodyLimit {
+    /// For ordinary bodies.
+    pub(crate) ordinary: u64,
+    /// For uploads.
+    pub(crate) upload: u64,
+    /// Which paths take uploads.
+    pub(crate) is_upload: fn(&str) -> bool,
+}
+
+impl<E: Endpoint> Middleware<E> for BodyLimit {
+    type Output = BodyLimited<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        BodyLimited {
+            inner,
+            ordinary: self.ordinary,
+            upload: self.upload,
+            is_upload: self.is_upload,
+        }
+    }
+}
+
+/// An endpoint behind a [`BodyLimit`].
+pub(crate) struct BodyLimited<E> {
+    inner: E,
+    ordinary: u64,
+    upload: u64,
+    is_upload: fn(&str) -> bool,
+}
+
+impl<E: Endpoint> Endpoint for BodyLimited<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let max = if (self.is_upload)(request.uri().path()) {
+            self.upload
+        } else {
+            self.ordinary
+        };
+        let declared = request
+            .header(header::CONTENT_LENGTH)
+            .and_then(|text| text.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > max) {
+            return Ok(too_large(max));
+        }
+        let body = request.take_body();
+        let mut seen = 0;
+        let counted = body.into_bytes_stream().map(move |chunk| {
+            let chunk = chunk?;
+            seen += chunk.len() as u64;
+            if seen > max {
+                Err(io::Error::other(BodyTooLarge(max)))
+            } else {
+                Ok(chunk)
+            }
+        });
+        request.set_body(Body::from_bytes_stream(counted));
+        match self.inner.call(request).await {
+            Ok(response) => Ok(response.into_response()),
+            Err(error) if is_too_large(&error) => Ok(too_large(max)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_too_large(error: &poem::Error) -> bool {
+    let text = error.to_string();
+    error.downcast_ref::<io::Error>().is_some_and(|error| {
+        error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<BodyTooLarge>)
+    }) || text.contains("the body is larger than")
+}
+
+fn too_large(max: u64) -> Response {
+    let detail = format!("the body is larger than the {max} bytes allowed here");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response()
+}
+
+/// Limits how often one client address may call (GCRA, per process).
+#[derive(Clone)]
+pub(crate) struct RateLimit {
+    limiter: Arc<DefaultKeyedRateLimiter<IpAddr>>,
+}
+
+impl RateLimit {
+    /// That many requests per second, with a burst of ten times as many.
+    pub(crate) fn per_second(requests: u32) -> Self {
+        let rate = NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(rate)
+            .allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(9)));
+        Self {
+            limiter: Arc::new(RateLimiter::keyed(quota)),
+        }
+    }
+
+    /// Forgets addresses that have not called for a while.
+    pub(crate) fn tidy(&self) {
+        self.limiter.retain_recent();
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for RateLimit {
+    type Output = RateLimited<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        RateLimited {
+            inner,
+            limit: self.clone(),
+        }
+    }
+}
+
+/// An endpoint behind a [`RateLimit`].
+pub(crate) struct RateLimited<E> {
+    inner: E,
+    limit: RateLimit,
+}
+
+impl<E: Endpoint> Endpoint for RateLimited<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let client = client_address(&request);
+        if client.is_some_and(|address| self.limit.limiter.check_key(&address).is_err()) {
+            let detail = "too many requests from this address: wait a second and try again";
+            let mut response =
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+                    .into_response();
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+            return Ok(response);
+        }
+        Ok(self.inner.call(request).await?.into_response())
+    }
+}
+
+/// The address that the request came from.
+pub(crate) fn client_address(request: &Request) -> Option<IpAddr> {
+    request
+        .remote_addr()
+        .as_socket_addr()
+        .map(std::net::SocketAddr::ip)
+}

@@ -1,0 +1,247 @@
+use std::{net::SocketAddr, path::PathBuf};
+
+use mauntic_core::{
+    InvalidSecret, SecretKey,
+    storage::{DbOptions, DbTarget, InvalidDatabase},
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// How an installation runs. Every value has a default, so that nothing needs to be configured to start.
+///
+/// Values come from `mauntic.toml`, then from the environment (`MAUNTIC_LISTEN`, …; `DATABASE_URL` is
+/// known too), then from flags; later ones win.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `postgres://user:password@host/name`, or `sqlite:FOLDER`. Without it: SQLite files in [`data`](Self::data).
+    pub database: Option<String>,
+    /// The folder for SQLite files and the secret.
+    pub data: PathBuf,
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// The address under which recipients and API clients reach the server; part of every tracked link.
+    /// Without it: `http://` and [`listen`](Self::listen).
+    pub base_url: Option<Url>,
+    /// At least 32 characters that every process on the same database shares. Without it, one is made
+    /// and kept in the data folder.
+    pub secret: Option<String>,
+    /// Most database connections per context.
+    pub max_connections: u32,
+    /// SQLite only: survive a power cut at every commit, not only a crash of the program.
+    pub sqlite_full_sync: bool,
+    /// Largest JSON request body, in bytes.
+    pub max_body_bytes: u64,
+    /// Largest file for an import, in bytes.
+    pub max_upload_bytes: u64,
+    /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
+    pub requests_per_second: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            database: None,
+            data: PathBuf::from("mauntic-data"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            base_url: None,
+            secret: None,
+            max_connections: 10,
+            sqlite_full_sync: true,
+            max_body_bytes: 10 << 20,
+            max_upload_bytes: 512 << 20,
+            requests_per_second: 500,
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSettings {
+    /// A file or a variable has a wrong value.
+    #[error("the configuration cannot be read")]
+    Unreadable(#[from] config::ConfigError),
+    /// The database is not one that Mauntic knows.
+    #[error("the setting `database` is wrong")]
+    Database(#[from] InvalidDatabase),
+    /// The secret is too short.
+    #[error("the setting `secret` is wrong")]
+    Secret(#[from] InvalidSecret),
+    /// The secret cannot be kept.
+    #[error("the secret file {path} cannot be used")]
+    SecretFile {
+        /// Where it should be.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+}
+
+impl Settings {
+    /// Reads the settings from a file and the environment. Without a file named, `mauntic.toml` in the
+    /// current folder is read if it is there.
+    ///
+    /// # Errors
+    /// [`InvalidSettings::Unreadable`] if a named file is missing or a value does not fit.
+    pub fn load(file: Option<&std::path::Path>) -> Result<Self, InvalidSettings> {
+        let source = match file {
+            Some(path) => config::File::from(path)
+                .format(config::FileFormat::Toml)
+                .required(true),
+            None => config::File::new("mauntic.toml", config::FileFormat::Toml).required(false),
+        };
+        let environment = config::Environment::with_prefix("MAUNTIC")
+            .prefix_separator("_")
+            .separator("__")
+            .try_parsing(true);
+        let known = Known::from_environment();
+        let settings: Self = config::Config::builder()
+            .add_source(source)
+            .set_override_option("database", known.database_url)?
+            .add_source(environment.source(Some(known.variables)))
+            .build()?
+            .try_deserialize()?;
+        Ok(settings)
+    }
+
+    /// Where the data is kept.
+    ///
+    /// # Errors
+    /// [`InvalidSettings::Database`].
+    pub fn target(&self) -> Result<DbTarget, InvalidSettings> {
+        match &self.database {
+            Some(text) => Ok(DbTarget::parse(text)?),
+            None => Ok(DbTarget::Sqlite(self.data.clone())),
+        }
+    }
+
+    /// How each context's connections behave.
+    #[must_use]
+    pub fn db_options(&self) -> DbOptions {
+        DbOptions {
+            max_connections: self.max_connections,
+            sqlite_full_sync: self.sqlite_full_sync,
+        }
+    }
+
+    /// The address that goes into links, without a slash at the end.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        match &self.base_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.listen),
+        }
+    }
+
+    /// The installation's secret: the configured one, or the one in the data folder, made if there is none.
+    ///
+    /// # Errors
+    /// [`InvalidSettings::Secret`] or [`InvalidSettings::SecretFile`].
+    pub fn secret_key(&self) -> Result<SecretKey, InvalidSettings> {
+        if let Some(text) = &self.secret {
+            return Ok(SecretKey::from_text(text)?);
+        }
+        let path = self.data.join("secret");
+        let read = || std::fs::read_to_string(&path);
+        let text = match read() {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self
+                .create_secret(&path, &SecretKey::random_text()?)
+                .and_then(|()| read())
+                .map_err(|source| InvalidSettings::SecretFile {
+                    path: path.clone(),
+                    source,
+                })?,
+            Err(source) => return Err(InvalidSettings::SecretFile { path, source }),
+        };
+        Ok(SecretKey::from_text(&text)?)
+    }
+
+    /// Another process may create it at the same instant: whoever links first wins, whole.
+    fn create_secret(&self, path: &std::path::Path, text: &str) -> std::io::Result<()> {
+        use std::io::Write as _;
+
+        std::fs::create_dir_all(&self.data)?;
+        let draft = self.data.join(format!("secret.{}", std::process::id()));
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        let linked = std::fs::hard_link(&draft, path);
+        std::fs::remove_file(&draft)?;
+        match linked {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The variables that name settings. Others that start with `MAUNTIC_` are somebody else's, such as the tests'.
+struct Known {
+    database_url: Option<String>,
+    variables: std::collections::HashMap<String, String>,
+}
+
+impl Known {
+    fn from_environment() -> Self {
+        const NAMES: [&str; 10] = [
+            "DATABASE",
+            "DATA",
+            "LISTEN",
+            "BASE_URL",
+            "SECRET",
+            "MAX_CONNECTIONS",
+            "SQLITE_FULL_SYNC",
+            "MAX_BODY_BYTES",
+            "MAX_UPLOAD_BYTES",
+            "REQUESTS_PER_SECOND",
+        ];
+        let variables: std::collections::HashMap<_, _> = NAMES
+            .iter()
+            .map(|name| format!("MAUNTIC_{name}"))
+            .filter_map(|name| std::env::var(&name).ok().map(|value| (name, value)))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        let database_url = std::env::var("DATABASE_URL").ok().filter(|url| {
+            url.starts_with("postgres") && !variables.contains_key("MAUNTIC_DATABASE")
+        });
+        Self {
+            database_url,
+            variables,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            data: folder.path().join("data"),
+            ..Settings::default()
+        };
+        let first = settings.secret_key().unwrap().fingerprint();
+        assert_eq!(settings.secret_key().unwrap().fingerprint(), first);
+    }
+
+    #[test]
+    fn a_file_is_read_and_an_unknown_setting_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mauntic.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:9000\"\nmax_connections = 3\n").unwrap();
+        let settings = Settings::load(Some(&file)).unwrap();
+        assert_eq!(
+            (settings.public_url().as_str(), settings.max_connections),
+            ("http://127.0.0.1:9000", 3)
+        );
+        std::fs::write(&file, "lisen = \"127.0.0.1:9000\"\n").unwrap();
+        assert!(Settings::load(Some(&file)).is_err());
+    }
+}
