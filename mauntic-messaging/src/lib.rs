@@ -30,6 +30,7 @@ pub mod storage;
 mod store;
 pub mod suppression;
 pub mod token;
+pub mod tracking;
 
 pub use audience::{Audience, AudienceMember, ContactDirectory, Recipient};
 pub use error::{FieldProblem, MessagingError};

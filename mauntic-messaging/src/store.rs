@@ -5,6 +5,7 @@ use crate::{
     domain::{SendingDomainQueries, SendingDomainRepository},
     sending::{Ledger, RateRepository, SendQueries, SendRepository, WorkerRegistry},
     suppression::{SuppressionQueries, SuppressionRepository},
+    tracking::{TrackingQueries, TrackingRepository},
 };
 
 /// Keeps everything messaging knows.
@@ -18,6 +19,9 @@ pub trait MessagingStore: Send + Sync {
 
     /// The sends and their deliveries, for reading.
     fn sends(&self) -> &dyn SendQueries;
+
+    /// Hits, counters and timelines.
+    fn tracking(&self) -> &dyn TrackingQueries;
 
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn MessagingUnitOfWork>, StoreError>;
@@ -43,6 +47,9 @@ pub trait MessagingUnitOfWork: Send {
 
     /// How fast mail may go, within this transaction.
     fn rates(&mut self) -> &mut dyn RateRepository;
+
+    /// Hits and counters, within this transaction.
+    fn tracking(&mut self) -> &mut dyn TrackingRepository;
 
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;

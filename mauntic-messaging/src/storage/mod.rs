@@ -5,6 +5,7 @@ mod migrations;
 mod sending;
 pub(crate) mod sql;
 mod suppression;
+mod tracking;
 mod unit_of_work;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(crate) use unit_of_work::SeaOrmUnitOfWork;
 
 use crate::{
     MessagingStore, MessagingUnitOfWork, domain::SendingDomainQueries, sending::SendQueries,
-    suppression::SuppressionQueries,
+    suppression::SuppressionQueries, tracking::TrackingQueries,
 };
 
 /// The name of the context's schema or file.
@@ -73,6 +74,10 @@ impl MessagingStore for SeaOrmMessagingStore {
     }
 
     fn sends(&self) -> &dyn SendQueries {
+        self
+    }
+
+    fn tracking(&self) -> &dyn TrackingQueries {
         self
     }
 

@@ -10,6 +10,7 @@ use crate::{
     domain::SendingDomainRepository,
     sending::{Ledger, RateRepository, SendRepository, WorkerRegistry},
     suppression::SuppressionRepository,
+    tracking::TrackingRepository,
 };
 
 /// One transaction; it is every repository of its unit of work.
@@ -41,6 +42,10 @@ impl MessagingUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn rates(&mut self) -> &mut dyn RateRepository {
+        self
+    }
+
+    fn tracking(&mut self) -> &mut dyn TrackingRepository {
         self
     }
 

@@ -1,0 +1,25 @@
+//! Opens, clicks and unsubscribes: every request is kept, with a verdict whether a person or a
+//! program made it.
+//!
+//! A request is judged by itself when it comes ([`judge`]), stored durably in groups
+//! ([`HitCommitter`]), and counted a few seconds later by the [`Projector`], which also sees how soon
+//! after the hand-over it came and what else came with it.
+
+mod committer;
+mod hit;
+mod ports;
+mod projection;
+mod projector;
+mod report;
+mod verdict;
+
+pub use committer::HitCommitter;
+pub use hit::{Hit, HitContext, HitKind, network_of, stored_agent};
+pub use ports::{
+    EarlierClick, EmailCount, Engaged, Firsts, LinkCount, Metric, Settled, TrackingQueries,
+    TrackingRepository,
+};
+pub use projection::{Projection, project};
+pub use projector::Projector;
+pub use report::{EmailReport, LinkReport, Split, TimelineCursor, TimelineEntry, TimelineEvent};
+pub use verdict::{Reason, VerdictRules, bursts, is_early, judge};
