@@ -1,7 +1,7 @@
 //! What every outbox, inbox and [`RelayStore`] must do, alone and under a [`Relay`].
 //! [`event_store_conformance!`](crate::event_store_conformance) runs all of it on one back end.
 #![expect(
-    clippy::missing_panics_doc,
+    clippy::unwrap_used,
     reason = "a case panics when the store does not do what it must"
 )]
 

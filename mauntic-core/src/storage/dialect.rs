@@ -72,7 +72,7 @@ impl Dialect {
     pub fn type_name(self, sql_type: SqlType) -> &'static str {
         match (self, sql_type) {
             (Self::Postgres, SqlType::Uuid) => "uuid",
-            (Self::Sqlite, SqlType::Uuid) => "BLOB",
+            (Self::Sqlite, SqlType::Uuid | SqlType::Bytes) => "BLOB",
             (_, SqlType::Text) | (Self::Sqlite, SqlType::Json) => "TEXT",
             (_, SqlType::BigInt) => "BIGINT",
             (Self::Postgres, SqlType::Double) => "DOUBLE PRECISION",
@@ -80,7 +80,6 @@ impl Dialect {
             (_, SqlType::Boolean) => "BOOLEAN",
             (Self::Postgres, SqlType::Json) => "JSONB",
             (Self::Postgres, SqlType::Bytes) => "BYTEA",
-            (Self::Sqlite, SqlType::Bytes) => "BLOB",
         }
     }
 
