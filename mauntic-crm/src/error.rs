@@ -24,23 +24,18 @@ pub enum CrmError {
         /// The alias of the field, such as `email`.
         field: String,
     },
-    /// A value does not suit its field.
-    #[error("the value of {field} is not valid: {reason}")]
-    InvalidValue {
-        /// The alias of the field.
-        field: String,
-        /// What is wrong.
-        reason: InvalidValue,
-    },
+    /// Values do not suit their fields, or are missing; all that is wrong at once.
+    #[error("{}", summary(.0))]
+    InvalidFields(Vec<FieldProblem>),
     /// A tag cannot be called that.
     #[error(transparent)]
     InvalidTag(#[from] InvalidTag),
-    /// A field that must have a value has none.
-    #[error("the field {0} must have a value")]
-    Required(FieldAlias),
-    /// No field has this alias.
-    #[error("no field is called {0:?}")]
-    UnknownField(String),
+    /// The organisation has no such field of its own.
+    #[error("no custom field is called {0}")]
+    FieldNotFound(FieldAlias),
+    /// The organisation has no such tag.
+    #[error("no contact has this tag")]
+    TagNotFound,
     /// The field is built in.
     #[error("the field {0} is built in and cannot be changed or deleted")]
     CoreField(FieldAlias),
@@ -64,4 +59,30 @@ pub enum CrmError {
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is wrong with the value of one field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct FieldProblem {
+    /// The name that was given for the field.
+    pub field: String,
+    /// What is wrong.
+    pub reason: InvalidValue,
+}
+
+impl FieldProblem {
+    /// Says what is wrong with a field.
+    #[must_use]
+    pub fn new(field: &str, reason: InvalidValue) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason,
+        }
+    }
+}
+
+fn summary(problems: &[FieldProblem]) -> String {
+    let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }

@@ -26,6 +26,7 @@ mod error;
 mod field;
 pub mod import;
 pub mod segment;
+mod service;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;
@@ -36,10 +37,15 @@ pub use contact::{
     ContactParts, ContactUpdated, DoNotContact, EVENT_BATCH, InvalidTag, Reason, Tag,
     UnknownChannel, UnknownReason,
 };
-pub use error::CrmError;
+pub use error::{CrmError, FieldProblem};
 pub use field::{
     Field, FieldAlias, FieldGroup, FieldOption, FieldSet, FieldType, InvalidFieldAlias,
     UnknownFieldGroup, UnknownFieldType, core_fields,
+};
+pub use service::{
+    Change, ContactPatch, ContactService, CreateContact, CreateField, DoNotContactCommand,
+    FieldService, LiftDoNotContact, MAX_BATCH, TagService, UpdateContact, UpdateField,
+    UpsertContact, Upserted,
 };
 pub use store::*;
 pub use value::{Country, DateOrder, FieldValues, InvalidValue, Number, ParseContext, Value};

@@ -6,7 +6,9 @@
 //! ```
 
 pub mod contacts;
+pub mod listing;
 pub mod transaction;
+pub mod use_cases;
 
 /// Makes a test of each case. `$new_store` is an async function that returns whatever must outlive
 /// the store, and a fresh `Arc<dyn CrmStore>`.
@@ -23,6 +25,26 @@ macro_rules! crm_store_conformance {
         $crate::crm_store_conformance!(@cases $new_store, contacts: [
             a_contact_reads_back_as_it_was_written,
             contacts_of_another_organisation_are_unknown,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, listing: [
+            pages_have_every_contact_once_and_in_order,
+            pages_are_stable_while_contacts_are_added,
+            a_search_finds_names_and_addresses,
+            a_list_can_be_of_one_tag,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, use_cases: [
+            a_contact_lives,
+            an_update_can_ask_for_a_version,
+            bad_values_are_all_named,
+            a_batch_says_what_became_of_each_item,
+            twenty_tasks_race_for_one_address,
+            an_upsert_adds_or_changes,
+            another_organisation_is_out_of_reach,
+            a_viewer_changes_nothing,
+            a_custom_field_is_kept,
+            senseless_fields_are_refused,
+            tags_are_renamed_and_deleted_everywhere,
+            an_unsubscribe_is_applied_once,
         ]);
     };
     (@cases $new_store:ident, $module:ident: [$($case:ident),* $(,)?]) => {

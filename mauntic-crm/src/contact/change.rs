@@ -32,6 +32,12 @@ impl ChangeSet {
         self.0.keys().map(String::as_str)
     }
 
+    /// Whether something of that name is different.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The old and the new value of each name; null is none.
     #[must_use]
     pub fn values(&self) -> &BTreeMap<String, [Json; 2]> {

@@ -17,7 +17,7 @@ pub use self::{
     event::{ConsentChanged, ContactCreated, ContactDeleted, ContactUpdated, EVENT_BATCH},
     tag::{InvalidTag, Tag},
 };
-use crate::{FieldAlias, FieldValues, Value};
+use crate::{FieldAlias, FieldValues, Number, Value};
 
 /// A person, known by an address, a name, or nothing yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +116,18 @@ impl Contact {
     #[must_use]
     pub fn value(&self, alias: &str) -> Option<&Value> {
         self.parts.fields.get(alias)
+    }
+
+    /// The value of any field, those with a column of their own included.
+    #[must_use]
+    pub fn field_value(&self, alias: &str) -> Option<Value> {
+        match alias {
+            "email" => Value::text(self.parts.email.as_ref()?.as_str()),
+            #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 points")]
+            "points" => Number::new(self.parts.points as f64).map(Value::Number),
+            "last_active" => self.parts.last_active_at.map(Value::datetime),
+            _ => self.value(alias).cloned(),
+        }
     }
 
     /// How often the contact was changed; what `If-Match` compares.

@@ -222,11 +222,12 @@ async fn segments_reading<C: ConnectionTrait>(
     Ok(names)
 }
 
-/// Whether a rule's JSON has `"field": "<alias>"` anywhere.
+/// Whether a rule's JSON has `"field": {"name": "<alias>", …}` anywhere.
 fn reads(rule: &Json, alias: &str) -> bool {
     match rule {
         Json::Object(object) => {
-            object.get("field").and_then(Json::as_str) == Some(alias)
+            let name = object.get("field").and_then(|field| field.get("name"));
+            name.and_then(Json::as_str) == Some(alias)
                 || object.values().any(|part| reads(part, alias))
         }
         Json::Array(parts) => parts.iter().any(|part| reads(part, alias)),

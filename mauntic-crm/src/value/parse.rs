@@ -58,6 +58,15 @@ pub enum InvalidValue {
     /// No time zone.
     #[error("not a time zone: expected an IANA name such as Europe/Berlin")]
     NotATimezone,
+    /// A number with a fraction, or too large, where one is counted.
+    #[error("not a whole number")]
+    NotAWholeNumber,
+    /// There is no such field.
+    #[error("there is no such field")]
+    UnknownField,
+    /// The field must have a value.
+    #[error("a value is required")]
+    Required,
     /// JSON of another kind.
     #[error("the wrong kind of JSON value: expected {expected}")]
     WrongJson {
@@ -127,6 +136,32 @@ impl Field {
             (_, Json::Number(number)) => self.parse(&number.to_string(), context),
             _ => wrong("a string"),
         }
+    }
+
+    /// Reads a value again, which brings it into the form of this field.
+    pub(crate) fn parse_value(
+        &self,
+        value: &Value,
+        context: &ParseContext,
+    ) -> Result<Option<Value>, InvalidValue> {
+        let json = serde_json::to_value(value).map_err(|_| InvalidValue::NotANumber)?;
+        self.parse_json(&json, context)
+    }
+
+    /// Whether a value certainly is in the form of this field already.
+    pub(crate) fn holds(&self, value: &Value) -> bool {
+        match (self.field_type, value) {
+            (FieldType::Number, Value::Number(_)) | (FieldType::Boolean, Value::Boolean(_)) => true,
+            (FieldType::Select, Value::Text(text)) => self.has_option(text),
+            (FieldType::Multiselect, Value::Set(chosen)) => {
+                !chosen.is_empty() && chosen.iter().all(|value| self.has_option(value))
+            }
+            _ => false,
+        }
+    }
+
+    fn has_option(&self, value: &str) -> bool {
+        self.options.iter().any(|option| option.value == value)
     }
 
     fn options_of(&self, items: &[Json]) -> Result<Option<Value>, InvalidValue> {

@@ -1,0 +1,165 @@
+use mauntic_core::{Actor, ContactId, Envelope, Permission};
+
+use super::{ContactService, batch::MAX_BATCH, contacts::only};
+use crate::{Channel, Contact, CrmError, DoNotContact, Reason};
+
+/// Marks contacts as not to be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoNotContactCommand {
+    /// Where.
+    pub channel: Channel,
+    /// Why.
+    pub reason: Reason,
+    /// Anything worth knowing about it; may be empty.
+    pub comment: String,
+}
+
+/// Takes such marks away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiftDoNotContact {
+    /// Where.
+    pub channel: Channel,
+    /// Only marks for this reason, if one is given.
+    pub only: Option<Reason>,
+}
+
+impl ContactService {
+    /// Marks a contact as not to be written to. A person's own opt-out stays what it is.
+    pub async fn set_do_not_contact(
+        &self,
+        actor: &Actor,
+        id: ContactId,
+        command: &DoNotContactCommand,
+    ) -> Result<Contact, CrmError> {
+        only(self.set_do_not_contact_many(actor, &[id], command).await?)
+    }
+
+    /// Marks up to [`MAX_BATCH`] contacts as not to be written to. Own opt-outs stay what they are.
+    pub async fn set_do_not_contact_many(
+        &self,
+        actor: &Actor,
+        ids: &[ContactId],
+        command: &DoNotContactCommand,
+    ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
+        let organization = actor.require(Permission::ContactsWrite)?;
+        plain_text(&command.comment, 1_000)?;
+        let fields = self.fields(organization).await?;
+        let writing = self.writing(actor, &fields);
+        let mark = DoNotContact {
+            channel: command.channel,
+            reason: command.reason,
+            source: writing.source.clone(),
+            comment: command.comment.clone(),
+            at: writing.now,
+        };
+        self.edit(&writing, ids, |_, contact, changes| {
+            contact.forbid(mark.clone(), changes);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets a contact be written to again.
+    pub async fn lift_do_not_contact(
+        &self,
+        actor: &Actor,
+        id: ContactId,
+        command: &LiftDoNotContact,
+    ) -> Result<Contact, CrmError> {
+        only(self.lift_do_not_contact_many(actor, &[id], command).await?)
+    }
+
+    /// Lets up to [`MAX_BATCH`] contacts be written to again.
+    pub async fn lift_do_not_contact_many(
+        &self,
+        actor: &Actor,
+        ids: &[ContactId],
+        command: &LiftDoNotContact,
+    ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
+        let organization = actor.require(Permission::ContactsWrite)?;
+        let fields = self.fields(organization).await?;
+        let writing = self.writing(actor, &fields);
+        self.edit(&writing, ids, |_, contact, changes| {
+            contact.allow(command.channel, command.only, changes);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Does what follows when people unsubscribe from mail; `handler` has not dealt with the event
+    /// before, or nothing happens. Unknown contacts are passed over. `source` says through what,
+    /// such as `email:<id>`.
+    pub async fn apply_unsubscribe(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        contacts: &[ContactId],
+        source: &str,
+    ) -> Result<(), CrmError> {
+        self.apply_mark(handler, envelope, contacts, source, Reason::Unsubscribed)
+            .await
+    }
+
+    /// Does what follows when mail to people cannot ever be delivered; as
+    /// [`apply_unsubscribe`](Self::apply_unsubscribe), but own opt-outs stay what they are.
+    pub async fn apply_hard_bounce(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        contacts: &[ContactId],
+        source: &str,
+    ) -> Result<(), CrmError> {
+        self.apply_mark(handler, envelope, contacts, source, Reason::Bounced)
+            .await
+    }
+
+    async fn apply_mark(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        contacts: &[ContactId],
+        source: &str,
+        reason: Reason,
+    ) -> Result<(), CrmError> {
+        let fields = self.fields(envelope.organization_id).await?;
+        let writing = self.writing_because(envelope, source, &fields);
+        let mark = DoNotContact {
+            channel: Channel::Email,
+            reason,
+            source: source.to_owned(),
+            comment: String::new(),
+            at: envelope.metadata.timestamp,
+        };
+        let mut uow = self.store.begin().await?;
+        if !uow
+            .inbox()
+            .first_time(handler, envelope.id, writing.now)
+            .await?
+        {
+            return Ok(());
+        }
+        // In one order, so that two events about the same people do not wait for each other.
+        let mut contacts = contacts.to_vec();
+        contacts.sort_unstable();
+        for ids in contacts.chunks(MAX_BATCH) {
+            let forbid = |_, contact: &mut Contact, changes: &mut _| {
+                contact.forbid(mark.clone(), changes);
+                Ok(())
+            };
+            writing.edit_within(&mut *uow, ids, &forbid).await?;
+        }
+        uow.commit().await?;
+        Ok(())
+    }
+}
+
+/// A text that every back end can keep.
+pub(super) fn plain_text(text: &str, max: usize) -> Result<(), CrmError> {
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.chars().count() > max || text.contains(odd) {
+        return Err(CrmError::Invalid(format!(
+            "a text may have at most {max} characters and no control characters"
+        )));
+    }
+    Ok(())
+}
