@@ -18,6 +18,7 @@
 mod audience;
 #[cfg(feature = "testing")]
 pub mod conformance;
+pub mod content;
 pub mod dkim;
 pub mod dns;
 pub mod domain;
