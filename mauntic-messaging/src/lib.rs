@@ -3,6 +3,7 @@
 //! - [`email`]: what is sent, in versions that never change once saved.
 //! - [`suppression`]: addresses that an organisation must not mail, whoever they belong to.
 //! - [`sending`]: sends, the ledger of deliveries, and the engine that hands them over.
+//! - [`transport`]: how mail leaves, over SMTP or into captured mail.
 //! - [`domain`]: domains that mail is sent from, with their DKIM keys.
 //! - [`tracking`]: opens, clicks and unsubscribes, told apart by human and machine.
 //! - [`mime`], [`dkim`], [`dns`]: messages as they go over the wire, their signatures, and what DNS says of them.
@@ -32,6 +33,7 @@ mod store;
 pub mod suppression;
 pub mod token;
 pub mod tracking;
+pub mod transport;
 
 pub use audience::{Audience, AudienceMember, ContactDirectory, Recipient};
 pub use error::{FieldProblem, MessagingError};

@@ -6,6 +6,10 @@ use crate::{
     sending::{Ledger, RateRepository, SendQueries, SendRepository, WorkerRegistry},
     suppression::{SuppressionQueries, SuppressionRepository},
     tracking::{TrackingQueries, TrackingRepository},
+    transport::{
+        TransportQueries, TransportRepository,
+        capture::{CapturedMailQueries, CapturedMailRepository},
+    },
 };
 
 /// Keeps everything messaging knows.
@@ -22,6 +26,12 @@ pub trait MessagingStore: Send + Sync {
 
     /// Hits, counters and timelines.
     fn tracking(&self) -> &dyn TrackingQueries;
+
+    /// The transports, for reading.
+    fn transports(&self) -> &dyn TransportQueries;
+
+    /// The captured mail, for reading.
+    fn captured(&self) -> &dyn CapturedMailQueries;
 
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn MessagingUnitOfWork>, StoreError>;
@@ -50,6 +60,12 @@ pub trait MessagingUnitOfWork: Send {
 
     /// Hits and counters, within this transaction.
     fn tracking(&mut self) -> &mut dyn TrackingRepository;
+
+    /// The transports, within this transaction.
+    fn transports(&mut self) -> &mut dyn TransportRepository;
+
+    /// The captured mail, within this transaction.
+    fn captured(&mut self) -> &mut dyn CapturedMailRepository;
 
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;

@@ -372,8 +372,8 @@ pub async fn an_outcome_moves_the_row(store: Arc<dyn MessagingStore>) {
         ]
     );
     assert!(lease(&store, &job, worker(1), 10).await.is_empty());
-    assert!(store.sends().has_open_deliveries(&job).await.unwrap());
     let mut uow = store.begin().await.unwrap();
+    assert!(uow.ledger().has_open(&(&job).into()).await.unwrap());
     let later = now() + TimeDelta::minutes(1);
     let due = uow
         .ledger()

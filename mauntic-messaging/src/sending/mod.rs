@@ -6,14 +6,18 @@
 //! [`Unknown`](DeliveryState::Unknown): visible, and never sent again by itself.
 
 mod delivery;
+mod engine;
 mod job;
 mod limit;
 mod message;
 mod outcome;
+mod planner;
 mod reply;
+mod service;
 mod store;
 
 pub use delivery::{Delivery, DeliveryState, Lane, SkipReason, UnknownDeliveryState};
+pub use engine::{Engine, EngineOptions, EnginePorts};
 pub use job::{JobState, NewSendJob, SendJob, SendStatus, Tally, UnknownJobState, WrongJobState};
 pub use limit::Rate;
 pub use message::{BuildError, MessageBuilder, OutgoingMessage, PreparedEmail};
@@ -21,7 +25,9 @@ pub use outcome::{
     BounceClass, GIVE_UP_AFTER, HandOver, Outcome, Stage, asks_to_slow_down, classify, retry_delay,
     settle,
 };
+pub use planner::Planner;
 pub use reply::{EnhancedCode, SmtpReply};
+pub use service::{CreateSend, SendService, TestResult};
 pub use store::{
     Changed, DeliveryRef, Ledger, PlannedDelivery, RateRepository, Report, SendJobRef, SendQueries,
     SendRepository, Withheld, WorkerRegistry,

@@ -52,9 +52,6 @@ pub trait SendQueries: Send + Sync {
 
     /// Sends of all organisations that are in the state and not finished, the oldest first.
     async fn open_jobs(&self, state: JobState) -> Result<Vec<SendJob>, StoreError>;
-
-    /// Whether a send has deliveries without an outcome.
-    async fn has_open_deliveries(&self, job: &SendJob) -> Result<bool, StoreError>;
 }
 
 /// Changes sends.
@@ -269,6 +266,9 @@ pub trait Ledger: Send {
         limit: u64,
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Whether a send has deliveries without an outcome.
+    async fn has_open(&mut self, job: &SendJobRef) -> Result<bool, StoreError>;
 
     /// Makes the unknown deliveries of a send due again. Returns them as they were.
     async fn retry_unknown(

@@ -1,11 +1,13 @@
 //! The storage of messaging on SQLite and PostgreSQL.
 
+mod capture;
 mod domain;
 mod migrations;
 mod sending;
 pub(crate) mod sql;
 mod suppression;
 mod tracking;
+mod transport;
 mod unit_of_work;
 
 use std::sync::Arc;
@@ -20,8 +22,12 @@ pub use migrations::MessagingMigrator;
 pub(crate) use unit_of_work::SeaOrmUnitOfWork;
 
 use crate::{
-    MessagingStore, MessagingUnitOfWork, domain::SendingDomainQueries, sending::SendQueries,
-    suppression::SuppressionQueries, tracking::TrackingQueries,
+    MessagingStore, MessagingUnitOfWork,
+    domain::SendingDomainQueries,
+    sending::SendQueries,
+    suppression::SuppressionQueries,
+    tracking::TrackingQueries,
+    transport::{TransportQueries, capture::CapturedMailQueries},
 };
 
 /// The name of the context's schema or file.
@@ -78,6 +84,14 @@ impl MessagingStore for SeaOrmMessagingStore {
     }
 
     fn tracking(&self) -> &dyn TrackingQueries {
+        self
+    }
+
+    fn transports(&self) -> &dyn TransportQueries {
+        self
+    }
+
+    fn captured(&self) -> &dyn CapturedMailQueries {
         self
     }
 

@@ -11,6 +11,7 @@ use crate::{
     sending::{Ledger, RateRepository, SendRepository, WorkerRegistry},
     suppression::SuppressionRepository,
     tracking::TrackingRepository,
+    transport::{TransportRepository, capture::CapturedMailRepository},
 };
 
 /// One transaction; it is every repository of its unit of work.
@@ -46,6 +47,14 @@ impl MessagingUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn tracking(&mut self) -> &mut dyn TrackingRepository {
+        self
+    }
+
+    fn transports(&mut self) -> &mut dyn TransportRepository {
+        self
+    }
+
+    fn captured(&mut self) -> &mut dyn CapturedMailRepository {
         self
     }
 

@@ -431,6 +431,16 @@ impl Ledger for SeaOrmUnitOfWork {
         Ok(waiting)
     }
 
+    async fn has_open(&mut self, job: &SendJobRef) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM delivery WHERE organization_id = $1 AND job_id = $2
+             AND state IN ('planned', 'deferred', 'leased', 'handed_over') LIMIT 1";
+        let values = [
+            job.organization_id.as_uuid().into(),
+            job.id.as_uuid().into(),
+        ];
+        Ok(!self.query(sql.to_owned(), values).await?.is_empty())
+    }
+
     async fn retry_unknown(
         &mut self,
         job: &SendJobRef,

@@ -126,16 +126,4 @@ impl SendQueries for SeaOrmMessagingStore {
         let rows = self.db.reader().query_all_raw(statement).await?;
         rows.iter().map(job).collect()
     }
-
-    async fn has_open_deliveries(&self, job: &SendJob) -> Result<bool, StoreError> {
-        let statement = self.db.dialect().statement(
-            "SELECT 1 FROM delivery WHERE organization_id = $1 AND job_id = $2
-             AND state IN ('planned', 'deferred', 'leased', 'handed_over') LIMIT 1",
-            [
-                job.organization_id.as_uuid().into(),
-                job.id.as_uuid().into(),
-            ],
-        );
-        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
-    }
 }

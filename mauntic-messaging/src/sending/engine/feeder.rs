@@ -1,0 +1,373 @@
+use std::{collections::HashMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use mauntic_core::{ContactId, EmailVersionId, OrganizationId, StoreError};
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use super::{Ready, Run, change, ledger::domain_key, log_retry, merge};
+use crate::{
+    MessagingUnitOfWork, Recipient,
+    sending::{
+        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, PreparedEmail, Rate, SendJob,
+        SkipReason,
+    },
+    transport::SendingLimits,
+};
+
+/// A leased delivery, and whether its domain is one that asked to slow down.
+struct Leased {
+    delivery: Delivery,
+    slow: bool,
+}
+
+/// Leases deliveries of all running sends in turn and makes their messages.
+pub(super) async fn feed(run: Arc<Run>, ready: mpsc::Sender<Ready>) {
+    let mut feeder = Feeder {
+        run,
+        ready,
+        prepared: HashMap::new(),
+    };
+    while !feeder.run.is_stopping() {
+        let fed = match feeder.round().await {
+            Ok(fed) => fed,
+            Err(error) => {
+                log_retry("preparing messages", &error);
+                false
+            }
+        };
+        if !fed {
+            feeder.run.pause(feeder.run.options.idle).await;
+        }
+    }
+}
+
+type Prepared = Arc<dyn PreparedEmail>;
+
+/// Versions that are kept prepared; a worker rarely sends more at a time.
+const MAX_PREPARED: usize = 32;
+
+struct Feeder {
+    run: Arc<Run>,
+    ready: mpsc::Sender<Ready>,
+    prepared: HashMap<(OrganizationId, EmailVersionId), Prepared>,
+}
+
+impl Feeder {
+    /// One batch of each running send; `false` if there was nothing to do.
+    async fn round(&mut self) -> Result<bool, StoreError> {
+        let jobs = self.run.ports.store.sends();
+        let mut jobs = jobs.open_jobs(JobState::Sending).await?;
+        jobs.retain(|job| !self.run.troubles.is_waiting(job.organization_id));
+        let share = self.run.options.batch / jobs.len().max(1) as u64;
+        let mut fed = false;
+        for job in &jobs {
+            if self.run.is_stopping() {
+                break;
+            }
+            let leased = self.lease(job, share.max(20)).await?;
+            if !leased.is_empty() {
+                fed = true;
+                let names: Vec<_> = leased.iter().map(|one| (&one.delivery).into()).collect();
+                let made = self.make(job, leased).await;
+                if !matches!(made, Ok(true)) {
+                    self.give_back(&names).await?;
+                }
+                made?;
+            }
+        }
+        Ok(fed)
+    }
+
+    /// Leases as many deliveries as the limits have room for.
+    async fn lease(&self, job: &SendJob, most: u64) -> Result<Vec<Leased>, StoreError> {
+        const TRANSPORT: &str = "transport";
+        let run = &self.run;
+        let organization = job.organization_id;
+        let limits = run.ports.transports.of(organization).await?.limits;
+        let now = run.ports.clock.now();
+        let mut uow = run.ports.store.begin().await?;
+        let mut transport = Rate::new(TRANSPORT.to_owned());
+        let mut most = most;
+        if limits.per_second.is_some() {
+            let keys = [TRANSPORT.to_owned()];
+            let stored = uow.rates().rates_for_update(organization, &keys).await?;
+            transport = stored.into_iter().next().unwrap_or(transport);
+            most = most.min(transport.allowance(limits.per_second, now).unwrap_or(most));
+        }
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let leased = uow
+            .ledger()
+            .lease(&job.into(), run.worker, most, now)
+            .await?;
+        if leased.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kept = self.limit_domains(&mut *uow, &limits, leased, now).await?;
+        if limits.per_second.is_some() {
+            transport.take(kept.len() as u64, limits.per_second, now);
+            uow.rates().save_rates(organization, &[transport]).await?;
+        }
+        uow.commit().await?;
+        Ok(kept)
+    }
+
+    /// Keeps what the recipients' domains have room for, and gives the rest back.
+    async fn limit_domains(
+        &self,
+        uow: &mut dyn MessagingUnitOfWork,
+        limits: &SendingLimits,
+        leased: Vec<Delivery>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Leased>, StoreError> {
+        let organization = leased[0].organization_id;
+        let mut by_domain: HashMap<String, Vec<Delivery>> = HashMap::new();
+        for delivery in leased {
+            let domain = delivery.address.as_ref().map_or("", |a| a.domain());
+            by_domain
+                .entry(domain.to_owned())
+                .or_default()
+                .push(delivery);
+        }
+        let keys: Vec<_> = by_domain.keys().map(|domain| domain_key(domain)).collect();
+        let stored = uow.rates().rates_for_update(organization, &keys).await?;
+        let mut stored: HashMap<_, _> = stored
+            .into_iter()
+            .map(|rate| (rate.key.clone(), rate))
+            .collect();
+        let (mut kept, mut back, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+        for (domain, deliveries) in by_domain {
+            let limit = limits.of_domain(&domain);
+            let key = domain_key(&domain);
+            let mut rate = stored.remove(&key).unwrap_or_else(|| Rate::new(key));
+            let slow = rate.level > 0;
+            let Some(room) = rate.allowance(limit, now) else {
+                kept.extend(
+                    deliveries
+                        .into_iter()
+                        .map(|delivery| Leased { delivery, slow }),
+                );
+                continue;
+            };
+            let room = usize::try_from(room)
+                .unwrap_or(usize::MAX)
+                .min(deliveries.len());
+            rate.take(room as u64, limit, now);
+            for (index, delivery) in deliveries.into_iter().enumerate() {
+                if index < room {
+                    kept.push(Leased { delivery, slow });
+                } else {
+                    let look = rate.next_look((index - room) as u64, limit, now);
+                    back.push((DeliveryRef::from(&delivery), look));
+                }
+            }
+            changed.push(rate);
+        }
+        if !back.is_empty() {
+            uow.ledger().give_back(self.run.worker, &back, now).await?;
+        }
+        uow.rates().save_rates(organization, &changed).await?;
+        Ok(kept)
+    }
+
+    /// Gives back what is still leased. What was passed on already is then not granted.
+    async fn give_back(&self, names: &[DeliveryRef]) -> Result<(), StoreError> {
+        let run = &self.run;
+        let now = run.ports.clock.now();
+        let back: Vec<_> = names.iter().map(|name| (*name, now)).collect();
+        let mut uow = run.ports.store.begin().await?;
+        uow.ledger().give_back(run.worker, &back, now).await?;
+        uow.commit().await
+    }
+
+    /// Makes the messages of leased deliveries and passes them on; `false` if the send cannot go on.
+    async fn make(&mut self, job: &SendJob, leased: Vec<Leased>) -> Result<bool, StoreError> {
+        let Some(prepared) = self.prepare(job).await? else {
+            return Ok(false);
+        };
+        let eligible = self.check(job.organization_id, leased).await?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let chunk = eligible.len().div_ceil(cores).clamp(1, 25);
+        let mut chunks = Vec::new();
+        let mut rest = eligible;
+        while !rest.is_empty() {
+            let tail = rest.split_off(chunk.min(rest.len()));
+            let prepared = Arc::clone(&prepared);
+            chunks.push(tokio::task::spawn_blocking(move || build(&*prepared, rest)));
+            rest = tail;
+        }
+        for chunk in chunks {
+            let built = chunk.await.map_err(StoreError::backend)?;
+            if !self.pass_on(job, built).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The email ready for rendering; `None` if it cannot be sent, which ends the send.
+    async fn prepare(&mut self, job: &SendJob) -> Result<Option<Prepared>, StoreError> {
+        let key = (job.organization_id, job.email_version_id);
+        if let Some(prepared) = self.prepared.get(&key) {
+            return Ok(Some(Arc::clone(prepared)));
+        }
+        match self.run.ports.builder.prepare(key.0, key.1).await {
+            Ok(prepared) => {
+                if self.prepared.len() >= MAX_PREPARED {
+                    self.prepared.clear();
+                }
+                self.prepared.insert(key, Arc::clone(&prepared));
+                Ok(Some(prepared))
+            }
+            Err(BuildError::Store(error)) => Err(error),
+            Err(error) => {
+                self.fail(job, &error).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn fail(&self, job: &SendJob, error: &BuildError) -> Result<(), StoreError> {
+        error!(send.id = %job.id, error = %error, "a send cannot go on");
+        let run = &self.run;
+        let mut uow = run.ports.store.begin().await?;
+        let stored = uow
+            .sends()
+            .find_job_for_update(job.organization_id, job.id)
+            .await?;
+        if let Some(mut job) = stored.filter(|job| job.state == JobState::Sending) {
+            job.fail(error.to_string(), run.ports.clock.now());
+            uow.sends().update_job(&job).await?;
+        }
+        uow.commit().await
+    }
+
+    /// Looks at the recipients as they are now, and leaves out who is not to be mailed any more.
+    async fn check(
+        &self,
+        organization: OrganizationId,
+        leased: Vec<Leased>,
+    ) -> Result<Vec<(Leased, Recipient)>, StoreError> {
+        let run = &self.run;
+        let ids: Vec<_> = leased.iter().map(|one| one.delivery.contact_id).collect();
+        let fresh = run.ports.directory.recipients(organization, &ids).await?;
+        let mut fresh: HashMap<ContactId, Recipient> = fresh
+            .into_iter()
+            .map(|recipient| (recipient.contact_id, recipient))
+            .collect();
+        let (mut eligible, mut skipped, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        for one in leased {
+            let name = DeliveryRef::from(&one.delivery);
+            match fresh.remove(&one.delivery.contact_id) {
+                None => skipped.push((name, SkipReason::Deleted)),
+                Some(recipient) if recipient.do_not_contact => {
+                    skipped.push((name, SkipReason::DoNotContact));
+                }
+                Some(recipient) => match &recipient.address {
+                    None => skipped.push((name, SkipReason::MissingAddress)),
+                    Some(address) if Some(address) != one.delivery.address.as_ref() => {
+                        moved.push((one, recipient));
+                    }
+                    Some(_) => eligible.push((one, recipient)),
+                },
+            }
+        }
+        if skipped.is_empty() && moved.is_empty() {
+            return Ok(eligible);
+        }
+        let now = run.ports.clock.now();
+        let mut uow = run.ports.store.begin().await?;
+        for (mut one, recipient) in moved {
+            let name = DeliveryRef::from(&one.delivery);
+            let Some(address) = recipient.address.clone() else {
+                continue;
+            };
+            if uow.ledger().readdress(run.worker, name, &address).await? {
+                one.delivery.address = Some(address);
+                eligible.push((one, recipient));
+            } else {
+                skipped.push((name, SkipReason::DuplicateAddress));
+            }
+        }
+        skip(run, &mut *uow, &skipped, now).await?;
+        uow.commit().await?;
+        Ok(eligible)
+    }
+
+    async fn pass_on(&self, job: &SendJob, built: Built) -> Result<bool, StoreError> {
+        if !built.failed.is_empty() {
+            warn!(send.id = %job.id, contacts = built.failed.len(), "messages could not be made");
+            let now = self.run.ports.clock.now();
+            let mut uow = self.run.ports.store.begin().await?;
+            skip(&self.run, &mut *uow, &built.failed, now).await?;
+            uow.commit().await?;
+        }
+        if let Some(error) = built.fatal {
+            self.fail(job, &error).await?;
+            return Ok(false);
+        }
+        for ready in built.ready {
+            if self.ready.send(ready).await.is_err() {
+                break;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What a chunk of messages came to.
+#[derive(Default)]
+struct Built {
+    ready: Vec<Ready>,
+    failed: Vec<(DeliveryRef, SkipReason)>,
+    fatal: Option<BuildError>,
+}
+
+/// Renders and signs, away from the reactor.
+fn build(prepared: &dyn PreparedEmail, chunk: Vec<(Leased, Recipient)>) -> Built {
+    let mut built = Built::default();
+    for (leased, recipient) in chunk {
+        let Leased { delivery, slow } = leased;
+        match prepared.build(&delivery, &recipient) {
+            Ok(message) => built.ready.push(Ready {
+                delivery,
+                message,
+                slow,
+            }),
+            Err(BuildError::Recipient(_)) => {
+                built
+                    .failed
+                    .push(((&delivery).into(), SkipReason::NotRenderable));
+            }
+            Err(error) => {
+                built.fatal = Some(error);
+                break;
+            }
+        }
+    }
+    built
+}
+
+/// Leaves out leased deliveries and counts them.
+pub(super) async fn skip(
+    run: &Run,
+    uow: &mut dyn MessagingUnitOfWork,
+    deliveries: &[(DeliveryRef, SkipReason)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let reasons: HashMap<_, _> = deliveries.iter().copied().collect();
+    let changed = uow.ledger().skip(run.worker, deliveries, now).await?;
+    let changes = changed.iter().map(|changed| {
+        let reason = reasons.get(&changed.delivery).copied();
+        (changed.job, change(changed, DeliveryState::Skipped, reason))
+    });
+    for (job, tally) in merge(changes) {
+        uow.sends().count(&job, run.shard, &tally).await?;
+    }
+    Ok(())
+}

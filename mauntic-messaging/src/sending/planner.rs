@@ -1,0 +1,115 @@
+use std::{collections::HashSet, sync::Arc};
+
+use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
+use tracing::info;
+
+use super::{JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, Tally};
+use crate::{Audience, AudienceMember, MessagingStore};
+
+/// People in one transaction of a plan.
+const PAGE: u64 = 5_000;
+
+/// Writes audiences to the ledger, page by page. Each page commits with the cursor and the counters,
+/// so a plan that is cut off goes on where it was.
+pub struct Planner {
+    store: Arc<dyn MessagingStore>,
+    audience: Arc<dyn Audience>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl Planner {
+    /// A planner over these ports.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn MessagingStore>,
+        audience: Arc<dyn Audience>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        Self {
+            store,
+            audience,
+            clock,
+            ids,
+        }
+    }
+
+    /// Plans one page of one send that is due; `false` if there is none.
+    ///
+    /// # Errors
+    /// If the storage or the audience fails; the page is planned again later.
+    pub async fn plan_page(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        let mut uow = self.store.begin().await?;
+        let now = self.clock.now();
+        let Some(job) = uow.sends().claim_job_to_plan(worker, now).await? else {
+            return Ok(false);
+        };
+        uow.commit().await?;
+        let members = self
+            .audience
+            .members(job.organization_id, job.segment_id, job.plan_cursor, PAGE)
+            .await?;
+        let page = self.page(&members);
+        self.write(&job, &members, &page).await?;
+        Ok(true)
+    }
+
+    fn page(&self, members: &[AudienceMember]) -> Vec<PlannedDelivery> {
+        let mut addresses = HashSet::with_capacity(members.len());
+        members
+            .iter()
+            .map(|member| {
+                let skip = match &member.address {
+                    _ if member.do_not_contact => Some(SkipReason::DoNotContact),
+                    None => Some(SkipReason::MissingAddress),
+                    Some(address) => {
+                        (!addresses.insert(address.key())).then_some(SkipReason::DuplicateAddress)
+                    }
+                };
+                PlannedDelivery {
+                    id: DeliveryId::generate(&*self.ids),
+                    contact_id: member.contact_id,
+                    address: member.address.clone(),
+                    skip,
+                }
+            })
+            .collect()
+    }
+
+    async fn write(
+        &self,
+        claimed: &SendJob,
+        members: &[AudienceMember],
+        page: &[PlannedDelivery],
+    ) -> Result<(), StoreError> {
+        let mut uow = self.store.begin().await?;
+        let now = self.clock.now();
+        let current = uow
+            .sends()
+            .find_job_for_update(claimed.organization_id, claimed.id)
+            .await?;
+        // Paused, cancelled, or planned further by somebody else in the meantime.
+        let Some(mut job) = current.filter(|job| {
+            job.state == JobState::Planning && job.plan_cursor == claimed.plan_cursor
+        }) else {
+            return Ok(());
+        };
+        let tally = match page {
+            [] => Tally::default(),
+            page => uow.ledger().plan(&job, page, now).await?,
+        };
+        let name = SendJobRef::from(&job);
+        uow.sends().count(&name, 0, &tally).await?;
+        let is_last = (members.len() as u64) < PAGE;
+        if let Some(last) = members.last() {
+            job.planned_up_to(Some(last.contact_id), now);
+        }
+        if is_last {
+            job.planned_up_to(None, now);
+            info!(send.id = %job.id, "the audience is planned");
+        }
+        uow.sends().update_job(&job).await?;
+        uow.commit().await
+    }
+}

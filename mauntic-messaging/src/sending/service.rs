@@ -1,0 +1,357 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId, Page,
+    PageSize, Permission, SegmentId, SendJobId,
+};
+use serde_json::{Map, Value};
+
+use super::{
+    BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
+    SendJob, SendJobRef, SendStatus, WrongJobState,
+    engine::{change, merge},
+};
+use crate::{MessagingError, Recipient};
+
+/// Sends one email to one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreateSend {
+    /// The email; its current version is sent.
+    pub email: EmailId,
+    /// Who gets it: the members at the time it starts.
+    pub segment: SegmentId,
+    /// When it starts; at once if not given.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// What became of one test message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestResult {
+    /// Where it went.
+    pub address: EmailAddress,
+    /// Whether the next host took it.
+    pub accepted: bool,
+    /// What the next host said.
+    pub reply: String,
+}
+
+/// Most addresses of one test.
+const MAX_TEST_ADDRESSES: usize = 20;
+
+/// Starts sends and looks after them.
+pub struct SendService {
+    ports: EnginePorts,
+}
+
+impl SendService {
+    /// A service over these ports.
+    #[must_use]
+    pub fn new(ports: EnginePorts) -> Self {
+        Self { ports }
+    }
+
+    /// Plans a send for now or later.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`] for an unknown email or segment.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        command: CreateSend,
+    ) -> Result<SendJob, MessagingError> {
+        let organization = actor.require(Permission::EmailsSend)?;
+        let version = self.current_version(organization, command.email).await?;
+        let audience = &self.ports.audience;
+        if audience
+            .size(organization, command.segment)
+            .await?
+            .is_none()
+        {
+            return Err(MessagingError::NotFound { what: "segment" });
+        }
+        let now = self.ports.clock.now();
+        let new = NewSendJob {
+            id: SendJobId::generate(&*self.ports.ids),
+            organization_id: organization,
+            email_id: command.email,
+            email_version_id: version,
+            segment_id: command.segment,
+            lane: Lane::Bulk,
+            scheduled_at: command.at.unwrap_or(now),
+        };
+        let job = SendJob::new(new, now);
+        let mut uow = self.ports.store.begin().await?;
+        uow.sends().insert_job(&job).await?;
+        uow.commit().await?;
+        tracing::info!(send.id = %job.id, email.id = %job.email_id, "a send was made");
+        Ok(job)
+    }
+
+    async fn current_version(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+    ) -> Result<EmailVersionId, MessagingError> {
+        let version = self.ports.builder.current_version(organization, email);
+        version
+            .await?
+            .ok_or(MessagingError::NotFound { what: "email" })
+    }
+
+    /// A send with its counters, its rate and the time left.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`]; [`MessagingError::NotFound`].
+    pub async fn status(&self, actor: &Actor, id: SendJobId) -> Result<SendStatus, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let sends = self.ports.store.sends();
+        let job = sends.find_job(organization, id).await?;
+        let job = job.ok_or(MessagingError::NotFound { what: "send" })?;
+        let tally = sends.tally(organization, id).await?;
+        Ok(SendStatus::derive(job, tally, self.ports.clock.now()))
+    }
+
+    /// The sends, the newest first, of one email if one is given.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`].
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        email: Option<EmailId>,
+        after: Option<SendJobId>,
+        size: PageSize,
+    ) -> Result<Page<SendStatus, SendJobId>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let sends = self.ports.store.sends();
+        let page = sends.list_jobs(organization, email, after, size).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for job in page.items {
+            let tally = sends.tally(organization, job.id).await?;
+            items.push(SendStatus::derive(job, tally, self.ports.clock.now()));
+        }
+        Ok(Page {
+            items,
+            next: page.next,
+        })
+    }
+
+    /// The deliveries of a send, in one state if one is given.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`]; [`MessagingError::NotFound`].
+    pub async fn deliveries(
+        &self,
+        actor: &Actor,
+        id: SendJobId,
+        state: Option<DeliveryState>,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Delivery, DeliveryId>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let sends = self.ports.store.sends();
+        if sends.find_job(organization, id).await?.is_none() {
+            return Err(MessagingError::NotFound { what: "send" });
+        }
+        Ok(sends
+            .list_deliveries(organization, id, state, after, size)
+            .await?)
+    }
+
+    /// Stops a send until it is resumed. What is being handed over at the moment still goes.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`], [`MessagingError::WrongState`].
+    pub async fn pause(&self, actor: &Actor, id: SendJobId) -> Result<SendJob, MessagingError> {
+        self.steer(actor, id, SendJob::pause).await
+    }
+
+    /// Lets a paused or failed send go on where it was.
+    ///
+    /// # Errors
+    /// As [`pause`](Self::pause).
+    pub async fn resume(&self, actor: &Actor, id: SendJobId) -> Result<SendJob, MessagingError> {
+        self.steer(actor, id, SendJob::resume).await
+    }
+
+    /// Stops a send for good. Who waits is left out, and may get the email by another send.
+    ///
+    /// # Errors
+    /// As [`pause`](Self::pause).
+    pub async fn cancel(&self, actor: &Actor, id: SendJobId) -> Result<SendJob, MessagingError> {
+        self.steer(actor, id, SendJob::cancel).await
+    }
+
+    async fn steer(
+        &self,
+        actor: &Actor,
+        id: SendJobId,
+        step: impl FnOnce(&mut SendJob) -> Result<(), WrongJobState> + Send,
+    ) -> Result<SendJob, MessagingError> {
+        let organization = actor.require(Permission::EmailsSend)?;
+        let mut uow = self.ports.store.begin().await?;
+        let job = uow.sends().find_job_for_update(organization, id).await?;
+        let mut job = job.ok_or(MessagingError::NotFound { what: "send" })?;
+        step(&mut job).map_err(|error| wrong_state(&error))?;
+        uow.sends().update_job(&job).await?;
+        uow.commit().await?;
+        tracing::info!(send.id = %id, state = %job.state, "a send was steered");
+        Ok(job)
+    }
+
+    /// Sends again what nobody knows the fate of. Some may get the message twice: it is for
+    /// somebody to decide who knows what the mail server did. Returns how many.
+    ///
+    /// # Errors
+    /// As [`pause`](Self::pause).
+    pub async fn retry_unknown(&self, actor: &Actor, id: SendJobId) -> Result<u64, MessagingError> {
+        let organization = actor.require(Permission::EmailsSend)?;
+        let now = self.ports.clock.now();
+        let mut uow = self.ports.store.begin().await?;
+        let job = uow.sends().find_job_for_update(organization, id).await?;
+        let mut job = job.ok_or(MessagingError::NotFound { what: "send" })?;
+        job.reopen().map_err(|error| wrong_state(&error))?;
+        let name = SendJobRef::from(&job);
+        let retried = uow.ledger().retry_unknown(&name, now).await?;
+        let changes = retried
+            .iter()
+            .map(|changed| (changed.job, change(changed, DeliveryState::Planned, None)));
+        for (job, tally) in merge(changes) {
+            uow.sends().count(&job, 0, &tally).await?;
+        }
+        uow.sends().update_job(&job).await?;
+        uow.commit().await?;
+        Ok(retried.len() as u64)
+    }
+
+    /// Sends the current version to the given addresses at once, past the ledger, with the values of
+    /// a contact if one is given.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`]; [`MessagingError::Invalid`] if
+    /// the email cannot be sent or there are too many addresses.
+    pub async fn send_test(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+        contact: Option<ContactId>,
+        addresses: &[EmailAddress],
+    ) -> Result<Vec<TestResult>, MessagingError> {
+        let organization = actor.require(Permission::EmailsSend)?;
+        if addresses.is_empty() || addresses.len() > MAX_TEST_ADDRESSES {
+            let problem = format!("expected 1 to {MAX_TEST_ADDRESSES} addresses");
+            return Err(MessagingError::invalid("to", "out_of_range", problem));
+        }
+        let version = self.current_version(organization, email).await?;
+        let sample = self.sample(organization, contact).await?;
+        let prepared = self.ports.builder.prepare(organization, version).await;
+        let prepared = prepared.map_err(cannot_send)?;
+        let channel = self.ports.transports.of(organization).await?.channel;
+        let mut results = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let delivery = self.test_delivery(organization, email, version, &sample, address);
+            let recipient = Recipient {
+                address: Some(address.clone()),
+                ..sample.clone()
+            };
+            let prepared = Arc::clone(&prepared);
+            let built = tokio::task::spawn_blocking(move || prepared.build(&delivery, &recipient));
+            let built = built.await.map_err(mauntic_core::StoreError::backend)?;
+            let mut message = built.map_err(cannot_send)?;
+            message.delivery_id = None;
+            results.push(result(address, channel.hand_over(&message).await));
+        }
+        Ok(results)
+    }
+
+    async fn sample(
+        &self,
+        organization: OrganizationId,
+        contact: Option<ContactId>,
+    ) -> Result<Recipient, MessagingError> {
+        let Some(contact) = contact else {
+            return Ok(Recipient {
+                contact_id: ContactId::generate(&*self.ports.ids),
+                address: None,
+                fields: sample_fields(),
+                do_not_contact: false,
+                locale: None,
+                timezone: None,
+            });
+        };
+        let directory = &self.ports.directory;
+        let found = directory.recipients(organization, &[contact]).await?;
+        let found = found.into_iter().next();
+        found.ok_or(MessagingError::NotFound { what: "contact" })
+    }
+
+    fn test_delivery(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        version: EmailVersionId,
+        sample: &Recipient,
+        address: &EmailAddress,
+    ) -> Delivery {
+        let now = self.ports.clock.now();
+        Delivery {
+            id: DeliveryId::generate(&*self.ports.ids),
+            organization_id: organization,
+            job_id: SendJobId::generate(&*self.ports.ids),
+            email_id: email,
+            email_version_id: version,
+            contact_id: sample.contact_id,
+            address: Some(address.clone()),
+            lane: Lane::Transactional,
+            state: DeliveryState::HandedOver,
+            skip_reason: None,
+            deferrals: 0,
+            first_attempt_at: Some(now),
+            next_attempt_at: now,
+            reply: None,
+            updated_at: now,
+        }
+    }
+}
+
+/// A made-up contact for tests without one.
+fn sample_fields() -> Map<String, Value> {
+    [("firstname", "Alex"), ("lastname", "Sample")]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
+}
+
+fn result(address: &EmailAddress, hand_over: HandOver) -> TestResult {
+    let (accepted, reply) = match hand_over {
+        HandOver::Accepted(reply) => (true, reply.to_string()),
+        HandOver::Refused(_, reply) | HandOver::Deferred(reply) => (false, reply.to_string()),
+        HandOver::NotSent(text) | HandOver::Unknown(text) => (false, text),
+    };
+    TestResult {
+        address: address.clone(),
+        accepted,
+        reply,
+    }
+}
+
+fn cannot_send(error: BuildError) -> MessagingError {
+    match error {
+        BuildError::Store(error) => error.into(),
+        error => MessagingError::invalid("email", "not_sendable", error.to_string()),
+    }
+}
+
+fn wrong_state(error: &WrongJobState) -> MessagingError {
+    MessagingError::WrongState {
+        what: "send",
+        problem: match error.from {
+            JobState::Scheduled | JobState::Planning | JobState::Sending => "is running",
+            JobState::Paused => "is paused already",
+            JobState::Cancelled => "is cancelled",
+            JobState::Completed => "is completed",
+            JobState::Failed => "has failed",
+        },
+    }
+}

@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use mauntic_core::{Actor, CapturedMailId, Page, PageSize, Permission};
+
+use super::{CapturedMail, MailContent};
+use crate::{MessagingError, MessagingStore};
+
+/// A captured mail with everything in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedMail {
+    /// What the list shows.
+    pub mail: CapturedMail,
+    /// The parts.
+    pub content: MailContent,
+    /// The message as it would have been sent.
+    pub source: Vec<u8>,
+}
+
+/// Lets people look at captured mail.
+pub struct CapturedMailService {
+    store: Arc<dyn MessagingStore>,
+}
+
+impl CapturedMailService {
+    /// A service over that store.
+    #[must_use]
+    pub fn new(store: Arc<dyn MessagingStore>) -> Self {
+        Self { store }
+    }
+
+    /// The captured mail, the newest first; only to one address if one is given.
+    ///
+    /// # Errors
+    /// Needs [`Permission::InboxRead`].
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        to: Option<&str>,
+        after: Option<CapturedMailId>,
+        size: PageSize,
+    ) -> Result<Page<CapturedMail, CapturedMailId>, MessagingError> {
+        let organization = actor.require(Permission::InboxRead)?;
+        let queries = self.store.captured();
+        Ok(queries.list_captured(organization, to, after, size).await?)
+    }
+
+    /// How many mails are captured.
+    ///
+    /// # Errors
+    /// Needs [`Permission::InboxRead`].
+    pub async fn count(&self, actor: &Actor) -> Result<u64, MessagingError> {
+        let organization = actor.require(Permission::InboxRead)?;
+        Ok(self.store.captured().count_captured(organization).await?)
+    }
+
+    /// One mail with its parts and its source.
+    ///
+    /// # Errors
+    /// Needs [`Permission::InboxRead`]; [`MessagingError::NotFound`].
+    pub async fn open(
+        &self,
+        actor: &Actor,
+        id: CapturedMailId,
+    ) -> Result<OpenedMail, MessagingError> {
+        let organization = actor.require(Permission::InboxRead)?;
+        let found = self
+            .store
+            .captured()
+            .find_captured(organization, id)
+            .await?;
+        let (mail, source) = found.ok_or(MessagingError::NotFound {
+            what: "captured mail",
+        })?;
+        Ok(OpenedMail {
+            mail,
+            content: MailContent::parse(&source),
+            source,
+        })
+    }
+
+    /// Deletes one mail.
+    ///
+    /// # Errors
+    /// Needs [`Permission::InboxDelete`]; [`MessagingError::NotFound`].
+    pub async fn delete(&self, actor: &Actor, id: CapturedMailId) -> Result<(), MessagingError> {
+        match self.remove(actor, Some(id)).await? {
+            0 => Err(MessagingError::NotFound {
+                what: "captured mail",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes all captured mail; returns how many.
+    ///
+    /// # Errors
+    /// Needs [`Permission::InboxDelete`].
+    pub async fn delete_all(&self, actor: &Actor) -> Result<u64, MessagingError> {
+        self.remove(actor, None).await
+    }
+
+    async fn remove(
+        &self,
+        actor: &Actor,
+        id: Option<CapturedMailId>,
+    ) -> Result<u64, MessagingError> {
+        let organization = actor.require(Permission::InboxDelete)?;
+        let mut uow = self.store.begin().await?;
+        let removed = uow.captured().delete_captured(organization, id).await?;
+        uow.commit().await?;
+        Ok(removed)
+    }
+}

@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use mauntic_core::{Actor, Clock, IdSource, Permission, SecretKey, TransportId};
+use serde::Serialize;
+
+use super::{ConfiguredTransports, SendingLimits, SmtpServer, Transport, TransportKind};
+use crate::{MessagingError, MessagingStore};
+
+/// An organisation's transport, as people see it: without the password.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TransportView {
+    /// Where mail goes.
+    #[serde(flatten)]
+    pub kind: TransportKind,
+    /// The server's URL without the password; `capture` without a server.
+    pub url: String,
+    /// Whether a password is stored.
+    pub has_password: bool,
+    /// How fast mail may go.
+    pub limits: SendingLimits,
+    /// Counts the changes; zero if it was never configured.
+    pub version: i64,
+}
+
+/// Configures how an organisation's mail leaves.
+pub struct TransportService {
+    store: Arc<dyn MessagingStore>,
+    transports: Arc<ConfiguredTransports>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    secret: SecretKey,
+}
+
+impl TransportService {
+    /// A service over that store. The key is the one that `transports` has.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn MessagingStore>,
+        transports: Arc<ConfiguredTransports>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        secret: SecretKey,
+    ) -> Self {
+        Self {
+            store,
+            transports,
+            clock,
+            ids,
+            secret,
+        }
+    }
+
+    /// How the organisation's mail leaves.
+    ///
+    /// # Errors
+    /// Needs [`Permission::SendingRead`].
+    pub async fn show(&self, actor: &Actor) -> Result<TransportView, MessagingError> {
+        let organization = actor.require(Permission::SendingRead)?;
+        let stored = self.store.transports().find_transport(organization).await?;
+        Ok(view(stored.as_ref()))
+    }
+
+    /// Sends mail to the server of a URL from now on, or captures it if there is none.
+    ///
+    /// # Errors
+    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for what is no server.
+    pub async fn configure(
+        &self,
+        actor: &Actor,
+        url: Option<&str>,
+        limits: SendingLimits,
+    ) -> Result<TransportView, MessagingError> {
+        let organization = actor.require(Permission::SendingManage)?;
+        if !limits.are_usable() {
+            let problem = "limits must be above zero, connections at most 256";
+            return Err(MessagingError::invalid("limits", "out_of_range", problem));
+        }
+        let (kind, password) = match url {
+            None => (TransportKind::Capture, None),
+            Some(url) => {
+                let (server, password) = SmtpServer::parse(url).map_err(|error| {
+                    MessagingError::invalid("url", "not_a_mail_server", error.to_string())
+                })?;
+                (TransportKind::Smtp(server), password)
+            }
+        };
+        let place = Transport::secret_place(organization);
+        let sealed_password = password
+            .map(|password| self.secret.encrypt(&place, password.as_bytes()))
+            .transpose()?;
+        let stored = self.store.transports().find_transport(organization).await?;
+        let transport = Transport {
+            id: stored
+                .as_ref()
+                .map_or_else(|| TransportId::generate(&*self.ids), |stored| stored.id),
+            organization_id: organization,
+            kind,
+            sealed_password,
+            limits,
+            version: stored.map_or(1, |stored| stored.version + 1),
+            updated_at: self.clock.now(),
+        };
+        let mut uow = self.store.begin().await?;
+        uow.transports().save_transport(&transport).await?;
+        uow.commit().await?;
+        Ok(view(Some(&transport)))
+    }
+
+    /// Connects to the configured server without sending anything, and tells what it offers. The
+    /// inner error is for people to read.
+    ///
+    /// # Errors
+    /// Needs [`Permission::SendingManage`].
+    pub async fn test(&self, actor: &Actor) -> Result<Result<String, String>, MessagingError> {
+        let organization = actor.require(Permission::SendingManage)?;
+        let stored = self.store.transports().find_transport(organization).await?;
+        let open = self.transports.build(organization, stored.as_ref())?;
+        Ok(open.channel.probe().await)
+    }
+}
+
+fn view(stored: Option<&Transport>) -> TransportView {
+    let kind = stored.map_or(TransportKind::Capture, |stored| stored.kind.clone());
+    TransportView {
+        url: match &kind {
+            TransportKind::Capture => "capture".to_owned(),
+            TransportKind::Smtp(server) => server.to_string(),
+        },
+        kind,
+        has_password: stored.is_some_and(|stored| stored.sealed_password.is_some()),
+        limits: stored.map_or_else(SendingLimits::default, |stored| stored.limits.clone()),
+        version: stored.map_or(0, |stored| stored.version),
+    }
+}
