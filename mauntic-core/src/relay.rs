@@ -132,8 +132,8 @@ impl Relay {
         let Some(handler) = self.handlers.get(delivery.handler.as_str()) else {
             return Err("this version of Mauntic has no such handler".to_owned());
         };
-        let handled = handler.handle(&delivery.envelope).await;
-        handled.map_err(|error| error.report())
+        let outcome = handler.handle(&delivery.envelope).await;
+        outcome.map_err(|error| error.report())
     }
 
     async fn note_failure(

@@ -1,5 +1,7 @@
 //! Time and ids that tests control, and what the conformance suites and access tests of all contexts share.
 
+mod access;
+
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
@@ -7,6 +9,8 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
+
+pub use access::{AccessCase, Reach, access_cases, assert_access, assert_complete};
 
 use crate::{Clock, IdSource};
 

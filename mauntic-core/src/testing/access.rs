@@ -1,0 +1,142 @@
+use std::{collections::BTreeSet, path::Path};
+
+use crate::{
+    Access, Actor, ApiTokenId, IdSource, OrganizationId, Permission, Role, UseCase, UserId,
+};
+
+/// How far a call got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The use case did what it does.
+    Allowed,
+    /// The actor lacks the permission.
+    Forbidden,
+    /// The records named are another organisation's: nothing of them was shown or changed.
+    Unseen,
+}
+
+/// A call that a service has to be tried with.
+#[derive(Debug, Clone)]
+pub struct AccessCase {
+    /// The name of the use case.
+    pub use_case: &'static str,
+    /// Who calls it, always with the ids of records of the first organisation.
+    pub actor: Actor,
+    /// How far the call has to get.
+    pub expected: Reach,
+    /// What the actor is, for the message.
+    pub who: String,
+}
+
+/// Holds a service's list of use cases to its source: every `pub async fn` must be listed, once, and
+/// nothing else. `places` are the files of the service, or folders of them:
+/// `concat!(env!("CARGO_MANIFEST_DIR"), "/src/service")`.
+///
+/// # Panics
+/// If they differ, or a place cannot be read.
+pub fn assert_complete(declared: &[UseCase], places: &[&str]) {
+    let listed: BTreeSet<_> = declared
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    assert_eq!(listed.len(), declared.len(), "a use case is listed twice");
+    let mut written = BTreeSet::new();
+    for place in places {
+        collect_use_cases(Path::new(place), &mut written);
+    }
+    assert_eq!(listed, written, "left: listed, right: in the source");
+}
+
+fn collect_use_cases(place: &Path, found: &mut BTreeSet<String>) {
+    if place.is_dir() {
+        let entries = place.read_dir().expect("the folder can be read");
+        for entry in entries {
+            collect_use_cases(&entry.expect("the folder can be read").path(), found);
+        }
+        return;
+    }
+    let source = std::fs::read_to_string(place).expect("the source can be read");
+    let functions = source.split("pub async fn ").skip(1);
+    found.extend(functions.filter_map(|rest| rest.split(['(', '<']).next().map(str::to_owned)));
+}
+
+/// The calls that a service has to be tried with: each use case that needs a permission, as each
+/// role, as a token with and without the scope, and as the owner of another organisation.
+pub fn access_cases(
+    use_cases: &[UseCase],
+    own: OrganizationId,
+    other: OrganizationId,
+    ids: &dyn IdSource,
+) -> Vec<AccessCase> {
+    let needing = use_cases.iter().filter_map(|(name, access)| match access {
+        Access::Needs(permission) => Some((*name, *permission)),
+        Access::Operator | Access::Oneself | Access::Anybody => None,
+    });
+    needing
+        .flat_map(|(name, permission)| cases_of(name, permission, own, other, ids))
+        .collect()
+}
+
+fn cases_of(
+    use_case: &'static str,
+    permission: Permission,
+    own: OrganizationId,
+    other: OrganizationId,
+    ids: &dyn IdSource,
+) -> Vec<AccessCase> {
+    let case = |actor, expected, who: &str| AccessCase {
+        use_case,
+        actor,
+        expected,
+        who: who.to_owned(),
+    };
+    let reach = |allowed| {
+        if allowed {
+            Reach::Allowed
+        } else {
+            Reach::Forbidden
+        }
+    };
+    let user = UserId::generate(ids);
+    let mut cases: Vec<_> = Role::ALL
+        .into_iter()
+        .map(|role| {
+            let actor = Actor::user(own, user, role);
+            case(actor, reach(role.allows(permission)), role.as_str())
+        })
+        .collect();
+    let all = Permission::ALL
+        .into_iter()
+        .map(|(permission, _)| permission);
+    let rest: BTreeSet<_> = all.filter(|other| *other != permission).collect();
+    let token = |scopes| Actor::token(own, ApiTokenId::generate(ids), Role::Owner, scopes);
+    let with = token(BTreeSet::from([permission]));
+    let without = token(rest);
+    let foreign = Actor::user(other, user, Role::Owner);
+    cases.extend([
+        case(with, Reach::Allowed, "a token with the scope"),
+        case(without, Reach::Forbidden, "a token without the scope"),
+        case(foreign, Reach::Unseen, "the owner of another organisation"),
+    ]);
+    cases
+}
+
+/// Tries all cases and shows together which went wrong. `attempt` makes a fresh service with records
+/// of the first organisation, calls the use case that the case names, with their ids, and says how far
+/// it got; it panics at a name that it does not know, so that none is left out.
+///
+/// # Panics
+/// If a call got further, or less far, than it should.
+pub async fn assert_access(cases: &[AccessCase], attempt: impl AsyncFn(&AccessCase) -> Reach) {
+    let mut wrong = Vec::new();
+    for case in cases {
+        let reached = attempt(case).await;
+        if reached != case.expected {
+            wrong.push(format!(
+                "{} by {}: expected {:?}, found {reached:?}",
+                case.use_case, case.who, case.expected
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,205 @@
+//! Every use case of Identity, as every role, as tokens, and from another organisation.
+#![cfg(all(feature = "sqlite", feature = "testing"))]
+
+use std::sync::Arc;
+
+use mauntic_core::{
+    Actor, ApiTokenId, IdSource, Operator, OrganizationId, PageSize, Role, UserId,
+    identity::{
+        AddMember, CreateOrganization, CreateToken, CreateUser, IdentityError, IdentityService,
+        UpdateOrganization, storage::SeaOrmIdentityStore,
+    },
+    storage::{DbOptions, test_database::TestDatabase},
+    testing::{
+        AccessCase, CountingIds, ManualClock, Reach, access_cases, assert_access, assert_complete,
+    },
+};
+
+struct Fixture {
+    service: IdentityService,
+    own: OrganizationId,
+    other: OrganizationId,
+    viewer: UserId,
+    token: ApiTokenId,
+    _database: TestDatabase,
+}
+
+fn new_user(email: &str, role: Role) -> CreateUser {
+    CreateUser {
+        email: email.parse().unwrap(),
+        name: "Ann".parse().unwrap(),
+        password: None,
+        role,
+    }
+}
+
+fn new_token() -> CreateToken {
+    CreateToken {
+        name: "a token".parse().unwrap(),
+        role: Role::Viewer,
+        scopes: Some([].into()),
+        expires_at: None,
+    }
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let database = TestDatabase::sqlite();
+        let store = SeaOrmIdentityStore::open(&database.target, DbOptions::default()).await;
+        let clock = Arc::<ManualClock>::default();
+        let ids = Arc::<CountingIds>::default();
+        let service = IdentityService::new(Arc::new(store.unwrap()), clock, ids);
+        let organization = async |name: &str| {
+            let command = CreateOrganization::named(name.parse().unwrap());
+            let created = service
+                .create_organization(&Operator::local(), command)
+                .await;
+            created.unwrap().id
+        };
+        let (own, other) = (organization("Own").await, organization("Other").await);
+        let operator = Actor::system(own);
+        let viewer = new_user("viewer@example.com", Role::Viewer);
+        let viewer = service
+            .create_user(&operator, viewer)
+            .await
+            .unwrap()
+            .user_id;
+        let token = service
+            .create_token(&operator, new_token())
+            .await
+            .unwrap()
+            .token
+            .id;
+        let elsewhere = Actor::system(other);
+        let newcomer = new_user("newcomer@example.com", Role::Viewer);
+        service.create_user(&elsewhere, newcomer).await.unwrap();
+        Self {
+            service,
+            own,
+            other,
+            viewer,
+            token,
+            _database: database,
+        }
+    }
+
+    /// Whether a call that names no record stayed within the caller's organisation.
+    fn within(&self, actor: &Actor, organization: OrganizationId) -> Reach {
+        assert_eq!(actor.organization_id(), organization);
+        if organization == self.own {
+            Reach::Allowed
+        } else {
+            Reach::Unseen
+        }
+    }
+
+    async fn call(&self, use_case: &str, actor: &Actor) -> Result<Reach, IdentityError> {
+        let (service, all) = (&self.service, PageSize::default());
+        match use_case {
+            "add_member" => {
+                let role = Role::Viewer;
+                let email = match actor.organization_id() {
+                    own if own == self.own => "newcomer@example.com",
+                    _ => "viewer@example.com",
+                };
+                let command = AddMember {
+                    email: email.parse().unwrap(),
+                    role,
+                };
+                service.add_member(actor, command).await?;
+                Ok(self.within(actor, actor.organization_id()))
+            }
+            "audit_log" => {
+                let page = service.audit_log(actor, None, all).await?;
+                let first = page.items.first().expect("the creation was recorded");
+                assert!(
+                    page.items
+                        .iter()
+                        .all(|e| e.organization_id == first.organization_id)
+                );
+                Ok(self.within(actor, first.organization_id))
+            }
+            "change_member" => {
+                service
+                    .change_member(actor, self.viewer, Role::Member)
+                    .await?;
+                Ok(Reach::Allowed)
+            }
+            "create_token" => {
+                // A token that creates one has to exist itself.
+                let created = service.create_token(actor, new_token()).await;
+                match created {
+                    Ok(created) => Ok(self.within(actor, created.token.organization_id)),
+                    Err(IdentityError::TokenNotFound(_)) => Ok(Reach::Allowed),
+                    Err(error) => Err(error),
+                }
+            }
+            "create_user" => {
+                let command = new_user("another@example.com", Role::Viewer);
+                let member = service.create_user(actor, command).await?;
+                let operator = Actor::system(self.own);
+                let members = service.members(&operator, None, all).await?.items;
+                let here = members.iter().any(|found| found.user_id == member.user_id);
+                Ok(if here { Reach::Allowed } else { Reach::Unseen })
+            }
+            "members" => {
+                let members = service.members(actor, None, all).await?.items;
+                let here = members.iter().any(|member| member.user_id == self.viewer);
+                Ok(if here { Reach::Allowed } else { Reach::Unseen })
+            }
+            "organization" => Ok(self.within(actor, service.organization(actor).await?.id)),
+            "remove_member" => {
+                service.remove_member(actor, self.viewer).await?;
+                Ok(Reach::Allowed)
+            }
+            "revoke_token" => {
+                service.revoke_token(actor, self.token).await?;
+                Ok(Reach::Allowed)
+            }
+            "tokens" => {
+                let tokens = service.tokens(actor, None, all).await?.items;
+                let here = tokens.iter().any(|token| token.id == self.token);
+                Ok(if here { Reach::Allowed } else { Reach::Unseen })
+            }
+            "update_organization" => {
+                let command = UpdateOrganization {
+                    name: Some("Renamed".parse().unwrap()),
+                    ..UpdateOrganization::default()
+                };
+                let updated = service.update_organization(actor, command).await?;
+                Ok(self.within(actor, updated.id))
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+}
+
+async fn attempt(case: &AccessCase) -> Reach {
+    let fixture = Fixture::new().await;
+    match fixture.call(case.use_case, &case.actor).await {
+        Ok(reach) => reach,
+        Err(IdentityError::Forbidden(_)) => Reach::Forbidden,
+        Err(IdentityError::UserNotFound(_) | IdentityError::TokenNotFound(_)) => Reach::Unseen,
+        Err(error) => panic!("{} by {}: {error}", case.use_case, case.who),
+    }
+}
+
+#[tokio::test]
+async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
+    let fixture = Fixture::new().await;
+    let ids = CountingIds::default();
+    // Beyond the ids that the fixtures use.
+    for _ in 0..1_000 {
+        ids.next();
+    }
+    let cases = access_cases(IdentityService::USE_CASES, fixture.own, fixture.other, &ids);
+    assert_access(&cases, attempt).await;
+}
+
+#[test]
+fn every_use_case_is_listed() {
+    assert_complete(
+        IdentityService::USE_CASES,
+        &[concat!(env!("CARGO_MANIFEST_DIR"), "/src/identity/service")],
+    );
+}

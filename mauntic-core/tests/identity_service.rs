@@ -1,0 +1,581 @@
+//! What the use cases of Identity do.
+#![cfg(all(feature = "sqlite", feature = "testing"))]
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::TimeDelta;
+use mauntic_core::{
+    Actor, Clock as _, DomainEvent as _, EmailAddress, IdSource as _, Operator, PageSize,
+    Permission, Principal, RelayStore as _, Role, UserId, Zones as _,
+    identity::{
+        AddMember, AuditLog as _, Change, CreateOrganization, CreateToken, CreateUser,
+        IdentityError, IdentityService, IdentityStore, IdentityZones, NewToken, Organization,
+        OrganizationCreated, Password, PasswordHash, Refusal, Subject, UpdateOrganization,
+        UserBlocked, UserInvited, storage::SeaOrmIdentityStore,
+    },
+    storage::{DbOptions, SeaOrmRelayStore, test_database::TestDatabase},
+    testing::{CountingIds, ManualClock},
+};
+
+struct Fixture {
+    service: IdentityService,
+    store: Arc<SeaOrmIdentityStore>,
+    clock: Arc<ManualClock>,
+    _database: TestDatabase,
+}
+
+const OPERATOR: fn() -> Operator = Operator::local;
+
+impl Fixture {
+    async fn new() -> Self {
+        let database = TestDatabase::sqlite();
+        let store = SeaOrmIdentityStore::open(&database.target, DbOptions::default()).await;
+        let store = Arc::new(store.unwrap());
+        let clock = Arc::<ManualClock>::default();
+        let ids = Arc::<CountingIds>::default();
+        let service = IdentityService::new(store.clone(), clock.clone(), ids);
+        Self {
+            service,
+            store,
+            clock,
+            _database: database,
+        }
+    }
+
+    async fn organization(&self, name: &str) -> Organization {
+        let command = CreateOrganization::named(name.parse().unwrap());
+        self.service
+            .create_organization(&OPERATOR(), command)
+            .await
+            .unwrap()
+    }
+
+    async fn member(&self, organization: &Organization, email: &str, role: Role) -> Actor {
+        let actor = Actor::system(organization.id);
+        let command = CreateUser {
+            email: email.parse().unwrap(),
+            name: "Ann".parse().unwrap(),
+            password: None,
+            role,
+        };
+        let member = self.service.create_user(&actor, command).await.unwrap();
+        Actor::user(organization.id, member.user_id, role)
+    }
+
+    async fn token(&self, actor: &Actor) -> NewToken {
+        self.service
+            .create_token(actor, token(actor.role()))
+            .await
+            .unwrap()
+    }
+
+    async fn refusal(&self, token: &NewToken) -> Refusal {
+        match self.service.authenticate(token.secret.reveal()).await {
+            Err(IdentityError::Refused(refusal)) => refusal,
+            other => panic!("expected a refusal, found {other:?}"),
+        }
+    }
+
+    async fn events(&self, types: &[&'static str]) -> Vec<String> {
+        let relay = SeaOrmRelayStore::new(self.store.db().clone());
+        let routes: Vec<_> = types.iter().map(|event| (*event, "test")).collect();
+        let now = self.clock.now();
+        relay.fan_out(&routes, now, 100).await.unwrap();
+        let claimed = relay.claim(now, now, 100).await.unwrap();
+        claimed
+            .into_iter()
+            .map(|delivery| delivery.envelope.event_type)
+            .collect()
+    }
+}
+
+fn token(role: Role) -> CreateToken {
+    CreateToken {
+        name: "nightly import".parse().unwrap(),
+        role,
+        scopes: None,
+        expires_at: None,
+    }
+}
+
+fn id(actor: &Actor) -> UserId {
+    match actor.principal() {
+        Principal::User { id } => id,
+        other => panic!("expected a user, found {other}"),
+    }
+}
+
+fn password(text: &str) -> Password {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_first_start_makes_one_organization() {
+    let fixture = Fixture::new().await;
+    let service = &fixture.service;
+    let operator = OPERATOR();
+    let (one, two) = tokio::join!(
+        service.ensure_default_organization(&operator),
+        service.ensure_default_organization(&operator)
+    );
+    let made: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].slug.as_str(), "my-organization");
+    assert_eq!(
+        service
+            .ensure_default_organization(&operator)
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(fixture.events(&[OrganizationCreated::TYPE]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_organization_is_found_by_whatever_names_it_alone() {
+    let fixture = Fixture::new().await;
+    let (acme, twin) = (
+        fixture.organization("Acme").await,
+        fixture.organization("ACME").await,
+    );
+    assert_eq!(twin.slug.as_str(), "acme-2");
+    let operator = OPERATOR();
+    let find = async |text: &str| fixture.service.find_organization(&operator, text).await;
+    assert_eq!(find("acme").await.unwrap().id, acme.id);
+    assert_eq!(find(&twin.id.to_string()).await.unwrap().id, twin.id);
+    assert!(matches!(
+        find("Acme").await,
+        Err(IdentityError::AmbiguousOrganization)
+    ));
+    assert!(matches!(
+        find("nobody").await,
+        Err(IdentityError::NoOrganizationCalled)
+    ));
+    let taken = CreateOrganization {
+        slug: Some(acme.slug),
+        ..CreateOrganization::named(acme.name)
+    };
+    let taken = fixture.service.create_organization(&operator, taken).await;
+    assert!(matches!(taken, Err(IdentityError::SlugTaken)));
+}
+
+#[tokio::test]
+async fn the_last_owner_stays() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let ann = fixture.member(&acme, "ann@example.com", Role::Owner).await;
+    let service = &fixture.service;
+    let gone = service.remove_member(&ann, id(&ann)).await;
+    assert!(matches!(gone, Err(IdentityError::LastOwner)));
+    let lowered = service.change_member(&ann, id(&ann), Role::Admin).await;
+    assert!(matches!(lowered, Err(IdentityError::LastOwner)));
+    let bob = fixture.member(&acme, "bob@example.com", Role::Owner).await;
+    let (one, two) = tokio::join!(
+        service.remove_member(&ann, id(&bob)),
+        service.remove_member(&bob, id(&ann))
+    );
+    assert!(
+        one.is_ok() != two.is_ok(),
+        "of two owners who remove each other one stays"
+    );
+}
+
+#[tokio::test]
+async fn nobody_deals_with_roles_above_their_own() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let owner = fixture.member(&acme, "ann@example.com", Role::Owner).await;
+    let admin = fixture.member(&acme, "bob@example.com", Role::Admin).await;
+    let service = &fixture.service;
+    let refused = [
+        service
+            .change_member(&admin, id(&admin), Role::Owner)
+            .await
+            .err(),
+        service
+            .change_member(&admin, id(&owner), Role::Viewer)
+            .await
+            .err(),
+        service.remove_member(&admin, id(&owner)).await.err(),
+        service.create_token(&admin, token(Role::Owner)).await.err(),
+    ];
+    for error in refused {
+        assert!(
+            matches!(error, Some(IdentityError::Forbidden(_))),
+            "{error:?}"
+        );
+    }
+    service
+        .change_member(&owner, id(&admin), Role::Owner)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_user_joins_a_second_organization_once() {
+    let fixture = Fixture::new().await;
+    let (acme, other) = (
+        fixture.organization("Acme").await,
+        fixture.organization("Other").await,
+    );
+    fixture.member(&acme, "ann@example.com", Role::Owner).await;
+    let service = &fixture.service;
+    let operator = Actor::system(other.id);
+    let email: EmailAddress = "ANN@example.com".parse().unwrap();
+    let command = AddMember {
+        email: email.clone(),
+        role: Role::Viewer,
+    };
+    let twin = CreateUser {
+        email,
+        name: "Ann".parse().unwrap(),
+        password: None,
+        role: Role::Viewer,
+    };
+    let twin = service.create_user(&operator, twin).await;
+    assert!(matches!(twin, Err(IdentityError::EmailTaken)));
+    let member = service
+        .add_member(&operator, command.clone())
+        .await
+        .unwrap();
+    assert_eq!(member.role, Role::Viewer);
+    let again = service.add_member(&operator, command).await;
+    assert!(matches!(again, Err(IdentityError::AlreadyMember)));
+    let nobody = AddMember {
+        email: "nobody@example.com".parse().unwrap(),
+        role: Role::Viewer,
+    };
+    let nobody = service.add_member(&operator, nobody).await;
+    assert!(matches!(nobody, Err(IdentityError::NoUserWithEmail)));
+    assert_eq!(fixture.events(&[UserInvited::TYPE]).await.len(), 2);
+}
+
+#[tokio::test]
+async fn whatever_ends_a_token_counts_from_the_next_request_on() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let ann = fixture.member(&acme, "ann@example.com", Role::Admin).await;
+    let service = &fixture.service;
+    let of_ann = fixture.token(&ann).await;
+    let free = fixture.token(&Actor::system(acme.id)).await;
+    let actor = service.authenticate(of_ann.secret.reveal()).await.unwrap();
+    assert_eq!(
+        (actor.organization_id(), actor.role()),
+        (acme.id, Role::Admin)
+    );
+    assert_eq!(
+        actor.principal(),
+        Principal::Token {
+            id: of_ann.token.id
+        }
+    );
+
+    service
+        .change_member(&Actor::system(acme.id), id(&ann), Role::Viewer)
+        .await
+        .unwrap();
+    let actor = service.authenticate(of_ann.secret.reveal()).await.unwrap();
+    assert_eq!(actor.role(), Role::Viewer);
+    assert!(!actor.may(Permission::TokensManage));
+
+    service.block_user(&OPERATOR(), id(&ann)).await.unwrap();
+    assert_eq!(fixture.refusal(&of_ann).await, Refusal::UserBlocked);
+    assert_eq!(fixture.events(&[UserBlocked::TYPE]).await.len(), 1);
+    service.unblock_user(&OPERATOR(), id(&ann)).await.unwrap();
+    assert!(service.authenticate(of_ann.secret.reveal()).await.is_ok());
+
+    service
+        .block_organization(&OPERATOR(), acme.id)
+        .await
+        .unwrap();
+    assert_eq!(fixture.refusal(&free).await, Refusal::OrganizationBlocked);
+    service
+        .unblock_organization(&OPERATOR(), acme.id)
+        .await
+        .unwrap();
+    assert!(service.authenticate(free.secret.reveal()).await.is_ok());
+
+    service
+        .remove_member(&Actor::system(acme.id), id(&ann))
+        .await
+        .unwrap();
+    assert_eq!(fixture.refusal(&of_ann).await, Refusal::NotAMember);
+    service
+        .revoke_token(&Actor::system(acme.id), free.token.id)
+        .await
+        .unwrap();
+    assert_eq!(fixture.refusal(&free).await, Refusal::Revoked);
+    let unknown = service.authenticate("mnt_unknown").await;
+    assert!(matches!(
+        unknown,
+        Err(IdentityError::Refused(Refusal::Unknown))
+    ));
+}
+
+#[tokio::test]
+async fn a_token_expires_and_its_use_is_noted_once_a_minute() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let operator = Actor::system(acme.id);
+    let service = &fixture.service;
+    let start = fixture.clock.now();
+    let end = Some(start + TimeDelta::hours(1));
+    let command = CreateToken {
+        expires_at: end,
+        ..token(Role::Viewer)
+    };
+    let made = service.create_token(&operator, command).await.unwrap();
+    let last_used = async || {
+        let page = service
+            .tokens(&operator, None, PageSize::default())
+            .await
+            .unwrap();
+        page.items[0].last_used_at
+    };
+    for (seconds, noted) in [(0, 0), (59, 0), (60, 60), (61, 60)] {
+        fixture.clock.set(start + TimeDelta::seconds(seconds));
+        service.authenticate(made.secret.reveal()).await.unwrap();
+        assert_eq!(last_used().await, Some(start + TimeDelta::seconds(noted)));
+    }
+    fixture.clock.set(start + TimeDelta::hours(1));
+    assert_eq!(fixture.refusal(&made).await, Refusal::Expired);
+    let past = CreateToken {
+        expires_at: end,
+        ..token(Role::Viewer)
+    };
+    let past = service.create_token(&operator, past).await;
+    assert!(matches!(past, Err(IdentityError::ExpiresInThePast)));
+}
+
+#[tokio::test]
+async fn a_token_gives_no_more_than_it_has() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let ann = fixture.member(&acme, "ann@example.com", Role::Admin).await;
+    let service = &fixture.service;
+    let end = fixture.clock.now() + TimeDelta::hours(1);
+    let scopes = BTreeSet::from([Permission::TokensManage, Permission::ContactsRead]);
+    let parent = CreateToken {
+        scopes: Some(scopes.clone()),
+        expires_at: Some(end),
+        ..token(Role::Admin)
+    };
+    let parent = service.create_token(&ann, parent).await.unwrap();
+    let parent = service.authenticate(parent.secret.reveal()).await.unwrap();
+    let child = service
+        .create_token(&parent, token(Role::Admin))
+        .await
+        .unwrap()
+        .token;
+    assert_eq!(
+        (child.scopes, child.user_id, child.expires_at),
+        (scopes, Some(id(&ann)), Some(end))
+    );
+    let wanted = |permission| Some(BTreeSet::from([permission]));
+    let more = CreateToken {
+        scopes: wanted(Permission::ContactsDelete),
+        ..token(Role::Admin)
+    };
+    let more = service.create_token(&parent, more).await;
+    assert!(matches!(
+        more,
+        Err(IdentityError::BeyondOwnScope(Permission::ContactsDelete))
+    ));
+    let idle = CreateToken {
+        scopes: wanted(Permission::TokensManage),
+        ..token(Role::Viewer)
+    };
+    let idle = service.create_token(&ann, idle).await;
+    assert!(matches!(
+        idle,
+        Err(IdentityError::BeyondRole(
+            Permission::TokensManage,
+            Role::Viewer
+        ))
+    ));
+}
+
+#[tokio::test]
+async fn a_password_is_set_by_its_owner_or_the_operator() {
+    let fixture = Fixture::new().await;
+    let (acme, other) = (
+        fixture.organization("Acme").await,
+        fixture.organization("Other").await,
+    );
+    let ann = fixture.member(&acme, "ann@example.com", Role::Viewer).await;
+    let bob = fixture.member(&acme, "bob@example.com", Role::Owner).await;
+    let service = &fixture.service;
+    let (first, second) = (
+        password("correct horse battery"),
+        password("staple correct horse"),
+    );
+    let email: EmailAddress = "ann@example.com".parse().unwrap();
+    let unset = service.verify_password(&email, first.clone()).await;
+    assert!(matches!(unset, Err(IdentityError::WrongPassword)));
+
+    let by_bob = service
+        .set_password(&bob, id(&ann), None, first.clone())
+        .await;
+    assert!(matches!(by_bob, Err(IdentityError::NotYourself)));
+    let elsewhere = Actor::system(other.id);
+    let by_other = service
+        .set_password(&elsewhere, id(&ann), None, first.clone())
+        .await;
+    assert!(matches!(by_other, Err(IdentityError::UserNotFound(_))));
+    service
+        .set_password(&Actor::system(acme.id), id(&ann), None, first.clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        service
+            .verify_password(&email, first.clone())
+            .await
+            .unwrap()
+            .id,
+        id(&ann)
+    );
+
+    let blind = service
+        .set_password(&ann, id(&ann), None, second.clone())
+        .await;
+    assert!(matches!(blind, Err(IdentityError::WrongPassword)));
+    service
+        .set_password(&ann, id(&ann), Some(first.clone()), second.clone())
+        .await
+        .unwrap();
+    let old = service.verify_password(&email, first).await;
+    assert!(matches!(old, Err(IdentityError::WrongPassword)));
+    service.block_user(&OPERATOR(), id(&ann)).await.unwrap();
+    let blocked = service.verify_password(&email, second).await;
+    assert!(matches!(
+        blocked,
+        Err(IdentityError::Refused(Refusal::UserBlocked))
+    ));
+}
+
+#[tokio::test]
+async fn a_hash_of_old_is_renewed_at_the_next_login() {
+    // Made with m=1024, t=1 and the password "correct horse battery".
+    use argon2::{Argon2, Params, PasswordHasher as _};
+    let old = Argon2::from(Params::new(1_024, 1, 1, None).unwrap());
+    let old = old
+        .hash_password(b"correct horse battery")
+        .unwrap()
+        .to_string();
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let ann = id(&fixture.member(&acme, "ann@example.com", Role::Viewer).await);
+    let mut uow = fixture.store.begin().await.unwrap();
+    let mut user = uow.users().find_for_update(ann).await.unwrap().unwrap();
+    user.password = Some(PasswordHash::from_stored(old));
+    uow.users().update(&user).await.unwrap();
+    uow.commit().await.unwrap();
+    let right = password("correct horse battery");
+    fixture
+        .service
+        .verify_password(&user.email, right.clone())
+        .await
+        .unwrap();
+    let user = fixture
+        .store
+        .members()
+        .find_user(ann)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!user.password.unwrap().is_outdated());
+    fixture
+        .service
+        .verify_password(&user.email, right)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_who_changed_what_from_where() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let ann = fixture.member(&acme, "ann@example.com", Role::Owner).await;
+    let ann = ann.calling_from("192.0.2.1".parse().unwrap());
+    let service = &fixture.service;
+    let command = UpdateOrganization {
+        timezone: Some("Europe/Berlin".parse().unwrap()),
+        ..UpdateOrganization::default()
+    };
+    service
+        .update_organization(&ann, command.clone())
+        .await
+        .unwrap();
+    service.update_organization(&ann, command).await.unwrap();
+    let segment = Subject {
+        kind: "segment".to_owned(),
+        id: CountingIds::default().next(),
+    };
+    service
+        .record(&ann, Change::new("segment.deleted", segment))
+        .await
+        .unwrap();
+    let log = service
+        .audit_log(&ann, None, PageSize::default())
+        .await
+        .unwrap()
+        .items;
+    let actions: Vec<_> = log
+        .iter()
+        .map(|entry| entry.change.action.as_str())
+        .collect();
+    let expected = [
+        "segment.deleted",
+        "organization.updated",
+        "member.added",
+        "organization.created",
+    ];
+    assert_eq!(actions, expected, "a change of nothing is not recorded");
+    let update = &log[1];
+    assert_eq!(update.principal, ann.principal());
+    assert_eq!(update.address, ann.address());
+    assert_eq!(update.change.before["timezone"], "UTC");
+    assert_eq!(update.change.after["timezone"], "Europe/Berlin");
+    assert_eq!(log[3].principal, Principal::System);
+}
+
+#[tokio::test]
+async fn another_secret_than_before_is_refused() {
+    let fixture = Fixture::new().await;
+    let operator = OPERATOR();
+    fixture
+        .service
+        .check_secret(&operator, "one")
+        .await
+        .unwrap();
+    fixture
+        .service
+        .check_secret(&operator, "one")
+        .await
+        .unwrap();
+    let other = fixture.service.check_secret(&operator, "two").await;
+    assert!(matches!(other, Err(IdentityError::AnotherSecret)));
+}
+
+#[tokio::test]
+async fn a_changed_zone_is_known_within_a_minute() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let zones = IdentityZones::new(fixture.store.clone(), fixture.clock.clone());
+    assert_eq!(zones.zone_of(acme.id).await.unwrap().as_str(), "UTC");
+    let command = UpdateOrganization {
+        timezone: Some("Europe/Berlin".parse().unwrap()),
+        ..UpdateOrganization::default()
+    };
+    let operator = Actor::system(acme.id);
+    fixture
+        .service
+        .update_organization(&operator, command)
+        .await
+        .unwrap();
+    fixture.clock.advance(TimeDelta::seconds(60));
+    assert_eq!(
+        zones.zone_of(acme.id).await.unwrap().as_str(),
+        "Europe/Berlin"
+    );
+}
