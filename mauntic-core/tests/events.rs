@@ -1,5 +1,6 @@
 //! Outbox, inbox and relay on both back ends.
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "testing"))]
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Every use case of Identity, as every role, as tokens, and from another organisation.
 #![cfg(all(feature = "sqlite", feature = "testing"))]
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 use std::sync::Arc;
 

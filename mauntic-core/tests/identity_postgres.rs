@@ -1,5 +1,6 @@
 //! Identity on PostgreSQL.
 #![cfg(all(feature = "postgres", feature = "testing"))]
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! What the use cases of Identity do.
 #![cfg(all(feature = "sqlite", feature = "testing"))]
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 use std::{collections::BTreeSet, sync::Arc};
 

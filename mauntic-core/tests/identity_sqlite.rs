@@ -1,5 +1,6 @@
 //! Identity on SQLite.
 #![cfg(all(feature = "sqlite", feature = "testing"))]
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 use std::sync::Arc;
 

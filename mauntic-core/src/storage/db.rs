@@ -6,8 +6,8 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait as _,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -278,6 +278,8 @@ async fn connect_postgres(
 /// `IF NOT EXISTS` still fails when two processes create the schema at the same instant, so look again.
 #[cfg(feature = "postgres")]
 async fn create_schema(url: &str, context: &'static str) -> Result<(), StoreError> {
+    use sea_orm::ConnectionTrait as _;
+
     let mut connect = ConnectOptions::new(url);
     connect
         .sqlx_logging(false)
