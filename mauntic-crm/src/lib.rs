@@ -22,6 +22,7 @@
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod contact;
+pub mod engagement;
 mod error;
 mod field;
 pub mod import;

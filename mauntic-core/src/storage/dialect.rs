@@ -261,4 +261,63 @@ impl Dialect {
             }
         }
     }
+
+    /// Whether the JSON array that an object has under a key has a text among its elements, which are
+    /// texts, without regard to the case of A to Z; the text sought is in lower case. The key is
+    /// spliced in, so it must be a plain name.
+    #[must_use]
+    pub fn json_array_has_ignoring_case(self, object: &str, key: &str, text: &str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "(CASE WHEN jsonb_typeof({object} -> '{key}') = 'array' THEN EXISTS (SELECT 1
+                  FROM jsonb_array_elements_text({object} -> '{key}') AS element(value)
+                  WHERE {} = {text}) END)",
+                self.ascii_lower("element.value")
+            ),
+            Self::Sqlite => format!(
+                "EXISTS (SELECT 1 FROM json_each({object}, '$.{key}') WHERE {} = {text})",
+                self.ascii_lower("value")
+            ),
+        }
+    }
+
+    /// A JSON document as a literal to compare a column with.
+    #[must_use]
+    pub fn json_literal(self, document: &str) -> String {
+        let document = document.replace('\'', "''");
+        match self {
+            Self::Postgres => format!("CAST('{document}' AS jsonb)"),
+            Self::Sqlite => format!("'{document}'"),
+        }
+    }
+
+    /// What stands behind the last of a character in a text.
+    #[must_use]
+    pub fn after_last(self, text: &str, separator: char) -> String {
+        match self {
+            Self::Postgres => format!("split_part({text}, '{separator}', -1)"),
+            Self::Sqlite => format!(
+                "substr({text}, length(rtrim({text}, replace({text}, '{separator}', ''))) + 1)"
+            ),
+        }
+    }
+
+    /// The last characters of a text.
+    #[must_use]
+    pub fn ending(self, text: &str, characters: usize) -> String {
+        match self {
+            Self::Postgres => format!("right({text}, {characters})"),
+            Self::Sqlite => format!("substr({text}, -{characters})"),
+        }
+    }
+
+    /// Whether a regular expression is found in a text. The expression must keep to what both back
+    /// ends read alike.
+    #[must_use]
+    pub fn matches(self, text: &str, pattern: &str) -> String {
+        match self {
+            Self::Postgres => format!("({text} ~ {pattern})"),
+            Self::Sqlite => format!("({text} REGEXP {pattern})"),
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod contacts;
+pub mod evaluators;
 pub mod listing;
 pub mod transaction;
 pub mod use_cases;
@@ -45,6 +46,10 @@ macro_rules! crm_store_conformance {
             senseless_fields_are_refused,
             tags_are_renamed_and_deleted_everywhere,
             an_unsubscribe_is_applied_once,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, evaluators: [
+            random_rules_pick_the_same_contacts,
+            segments_of_another_organisation_are_unknown,
         ]);
     };
     (@cases $new_store:ident, $module:ident: [$($case:ident),* $(,)?]) => {

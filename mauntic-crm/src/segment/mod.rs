@@ -50,15 +50,18 @@
 //! Every operator but `<`, `<=`, `>`, `>=`, `is set` and `is empty` has an opposite with `not` in front.
 
 mod compile;
-mod condition;
+pub(crate) mod condition;
+mod entity;
 mod evaluate;
+mod event;
 mod explain;
 mod facts;
 mod moment;
 mod pattern;
 mod property;
-mod rule;
+pub(crate) mod rule;
 mod span;
+mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -67,6 +70,8 @@ mod text;
 
 pub use compile::{InvalidRule, RuleProblem, Today};
 pub use condition::Condition;
+pub use entity::{Build, InvalidSegmentName, Member, Origin, Segment, SegmentName};
+pub use event::{ContactAddedToSegment, ContactRemovedFromSegment, SegmentRebuilt};
 pub use explain::{Proof, ProofKind};
 pub use facts::{ContactFacts, EngagementFact};
 pub use moment::{InvalidMoment, Moment, Unit};
@@ -74,6 +79,9 @@ pub use property::Property;
 pub use rule::{
     CountOperator, DoNotContactTest, EngagementKind, EngagementTest, FieldTest, Literal,
     Membership, Operand, Operator, Relative, Rule, SegmentTest, UnknownEngagementKind,
+};
+pub use store::{
+    Chunk, ClaimedRebuild, Dirty, MembershipChanges, SegmentQueries, SegmentRepository,
 };
 pub use text::{
     MAX_RULE_TEXT, MentionedNames, NameTable, Names, ParsedRule, Problem, RuleTextError,

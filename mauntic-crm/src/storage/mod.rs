@@ -1,10 +1,12 @@
 //! The CRM on SQLite and PostgreSQL.
 
 mod contacts;
+mod engagement;
 mod expression;
 mod fields;
 mod migrations;
 mod parameters;
+mod segment;
 mod tags;
 mod unit_of_work;
 
@@ -18,7 +20,10 @@ use mauntic_core::{
 
 pub use self::migrations::CrmMigrator;
 use self::unit_of_work::SeaOrmCrmUnitOfWork;
-use crate::{ContactQueries, CrmStore, CrmUnitOfWork, FieldIndexes, FieldQueries, TagQueries};
+use crate::{
+    ContactQueries, CrmStore, CrmUnitOfWork, FieldIndexes, FieldQueries, TagQueries,
+    segment::SegmentQueries,
+};
 
 /// The [`CrmStore`] on either back end.
 #[derive(Clone)]
@@ -71,6 +76,10 @@ impl CrmStore for SeaOrmCrmStore {
     }
 
     fn tags(&self) -> &dyn TagQueries {
+        self
+    }
+
+    fn segments(&self) -> &dyn SegmentQueries {
         self
     }
 

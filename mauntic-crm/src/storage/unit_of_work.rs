@@ -5,7 +5,10 @@ use mauntic_core::{
     storage::{Dialect, Txn, append_to_outbox, first_time},
 };
 
-use crate::{ContactRepository, CrmUnitOfWork, FieldRepository, TagRepository};
+use crate::{
+    ContactRepository, CrmUnitOfWork, FieldRepository, TagRepository,
+    engagement::EngagementRepository, segment::SegmentRepository,
+};
 
 /// One transaction on either back end.
 pub(super) struct SeaOrmCrmUnitOfWork {
@@ -24,6 +27,14 @@ impl CrmUnitOfWork for SeaOrmCrmUnitOfWork {
     }
 
     fn tags(&mut self) -> &mut dyn TagRepository {
+        self
+    }
+
+    fn segments(&mut self) -> &mut dyn SegmentRepository {
+        self
+    }
+
+    fn engagement(&mut self) -> &mut dyn EngagementRepository {
         self
     }
 

@@ -7,6 +7,11 @@ mod tags;
 use async_trait::async_trait;
 use mauntic_core::{Inbox, Outbox, StoreError};
 
+use crate::{
+    engagement::EngagementRepository,
+    segment::{SegmentQueries, SegmentRepository},
+};
+
 pub use self::{
     contacts::{
         ContactCursor, ContactFilter, ContactListing, ContactQueries, ContactRepository,
@@ -31,6 +36,9 @@ pub trait CrmStore: Send + Sync {
     /// The committed tags, for reading.
     fn tags(&self) -> &dyn TagQueries;
 
+    /// The committed segments, for reading.
+    fn segments(&self) -> &dyn SegmentQueries;
+
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn CrmUnitOfWork>, StoreError>;
 }
@@ -46,6 +54,12 @@ pub trait CrmUnitOfWork: Send {
 
     /// The tags, within this transaction.
     fn tags(&mut self) -> &mut dyn TagRepository;
+
+    /// The segments, within this transaction.
+    fn segments(&mut self) -> &mut dyn SegmentRepository;
+
+    /// What happened between contacts and emails, within this transaction.
+    fn engagement(&mut self) -> &mut dyn EngagementRepository;
 
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;

@@ -3,4 +3,5 @@ mod read;
 mod row;
 mod write;
 
+pub(super) use read::by_ids;
 pub(super) use row::from_json;

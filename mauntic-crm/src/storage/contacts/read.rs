@@ -78,7 +78,7 @@ impl ContactQueries for SeaOrmCrmStore {
 }
 
 /// The contacts with these ids, by id. `lock` ends the statement.
-pub(super) async fn by_ids<C: ConnectionTrait>(
+pub(in crate::storage) async fn by_ids<C: ConnectionTrait>(
     connection: &C,
     dialect: Dialect,
     organization: OrganizationId,

@@ -220,11 +220,9 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         if ids.is_empty() {
             return Ok(());
         }
-        // Whoever takes a mark away compares `since`, so a later change must show.
         let sql = format!(
             "INSERT INTO segment_dirty (organization_id, contact_id, since)
-             SELECT DISTINCT $1, id, CAST($3 AS BIGINT) FROM {} WHERE TRUE ORDER BY id
-             ON CONFLICT (organization_id, contact_id) DO UPDATE SET since = excluded.since",
+             SELECT DISTINCT $1, id, CAST($3 AS BIGINT) FROM {}",
             self.dialect.ids(2, "changed")
         );
         let parameters = [

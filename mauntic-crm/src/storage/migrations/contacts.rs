@@ -68,12 +68,6 @@ fn contact_tables(dialect: Dialect) -> Vec<String> {
                 changes {json} NOT NULL,
                 PRIMARY KEY (organization_id, contact_id, id))"
         ),
-        format!(
-            "CREATE TABLE segment_dirty (
-                organization_id {uuid} NOT NULL, contact_id {uuid} NOT NULL,
-                since BIGINT NOT NULL,
-                PRIMARY KEY (organization_id, contact_id))"
-        ),
     ]
 }
 

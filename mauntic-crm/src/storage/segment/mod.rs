@@ -1,0 +1,6 @@
+mod facts;
+mod queries;
+mod rebuild;
+mod repository;
+mod row;
+mod sql;

@@ -1,0 +1,190 @@
+use async_trait::async_trait;
+use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError};
+use sea_orm::ConnectionTrait as _;
+
+use super::{
+    facts::facts,
+    row::{COLUMNS, contact_id, member, segment},
+    sql::matching,
+};
+use crate::{
+    Contact, ContactQueries as _,
+    segment::{Condition, ContactFacts, EngagementKind, Member, Segment, SegmentQueries},
+    storage::SeaOrmCrmStore,
+};
+
+const MEMBER: &str = "SELECT contact_id, segment_id, origin, added_at FROM segment_member";
+
+#[async_trait]
+impl SegmentQueries for SeaOrmCrmStore {
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: SegmentId,
+    ) -> Result<Option<Segment>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM segment WHERE organization_id = $1 AND id = $2");
+        let parameters = [organization.as_uuid().into(), id.as_uuid().into()];
+        let row = self
+            .db
+            .reader()
+            .query_one_raw(self.db.dialect().statement(sql, parameters))
+            .await?;
+        row.as_ref().map(segment).transpose()
+    }
+
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<&str>,
+        size: PageSize,
+    ) -> Result<Page<Segment, String>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM segment WHERE organization_id = $1 AND name_key > $2
+             ORDER BY name_key LIMIT {}",
+            size.overfetched()
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            after.unwrap_or_default().into(),
+        ];
+        let rows = self
+            .db
+            .reader()
+            .query_all_raw(self.db.dialect().statement(sql, parameters))
+            .await?;
+        let segments = rows.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(segments, size, |segment| {
+            segment.name.key()
+        }))
+    }
+
+    async fn all(&self, organization: OrganizationId) -> Result<Vec<Segment>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM segment WHERE organization_id = $1 ORDER BY id");
+        let statement = self
+            .db
+            .dialect()
+            .statement(sql, [organization.as_uuid().into()]);
+        self.db
+            .reader()
+            .query_all_raw(statement)
+            .await?
+            .iter()
+            .map(segment)
+            .collect()
+    }
+
+    async fn members(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        after: Option<ContactId>,
+        size: PageSize,
+    ) -> Result<Page<Member, ContactId>, StoreError> {
+        let mut parameters = vec![organization.as_uuid().into(), segment.as_uuid().into()];
+        let behind = if let Some(after) = after {
+            parameters.push(after.as_uuid().into());
+            " AND contact_id > $3"
+        } else {
+            ""
+        };
+        let sql = format!(
+            "{MEMBER} WHERE organization_id = $1 AND segment_id = $2{behind} AND origin <> 2
+             ORDER BY organization_id, segment_id, contact_id LIMIT {}",
+            size.overfetched()
+        );
+        let rows = self
+            .db
+            .reader()
+            .query_all_raw(self.db.dialect().statement(sql, parameters))
+            .await?;
+        let members = rows.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(members, size, |member| {
+            member.contact_id
+        }))
+    }
+
+    async fn of_contact(
+        &self,
+        organization: OrganizationId,
+        contact: ContactId,
+    ) -> Result<Vec<Member>, StoreError> {
+        let sql =
+            format!("{MEMBER} WHERE organization_id = $1 AND contact_id = $2 ORDER BY segment_id");
+        let parameters = [organization.as_uuid().into(), contact.as_uuid().into()];
+        let rows = self
+            .db
+            .reader()
+            .query_all_raw(self.db.dialect().statement(sql, parameters))
+            .await?;
+        rows.iter().map(member).collect()
+    }
+
+    async fn facts(
+        &self,
+        organization: OrganizationId,
+        contacts: &[ContactId],
+    ) -> Result<Vec<ContactFacts>, StoreError> {
+        facts(
+            self.db.reader(),
+            self.db.dialect(),
+            organization,
+            contacts,
+            EngagementKind::ALL,
+        )
+        .await
+    }
+
+    async fn count_matching(
+        &self,
+        organization: OrganizationId,
+        condition: &Condition,
+    ) -> Result<u64, StoreError> {
+        let dialect = self.db.dialect();
+        let found = matching(
+            dialect,
+            "COUNT(*) AS found",
+            organization.as_uuid(),
+            condition,
+            (None, None),
+        );
+        let row = self
+            .db
+            .reader()
+            .query_one_raw(dialect.statement(found.sql, found.parameters))
+            .await?;
+        let count = row.map(|row| row.try_get::<i64>("", "found")).transpose()?;
+        Ok(count
+            .and_then(|count| u64::try_from(count).ok())
+            .unwrap_or_default())
+    }
+
+    async fn sample_matching(
+        &self,
+        organization: OrganizationId,
+        condition: &Condition,
+        limit: u64,
+    ) -> Result<Vec<Contact>, StoreError> {
+        let dialect = self.db.dialect();
+        let found = matching(
+            dialect,
+            "c.id",
+            organization.as_uuid(),
+            condition,
+            (None, None),
+        );
+        let sql = format!(
+            "{} ORDER BY c.organization_id, c.id LIMIT {limit}",
+            found.sql
+        );
+        let rows = self
+            .db
+            .reader()
+            .query_all_raw(dialect.statement(sql, found.parameters))
+            .await?;
+        let ids = rows
+            .iter()
+            .map(|row| contact_id(row, "id"))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.find_many(organization, &ids).await
+    }
+}
