@@ -1,6 +1,6 @@
 //! Time and ids that tests control, and what the conformance suites and access tests of all contexts share.
 
-mod access;
+pub mod access;
 
 use std::sync::{
     Mutex, PoisonError,

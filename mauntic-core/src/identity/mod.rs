@@ -1,4 +1,45 @@
 //! Organisations, their members, API tokens and the audit log.
+//!
+//! An [`Organization`] is a tenant: whatever Mauntic stores belongs to one. A [`User`] is a person with
+//! a login; a [`Membership`] says what that person is in one organisation. An [`ApiToken`] lets a
+//! program act, within a role and scopes, and never beyond the member who made it. Every change leaves
+//! an [`AuditEntry`]. [`IdentityService`] has the use cases, [`IdentityStore`] is the storage they need,
+//! the module `storage` keeps it on SQLite and PostgreSQL.
+//!
+#![cfg_attr(feature = "sqlite", doc = "```")]
+#![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+//! use std::sync::Arc;
+//!
+//! use mauntic_core::{
+//!     Actor, Operator, Permission, Role, SystemClock, UuidV7Source,
+//!     identity::{CreateOrganization, CreateToken, IdentityService, storage::SeaOrmIdentityStore},
+//!     storage::{DbOptions, DbTarget},
+//! };
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let target = DbTarget::Sqlite(folder.path().to_owned());
+//! let store = SeaOrmIdentityStore::open(&target, DbOptions::default()).await?;
+//! let identity =
+//!     IdentityService::new(Arc::new(store), Arc::new(SystemClock), Arc::new(UuidV7Source));
+//!
+//! let acme = CreateOrganization::named("Acme".parse()?);
+//! let acme = identity.create_organization(&Operator::local(), acme).await?;
+//! let token = CreateToken {
+//!     name: "nightly import".parse()?,
+//!     role: Role::Member,
+//!     scopes: Some([Permission::ContactsImport].into()),
+//!     expires_at: None,
+//! };
+//! let token = identity.create_token(&Actor::system(acme.id), token).await?;
+//!
+//! let actor = identity.authenticate(token.secret.reveal()).await?;
+//! assert_eq!(actor.require(Permission::ContactsImport)?, acme.id);
+//! assert!(!actor.may(Permission::ContactsExport));
+//! # Ok(())
+//! # }
+//! ```
 
 mod audit;
 #[cfg(feature = "testing")]

@@ -1,3 +1,10 @@
+//! The test that every use case asks for its permission and stays in the actor's organisation.
+//!
+//! A context copies three things: the constant `USE_CASES` on its service, a test that calls
+//! [`assert_complete`] with it, and a test that calls [`assert_access`] with [`access_cases`] and a
+//! function that makes the call of each use case by name. A use case that is missing from the list
+//! fails the first test; one that is missing from the function fails the second.
+
 use std::{collections::BTreeSet, path::Path};
 
 use crate::{
