@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use mauntic_core::{ContactId, EmailAddress, OrganizationId, SegmentId, StoreError, TimeZoneName};
 use serde_json::{Map, Value};
 
+use crate::content::OrganizationDetails;
+
 /// A member of an audience: what the plan of a send must know of a contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudienceMember {
@@ -71,4 +73,18 @@ pub trait ContactDirectory: Send + Sync {
         organization: OrganizationId,
         ids: &[ContactId],
     ) -> Result<Vec<Recipient>, StoreError>;
+}
+
+/// Knows the organisations, as their mails name them.
+#[async_trait]
+pub trait OrganizationDirectory: Send + Sync {
+    /// How the organisation's mails name it.
+    async fn details(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<OrganizationDetails, StoreError>;
+
+    /// The aliases of its contacts' fields, core and custom, which templates may use.
+    async fn contact_fields(&self, organization: OrganizationId)
+    -> Result<Vec<String>, StoreError>;
 }

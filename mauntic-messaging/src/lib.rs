@@ -23,6 +23,7 @@ pub mod content;
 pub mod dkim;
 pub mod dns;
 pub mod domain;
+pub mod email;
 mod error;
 pub mod event;
 pub mod mime;
@@ -35,6 +36,6 @@ pub mod token;
 pub mod tracking;
 pub mod transport;
 
-pub use audience::{Audience, AudienceMember, ContactDirectory, Recipient};
+pub use audience::{Audience, AudienceMember, ContactDirectory, OrganizationDirectory, Recipient};
 pub use error::{FieldProblem, MessagingError};
 pub use store::{MessagingStore, MessagingUnitOfWork};

@@ -3,6 +3,7 @@ use mauntic_core::{Inbox, Outbox, StoreError};
 
 use crate::{
     domain::{SendingDomainQueries, SendingDomainRepository},
+    email::{EmailQueries, EmailRepository},
     sending::{Ledger, RateRepository, SendQueries, SendRepository, WorkerRegistry},
     suppression::{SuppressionQueries, SuppressionRepository},
     tracking::{TrackingQueries, TrackingRepository},
@@ -15,6 +16,9 @@ use crate::{
 /// Keeps everything messaging knows.
 #[async_trait]
 pub trait MessagingStore: Send + Sync {
+    /// The emails, for reading.
+    fn emails(&self) -> &dyn EmailQueries;
+
     /// The suppression list, for reading.
     fn suppressions(&self) -> &dyn SuppressionQueries;
 
@@ -40,6 +44,9 @@ pub trait MessagingStore: Send + Sync {
 /// One transaction over everything messaging stores. Dropping it rolls back.
 #[async_trait]
 pub trait MessagingUnitOfWork: Send {
+    /// The emails, within this transaction.
+    fn emails(&mut self) -> &mut dyn EmailRepository;
+
     /// The suppression list, within this transaction.
     fn suppressions(&mut self) -> &mut dyn SuppressionRepository;
 

@@ -6,8 +6,11 @@
 //! ```
 
 pub mod domain;
+pub mod email;
+mod fixture;
 pub mod ledger;
 pub mod suppression;
+pub mod tracking;
 pub mod transaction;
 
 /// Makes a test of each case. `$new_store` is an async function that returns whatever must outlive
@@ -47,6 +50,26 @@ macro_rules! messaging_store_conformance {
             a_domain_is_in_an_organisation_once,
             the_nearest_domain_signs,
             another_organisations_domain_is_not_found,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, email: [
+            a_version_never_changes,
+            a_name_is_one_emails,
+            what_is_being_sent_stays,
+            lists_page_in_every_order,
+            bad_content_is_refused,
+            an_email_is_its_organisations_alone,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, tracking: [
+            hits_are_counted,
+            machines_are_kept_apart,
+            projectors_that_race_count_once,
+            hits_of_a_lost_projector_are_counted_by_the_next,
+            one_click_unsubscribes,
+            a_bounce_is_not_taken_back,
+            forged_and_misused_tokens_are_refused,
+            the_web_view_shows_the_message,
+            a_timeline_pages_newest_first,
+            old_hits_are_forgotten,
         ]);
     };
     (@cases $new_store:ident, $module:ident: [$($case:ident),* $(,)?]) => {

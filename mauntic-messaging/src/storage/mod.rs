@@ -2,6 +2,7 @@
 
 mod capture;
 mod domain;
+mod email;
 mod migrations;
 mod sending;
 pub(crate) mod sql;
@@ -24,6 +25,7 @@ pub(crate) use unit_of_work::SeaOrmUnitOfWork;
 use crate::{
     MessagingStore, MessagingUnitOfWork,
     domain::SendingDomainQueries,
+    email::EmailQueries,
     sending::SendQueries,
     suppression::SuppressionQueries,
     tracking::TrackingQueries,
@@ -71,6 +73,10 @@ impl SeaOrmMessagingStore {
 
 #[async_trait]
 impl MessagingStore for SeaOrmMessagingStore {
+    fn emails(&self) -> &dyn EmailQueries {
+        self
+    }
+
     fn suppressions(&self) -> &dyn SuppressionQueries {
         self
     }

@@ -8,6 +8,7 @@ use mauntic_core::{
 use crate::{
     MessagingUnitOfWork,
     domain::SendingDomainRepository,
+    email::EmailRepository,
     sending::{Ledger, RateRepository, SendRepository, WorkerRegistry},
     suppression::SuppressionRepository,
     tracking::TrackingRepository,
@@ -22,6 +23,10 @@ pub(crate) struct SeaOrmUnitOfWork {
 
 #[async_trait]
 impl MessagingUnitOfWork for SeaOrmUnitOfWork {
+    fn emails(&mut self) -> &mut dyn EmailRepository {
+        self
+    }
+
     fn suppressions(&mut self) -> &mut dyn SuppressionRepository {
         self
     }

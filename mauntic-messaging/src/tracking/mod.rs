@@ -11,6 +11,7 @@ mod ports;
 mod projection;
 mod projector;
 mod report;
+mod service;
 mod verdict;
 
 pub use committer::HitCommitter;
@@ -22,4 +23,5 @@ pub use ports::{
 pub use projection::{Projection, project};
 pub use projector::Projector;
 pub use report::{EmailReport, LinkReport, Split, TimelineCursor, TimelineEntry, TimelineEvent};
+pub use service::{ClickTarget, TrackingParts, TrackingService, UnsubscribePage, WebView};
 pub use verdict::{Reason, VerdictRules, bursts, is_early, judge};

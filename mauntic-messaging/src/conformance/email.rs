@@ -1,0 +1,333 @@
+//! Emails and their versions, through the store and the service over it.
+
+use std::sync::Arc;
+
+use mauntic_core::{Actor, OrganizationId, PageSize, Role, UserId, UuidV7Source};
+
+use super::fixture::{World, source};
+use crate::{
+    MessagingError, MessagingStore,
+    email::{CreateEmail, EmailFilter, EmailSort, PreviewRecipient, UpdateEmail},
+};
+
+fn named(name: &str) -> CreateEmail {
+    CreateEmail {
+        name: name.parse().expect("a name"),
+        source: source("Hello"),
+    }
+}
+
+/// New content is a new version; the old one stays as it was; a stale edit is refused.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_version_never_changes(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let first = world.email("Welcome").await;
+    let change = UpdateEmail {
+        source: Some(source("Good day")),
+        expected_version: Some(1),
+        ..UpdateEmail::default()
+    };
+    let second = world
+        .emails
+        .update(&world.owner, first.email.id, change.clone())
+        .await
+        .unwrap();
+    assert_eq!((second.email.version, second.current.number), (2, 2));
+    assert_eq!(second.current.source.subject, "Good day");
+    let emails = world.store.emails();
+    let stored = emails
+        .find_version(world.organization(), first.current.id)
+        .await
+        .unwrap();
+    assert_eq!(stored.as_ref(), Some(&*first.current));
+    let stored = emails
+        .find_version(world.organization(), second.current.id)
+        .await
+        .unwrap();
+    assert_eq!(stored.as_ref(), Some(&*second.current));
+    let stale = world
+        .emails
+        .update(&world.owner, first.email.id, change)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(stale, MessagingError::Outdated { current: 2, .. }),
+        "{stale:?}"
+    );
+    let renamed = UpdateEmail {
+        name: "Hello again".parse().ok(),
+        ..UpdateEmail::default()
+    };
+    let renamed = world
+        .emails
+        .update(&world.owner, first.email.id, renamed)
+        .await
+        .unwrap();
+    assert_eq!((renamed.email.version, renamed.current.number), (3, 2));
+    let found = world
+        .emails
+        .get_named(&world.owner, "hello AGAIN")
+        .await
+        .unwrap();
+    assert_eq!(found.email, renamed.email);
+    let id = first.email.id.to_string();
+    assert_eq!(
+        world
+            .emails
+            .get_named(&world.owner, &id)
+            .await
+            .unwrap()
+            .email,
+        renamed.email
+    );
+}
+
+/// Names are unique in an organisation, and free again once the email is deleted.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_name_is_one_emails(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let one = world.email("One").await;
+    let two = world.email("Two").await;
+    let taken = world
+        .emails
+        .create(&world.owner, named("ONE"))
+        .await
+        .unwrap_err();
+    assert!(matches!(taken, MessagingError::Taken { .. }), "{taken:?}");
+    let rename = UpdateEmail {
+        name: "one".parse().ok(),
+        ..UpdateEmail::default()
+    };
+    let taken = world
+        .emails
+        .update(&world.owner, two.email.id, rename.clone())
+        .await
+        .unwrap_err();
+    assert!(matches!(taken, MessagingError::Taken { .. }), "{taken:?}");
+    let mut uow = world.store.begin().await.unwrap();
+    let again = crate::email::Email {
+        id: mauntic_core::Id::generate(&UuidV7Source),
+        ..one.email.clone()
+    };
+    uow.emails()
+        .insert(world.organization(), &again)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        uow.emails()
+            .last_number(world.organization(), one.email.id)
+            .await
+            .unwrap(),
+        1,
+        "it is usable"
+    );
+    drop(uow);
+    world
+        .emails
+        .delete(&world.owner, one.email.id)
+        .await
+        .unwrap();
+    world
+        .emails
+        .update(&world.owner, two.email.id, rename)
+        .await
+        .unwrap();
+    let gone = world
+        .emails
+        .get(&world.owner, one.email.id)
+        .await
+        .unwrap_err();
+    assert!(matches!(gone, MessagingError::NotFound { .. }), "{gone:?}");
+    let kept = world
+        .store
+        .emails()
+        .find_version(world.organization(), one.current.id)
+        .await
+        .unwrap();
+    assert!(kept.is_some(), "what was sent can still be shown");
+}
+
+/// An email cannot be deleted while it is being sent.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn what_is_being_sent_stays(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    world.deliver(&email, 1).await;
+    let refused = world
+        .emails
+        .delete(&world.owner, email.email.id)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, MessagingError::WrongState { .. }),
+        "{refused:?}"
+    );
+}
+
+/// Every order pages through all emails once; search finds part of the name.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn lists_page_in_every_order(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let mut made = Vec::new();
+    for name in ["b", "C_c", "a", "D"] {
+        made.push(world.email(name).await.email);
+        world.advance(1);
+    }
+    let rename = UpdateEmail {
+        name: "b2".parse().ok(),
+        ..UpdateEmail::default()
+    };
+    world
+        .emails
+        .update(&world.owner, made[0].id, rename)
+        .await
+        .unwrap();
+    for (sort, expected) in [
+        (EmailSort::Created, ["D", "a", "C_c", "b2"]),
+        (EmailSort::Updated, ["b2", "D", "a", "C_c"]),
+        (EmailSort::Name, ["a", "b2", "C_c", "D"]),
+    ] {
+        let filter = EmailFilter { search: None, sort };
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let size = PageSize::clamped(3);
+            let page = world
+                .emails
+                .list(&world.owner, &filter, after.as_ref(), size)
+                .await
+                .unwrap();
+            names.extend(page.items.into_iter().map(|email| String::from(email.name)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(names, expected, "{sort:?}");
+    }
+    for (search, expected) in [("c_", 1), ("_", 1), ("%", 0), ("B", 1)] {
+        let filter = EmailFilter {
+            search: Some(search.to_owned()),
+            sort: EmailSort::Name,
+        };
+        let page = world
+            .emails
+            .list(&world.owner, &filter, None, PageSize::default())
+            .await
+            .unwrap();
+        assert_eq!(page.items.len(), expected, "{search}");
+    }
+}
+
+/// Bad content is refused field by field, before anything is stored; good content can be previewed.
+///
+/// # Panics
+/// If the service does not do so.
+pub async fn bad_content_is_refused(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let command = CreateEmail {
+        source: source("Hello {{ contact.frstname }}"),
+        ..named("Welcome")
+    };
+    let error = world
+        .emails
+        .create(&world.owner, command)
+        .await
+        .unwrap_err();
+    let MessagingError::Invalid { problems } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (problems[0].field.as_str(), problems[0].code.as_str()),
+        ("subject", "unknown_variable")
+    );
+    let filter = EmailFilter::default();
+    let emails = world
+        .emails
+        .list(&world.owner, &filter, None, PageSize::default());
+    assert_eq!(emails.await.unwrap().items, []);
+    let email = world.email("Welcome").await;
+    let contact = mauntic_core::ContactId::generate(&UuidV7Source);
+    for recipient in [PreviewRecipient::Sample, PreviewRecipient::Contact(contact)] {
+        let preview = world
+            .emails
+            .preview(&world.owner, email.email.id, recipient)
+            .await
+            .unwrap();
+        assert!(preview.html.contains("Hi Ann"), "{}", preview.html);
+        assert!(
+            preview.html.contains("https://example.com/1"),
+            "links lead to their targets"
+        );
+    }
+}
+
+/// Another organisation finds nothing, and who may only look changes nothing.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn an_email_is_its_organisations_alone(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let id = email.email.id;
+    let theirs = Actor::system(OrganizationId::generate(&UuidV7Source));
+    let refused = [
+        world.emails.get(&theirs, id).await.err(),
+        world.emails.get_named(&theirs, "Welcome").await.err(),
+        world
+            .emails
+            .update(&theirs, id, UpdateEmail::default())
+            .await
+            .err(),
+        world.emails.delete(&theirs, id).await.err(),
+        world
+            .emails
+            .preview(&theirs, id, PreviewRecipient::Sample)
+            .await
+            .err(),
+        world.tracking.report(&theirs, id).await.err(),
+    ];
+    for error in refused {
+        assert!(
+            matches!(error, Some(MessagingError::NotFound { .. })),
+            "{error:?}"
+        );
+    }
+    let foreign = theirs.organization_id();
+    assert_eq!(
+        world
+            .store
+            .emails()
+            .find_version(foreign, email.current.id)
+            .await
+            .unwrap(),
+        None
+    );
+    let viewer = Actor::user(
+        world.organization(),
+        UserId::generate(&UuidV7Source),
+        Role::Viewer,
+    );
+    let forbidden = [
+        world.emails.create(&viewer, named("Other")).await.err(),
+        world
+            .emails
+            .update(&viewer, id, UpdateEmail::default())
+            .await
+            .err(),
+        world.emails.delete(&viewer, id).await.err(),
+    ];
+    for error in forbidden {
+        assert!(
+            matches!(error, Some(MessagingError::Forbidden(_))),
+            "{error:?}"
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! An organisation with contacts, an email and a send, as the cases need them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use mauntic_core::{
+    Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, SecretKey, SegmentId,
+    SendJobId, StoreError, TimeZoneName, UuidV7Source, WorkerId, testing::ManualClock,
+};
+use serde_json::json;
+
+use crate::{
+    ContactDirectory, MessagingStore, OrganizationDirectory, Recipient,
+    content::{Body, EmailSource, OrganizationDetails},
+    email::{CreateEmail, EmailParts, EmailService, EmailVersions, SavedEmail},
+    sending::{
+        DeliveryRef, DeliveryState, Lane, NewSendJob, Outcome, PlannedDelivery, Report, SendJob,
+        SendJobRef,
+    },
+    token::{Purpose, TokenSigner, TrackingToken},
+    tracking::{HitCommitter, HitContext, Projector, TrackingParts, TrackingService, VerdictRules},
+};
+
+/// A browser that is nobody's scanner.
+pub(super) const BROWSER: &str =
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+/// Every contact is called Ann, whatever the id.
+struct Everybody;
+
+#[async_trait]
+impl ContactDirectory for Everybody {
+    async fn recipients(
+        &self,
+        _: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<Recipient>, StoreError> {
+        let recipient = |id: &ContactId| Recipient {
+            contact_id: *id,
+            address: Some(address_of(*id).parse().expect("an address")),
+            fields: json!({"firstname": "Ann"})
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
+            do_not_contact: false,
+            locale: None,
+            timezone: None,
+        };
+        Ok(ids.iter().map(recipient).collect())
+    }
+}
+
+#[async_trait]
+impl OrganizationDirectory for Everybody {
+    async fn details(&self, _: OrganizationId) -> Result<OrganizationDetails, StoreError> {
+        Ok(OrganizationDetails {
+            name: "Acme".to_owned(),
+            address: "1 Example Street".to_owned(),
+            timezone: TimeZoneName::utc(),
+        })
+    }
+
+    async fn contact_fields(&self, _: OrganizationId) -> Result<Vec<String>, StoreError> {
+        Ok(vec!["firstname".to_owned(), "lastname".to_owned()])
+    }
+}
+
+/// Where a contact of these tests is mailed.
+pub(super) fn address_of(contact: ContactId) -> String {
+    format!("c{}@example.com", contact.as_uuid().simple())
+}
+
+/// Everything around one store.
+pub(super) struct World {
+    pub(super) store: Arc<dyn MessagingStore>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) owner: Actor,
+    pub(super) emails: EmailService,
+    pub(super) tracking: TrackingService,
+    pub(super) projector: Projector,
+    pub(super) tokens: Arc<TokenSigner>,
+}
+
+impl World {
+    pub(super) fn new(store: Arc<dyn MessagingStore>) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let versions = EmailVersions::new(Arc::clone(&store));
+        let secret = SecretKey::random().expect("the system has random bytes");
+        let tokens = Arc::new(TokenSigner::new(&secret));
+        let base_url = "https://mail.example.com".to_owned();
+        let emails = EmailService::new(EmailParts {
+            store: Arc::clone(&store),
+            versions: versions.clone(),
+            contacts: Arc::new(Everybody),
+            organizations: Arc::new(Everybody),
+            base_url: base_url.clone(),
+            clock: clock.clone(),
+            ids: Arc::new(UuidV7Source),
+        });
+        let tracking = TrackingService::new(TrackingParts {
+            store: Arc::clone(&store),
+            tokens: Arc::clone(&tokens),
+            committer: HitCommitter::start(Arc::clone(&store)),
+            versions,
+            contacts: Arc::new(Everybody),
+            organizations: Arc::new(Everybody),
+            base_url,
+            rules: VerdictRules::default(),
+            clock: clock.clone(),
+            ids: Arc::new(UuidV7Source),
+        });
+        let projector = Projector::new(
+            Arc::clone(&store),
+            VerdictRules::default(),
+            clock.clone(),
+            Arc::new(UuidV7Source),
+        );
+        Self {
+            owner: Actor::system(OrganizationId::generate(&UuidV7Source)),
+            store,
+            clock,
+            emails,
+            tracking,
+            projector,
+            tokens,
+        }
+    }
+
+    pub(super) fn organization(&self) -> OrganizationId {
+        self.owner.organization_id()
+    }
+
+    /// An email with links 0 and 1 and 2, all fixed.
+    pub(super) async fn email(&self, name: &str) -> SavedEmail {
+        let command = CreateEmail {
+            name: name.parse().expect("a name"),
+            source: source("Hello"),
+        };
+        self.emails
+            .create(&self.owner, command)
+            .await
+            .expect("the email can be saved")
+    }
+
+    /// Deliveries of an email that were accepted now, to contacts that nobody has seen before.
+    pub(super) async fn deliver(&self, email: &SavedEmail, contacts: usize) -> Vec<DeliveryId> {
+        let now = self.clock.now();
+        let ids = UuidV7Source;
+        let mut job = SendJob::new(
+            NewSendJob {
+                id: SendJobId::generate(&ids),
+                organization_id: self.organization(),
+                email_id: email.email.id,
+                email_version_id: email.current.id,
+                segment_id: SegmentId::generate(&ids),
+                lane: Lane::Bulk,
+                scheduled_at: now,
+            },
+            now,
+        );
+        job.planned_up_to(None, now);
+        let page: Vec<_> = (0..contacts)
+            .map(|_| {
+                let contact_id = ContactId::generate(&ids);
+                PlannedDelivery {
+                    id: DeliveryId::generate(&ids),
+                    contact_id,
+                    address: address_of(contact_id).parse().ok(),
+                    skip: None,
+                }
+            })
+            .collect();
+        let worker = WorkerId::generate(&ids);
+        let name = SendJobRef::from(&job);
+        let mut uow = self.store.begin().await.unwrap();
+        uow.workers()
+            .enlist(worker, now, now + TimeDelta::hours(1))
+            .await
+            .unwrap();
+        uow.sends().insert_job(&job).await.unwrap();
+        let tally = uow.ledger().plan(&job, &page, now).await.unwrap();
+        uow.sends().count(&name, 0, &tally).await.unwrap();
+        let leased = uow
+            .ledger()
+            .lease(&name, worker, contacts as u64, now)
+            .await
+            .unwrap();
+        let leased: Vec<_> = leased.iter().map(DeliveryRef::from).collect();
+        let granted = uow.ledger().grant(worker, &leased, now).await.unwrap();
+        let reports: Vec<_> = granted.iter().map(|delivery| accepted(*delivery)).collect();
+        uow.ledger().settle(worker, &reports, now).await.unwrap();
+        uow.workers().dismiss(worker).await.unwrap();
+        uow.commit().await.unwrap();
+        page.into_iter().map(|planned| planned.id).collect()
+    }
+
+    pub(super) fn token(
+        &self,
+        delivery: DeliveryId,
+        version: EmailVersionId,
+        purpose: Purpose,
+    ) -> String {
+        self.tokens.sign(&TrackingToken {
+            organization_id: self.organization(),
+            delivery_id: delivery,
+            version_id: version,
+            purpose,
+        })
+    }
+
+    /// A person's request now.
+    pub(super) fn person(&self) -> HitContext {
+        HitContext {
+            ip: "198.51.100.7".parse().ok(),
+            user_agent: Some(BROWSER.to_owned()),
+            head: false,
+            prefetch: false,
+            at: self.clock.now(),
+        }
+    }
+
+    pub(super) fn advance(&self, seconds: i64) {
+        self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    /// Counts all hits that are old enough.
+    pub(super) async fn project(&self) -> usize {
+        let mut rounds = 0;
+        while self.projector.project_once().await.unwrap() {
+            rounds += 1;
+        }
+        rounds
+    }
+}
+
+/// Content that can be sent.
+pub(super) fn source(subject: &str) -> EmailSource {
+    EmailSource {
+        subject: subject.to_owned(),
+        preheader: None,
+        body: Body::Html(
+            "<p>Hi {{ contact.firstname }}</p>
+             <p><a href=\"https://example.com/0\">none</a> <a href=\"https://example.com/1\">one</a>
+             <a href=\"https://example.com/2\">two</a></p>
+             <p>{{ organization.address }} <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></p>"
+                .to_owned(),
+        ),
+        text: None,
+        from_name: None,
+        from_address: None,
+        reply_to: None,
+    }
+}
+
+fn accepted(delivery: DeliveryRef) -> Report {
+    Report {
+        delivery,
+        outcome: Outcome {
+            state: DeliveryState::Accepted,
+            class: None,
+            reply: "250 2.0.0 ok".to_owned(),
+            retry_at: None,
+            slow_down: false,
+        },
+    }
+}

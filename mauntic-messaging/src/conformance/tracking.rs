@@ -1,0 +1,481 @@
+//! Hits, verdicts, counters, unsubscribing and timelines.
+
+use std::{collections::HashSet, sync::Arc};
+
+use mauntic_core::{ContactId, DeliveryId, EmailVersionId, PageSize, UuidV7Source};
+
+use super::fixture::{World, address_of};
+use crate::{
+    MessagingError, MessagingStore,
+    email::SavedEmail,
+    suppression::{Suppression, SuppressionReason},
+    token::Purpose,
+    tracking::{HitContext, Reason, Split, TimelineEvent},
+};
+
+const ONE: Split = Split {
+    human: 1,
+    machine: 0,
+};
+
+fn click(link: u16) -> Purpose {
+    Purpose::Click { link, target: None }
+}
+
+async fn report(world: &World, email: &SavedEmail) -> crate::tracking::EmailReport {
+    world
+        .tracking
+        .report(&world.owner, email.email.id)
+        .await
+        .unwrap()
+}
+
+async fn contact_of(world: &World, delivery: DeliveryId) -> ContactId {
+    let found = world
+        .store
+        .sends()
+        .find_delivery(world.organization(), delivery)
+        .await
+        .unwrap();
+    found.unwrap().contact_id
+}
+
+/// A person's open and clicks are counted once per delivery, and each hit in the totals.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn hits_are_counted(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let version = email.current.id;
+    let deliveries = world.deliver(&email, 2).await;
+    world.advance(60);
+    let open = world.token(deliveries[0], version, Purpose::Open);
+    world.tracking.open(&open, &world.person()).await.unwrap();
+    world.tracking.open(&open, &world.person()).await.unwrap();
+    let token = world.token(deliveries[1], version, click(1));
+    for _ in 0..2 {
+        let target = world.tracking.click(&token, &world.person()).await.unwrap();
+        assert_eq!(
+            (target.url.as_str(), target.recorded),
+            ("https://example.com/1", true)
+        );
+        world.advance(10);
+    }
+    assert_eq!(
+        report(&world, &email).await.opens,
+        Split::default(),
+        "nothing is counted yet"
+    );
+    world.project().await;
+    let report = report(&world, &email).await;
+    assert_eq!(
+        (report.planned, report.opened.human, report.opens.human),
+        (2, 2, 2)
+    );
+    assert_eq!((report.clicked, report.clicks.human), (ONE, 2));
+    assert_eq!((report.opened.machine, report.clicks.machine), (0, 0));
+    assert_eq!(report.links.len(), 1);
+    assert_eq!(
+        (
+            report.links[0].link,
+            report.links[0].clicked,
+            report.links[0].clicks.human
+        ),
+        (1, ONE, 2)
+    );
+    assert_eq!(
+        report.links[0].url.as_deref(),
+        Some("https://example.com/1")
+    );
+    assert_eq!(world.project().await, 0, "nothing is left");
+}
+
+/// Scanners, bursts, and what comes too early count as machines, with their reasons.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn machines_are_kept_apart(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let version = email.current.id;
+    let deliveries = world.deliver(&email, 3).await;
+    let early = world.token(deliveries[0], version, click(0));
+    world.tracking.click(&early, &world.person()).await.unwrap();
+    world.advance(60);
+    for link in 0..3 {
+        let token = world.token(deliveries[1], version, click(link));
+        world.tracking.click(&token, &world.person()).await.unwrap();
+    }
+    let scanner = HitContext {
+        ip: "67.231.150.1".parse().ok(),
+        ..world.person()
+    };
+    let open = world.token(deliveries[2], version, Purpose::Open);
+    world.tracking.open(&open, &scanner).await.unwrap();
+    world.advance(10);
+    world.project().await;
+    let report = report(&world, &email).await;
+    assert_eq!(
+        report.clicked,
+        Split {
+            human: 0,
+            machine: 2
+        }
+    );
+    assert_eq!(
+        report.clicks,
+        Split {
+            human: 0,
+            machine: 4
+        }
+    );
+    assert_eq!(
+        report.opened,
+        Split {
+            human: 0,
+            machine: 1
+        }
+    );
+    let mut reasons = HashSet::new();
+    for delivery in deliveries {
+        let contact = contact_of(&world, delivery).await;
+        let page = world
+            .tracking
+            .timeline(&world.owner, contact, None, PageSize::default())
+            .await
+            .unwrap();
+        for entry in page.items {
+            if let TimelineEvent::Hit {
+                machine,
+                reasons: found,
+                ..
+            } = entry.event
+            {
+                assert!(machine);
+                reasons.extend(found);
+            }
+        }
+    }
+    assert_eq!(
+        reasons,
+        HashSet::from([Reason::TooEarly, Reason::Burst, Reason::Proofpoint])
+    );
+}
+
+/// Projectors that race count every hit once.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn projectors_that_race_count_once(store: Arc<dyn MessagingStore>) {
+    let world = Arc::new(World::new(store));
+    let email = world.email("Welcome").await;
+    let deliveries = world.deliver(&email, 40).await;
+    world.advance(60);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..400_usize {
+        let token = world.token(deliveries[number % 40], email.current.id, Purpose::Open);
+        let world = Arc::clone(&world);
+        tasks.spawn(async move { world.tracking.open(&token, &world.person()).await.unwrap() });
+    }
+    tasks.join_all().await;
+    world.advance(10);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let world = Arc::clone(&world);
+        tasks.spawn(async move { world.project().await });
+    }
+    tasks.join_all().await;
+    world.project().await;
+    let report = report(&world, &email).await;
+    assert_eq!((report.opened.human, report.opens.human), (40, 400));
+}
+
+/// A dropped transaction leaves the hits to be counted.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn hits_of_a_lost_projector_are_counted_by_the_next(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let delivery = world.deliver(&email, 1).await[0];
+    world.advance(60);
+    let token = world.token(delivery, email.current.id, Purpose::Open);
+    world.tracking.open(&token, &world.person()).await.unwrap();
+    world.advance(60);
+    let before = world.person().at;
+    let mut lost = world.store.begin().await.unwrap();
+    let taken = lost.tracking().take_uncounted(before, 10).await.unwrap();
+    assert_eq!(taken.len(), 1);
+    let settled: Vec<_> = taken
+        .into_iter()
+        .map(|hit| crate::tracking::Settled {
+            hit,
+            reasons: Vec::new(),
+        })
+        .collect();
+    lost.tracking().settle(&settled).await.unwrap();
+    drop(lost);
+    world.project().await;
+    assert_eq!(report(&world, &email).await.opened, ONE);
+}
+
+/// One click suppresses the address at once, counts once, and can be taken back.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn one_click_unsubscribes(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let delivery = world.deliver(&email, 1).await[0];
+    world.advance(60);
+    let token = world.token(delivery, email.current.id, Purpose::Unsubscribe);
+    let address = address_of(contact_of(&world, delivery).await)
+        .parse()
+        .unwrap();
+    let suppressions = world.store.suppressions();
+    let page = world.tracking.unsubscribe_page(&token).await.unwrap();
+    assert_eq!(
+        (
+            page.organization.as_str(),
+            page.address.as_str(),
+            page.unsubscribed
+        ),
+        ("Acme", "c…@example.com", false)
+    );
+    assert_eq!(
+        suppressions
+            .find(world.organization(), &address)
+            .await
+            .unwrap(),
+        None,
+        "looking changes nothing"
+    );
+    for _ in 0..2 {
+        world
+            .tracking
+            .unsubscribe(&token, &world.person())
+            .await
+            .unwrap();
+        let entry = suppressions
+            .find(world.organization(), &address)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(entry.reason, SuppressionReason::Unsubscribed);
+        assert_eq!(report(&world, &email).await.unsubscribed, ONE);
+    }
+    assert!(
+        world
+            .tracking
+            .unsubscribe_page(&token)
+            .await
+            .unwrap()
+            .unsubscribed
+    );
+    world.tracking.resubscribe(&token).await.unwrap();
+    assert_eq!(
+        suppressions
+            .find(world.organization(), &address)
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        world.project().await,
+        0,
+        "what acts at once is counted at once"
+    );
+}
+
+/// Only an unsubscription is taken back by its own page.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_bounce_is_not_taken_back(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let delivery = world.deliver(&email, 1).await[0];
+    let address: mauntic_core::EmailAddress = address_of(contact_of(&world, delivery).await)
+        .parse()
+        .unwrap();
+    let bounce = Suppression::new(
+        address.key(),
+        SuppressionReason::HardBounce,
+        "test",
+        world.person().at,
+    );
+    let mut uow = world.store.begin().await.unwrap();
+    uow.suppressions()
+        .add(world.organization(), &[bounce])
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    let token = world.token(delivery, email.current.id, Purpose::Unsubscribe);
+    world
+        .tracking
+        .unsubscribe(&token, &world.person())
+        .await
+        .unwrap();
+    world.tracking.resubscribe(&token).await.unwrap();
+    let entry = world
+        .store
+        .suppressions()
+        .find(world.organization(), &address)
+        .await
+        .unwrap();
+    assert_eq!(
+        entry.map(|entry| entry.reason),
+        Some(SuppressionReason::HardBounce)
+    );
+}
+
+/// A token does what it was made for, and nothing that was not made here does anything.
+///
+/// # Panics
+/// If the service does not do so.
+pub async fn forged_and_misused_tokens_are_refused(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let version = email.current.id;
+    let delivery = world.deliver(&email, 1).await[0];
+    let person = world.person();
+    let open = world.token(delivery, version, Purpose::Open);
+    let mut forged = open.clone().into_bytes();
+    forged[10] ^= 1;
+    let forged = String::from_utf8_lossy(&forged).into_owned();
+    let unknown = world.token(delivery, EmailVersionId::generate(&UuidV7Source), click(0));
+    let beyond = world.token(delivery, version, click(99));
+    let refused = [
+        world.tracking.open(&forged, &person).await.err(),
+        world.tracking.click(&open, &person).await.err(),
+        world.tracking.click(&unknown, &person).await.err(),
+        world.tracking.click(&beyond, &person).await.err(),
+        world.tracking.unsubscribe(&open, &person).await.err(),
+        world.tracking.resubscribe(&open).await.err(),
+        world.tracking.unsubscribe_page(&open).await.err(),
+        world.tracking.web_view(&open, &person).await.err(),
+    ];
+    for error in refused {
+        assert!(
+            matches!(error, Some(MessagingError::InvalidToken)),
+            "{error:?}"
+        );
+    }
+    let gone = DeliveryId::generate(&UuidV7Source);
+    let token = world.token(gone, version, Purpose::Unsubscribe);
+    let error = world
+        .tracking
+        .unsubscribe(&token, &person)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, MessagingError::NotFound { .. }),
+        "{error:?}"
+    );
+    let own = Purpose::Click {
+        link: 0,
+        target: Some("https://example.com/ann".to_owned()),
+    };
+    let target = world
+        .tracking
+        .click(&world.token(delivery, version, own), &person)
+        .await
+        .unwrap();
+    assert_eq!(target.url, "https://example.com/ann");
+}
+
+/// The web view is the message again, without the pixel, and counts as an open.
+///
+/// # Panics
+/// If the service does not do so.
+pub async fn the_web_view_shows_the_message(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let delivery = world.deliver(&email, 1).await[0];
+    world.advance(60);
+    let token = world.token(delivery, email.current.id, Purpose::WebView);
+    let view = world
+        .tracking
+        .web_view(&token, &world.person())
+        .await
+        .unwrap();
+    assert_eq!(view.subject, "Hello");
+    assert!(
+        view.html.contains("Hi Ann") && view.html.contains("/t/c/"),
+        "{}",
+        view.html
+    );
+    assert!(!view.html.contains("/t/o/"), "{}", view.html);
+    world.advance(10);
+    world.project().await;
+    assert_eq!(report(&world, &email).await.opened, ONE);
+}
+
+/// A timeline holds deliveries and hits of one contact, newest first, page after page.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_timeline_pages_newest_first(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let deliveries = world.deliver(&email, 2).await;
+    for _ in 0..5 {
+        world.advance(60);
+        for delivery in &deliveries {
+            let token = world.token(*delivery, email.current.id, Purpose::Open);
+            world.tracking.open(&token, &world.person()).await.unwrap();
+        }
+    }
+    let contact = contact_of(&world, deliveries[0]).await;
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let size = PageSize::clamped(4);
+        let page = world
+            .tracking
+            .timeline(&world.owner, contact, after, size)
+            .await
+            .unwrap();
+        seen.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 6);
+    assert!(seen.is_sorted_by(|a, b| a.at >= b.at));
+    assert!(seen.iter().all(|entry| entry.delivery_id == deliveries[0]));
+    assert_eq!(
+        seen[5].event,
+        TimelineEvent::Delivery {
+            state: "accepted".to_owned()
+        }
+    );
+    let theirs = mauntic_core::Actor::system(mauntic_core::OrganizationId::generate(&UuidV7Source));
+    let page = world
+        .tracking
+        .timeline(&theirs, contact, None, PageSize::default())
+        .await
+        .unwrap();
+    assert_eq!(page.items, []);
+}
+
+/// Old hits go, counters stay, and what is not counted yet is kept.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn old_hits_are_forgotten(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let delivery = world.deliver(&email, 1).await[0];
+    world.advance(60);
+    let token = world.token(delivery, email.current.id, Purpose::Open);
+    world.tracking.open(&token, &world.person()).await.unwrap();
+    world.advance(60);
+    let later = world.person().at;
+    assert!(!world.projector.forget_before(later).await.unwrap());
+    world.project().await;
+    assert!(world.projector.forget_before(later).await.unwrap());
+    assert!(!world.projector.forget_before(later).await.unwrap());
+    assert_eq!(report(&world, &email).await.opened, ONE);
+}

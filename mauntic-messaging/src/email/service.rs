@@ -1,0 +1,390 @@
+use std::sync::Arc;
+
+use mauntic_core::{
+    Actor, Clock, EmailId, EmailVersionId, IdSource, OrganizationId, Page, PageSize, Permission,
+    StoreError,
+};
+
+use super::{
+    Email, EmailCursor, EmailFilter, EmailName, EmailVersion, EmailVersions, Preview,
+    PreviewRecipient, preview,
+};
+use crate::{
+    ContactDirectory, FieldProblem, MessagingError, MessagingStore, OrganizationDirectory,
+    Recipient,
+    content::{CompiledEmail, EmailSource, Problem, Variables, compile},
+};
+
+/// An email to make.
+#[derive(Debug, Clone)]
+pub struct CreateEmail {
+    /// What to call it.
+    pub name: EmailName,
+    /// What it says.
+    pub source: EmailSource,
+}
+
+/// What to change of an email; the rest stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateEmail {
+    /// The new name.
+    pub name: Option<EmailName>,
+    /// What it says from now on.
+    pub source: Option<EmailSource>,
+    /// The version that the change is based on; a later one is [`MessagingError::Outdated`].
+    pub expected_version: Option<i64>,
+}
+
+/// An email with what it says now.
+#[derive(Debug, Clone)]
+pub struct SavedEmail {
+    /// The email.
+    pub email: Email,
+    /// Its current version.
+    pub current: Arc<EmailVersion>,
+}
+
+/// What an [`EmailService`] is made of.
+#[derive(Clone)]
+pub struct EmailParts {
+    /// Keeps the emails.
+    pub store: Arc<dyn MessagingStore>,
+    /// Keeps versions ready.
+    pub versions: EmailVersions,
+    /// Knows the contacts.
+    pub contacts: Arc<dyn ContactDirectory>,
+    /// Knows the organisations.
+    pub organizations: Arc<dyn OrganizationDirectory>,
+    /// The public address of the installation.
+    pub base_url: String,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub ids: Arc<dyn IdSource>,
+}
+
+/// The use cases of emails.
+#[derive(Clone)]
+pub struct EmailService {
+    parts: EmailParts,
+}
+
+impl EmailService {
+    /// The use cases over these parts.
+    #[must_use]
+    pub fn new(parts: EmailParts) -> Self {
+        Self { parts }
+    }
+
+    /// Makes an email with its first version.
+    ///
+    /// # Errors
+    /// [`MessagingError::Invalid`] if the content cannot be sent; [`MessagingError::Taken`] if another email
+    /// has the name.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        command: CreateEmail,
+    ) -> Result<SavedEmail, MessagingError> {
+        let organization = actor.require(Permission::EmailsWrite)?;
+        let compiled = self.compile(organization, &command.source).await?;
+        let now = self.parts.clock.now();
+        let id = EmailId::generate(&*self.parts.ids);
+        let version = EmailVersion {
+            id: EmailVersionId::generate(&*self.parts.ids),
+            email_id: id,
+            number: 1,
+            source: command.source,
+            compiled,
+            created_at: now,
+        };
+        let email = Email {
+            id,
+            name: command.name,
+            version: 1,
+            current_version_id: version.id,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut uow = self.parts.store.begin().await?;
+        uow.emails()
+            .insert(organization, &email)
+            .await
+            .map_err(taken)?;
+        uow.emails().insert_version(organization, &version).await?;
+        uow.commit().await?;
+        Ok(SavedEmail {
+            email,
+            current: Arc::new(version),
+        })
+    }
+
+    /// Changes an email. New content becomes a new version; running sends keep theirs.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and [`MessagingError::Outdated`] if it was changed in the meantime.
+    pub async fn update(
+        &self,
+        actor: &Actor,
+        id: EmailId,
+        command: UpdateEmail,
+    ) -> Result<SavedEmail, MessagingError> {
+        let organization = actor.require(Permission::EmailsWrite)?;
+        let content = match command.source {
+            Some(source) => Some((self.compile(organization, &source).await?, source)),
+            None => None,
+        };
+        let now = self.parts.clock.now();
+        let mut uow = self.parts.store.begin().await?;
+        let found = uow.emails().find_for_update(organization, id).await?;
+        let mut email = found.ok_or(NOT_FOUND)?;
+        if command
+            .expected_version
+            .is_some_and(|expected| expected != email.version)
+        {
+            return Err(MessagingError::Outdated {
+                what: "email",
+                current: email.version,
+            });
+        }
+        if let Some((compiled, source)) = content {
+            let version = EmailVersion {
+                id: EmailVersionId::generate(&*self.parts.ids),
+                email_id: id,
+                number: uow.emails().last_number(organization, id).await? + 1,
+                source,
+                compiled,
+                created_at: now,
+            };
+            uow.emails().insert_version(organization, &version).await?;
+            email.current_version_id = version.id;
+        }
+        if let Some(name) = command.name {
+            email.name = name;
+        }
+        email.version += 1;
+        email.updated_at = now;
+        uow.emails()
+            .update(organization, &email)
+            .await
+            .map_err(taken)?;
+        uow.commit().await?;
+        self.with_content(organization, email).await
+    }
+
+    /// Deletes an email. What was sent of it keeps its results and its web view.
+    ///
+    /// # Errors
+    /// [`MessagingError::WrongState`] while a send of it is not over.
+    pub async fn delete(&self, actor: &Actor, id: EmailId) -> Result<(), MessagingError> {
+        let organization = actor.require(Permission::EmailsWrite)?;
+        let mut uow = self.parts.store.begin().await?;
+        let found = uow.emails().find_for_update(organization, id).await?;
+        found.ok_or(NOT_FOUND)?;
+        if uow.emails().has_open_sends(organization, id).await? {
+            return Err(MessagingError::WrongState {
+                what: "email",
+                problem: "is being sent; cancel the send or wait for its end",
+            });
+        }
+        uow.emails()
+            .delete(organization, id, self.parts.clock.now())
+            .await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// An email with its content.
+    pub async fn get(&self, actor: &Actor, id: EmailId) -> Result<SavedEmail, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let email = self.parts.store.emails().find(organization, id).await?;
+        self.with_content(organization, email.ok_or(NOT_FOUND)?)
+            .await
+    }
+
+    /// The email that a text names: by its id or its name.
+    pub async fn get_named(&self, actor: &Actor, text: &str) -> Result<SavedEmail, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let emails = self.parts.store.emails();
+        if let Ok(id) = text.parse()
+            && let Some(email) = emails.find(organization, id).await?
+        {
+            return self.with_content(organization, email).await;
+        }
+        let name = text.parse().map_err(|_| NOT_FOUND)?;
+        let email = emails.find_named(organization, &name).await?;
+        self.with_content(organization, email.ok_or(NOT_FOUND)?)
+            .await
+    }
+
+    /// Emails without their content.
+    ///
+    /// # Errors
+    /// [`MessagingError::Invalid`] if the cursor is of another order.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        filter: &EmailFilter,
+        after: Option<&EmailCursor>,
+        size: PageSize,
+    ) -> Result<Page<Email, EmailCursor>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        if after.is_some_and(|cursor| cursor.sort() != filter.sort) {
+            return Err(MessagingError::invalid(
+                "after",
+                "wrong_order",
+                "the cursor belongs to a list in another order",
+            ));
+        }
+        let page = self
+            .parts
+            .store
+            .emails()
+            .list(organization, filter, after, size);
+        Ok(page.await?)
+    }
+
+    /// Checks content without saving it: the warnings, or [`MessagingError::Invalid`] with all problems.
+    pub async fn check(
+        &self,
+        actor: &Actor,
+        source: &EmailSource,
+    ) -> Result<Vec<Problem>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let compiled = self.compile(organization, source).await?;
+        Ok(compiled.warnings().to_vec())
+    }
+
+    /// Shows an email as a recipient would see it.
+    ///
+    /// # Errors
+    /// [`MessagingError::NotFound`] if there is no such email or contact; [`MessagingError::Invalid`] if it
+    /// cannot be rendered for the recipient.
+    pub async fn preview(
+        &self,
+        actor: &Actor,
+        id: EmailId,
+        recipient: PreviewRecipient,
+    ) -> Result<Preview, MessagingError> {
+        let saved = self.get(actor, id).await?;
+        self.render(actor, saved.current.compiled.clone(), recipient)
+            .await
+    }
+
+    /// Shows content that is not saved as a recipient would see it.
+    pub async fn preview_source(
+        &self,
+        actor: &Actor,
+        source: &EmailSource,
+        recipient: PreviewRecipient,
+    ) -> Result<Preview, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let compiled = self.compile(organization, source).await?;
+        self.render(actor, compiled, recipient).await
+    }
+
+    async fn render(
+        &self,
+        actor: &Actor,
+        compiled: CompiledEmail,
+        recipient: PreviewRecipient,
+    ) -> Result<Preview, MessagingError> {
+        let organization = actor.organization_id();
+        let recipient = match recipient {
+            PreviewRecipient::Contact(id) => {
+                // It shows a contact's fields.
+                actor.require(Permission::ContactsRead)?;
+                Some(self.recipient(organization, id).await?)
+            }
+            PreviewRecipient::Sample => None,
+        };
+        let details = self.parts.organizations.details(organization).await?;
+        let base_url = self.parts.base_url.clone();
+        let now = self.parts.clock.now();
+        on_a_blocking_thread(move || {
+            let frame = preview::Frame {
+                organization: &details,
+                base_url: &base_url,
+                now,
+            };
+            preview::render(&compiled, recipient.as_ref(), &frame)
+        })
+        .await
+    }
+
+    async fn recipient(
+        &self,
+        organization: OrganizationId,
+        id: mauntic_core::ContactId,
+    ) -> Result<Recipient, MessagingError> {
+        let found = self.parts.contacts.recipients(organization, &[id]).await?;
+        let found = found.into_iter().next();
+        found.ok_or(MessagingError::NotFound { what: "contact" })
+    }
+
+    async fn with_content(
+        &self,
+        organization: OrganizationId,
+        email: Email,
+    ) -> Result<SavedEmail, MessagingError> {
+        let version = email.current_version_id;
+        let current = self.parts.versions.get(organization, version).await?;
+        let current = current.ok_or_else(|| StoreError::corrupt("email", "it has no content"))?;
+        Ok(SavedEmail { email, current })
+    }
+
+    async fn compile(
+        &self,
+        organization: OrganizationId,
+        source: &EmailSource,
+    ) -> Result<CompiledEmail, MessagingError> {
+        let fields = self
+            .parts
+            .organizations
+            .contact_fields(organization)
+            .await?;
+        let source = source.clone();
+        on_a_blocking_thread(move || {
+            let variables = Variables::new(fields.iter().map(String::as_str));
+            compile(&source, &variables).map_err(|problems| MessagingError::Invalid {
+                problems: problems.into_iter().map(FieldProblem::from).collect(),
+            })
+        })
+        .await
+    }
+}
+
+const NOT_FOUND: MessagingError = MessagingError::NotFound { what: "email" };
+
+fn taken(error: StoreError) -> MessagingError {
+    match error {
+        StoreError::Conflict { .. } => MessagingError::Taken {
+            what: "email",
+            field: "name",
+        },
+        other => other.into(),
+    }
+}
+
+impl From<Problem> for FieldProblem {
+    fn from(problem: Problem) -> Self {
+        let message = match &problem.fix {
+            Some(fix) => format!("{} (to mend it: {fix})", problem.message),
+            None => problem.message,
+        };
+        Self {
+            field: problem.location.part.name().to_owned(),
+            code: problem.code,
+            message,
+            line: problem.location.line,
+        }
+    }
+}
+
+/// Templates are bounded, but they may still take longer than a reactor should wait.
+async fn on_a_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, MessagingError> + Send + 'static,
+) -> Result<T, MessagingError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| MessagingError::Store(StoreError::backend(error)))?
+}

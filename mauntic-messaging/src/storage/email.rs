@@ -1,0 +1,306 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError, storage::to_micros,
+};
+use sea_orm::{ConnectionTrait as _, DbErr, QueryResult, SqlErr, Value};
+use serde::Serialize;
+
+use super::{
+    SeaOrmMessagingStore, SeaOrmUnitOfWork,
+    sql::{Parameters, Row as _},
+};
+use crate::email::{
+    Email, EmailCursor, EmailFilter, EmailName, EmailQueries, EmailRepository, EmailSort,
+    EmailVersion,
+};
+
+const COLUMNS: &str = "id, name, name_key, version, current_version_id, created_at, updated_at";
+const VERSION_COLUMNS: &str = "id, email_id, number, source, compiled, created_at";
+
+#[async_trait]
+impl EmailQueries for SeaOrmMessagingStore {
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: EmailId,
+    ) -> Result<Option<Email>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {COLUMNS} FROM email WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL"
+            ),
+            [organization.as_uuid().into(), id.as_uuid().into()],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(email).transpose()
+    }
+
+    async fn find_named(
+        &self,
+        organization: OrganizationId,
+        name: &EmailName,
+    ) -> Result<Option<Email>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {COLUMNS} FROM email
+                 WHERE organization_id = $1 AND name_key = $2 AND deleted_at IS NULL"
+            ),
+            [organization.as_uuid().into(), name.key().into()],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(email).transpose()
+    }
+
+    async fn find_version(
+        &self,
+        organization: OrganizationId,
+        id: EmailVersionId,
+    ) -> Result<Option<EmailVersion>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {VERSION_COLUMNS} FROM email_version WHERE organization_id = $1 AND id = $2"
+            ),
+            [organization.as_uuid().into(), id.as_uuid().into()],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(version).transpose()
+    }
+
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        filter: &EmailFilter,
+        after: Option<&EmailCursor>,
+        size: PageSize,
+    ) -> Result<Page<Email, EmailCursor>, StoreError> {
+        let dialect = self.db.dialect();
+        let name_key = dialect.bytewise("name_key");
+        let mut parameters = Parameters::default();
+        let mut conditions = format!(
+            "organization_id = {} AND deleted_at IS NULL",
+            parameters.bind(organization.as_uuid())
+        );
+        if let Some(search) = filter
+            .search
+            .as_deref()
+            .filter(|text| !text.trim().is_empty())
+        {
+            let part = parameters.bind(search.trim().to_ascii_lowercase());
+            conditions += &format!(" AND {} > 0", dialect.position("name_key", &part));
+        }
+        match after {
+            Some(EmailCursor::Created { id }) => {
+                conditions += &format!(" AND id < {}", parameters.bind(id.as_uuid()));
+            }
+            Some(EmailCursor::Updated { at, id }) => {
+                let at = parameters.bind(to_micros(*at));
+                let id = parameters.bind(id.as_uuid());
+                conditions += &format!(" AND (updated_at, id) < ({at}, {id})");
+            }
+            Some(EmailCursor::Name { key }) => {
+                conditions += &format!(" AND {name_key} > {}", parameters.bind(key.clone()));
+            }
+            None => {}
+        }
+        let order = match filter.sort {
+            EmailSort::Created => "id DESC",
+            EmailSort::Updated => "updated_at DESC, id DESC",
+            EmailSort::Name => &name_key,
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM email WHERE {conditions} ORDER BY {order} LIMIT {}",
+            size.overfetched()
+        );
+        let statement = parameters.statement(dialect, sql);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let emails = rows.iter().map(email).collect::<Result<_, _>>()?;
+        Ok(Page::from_overfetched(emails, size, |email| {
+            EmailCursor::behind(email, filter.sort)
+        }))
+    }
+}
+
+#[async_trait]
+impl EmailRepository for SeaOrmUnitOfWork {
+    async fn find_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: EmailId,
+    ) -> Result<Option<Email>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM email
+             WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL{}",
+            self.dialect.for_update()
+        );
+        let parameters = [organization.as_uuid().into(), id.as_uuid().into()];
+        let statement = self.dialect.statement(sql, parameters);
+        let row = self.txn.query_one_raw(statement).await?;
+        row.as_ref().map(email).transpose()
+    }
+
+    async fn last_number(
+        &mut self,
+        organization: OrganizationId,
+        email: EmailId,
+    ) -> Result<i64, StoreError> {
+        let statement = self.dialect.statement(
+            "SELECT COALESCE(MAX(number), 0) AS number FROM email_version
+             WHERE organization_id = $1 AND email_id = $2",
+            [organization.as_uuid().into(), email.as_uuid().into()],
+        );
+        let row = self.txn.query_one_raw(statement).await?;
+        row.map_or(Ok(0), |row| row.integer("number"))
+    }
+
+    async fn insert(
+        &mut self,
+        organization: OrganizationId,
+        email: &Email,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            format!(
+                "INSERT INTO email (organization_id, {COLUMNS})
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+            ),
+            [
+                organization.as_uuid().into(),
+                email.id.as_uuid().into(),
+                email.name.as_str().into(),
+                email.name.key().into(),
+                email.version.into(),
+                email.current_version_id.as_uuid().into(),
+                to_micros(email.created_at).into(),
+                to_micros(email.updated_at).into(),
+            ],
+        );
+        match self.txn.execute_raw(statement).await?.rows_affected() {
+            0 => Err(NAME_TAKEN),
+            _ => Ok(()),
+        }
+    }
+
+    async fn insert_version(
+        &mut self,
+        organization: OrganizationId,
+        version: &EmailVersion,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            format!(
+                "INSERT INTO email_version (organization_id, {VERSION_COLUMNS})
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)"
+            ),
+            [
+                organization.as_uuid().into(),
+                version.id.as_uuid().into(),
+                version.email_id.as_uuid().into(),
+                version.number.into(),
+                to_json(&version.source)?,
+                to_json(&version.compiled)?,
+                to_micros(version.created_at).into(),
+            ],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    async fn update(
+        &mut self,
+        organization: OrganizationId,
+        email: &Email,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "UPDATE email SET name = $3, name_key = $4, version = $5, current_version_id = $6,
+                updated_at = $7
+             WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL",
+            [
+                organization.as_uuid().into(),
+                email.id.as_uuid().into(),
+                email.name.as_str().into(),
+                email.name.key().into(),
+                email.version.into(),
+                email.current_version_id.as_uuid().into(),
+                to_micros(email.updated_at).into(),
+            ],
+        );
+        let updated = self.txn.execute_raw(statement).await.map_err(name_taken)?;
+        match updated.rows_affected() {
+            0 => Err(StoreError::Missing { what: "email" }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn has_open_sends(
+        &mut self,
+        organization: OrganizationId,
+        email: EmailId,
+    ) -> Result<bool, StoreError> {
+        let statement = self.dialect.statement(
+            "SELECT 1 AS one FROM send_job WHERE organization_id = $1 AND email_id = $2
+             AND state NOT IN ('cancelled', 'completed', 'failed') LIMIT 1",
+            [organization.as_uuid().into(), email.as_uuid().into()],
+        );
+        Ok(self.txn.query_one_raw(statement).await?.is_some())
+    }
+
+    async fn delete(
+        &mut self,
+        organization: OrganizationId,
+        email: EmailId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "UPDATE email SET deleted_at = $3 WHERE organization_id = $1 AND id = $2
+             AND deleted_at IS NULL",
+            [
+                organization.as_uuid().into(),
+                email.as_uuid().into(),
+                to_micros(now).into(),
+            ],
+        );
+        match self.txn.execute_raw(statement).await?.rows_affected() {
+            0 => Err(StoreError::Missing { what: "email" }),
+            _ => Ok(()),
+        }
+    }
+}
+
+const NAME_TAKEN: StoreError = StoreError::Conflict {
+    field: "email.name",
+};
+
+fn name_taken(error: DbErr) -> StoreError {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => NAME_TAKEN,
+        _ => error.into(),
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Value, StoreError> {
+    let value = serde_json::to_value(value).map_err(|error| StoreError::corrupt("email", error))?;
+    Ok(value.into())
+}
+
+fn email(row: &QueryResult) -> Result<Email, StoreError> {
+    Ok(Email {
+        id: row.id("id")?,
+        name: row
+            .text("name")?
+            .parse()
+            .map_err(|error| StoreError::corrupt("email", error))?,
+        version: row.integer("version")?,
+        current_version_id: row.id("current_version_id")?,
+        created_at: row.instant("created_at")?,
+        updated_at: row.instant("updated_at")?,
+    })
+}
+
+fn version(row: &QueryResult) -> Result<EmailVersion, StoreError> {
+    Ok(EmailVersion {
+        id: row.id("id")?,
+        email_id: row.id("email_id")?,
+        number: row.integer("number")?,
+        source: row.json("email version", "source")?,
+        compiled: row.json("email version", "compiled")?,
+        created_at: row.instant("created_at")?,
+    })
+}

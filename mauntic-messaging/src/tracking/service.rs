@@ -1,0 +1,456 @@
+use std::sync::Arc;
+
+use mauntic_core::{
+    Actor, Cause, Clock, ContactId, DeliveryId, DomainEvent, EmailId, Envelope, HitId, IdSource,
+    OrganizationId, Page, PageSize, Permission, StoreError,
+};
+use serde::Serialize;
+use tracing::warn;
+
+use super::{
+    EmailCount, EmailReport, Engaged, Hit, HitCommitter, HitContext, HitKind, Metric,
+    TimelineCursor, TimelineEntry, VerdictRules, judge, network_of, stored_agent,
+};
+use crate::{
+    ContactDirectory, MessagingError, MessagingStore, MessagingUnitOfWork, OrganizationDirectory,
+    content::{RecipientContext, RenderOptions, Tracking},
+    email::EmailVersions,
+    event::{Resubscribed, Unsubscribed},
+    suppression::{Suppression, SuppressionReason, address_hash},
+    token::{Purpose, TokenSigner, TrackingToken},
+};
+
+/// What a [`TrackingService`] is made of.
+#[derive(Clone)]
+pub struct TrackingParts {
+    /// Keeps hits and counters.
+    pub store: Arc<dyn MessagingStore>,
+    /// Makes and checks tokens.
+    pub tokens: Arc<TokenSigner>,
+    /// Stores hits in groups.
+    pub committer: HitCommitter,
+    /// Knows where links lead.
+    pub versions: EmailVersions,
+    /// Knows the contacts, for the web view.
+    pub contacts: Arc<dyn ContactDirectory>,
+    /// Knows the organisations, for the web view.
+    pub organizations: Arc<dyn OrganizationDirectory>,
+    /// The public address of the installation.
+    pub base_url: String,
+    /// What verdicts are made by.
+    pub rules: VerdictRules,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub ids: Arc<dyn IdSource>,
+}
+
+/// Where a click goes on to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClickTarget {
+    /// The address: what the link led to when the mail was rendered, never what the request says.
+    pub url: String,
+    /// Whether the click was stored. The reader goes on all the same.
+    pub recorded: bool,
+}
+
+/// What the page behind an unsubscribe link shows. Looking at it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnsubscribePage {
+    /// The organisation's name.
+    pub organization: String,
+    /// The address, shortened so that a forwarded link does not tell it.
+    pub address: String,
+    /// Whether the address gets no mail already.
+    pub unsubscribed: bool,
+}
+
+/// A message as it is read in a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebView {
+    /// Its subject.
+    pub subject: String,
+    /// Its HTML, without the pixel.
+    pub html: String,
+}
+
+/// What the public tracking addresses do, and the results of it.
+#[derive(Clone)]
+pub struct TrackingService {
+    parts: TrackingParts,
+}
+
+impl TrackingService {
+    /// The use cases over these parts.
+    #[must_use]
+    pub fn new(parts: TrackingParts) -> Self {
+        Self { parts }
+    }
+
+    /// The pixel was loaded. Returns once that is durable.
+    ///
+    /// # Errors
+    /// [`MessagingError::InvalidToken`] for a link that was not made here; [`MessagingError::Busy`] if too many
+    /// wait. The pixel is to be served all the same.
+    pub async fn open(&self, token: &str, context: &HitContext) -> Result<(), MessagingError> {
+        let token = self.verify(token)?;
+        if token.purpose != Purpose::Open {
+            return Err(MessagingError::InvalidToken);
+        }
+        let hit = self.hit(&token, HitKind::Open, None, context);
+        self.parts.committer.commit(hit).await
+    }
+
+    /// A link was followed. Returns where it leads, once the click is durable.
+    ///
+    /// # Errors
+    /// [`MessagingError::InvalidToken`] for a link that was not made here, or that leads nowhere.
+    pub async fn click(
+        &self,
+        token: &str,
+        context: &HitContext,
+    ) -> Result<ClickTarget, MessagingError> {
+        let token = self.verify(token)?;
+        let Purpose::Click { link, target } = &token.purpose else {
+            return Err(MessagingError::InvalidToken);
+        };
+        let url = match target {
+            Some(target) => target.clone(),
+            None => self.fixed_target(&token, *link).await?,
+        };
+        let hit = self.hit(&token, HitKind::Click, Some(*link), context);
+        let recorded = self.parts.committer.commit(hit).await;
+        if let Err(reason) = &recorded {
+            let reason = reason as &dyn std::error::Error;
+            warn!(reason, "a click was not recorded");
+        }
+        Ok(ClickTarget {
+            url,
+            recorded: recorded.is_ok(),
+        })
+    }
+
+    /// Somebody wants no more mail: a one-click `POST` (RFC 8058) or the button of the page. It acts at
+    /// once, also for mail that is queued, and may be repeated.
+    ///
+    /// # Errors
+    /// [`MessagingError::InvalidToken`] for a link that was not made here; [`MessagingError::NotFound`] if the
+    /// message is no longer known.
+    pub async fn unsubscribe(
+        &self,
+        token: &str,
+        context: &HitContext,
+    ) -> Result<(), MessagingError> {
+        let token = self.verify_unsubscribe(token)?;
+        let hit = self.hit(&token, HitKind::Unsubscribe, None, context);
+        let mut uow = self.parts.store.begin().await?;
+        let (mut engaged, key) = delivery(&mut *uow, &token).await?;
+        let now = self.parts.clock.now();
+        let entry = Suppression::new(key, SuppressionReason::Unsubscribed, "link", now);
+        let organization = token.organization_id;
+        let added = uow.suppressions().add(organization, &[entry]).await?;
+        let first = engaged.firsts.unsubscribe.is_none();
+        uow.tracking()
+            .append_counted(std::slice::from_ref(&hit))
+            .await?;
+        if first {
+            engaged.firsts.unsubscribe = Some(now);
+            let count = EmailCount {
+                organization_id: organization,
+                email_id: engaged.email_id,
+                metric: Metric::Unsubscribed,
+                machine: hit.is_machine(),
+                n: 1,
+            };
+            uow.tracking()
+                .update_firsts(std::slice::from_ref(&engaged))
+                .await?;
+            uow.tracking().count(&[count]).await?;
+        }
+        if first || !added.is_empty() {
+            let event = Unsubscribed {
+                contact_id: engaged.contact_id,
+                delivery_id: engaged.delivery_id,
+                email_id: engaged.email_id,
+                at: now,
+            };
+            self.publish(&mut *uow, organization, &event).await?;
+        }
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// Somebody who unsubscribed wants mail again: the button of the page. Only an unsubscription is
+    /// taken back, not what the organisation or a bounce decided.
+    ///
+    /// # Errors
+    /// As [`unsubscribe`](Self::unsubscribe).
+    pub async fn resubscribe(&self, token: &str) -> Result<(), MessagingError> {
+        let token = self.verify_unsubscribe(token)?;
+        let mut uow = self.parts.store.begin().await?;
+        let (engaged, key) = delivery(&mut *uow, &token).await?;
+        let organization = token.organization_id;
+        let removed = uow
+            .suppressions()
+            .remove(
+                organization,
+                &address_hash(&key),
+                Some(SuppressionReason::Unsubscribed),
+            )
+            .await?;
+        if removed {
+            let event = Resubscribed {
+                contact_id: engaged.contact_id,
+                delivery_id: engaged.delivery_id,
+                email_id: engaged.email_id,
+                at: self.parts.clock.now(),
+            };
+            self.publish(&mut *uow, organization, &event).await?;
+        }
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// What the page behind an unsubscribe link shows. It changes nothing, as a `GET` must not.
+    ///
+    /// # Errors
+    /// As [`unsubscribe`](Self::unsubscribe).
+    pub async fn unsubscribe_page(&self, token: &str) -> Result<UnsubscribePage, MessagingError> {
+        let token = self.verify_unsubscribe(token)?;
+        let organization = token.organization_id;
+        let delivery = self.find_delivery(organization, token.delivery_id).await?;
+        let address = delivery.address.ok_or(GONE)?;
+        let entry = self.parts.store.suppressions().find(organization, &address);
+        let details = self.parts.organizations.details(organization).await?;
+        Ok(UnsubscribePage {
+            organization: details.name,
+            address: mask(address.local_part(), address.domain()),
+            unsubscribed: entry.await?.is_some(),
+        })
+    }
+
+    /// The message of a web view link, rendered again from the version that was sent, with the contact's
+    /// present fields.
+    ///
+    /// # Errors
+    /// [`MessagingError::InvalidToken`]; [`MessagingError::NotFound`] if the message or the contact is gone.
+    pub async fn web_view(
+        &self,
+        token: &str,
+        context: &HitContext,
+    ) -> Result<WebView, MessagingError> {
+        let token = self.verify(token)?;
+        if token.purpose != Purpose::WebView {
+            return Err(MessagingError::InvalidToken);
+        }
+        let view = self.render(&token).await?;
+        let hit = self.hit(&token, HitKind::WebView, None, context);
+        if let Err(reason) = self.parts.committer.commit(hit).await {
+            let reason = &reason as &dyn std::error::Error;
+            warn!(reason, "a web view was not recorded");
+        }
+        Ok(view)
+    }
+
+    /// The results of an email over all its sends.
+    ///
+    /// # Errors
+    /// [`MessagingError::NotFound`] if the organisation has no such email.
+    pub async fn report(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+    ) -> Result<EmailReport, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let found = self.parts.store.emails().find(organization, email).await?;
+        found.ok_or(MessagingError::NotFound { what: "email" })?;
+        let mut report = self
+            .parts
+            .store
+            .tracking()
+            .report(organization, email)
+            .await?;
+        for link in &mut report.links {
+            let version = self
+                .parts
+                .versions
+                .get(organization, link.version_id)
+                .await?;
+            link.url = version.and_then(|version| {
+                version
+                    .compiled
+                    .link(link.link)
+                    .map(|link| link.url.clone())
+            });
+        }
+        Ok(report)
+    }
+
+    /// What was sent to a contact and what happened to it, newest first. Empty for an unknown contact.
+    pub async fn timeline(
+        &self,
+        actor: &Actor,
+        contact: ContactId,
+        after: Option<TimelineCursor>,
+        size: PageSize,
+    ) -> Result<Page<TimelineEntry, TimelineCursor>, MessagingError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let page = self
+            .parts
+            .store
+            .tracking()
+            .timeline(organization, contact, after, size);
+        Ok(page.await?)
+    }
+
+    fn verify(&self, token: &str) -> Result<TrackingToken, MessagingError> {
+        let token = self.parts.tokens.verify(token);
+        token.map_err(|_| MessagingError::InvalidToken)
+    }
+
+    fn verify_unsubscribe(&self, token: &str) -> Result<TrackingToken, MessagingError> {
+        let token = self.verify(token)?;
+        match token.purpose {
+            Purpose::Unsubscribe => Ok(token),
+            _ => Err(MessagingError::InvalidToken),
+        }
+    }
+
+    async fn fixed_target(
+        &self,
+        token: &TrackingToken,
+        link: u16,
+    ) -> Result<String, MessagingError> {
+        let versions = &self.parts.versions;
+        let version = versions
+            .get(token.organization_id, token.version_id)
+            .await?;
+        let link = version
+            .as_ref()
+            .and_then(|version| version.compiled.link(link));
+        link.filter(|link| link.is_fixed())
+            .map(|link| link.url.clone())
+            .ok_or(MessagingError::InvalidToken)
+    }
+
+    fn hit(
+        &self,
+        token: &TrackingToken,
+        kind: HitKind,
+        link: Option<u16>,
+        context: &HitContext,
+    ) -> Hit {
+        Hit {
+            organization_id: token.organization_id,
+            id: HitId::generate(&*self.parts.ids),
+            delivery_id: token.delivery_id,
+            version_id: token.version_id,
+            kind,
+            link,
+            at: context.at,
+            network: context.ip.map(network_of),
+            user_agent: context.user_agent.as_deref().and_then(stored_agent),
+            reasons: judge(kind, context, &self.parts.rules),
+        }
+    }
+
+    async fn find_delivery(
+        &self,
+        organization: OrganizationId,
+        id: DeliveryId,
+    ) -> Result<crate::sending::Delivery, MessagingError> {
+        let found = self
+            .parts
+            .store
+            .sends()
+            .find_delivery(organization, id)
+            .await?;
+        found.ok_or(GONE)
+    }
+
+    async fn render(&self, token: &TrackingToken) -> Result<WebView, MessagingError> {
+        let organization = token.organization_id;
+        let delivery = self.find_delivery(organization, token.delivery_id).await?;
+        let version = self
+            .parts
+            .versions
+            .get(organization, token.version_id)
+            .await?;
+        let version = version.ok_or(GONE)?;
+        let contact = [delivery.contact_id];
+        let found = self
+            .parts
+            .contacts
+            .recipients(organization, &contact)
+            .await?;
+        let recipient = found.into_iter().next().ok_or(GONE)?;
+        let details = self.parts.organizations.details(organization).await?;
+        let tracking = Tracking {
+            signer: Arc::clone(&self.parts.tokens),
+            organization_id: organization,
+            delivery_id: delivery.id,
+            version_id: version.id,
+            // The view is counted by itself.
+            opens: false,
+            clicks: true,
+        };
+        let base_url = self.parts.base_url.clone();
+        let now = self.parts.clock.now();
+        let rendered = tokio::task::spawn_blocking(move || {
+            let recipient = RecipientContext {
+                contact_id: Some(recipient.contact_id),
+                address: delivery.address.as_ref(),
+                fields: &recipient.fields,
+                records: &[],
+                organization: &details,
+                timezone: recipient.timezone.as_ref(),
+                locale: recipient.locale.as_deref(),
+                now,
+            };
+            let options = RenderOptions {
+                base_url: &base_url,
+                tracking: Some(tracking),
+            };
+            version.compiled.render(&recipient, &options)
+        });
+        let rendered = rendered.await.map_err(StoreError::backend)?;
+        let rendered = rendered.map_err(|error| {
+            MessagingError::invalid("email", "not_renderable", error.to_string())
+        })?;
+        Ok(WebView {
+            subject: rendered.subject,
+            html: rendered.html,
+        })
+    }
+
+    async fn publish<E: DomainEvent>(
+        &self,
+        uow: &mut dyn MessagingUnitOfWork,
+        organization: OrganizationId,
+        event: &E,
+    ) -> Result<(), StoreError> {
+        let now = self.parts.clock.now();
+        let ids = &*self.parts.ids;
+        let envelope = Envelope::seal(organization, event, now, ids, Cause::root(ids))?;
+        uow.outbox().append(&[envelope]).await
+    }
+}
+
+const GONE: MessagingError = MessagingError::NotFound { what: "message" };
+
+/// The delivery, held until the transaction ends, and the key of the address that it went to.
+async fn delivery(
+    uow: &mut dyn MessagingUnitOfWork,
+    token: &TrackingToken,
+) -> Result<(Engaged, String), MessagingError> {
+    let key = (token.organization_id, token.delivery_id);
+    let engaged = uow.tracking().engaged(&[key]).await?.pop().ok_or(GONE)?;
+    let address = uow.tracking().address_key_of(key.0, key.1).await?;
+    Ok((engaged, address.ok_or(GONE)?))
+}
+
+/// The first letter and the domain.
+fn mask(local_part: &str, domain: &str) -> String {
+    let first: String = local_part.chars().take(1).collect();
+    format!("{first}…@{domain}")
+}
