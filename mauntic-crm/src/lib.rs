@@ -24,6 +24,7 @@ pub mod conformance;
 mod contact;
 pub mod engagement;
 mod error;
+pub mod export;
 mod field;
 pub mod import;
 pub mod segment;

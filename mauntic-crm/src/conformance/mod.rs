@@ -7,6 +7,8 @@
 
 pub mod contacts;
 pub mod evaluators;
+pub mod exports;
+pub mod imports;
 pub mod listing;
 pub mod transaction;
 pub mod use_cases;
@@ -50,6 +52,21 @@ macro_rules! crm_store_conformance {
         $crate::crm_store_conformance!(@cases $new_store, evaluators: [
             random_rules_pick_the_same_contacts,
             segments_of_another_organisation_are_unknown,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, exports: [
+            an_export_imports_back_to_the_same_contacts,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, imports: [
+            rows_become_contacts,
+            the_same_file_again_changes_nothing,
+            bad_rows_are_reported_and_repaired,
+            the_last_row_about_a_contact_wins,
+            an_interrupted_import_goes_on_where_it_was,
+            a_worker_that_lost_its_import_changes_nothing,
+            empty_cells_and_existing_contacts_are_treated_as_asked,
+            rows_match_by_a_unique_field,
+            what_cannot_be_imported_is_refused,
+            a_file_that_changed_is_refused,
         ]);
     };
     (@cases $new_store:ident, $module:ident: [$($case:ident),* $(,)?]) => {

@@ -1,4 +1,6 @@
-use super::MAX_COLUMNS;
+use mauntic_core::{Forbidden, ImportId, SegmentId, StoreError};
+
+use super::{InvalidMapping, MAX_COLUMNS};
 
 /// Why a file cannot be read as CSV at all.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +18,46 @@ pub enum CsvError {
     /// Its first row does not end.
     #[error("the first row of the file cannot be read: {0}")]
     Header(&'static str),
+    /// It is another one than when the import began.
+    #[error("the file has changed since the import began; start a new import")]
+    Changed,
     /// The file cannot be read.
     #[error("the file cannot be read")]
     Io(#[from] std::io::Error),
+}
+
+/// Why a use case of imports did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The actor may not do it.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// There is no such import, or it is another organisation's.
+    #[error("no import has the id {0}")]
+    NotFound(ImportId),
+    /// There is no such upload, or an import was made of it already.
+    #[error("no upload has the id {0}")]
+    UploadNotFound(ImportId),
+    /// There is no such static segment.
+    #[error("no static segment has the id {0}")]
+    SegmentNotFound(SegmentId),
+    /// The import is not in a state in which that is possible.
+    #[error("the import is {0}")]
+    WrongState(super::ImportState),
+    /// More bytes than an upload may have.
+    #[error("the upload is larger than {max} bytes")]
+    TooLarge {
+        /// The most bytes.
+        max: u64,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Csv(#[from] CsvError),
+    /// Columns cannot become what was asked.
+    #[error(transparent)]
+    Mapping(#[from] InvalidMapping),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

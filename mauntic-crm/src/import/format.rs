@@ -162,6 +162,19 @@ impl Sniffed {
     }
 }
 
+impl Sniffed {
+    /// The first column in which most of the sample are addresses.
+    pub(crate) fn address_column(&self) -> Option<usize> {
+        (0..self.columns.len()).find(|column| {
+            let is_address = |row: &&Vec<String>| {
+                row.get(*column)
+                    .is_some_and(|value| value.trim().parse::<EmailAddress>().is_ok())
+            };
+            self.sample.iter().filter(is_address).count() * 2 > self.sample.len()
+        })
+    }
+}
+
 struct Sampled {
     values: Vec<String>,
     next: Place,

@@ -1,16 +1,49 @@
-//! Reading contacts from CSV files.
+//! Importing contacts from CSV files.
+//!
+//! [`ImportService`] is the way in: it looks at a file ([`Sniffed`]), maps its columns ([`Mapping`]),
+//! shows what would happen ([`ImportPreview`]) and makes an [`Import`], which any worker can work on
+//! and any other can go on with. A batch of rows and the new place in the file commit together, so
+//! that whatever happens no row is lost and none is imported twice.
+//!
+//! Rows are matched by address, or by another unique field. A row that cannot be imported goes to the
+//! report and stops nothing. If a file has several rows about one contact, the last one wins.
 
+mod apply;
+mod batch;
 mod encoding;
 mod error;
 mod format;
+pub(crate) mod guard;
+mod headings;
+mod mapping;
+mod model;
+mod options;
+mod preview;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
+mod repeats;
+mod report;
+mod row;
+mod run;
+mod service;
+mod source;
+mod store;
 
 pub use encoding::{TextEncoding, UnknownEncoding};
-pub use error::CsvError;
+pub use error::{CsvError, ImportError};
 pub use format::{CsvFormat, Delimiter, FormatHints, Sniffed, UnknownDelimiter};
+pub use mapping::{ColumnChoice, InvalidMapping, Mapping, Target, UnknownTarget};
+pub use model::{
+    Import, ImportCounts, ImportPlan, ImportProblem, ImportProgress, ImportSource, ImportState,
+    ProblemKind, UnknownImportState, UnknownProblemKind,
+};
+pub use options::{EmptyCells, Existing, ImportOptions};
+pub use preview::{ImportPreview, PreviewRow};
 pub use reader::MAX_RECORD;
+pub use run::Watch;
+pub use service::{CreateImport, ImportFile, ImportService, Upload};
+pub use store::{ImportQueries, ImportRepository};
 
 /// Most columns that a file may have.
 pub const MAX_COLUMNS: usize = 1_000;

@@ -1,6 +1,7 @@
 use std::io::{self, Read, Seek};
 
 use csv_core::ReadRecordResult;
+use serde::{Deserialize, Serialize};
 
 use super::{CsvError, CsvFormat, encoding::DecodedText};
 
@@ -35,7 +36,7 @@ pub(crate) struct RecordReader<R> {
 }
 
 /// A place between two records, from where reading can go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     /// Bytes of decoded text before it.
     pub(crate) position: u64,

@@ -4,6 +4,7 @@ mod contacts;
 mod engagement;
 mod expression;
 mod fields;
+mod imports;
 mod migrations;
 mod parameters;
 mod segment;
@@ -20,6 +21,7 @@ use mauntic_core::{
 
 pub use self::migrations::CrmMigrator;
 use self::unit_of_work::SeaOrmCrmUnitOfWork;
+use crate::import::ImportQueries;
 use crate::{
     ContactQueries, CrmStore, CrmUnitOfWork, FieldIndexes, FieldQueries, TagQueries,
     segment::SegmentQueries,
@@ -80,6 +82,10 @@ impl CrmStore for SeaOrmCrmStore {
     }
 
     fn segments(&self) -> &dyn SegmentQueries {
+        self
+    }
+
+    fn imports(&self) -> &dyn ImportQueries {
         self
     }
 

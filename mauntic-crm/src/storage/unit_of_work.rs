@@ -5,6 +5,7 @@ use mauntic_core::{
     storage::{Dialect, Txn, append_to_outbox, first_time},
 };
 
+use crate::import::ImportRepository;
 use crate::{
     ContactRepository, CrmUnitOfWork, FieldRepository, TagRepository,
     engagement::EngagementRepository, segment::SegmentRepository,
@@ -35,6 +36,10 @@ impl CrmUnitOfWork for SeaOrmCrmUnitOfWork {
     }
 
     fn engagement(&mut self) -> &mut dyn EngagementRepository {
+        self
+    }
+
+    fn imports(&mut self) -> &mut dyn ImportRepository {
         self
     }
 

@@ -7,6 +7,7 @@ mod tags;
 use async_trait::async_trait;
 use mauntic_core::{Inbox, Outbox, StoreError};
 
+use crate::import::{ImportQueries, ImportRepository};
 use crate::{
     engagement::EngagementRepository,
     segment::{SegmentQueries, SegmentRepository},
@@ -38,6 +39,8 @@ pub trait CrmStore: Send + Sync {
 
     /// The committed segments, for reading.
     fn segments(&self) -> &dyn SegmentQueries;
+    /// The committed imports, for reading.
+    fn imports(&self) -> &dyn ImportQueries;
 
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn CrmUnitOfWork>, StoreError>;
@@ -60,6 +63,8 @@ pub trait CrmUnitOfWork: Send {
 
     /// What happened between contacts and emails, within this transaction.
     fn engagement(&mut self) -> &mut dyn EngagementRepository;
+    /// The imports, within this transaction.
+    fn imports(&mut self) -> &mut dyn ImportRepository;
 
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;

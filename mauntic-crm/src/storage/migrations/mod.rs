@@ -1,4 +1,5 @@
 mod contacts;
+mod imports;
 mod segments;
 
 use mauntic_core::storage::{Dialect, OutboxMigration};
@@ -14,6 +15,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(OutboxMigration),
             Box::new(contacts::ContactsMigration),
             Box::new(segments::SegmentsMigration),
+            Box::new(imports::ImportsMigration),
         ]
     }
 

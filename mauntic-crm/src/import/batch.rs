@@ -1,0 +1,229 @@
+use std::{collections::HashMap, ops::Range};
+
+use super::{
+    CsvError, Import, ImportProblem, ProblemKind,
+    reader::{Place, RecordReader},
+    repeats::{RepeatScan, Repeats},
+    row::{BadCell, ImportRow, RowParser},
+    source::ReadSeek,
+};
+
+/// Longest record and longest value that the report keeps, in bytes.
+const MAX_RAW: usize = 64 * 1024;
+const MAX_VALUE: usize = 1_000;
+
+/// Some rows of a file, ready to become contacts.
+pub(crate) struct Batch {
+    /// No two are about the same contact.
+    pub(crate) rows: Vec<BatchRow>,
+    raw: Vec<u8>,
+    /// Rows that are not among `rows`, and why.
+    pub(crate) problems: Vec<ImportProblem>,
+    /// How many rows were read.
+    pub(crate) read: u64,
+    /// How many of them were overruled by later ones among them.
+    pub(crate) overruled: u64,
+    /// Where the next batch starts.
+    pub(crate) place: Place,
+    /// Whether the file ends here.
+    pub(crate) last: bool,
+}
+
+pub(crate) struct BatchRow {
+    pub(crate) row: ImportRow,
+    raw: Range<usize>,
+    /// An earlier batch had a row about the same contact.
+    pub(crate) repeats: bool,
+}
+
+impl Batch {
+    /// Puts a row that cannot be imported after all into the report.
+    pub(crate) fn bad_row(&self, index: usize, reason: &str) -> ImportProblem {
+        let row = &self.rows[index];
+        ImportProblem {
+            line: row.row.line,
+            kind: ProblemKind::Bad,
+            column: None,
+            value: None,
+            reason: reason.to_owned(),
+            raw: text(&self.raw[row.raw.clone()], MAX_RAW),
+            other_line: None,
+        }
+    }
+}
+
+/// Reads a file batch by batch. Blocking.
+pub(crate) struct BatchReader {
+    reader: RecordReader<Box<dyn ReadSeek>>,
+    parser: RowParser,
+    columns: Vec<String>,
+    repeats: Repeats,
+    size: usize,
+}
+
+impl BatchReader {
+    /// Reads on where the import is. Passes over the file once to learn which keys it repeats.
+    pub(crate) fn open(
+        mut file: Box<dyn ReadSeek>,
+        import: &Import,
+        parser: RowParser,
+        size: usize,
+    ) -> Result<Self, CsvError> {
+        let plan = &import.plan;
+        let mut scan = RepeatScan::for_rows(plan.bytes / 40);
+        let mut reader = RecordReader::at(&mut file, &plan.format, plan.rows_at)?;
+        reader.expect_width(plan.columns.len());
+        while let Some(record) = reader.next()? {
+            if let Some(key) = record.values.ok().and_then(|values| parser.key(values)) {
+                scan.see(&key);
+            }
+        }
+        let mut repeats = scan.finish();
+        if !repeats.is_empty() && import.place != plan.rows_at {
+            let mut reader = RecordReader::at(&mut file, &plan.format, plan.rows_at)?;
+            reader.expect_width(plan.columns.len());
+            while reader.place().position < import.place.position {
+                let Some(record) = reader.next()? else { break };
+                let line = record.line;
+                if let Some(row) = record
+                    .values
+                    .ok()
+                    .and_then(|values| parser.parse(line, values).ok())
+                {
+                    repeats.stands_on(&row.key, line);
+                }
+            }
+        }
+        let mut reader = RecordReader::at(file, &plan.format, import.place)?;
+        reader.expect_width(plan.columns.len());
+        Ok(Self {
+            reader,
+            parser,
+            columns: plan.columns.clone(),
+            repeats,
+            size,
+        })
+    }
+
+    /// The next rows; the last batch may have none.
+    pub(crate) fn next(&mut self) -> Result<Batch, CsvError> {
+        let mut batch = Batch {
+            rows: Vec::with_capacity(self.size),
+            raw: Vec::new(),
+            problems: Vec::new(),
+            read: 0,
+            overruled: 0,
+            place: self.reader.place(),
+            last: false,
+        };
+        let mut by_key = HashMap::with_capacity(self.size);
+        while batch.read < self.size as u64 {
+            let Some(record) = self.reader.next()? else {
+                batch.last = true;
+                break;
+            };
+            batch.read += 1;
+            let line = record.line;
+            let parsed = match record.values {
+                Ok(values) => self.parser.parse(line, values).map_err(|cells| {
+                    bad_cells(&self.columns, &cells, |column| {
+                        values.get(column).to_owned()
+                    })
+                }),
+                Err(fault) => Err((None, None, fault.describe().to_owned())),
+            };
+            match parsed {
+                Ok(row) => {
+                    let start = batch.raw.len();
+                    batch
+                        .raw
+                        .extend_from_slice(&record.raw[..record.raw.len().min(MAX_RAW)]);
+                    let raw = start..batch.raw.len();
+                    add_row(&mut batch, &mut by_key, &mut self.repeats, row, raw);
+                }
+                Err((column, value, reason)) => batch.problems.push(ImportProblem {
+                    line,
+                    kind: ProblemKind::Bad,
+                    column,
+                    value,
+                    reason,
+                    raw: text(record.raw, MAX_RAW),
+                    other_line: None,
+                }),
+            }
+        }
+        batch.place = self.reader.place();
+        Ok(batch)
+    }
+}
+
+fn add_row(
+    batch: &mut Batch,
+    by_key: &mut HashMap<String, usize>,
+    repeats: &mut Repeats,
+    row: ImportRow,
+    raw: Range<usize>,
+) {
+    let line = row.line;
+    let before = repeats.stands_on(&row.key, line);
+    if let Some(index) = by_key.get(&row.key) {
+        let earlier: &mut BatchRow = &mut batch.rows[*index];
+        batch.problems.push(overruled(earlier.row.line, line));
+        batch.overruled += 1;
+        earlier.row.overlay(row);
+        earlier.raw = raw;
+        return;
+    }
+    if let Some(before) = before {
+        batch.problems.push(overruled(before, line));
+    }
+    by_key.insert(row.key.clone(), batch.rows.len());
+    batch.rows.push(BatchRow {
+        row,
+        raw,
+        repeats: before.is_some(),
+    });
+}
+
+fn overruled(line: u64, by: u64) -> ImportProblem {
+    ImportProblem {
+        line,
+        kind: ProblemKind::Duplicate,
+        column: None,
+        value: None,
+        reason: format!("line {by} is about the same contact"),
+        raw: String::new(),
+        other_line: Some(by),
+    }
+}
+
+/// The first bad cell, and what is wrong with all of them.
+fn bad_cells(
+    columns: &[String],
+    cells: &[BadCell],
+    value: impl Fn(usize) -> String,
+) -> (Option<String>, Option<String>, String) {
+    let name = |cell: &BadCell| columns.get(cell.column).cloned().unwrap_or_default();
+    let Some(first) = cells.first() else {
+        return (None, None, String::new());
+    };
+    let reason = match cells {
+        [only] => only.reason.clone(),
+        several => {
+            let reasons = several
+                .iter()
+                .map(|cell| format!("{}: {}", name(cell), cell.reason));
+            reasons.collect::<Vec<_>>().join("; ")
+        }
+    };
+    (
+        Some(name(first)),
+        Some(text(value(first.column).as_bytes(), MAX_VALUE)),
+        reason,
+    )
+}
+
+/// Text for the report: cut, and without what a database cannot keep.
+fn text(bytes: &[u8], most: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,57 @@
+//! Cells that a spreadsheet would run as formulas are written with an apostrophe in front, which
+//! makes them text there. Reading takes it off again, so that what is exported comes back the same.
+
+use std::borrow::Cow;
+
+/// What a spreadsheet runs: an operator at the start, or what it skips to get to one.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// A formula, or the word that clears a value; with any number of apostrophes in front.
+fn wants_guard(text: &str) -> bool {
+    let text = text.trim_start_matches('\'');
+    text.starts_with(FORMULA) || text == "NULL"
+}
+
+/// A text that a spreadsheet shows and does not run.
+pub(crate) fn guarded(text: &str) -> Cow<'_, str> {
+    if wants_guard(text) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The text that was guarded.
+pub(crate) fn unguarded(text: &str) -> &str {
+    match text.strip_prefix('\'') {
+        Some(rest) if wants_guard(rest) => rest,
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn formulas_are_guarded_and_nothing_else() {
+        for text in ["=1+1", "+49 30 1", "-5", "@SUM(1)", "\t=1", "'=1", "NULL"] {
+            assert_eq!(guarded(text), format!("'{text}"));
+        }
+        for text in ["", "Ann", "'tis", "a=b", "O'Hara"] {
+            assert_eq!(guarded(text), text);
+            assert_eq!(unguarded(text), text);
+        }
+        assert_eq!(unguarded("'+49 30 1"), "+49 30 1");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_guarded_comes_back(text in "([-'=+@\ta1]{0,6})|('*NULL)") {
+            let cell = guarded(&text);
+            prop_assert_eq!(unguarded(&cell), &text);
+        }
+    }
+}

@@ -1,0 +1,527 @@
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use futures_util::{Stream, stream};
+use mauntic_core::{
+    Actor, Clock, IdSource, ImportId, OrganizationId, Page, PageSize, Permission, StoreError,
+    WorkerId,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::{
+    CsvError, Import, ImportError, ImportOptions, ImportPlan, ImportPreview, ImportProblem,
+    ImportSource, ImportState, Mapping, ProblemKind, Sniffed, Watch,
+    batch::BatchReader,
+    preview::next_batch,
+    report,
+    row::RowParser,
+    run::ImportRunner,
+    source::{self, CHUNK},
+};
+use crate::{CrmStore, FieldSet};
+
+/// Rows in a batch: the larger, the fewer commits; the smaller, the less memory.
+const BATCH: usize = 10_000;
+/// Uploads that no import is made of are kept this long.
+const ORPHANED: TimeDelta = TimeDelta::days(1);
+/// How often somebody who waits for another's import looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Where a file to import is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportFile {
+    /// On this host.
+    Path(PathBuf),
+    /// In an [`Upload`].
+    Upload(ImportId),
+}
+
+/// Bytes that were sent to be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upload {
+    /// Names the upload, and the import once there is one.
+    pub id: ImportId,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// What to import and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateImport {
+    /// What people call it: the name of the file.
+    pub name: String,
+    /// Where the bytes are.
+    pub file: ImportFile,
+    /// What else is asked for.
+    pub options: ImportOptions,
+}
+
+/// Imports contacts from CSV files.
+#[derive(Clone)]
+pub struct ImportService {
+    store: Arc<dyn CrmStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    batch: usize,
+}
+
+impl ImportService {
+    /// Imports into that store.
+    #[must_use]
+    pub fn new(store: Arc<dyn CrmStore>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self {
+            store,
+            clock,
+            ids,
+            batch: BATCH,
+        }
+    }
+
+    /// The same with so many rows in a transaction.
+    #[must_use]
+    pub fn with_batch(self, rows: usize) -> Self {
+        Self {
+            batch: rows.max(1),
+            ..self
+        }
+    }
+
+    /// Keeps the bytes of a file until they are imported, or for a day.
+    ///
+    /// # Errors
+    /// [`ImportError::TooLarge`] beyond `max` bytes; then nothing is kept.
+    pub async fn upload(
+        &self,
+        actor: &Actor,
+        bytes: &mut (dyn AsyncRead + Send + Unpin),
+        max: u64,
+    ) -> Result<Upload, ImportError> {
+        let organization = actor.require(Permission::ContactsImport)?;
+        let mut uow = self.store.begin().await?;
+        uow.imports()
+            .delete_orphans(organization, self.clock.now() - ORPHANED)
+            .await?;
+        uow.commit().await?;
+        let mut upload = Upload {
+            id: ImportId::generate(&*self.ids),
+            bytes: 0,
+        };
+        for number in 0.. {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            let read = bytes
+                .take(CHUNK as u64)
+                .read_to_end(&mut chunk)
+                .await
+                .map_err(CsvError::Io)?;
+            upload.bytes += read as u64;
+            let mut uow = self.store.begin().await?;
+            if upload.bytes > max {
+                uow.imports().delete_chunks(organization, upload.id).await?;
+                uow.commit().await?;
+                return Err(ImportError::TooLarge { max });
+            }
+            if read > 0 {
+                uow.imports()
+                    .add_chunk(organization, upload.id, number, chunk, self.clock.now())
+                    .await?;
+                uow.commit().await?;
+            }
+            if read < CHUNK {
+                break;
+            }
+        }
+        Ok(upload)
+    }
+
+    /// Reads the whole file, writes nothing, and says what an import would do.
+    pub async fn preview(
+        &self,
+        actor: &Actor,
+        command: CreateImport,
+    ) -> Result<ImportPreview, ImportError> {
+        let organization = actor.require(Permission::ContactsImport)?;
+        let import = self.plan(actor, organization, command).await?;
+        let (plan, store) = (&import.plan, Arc::clone(&self.store));
+        let parser = RowParser::new(
+            &plan.mapping,
+            &self.fields(organization).await?,
+            &plan.options,
+        )?;
+        let fields = parser.fields().to_vec();
+        let mut preview = ImportPreview::new(plan.format, &plan.columns, &plan.mapping);
+        let match_on = plan
+            .options
+            .match_on
+            .clone()
+            .filter(|alias| alias.as_str() != "email");
+        let size = self.batch;
+        let mut reader = blocking(move || {
+            let file = source::open(
+                &import.plan.source,
+                &store,
+                organization,
+                import.id,
+                import.plan.bytes,
+            )?;
+            BatchReader::open(file, &import, parser, size)
+        })
+        .await?;
+        loop {
+            let (next, batch) = blocking(move || next_batch(reader)).await?;
+            reader = next;
+            let keys: Vec<_> = batch
+                .rows
+                .iter()
+                .filter(|row| !row.repeats)
+                .map(|row| row.row.key.clone())
+                .collect();
+            let there = self
+                .store
+                .imports()
+                .find_by_keys(organization, match_on.as_ref(), &keys)
+                .await?;
+            preview.add(&batch, &fields, there.len() as u64);
+            if batch.last {
+                return Ok(preview);
+            }
+        }
+    }
+
+    /// Looks at the start of a file and makes an import of it, to be worked on by
+    /// [`run_once`](Self::run_once) or [`run_to_end`](Self::run_to_end). If the same content is being
+    /// imported already, that is the import.
+    ///
+    /// # Errors
+    /// If the file, the mapping or the options cannot be: then nothing is written.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        command: CreateImport,
+    ) -> Result<Import, ImportError> {
+        let organization = actor.require(Permission::ContactsImport)?;
+        let import = self.plan(actor, organization, command).await?;
+        let same = self
+            .store
+            .imports()
+            .find_unfinished(organization, &import.plan.fingerprint)
+            .await?;
+        if let Some(same) = same.filter(|same| same.plan.options == import.plan.options) {
+            if import.plan.source == ImportSource::Stored && import.id != same.id {
+                let mut uow = self.store.begin().await?;
+                uow.imports().delete_chunks(organization, import.id).await?;
+                uow.commit().await?;
+            }
+            return Ok(same);
+        }
+        let mut uow = self.store.begin().await?;
+        uow.imports().insert(&import).await?;
+        uow.commit().await?;
+        Ok(import)
+    }
+
+    /// One import.
+    pub async fn find(&self, actor: &Actor, id: ImportId) -> Result<Import, ImportError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let import = self.store.imports().find(organization, id).await?;
+        import.ok_or(ImportError::NotFound(id))
+    }
+
+    /// One page of the imports, the latest first.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        after: Option<ImportId>,
+        size: PageSize,
+    ) -> Result<Page<Import, ImportId>, ImportError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        Ok(self.store.imports().list(organization, after, size).await?)
+    }
+
+    /// One page of the rows with problems of that kind, by line.
+    pub async fn problems(
+        &self,
+        actor: &Actor,
+        id: ImportId,
+        kind: ProblemKind,
+        after: Option<u64>,
+        size: PageSize,
+    ) -> Result<Page<ImportProblem, u64>, ImportError> {
+        let organization = actor.require(Permission::ContactsImport)?;
+        self.find(actor, id).await?;
+        Ok(self
+            .store
+            .imports()
+            .problems(organization, id, kind, after, size)
+            .await?)
+    }
+
+    /// The bad rows as a CSV file, piece by piece: as they were, with line, column, value and reason
+    /// behind. Once repaired, it can be imported as it is.
+    pub async fn report(
+        &self,
+        actor: &Actor,
+        id: ImportId,
+    ) -> Result<impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + use<>, ImportError> {
+        let organization = actor.require(Permission::ContactsImport)?;
+        let import = self.find(actor, id).await?;
+        let store = Arc::clone(&self.store);
+        let header = report::header(&import.plan);
+        let rows = stream::try_unfold(Some(None), move |after| {
+            let (store, plan) = (Arc::clone(&store), import.plan.clone());
+            async move {
+                let Some(after) = after else { return Ok(None) };
+                let size = PageSize::clamped(500);
+                let page = store
+                    .imports()
+                    .problems(organization, id, ProblemKind::Bad, after, size)
+                    .await?;
+                Ok(Some((
+                    report::rows(&plan, &page.items),
+                    page.next.map(Some),
+                )))
+            }
+        });
+        Ok(futures_util::StreamExt::chain(
+            stream::iter([Ok(header)]),
+            rows,
+        ))
+    }
+
+    /// Stops an import until it is resumed. What is imported stays.
+    pub async fn pause(&self, actor: &Actor, id: ImportId) -> Result<Import, ImportError> {
+        self.change(
+            actor,
+            id,
+            &[ImportState::Pending, ImportState::Running],
+            ImportState::Paused,
+        )
+        .await
+    }
+
+    /// Lets a paused or failed import go on where it was.
+    pub async fn resume(&self, actor: &Actor, id: ImportId) -> Result<Import, ImportError> {
+        self.change(
+            actor,
+            id,
+            &[ImportState::Paused, ImportState::Failed],
+            ImportState::Pending,
+        )
+        .await
+    }
+
+    /// Stops an import for good. What is imported stays.
+    pub async fn cancel(&self, actor: &Actor, id: ImportId) -> Result<Import, ImportError> {
+        let from = [
+            ImportState::Pending,
+            ImportState::Running,
+            ImportState::Paused,
+            ImportState::Failed,
+        ];
+        self.change(actor, id, &from, ImportState::Cancelled).await
+    }
+
+    /// Works on one import that waits, of any organisation, until it ends; `false` if none does.
+    pub async fn run_once(
+        &self,
+        worker: WorkerId,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool, ImportError> {
+        let mut watch = Watch {
+            progress: &mut |_, _| {},
+            stop,
+        };
+        Ok(self.runner().run(None, worker, &mut watch).await?.is_some())
+    }
+
+    /// Works on an import until it ends, or waits for whoever does; returns what became of it.
+    pub async fn run_to_end(
+        &self,
+        actor: &Actor,
+        id: ImportId,
+        worker: WorkerId,
+        mut watch: Watch<'_>,
+    ) -> Result<Import, ImportError> {
+        let organization = actor.require(Permission::ContactsImport)?;
+        loop {
+            self.runner()
+                .run(Some((organization, id)), worker, &mut watch)
+                .await?;
+            let import = self.find(actor, id).await?;
+            (watch.progress)(&import, import.progress());
+            let waits = matches!(import.state, ImportState::Pending | ImportState::Running);
+            if !waits || (watch.stop)() {
+                return Ok(import);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn runner(&self) -> ImportRunner {
+        ImportRunner {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+            batch: self.batch,
+        }
+    }
+
+    async fn fields(&self, organization: OrganizationId) -> Result<FieldSet, StoreError> {
+        Ok(FieldSet::with_custom(
+            self.store.fields().list_custom(organization).await?,
+        ))
+    }
+
+    async fn change(
+        &self,
+        actor: &Actor,
+        id: ImportId,
+        from: &[ImportState],
+        to: ImportState,
+    ) -> Result<Import, ImportError> {
+        let organization = actor.require(Permission::ContactsImport)?;
+        let mut uow = self.store.begin().await?;
+        let changed = uow
+            .imports()
+            .change_state(organization, id, from, to, self.clock.now())
+            .await?;
+        if changed && to == ImportState::Cancelled {
+            uow.imports().delete_chunks(organization, id).await?;
+        }
+        uow.commit().await?;
+        let import = self.find(actor, id).await?;
+        if changed {
+            Ok(import)
+        } else {
+            Err(ImportError::WrongState(import.state))
+        }
+    }
+
+    async fn plan(
+        &self,
+        actor: &Actor,
+        organization: OrganizationId,
+        command: CreateImport,
+    ) -> Result<Import, ImportError> {
+        let CreateImport {
+            name,
+            file,
+            options,
+        } = command;
+        if let Some(segment) = options.segment {
+            if !self
+                .store
+                .imports()
+                .is_static_segment(organization, segment)
+                .await?
+            {
+                return Err(ImportError::SegmentNotFound(segment));
+            }
+        }
+        let fields = self.fields(organization).await?;
+        let store = Arc::clone(&self.store);
+        let (id, source, hints) = match file {
+            ImportFile::Path(path) => (
+                ImportId::generate(&*self.ids),
+                ImportSource::Path { path },
+                options.format,
+            ),
+            ImportFile::Upload(id) => (id, ImportSource::Stored, options.format),
+        };
+        if source == ImportSource::Stored
+            && self.store.imports().find(organization, id).await?.is_some()
+        {
+            return Err(ImportError::UploadNotFound(id));
+        }
+        let looked = blocking(move || look(source, &store, organization, id, hints)).await?;
+        let Some((source, bytes, fingerprint, sniffed)) = looked else {
+            return Err(ImportError::UploadNotFound(id));
+        };
+        let mut mapping = Mapping::of(&sniffed.columns, &fields, &options.columns)?;
+        if !sniffed.format.header
+            && mapping.column_of(&super::Target::Email).is_none()
+            && options.columns.is_empty()
+        {
+            if let Some(column) = sniffed.address_column() {
+                mapping.set_email(column);
+            }
+        }
+        RowParser::new(&mapping, &fields, &options)?;
+        let plan = ImportPlan {
+            name,
+            source,
+            fingerprint,
+            bytes,
+            format: sniffed.format,
+            columns: sniffed.columns,
+            mapping,
+            options,
+            actor: actor.principal(),
+            rows_at: sniffed.rows_at,
+        };
+        Ok(Import::new(id, organization, plan, self.clock.now()))
+    }
+}
+
+type Looked = (ImportSource, u64, String, Sniffed);
+
+/// Size, fingerprint and start of a file; `None` if there is no such upload.
+fn look(
+    source: ImportSource,
+    store: &Arc<dyn CrmStore>,
+    organization: OrganizationId,
+    id: ImportId,
+    hints: super::FormatHints,
+) -> Result<Option<Looked>, CsvError> {
+    let (source, bytes, fingerprint) = match source {
+        ImportSource::Path { path } => {
+            let (bytes, fingerprint) = source::inspect(&path)?;
+            (
+                ImportSource::Path {
+                    path: path.canonicalize()?,
+                },
+                bytes,
+                fingerprint,
+            )
+        }
+        ImportSource::Stored => {
+            let (bytes, fingerprint) =
+                measure(store, organization, id).map_err(std::io::Error::other)?;
+            if bytes == 0 {
+                return Ok(None);
+            }
+            (ImportSource::Stored, bytes, fingerprint)
+        }
+    };
+    let file = source::open(&source, store, organization, id, bytes)?;
+    let sniffed = Sniffed::read(file, hints)?;
+    Ok(Some((source, bytes, fingerprint, sniffed)))
+}
+
+fn measure(
+    store: &Arc<dyn CrmStore>,
+    organization: OrganizationId,
+    id: ImportId,
+) -> Result<(u64, String), StoreError> {
+    let runtime = tokio::runtime::Handle::current();
+    let (mut bytes, mut hash) = (0, Sha256::new());
+    for number in 0.. {
+        let chunk = runtime.block_on(store.imports().chunk(organization, id, number))?;
+        let Some(chunk) = chunk else { break };
+        bytes += chunk.len() as u64;
+        hash.update(&chunk);
+        if chunk.len() < CHUNK {
+            break;
+        }
+    }
+    Ok((bytes, format!("stored:{}", source::hex(&hash.finalize()))))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CsvError> + Send + 'static,
+) -> Result<T, ImportError> {
+    let done = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(StoreError::backend)?;
+    Ok(done?)
+}

@@ -1,0 +1,437 @@
+//! Imports and what they read and report.
+
+mod row;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    ContactId, ImportId, OrganizationId, Page, PageSize, SegmentId, StoreError, WorkerId,
+    storage::{Column, Dialect, SqlType, to_micros},
+};
+use sea_orm::ConnectionTrait;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use self::row::{COLUMNS, PROBLEM, import, problem, problem_rows, progress};
+use super::{SeaOrmCrmStore, unit_of_work::SeaOrmCrmUnitOfWork};
+use crate::{
+    FieldAlias,
+    import::{Import, ImportProblem, ImportQueries, ImportRepository, ImportState, ProblemKind},
+};
+
+/// Imports that a worker may take at the instant `$1`.
+const WAITING: &str = "(state = 'pending' OR (state = 'running' AND lease_until < $1))";
+
+const KEY: &[Column] = &[("value_key", SqlType::Text)];
+
+#[async_trait]
+impl ImportQueries for SeaOrmCrmStore {
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: ImportId,
+    ) -> Result<Option<Import>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM import WHERE organization_id = $1 AND id = $2");
+        let parameters = [organization.as_uuid().into(), id.as_uuid().into()];
+        let statement = self.db.dialect().statement(sql, parameters);
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(import).transpose()
+    }
+
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<ImportId>,
+        size: PageSize,
+    ) -> Result<Page<Import, ImportId>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM import WHERE organization_id = $1 AND id < $2
+             ORDER BY id DESC LIMIT {}",
+            size.overfetched()
+        );
+        let after = after.map_or(Uuid::max(), |id| id.as_uuid());
+        let parameters = [organization.as_uuid().into(), after.into()];
+        let statement = self.db.dialect().statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let imports = rows.iter().map(import).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(imports, size, |import| import.id))
+    }
+
+    async fn find_unfinished(
+        &self,
+        organization: OrganizationId,
+        fingerprint: &str,
+    ) -> Result<Option<Import>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM import WHERE organization_id = $1 AND fingerprint = $2
+             AND state IN ('pending', 'running', 'paused') ORDER BY id DESC LIMIT 1"
+        );
+        let parameters = [organization.as_uuid().into(), fingerprint.into()];
+        let statement = self.db.dialect().statement(sql, parameters);
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(import).transpose()
+    }
+
+    async fn has_waiting(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT 1 FROM import WHERE state IN ('pending', 'running') AND {WAITING} LIMIT 1"
+        );
+        let statement = self.db.dialect().statement(sql, [to_micros(now).into()]);
+        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+    }
+
+    async fn problems(
+        &self,
+        organization: OrganizationId,
+        id: ImportId,
+        kind: ProblemKind,
+        after: Option<u64>,
+        size: PageSize,
+    ) -> Result<Page<ImportProblem, u64>, StoreError> {
+        let sql = format!(
+            "SELECT line, kind, column_name, value, reason, raw, other_line FROM import_problem
+             WHERE organization_id = $1 AND import_id = $2 AND kind = $3 AND line > $4
+             ORDER BY line LIMIT {}",
+            size.overfetched()
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            id.as_uuid().into(),
+            kind.as_str().into(),
+            i64::try_from(after.unwrap_or_default())
+                .unwrap_or(i64::MAX)
+                .into(),
+        ];
+        let statement = self.db.dialect().statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let problems = rows.iter().map(problem).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(problems, size, |problem| {
+            problem.line
+        }))
+    }
+
+    async fn chunk(
+        &self,
+        organization: OrganizationId,
+        id: ImportId,
+        number: u32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let statement = self.db.dialect().statement(
+            "SELECT bytes FROM import_data WHERE organization_id = $1 AND import_id = $2 AND number = $3",
+            [organization.as_uuid().into(), id.as_uuid().into(), i64::from(number).into()],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        Ok(row.map(|row| row.try_get("", "bytes")).transpose()?)
+    }
+
+    async fn find_by_keys(
+        &self,
+        organization: OrganizationId,
+        field: Option<&FieldAlias>,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, ContactId>, StoreError> {
+        find_by_keys(
+            self.db.reader(),
+            self.db.dialect(),
+            organization,
+            field,
+            keys,
+        )
+        .await
+    }
+
+    async fn is_static_segment(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+    ) -> Result<bool, StoreError> {
+        let statement = self.db.dialect().statement(
+            "SELECT 1 FROM segment WHERE organization_id = $1 AND id = $2 AND kind = 'static'",
+            [organization.as_uuid().into(), segment.as_uuid().into()],
+        );
+        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+    }
+}
+
+#[async_trait]
+impl ImportRepository for SeaOrmCrmUnitOfWork {
+    async fn insert(&mut self, import: &Import) -> Result<(), StoreError> {
+        let plan = serde_json::to_string(&import.plan)
+            .map_err(|_| StoreError::corrupt("import", "plan"))?;
+        let sql = "INSERT INTO import (organization_id, id, state, fingerprint, plan, created_at,
+                       rows_read, created, updated, unchanged, failed, duplicates,
+                       position, line, busy_micros)
+                   SELECT $1, $2, $3, $4, plan, CAST($6 AS BIGINT), 0, 0, 0, 0, 0, 0,
+                       CAST($7 AS BIGINT), CAST($8 AS BIGINT), 0";
+        let plan_column: &[Column] = &[("plan", SqlType::Json)];
+        let sql = format!("{sql} FROM {}", self.dialect.rows(5, "r", plan_column));
+        let parameters = [
+            import.organization_id.as_uuid().into(),
+            import.id.as_uuid().into(),
+            import.state.as_str().into(),
+            import.plan.fingerprint.as_str().into(),
+            format!("[{{\"plan\":{plan}}}]").into(),
+            to_micros(import.created_at).into(),
+            row::number(import.place().0).into(),
+            row::number(import.place().1).into(),
+        ];
+        self.txn
+            .execute_raw(self.dialect.statement(sql, parameters))
+            .await?;
+        Ok(())
+    }
+
+    async fn claim(
+        &mut self,
+        only: Option<(OrganizationId, ImportId)>,
+        worker: WorkerId,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Option<Import>, StoreError> {
+        let which = if only.is_some() {
+            "AND organization_id = $4 AND id = $5"
+        } else {
+            ""
+        };
+        let sql = format!(
+            "UPDATE import SET state = 'running', worker_id = $2, lease_until = $3, error = NULL
+             WHERE (organization_id, id) IN (
+                 SELECT organization_id, id FROM import
+                 WHERE state IN ('pending', 'running') AND {WAITING} {which}
+                 ORDER BY created_at LIMIT 1{})
+             RETURNING {COLUMNS}",
+            self.dialect.skip_locked()
+        );
+        let mut parameters = vec![
+            to_micros(now).into(),
+            worker.as_uuid().into(),
+            to_micros(lease_until).into(),
+        ];
+        if let Some((organization, id)) = only {
+            parameters.extend([organization.as_uuid().into(), id.as_uuid().into()]);
+        }
+        let row = self
+            .txn
+            .query_one_raw(self.dialect.statement(sql, parameters))
+            .await?;
+        row.as_ref().map(import).transpose()
+    }
+
+    async fn save_progress(
+        &mut self,
+        import: &Import,
+        worker: WorkerId,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE import SET state = $4, rows_read = $5, created = $6, updated = $7,
+                       unchanged = $8, failed = $9, duplicates = $10, position = $11, line = $12,
+                       busy_micros = $13, worker_id = $14, lease_until = $15, error = $16,
+                       finished_at = $17
+                   WHERE organization_id = $1 AND id = $2 AND worker_id = $3 AND state = 'running'";
+        let statement = self.dialect.statement(sql, progress(import, worker));
+        Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
+    }
+
+    async fn change_state(
+        &mut self,
+        organization: OrganizationId,
+        id: ImportId,
+        from: &[ImportState],
+        to: ImportState,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let from: Vec<_> = from.iter().map(|state| format!("'{state}'")).collect();
+        let sql = format!(
+            "UPDATE import SET state = $3, worker_id = NULL, lease_until = NULL, finished_at = $4
+             WHERE organization_id = $1 AND id = $2 AND state IN ({})",
+            from.join(", ")
+        );
+        let finished = to.is_final().then(|| to_micros(now));
+        let parameters = [
+            organization.as_uuid().into(),
+            id.as_uuid().into(),
+            to.as_str().into(),
+            finished.into(),
+        ];
+        let statement = self.dialect.statement(sql, parameters);
+        Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
+    }
+
+    async fn add_chunk(
+        &mut self,
+        organization: OrganizationId,
+        id: ImportId,
+        number: u32,
+        bytes: Vec<u8>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "INSERT INTO import_data (organization_id, import_id, number, created_at, bytes)
+             VALUES ($1, $2, $3, $4, $5)",
+            [
+                organization.as_uuid().into(),
+                id.as_uuid().into(),
+                i64::from(number).into(),
+                to_micros(now).into(),
+                bytes.into(),
+            ],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    async fn delete_chunks(
+        &mut self,
+        organization: OrganizationId,
+        id: ImportId,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "DELETE FROM import_data WHERE organization_id = $1 AND import_id = $2",
+            [organization.as_uuid().into(), id.as_uuid().into()],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    async fn delete_orphans(
+        &mut self,
+        organization: OrganizationId,
+        before: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "DELETE FROM import_data WHERE organization_id = $1 AND created_at < $2
+             AND NOT EXISTS (SELECT 1 FROM import WHERE import.organization_id = $1
+                             AND import.id = import_data.import_id)",
+            [organization.as_uuid().into(), to_micros(before).into()],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    async fn add_problems(
+        &mut self,
+        organization: OrganizationId,
+        id: ImportId,
+        problems: &[ImportProblem],
+    ) -> Result<(), StoreError> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "INSERT INTO import_problem (organization_id, import_id, line, kind, column_name, value,
+                 reason, raw, other_line)
+             SELECT $1, $2, line, kind, column_name, value, reason, raw, other_line FROM {} WHERE TRUE
+             ON CONFLICT DO NOTHING",
+            self.dialect.rows(3, "r", PROBLEM)
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            id.as_uuid().into(),
+            problem_rows(problems).into(),
+        ];
+        self.txn
+            .execute_raw(self.dialect.statement(sql, parameters))
+            .await?;
+        Ok(())
+    }
+
+    async fn find_by_keys(
+        &mut self,
+        organization: OrganizationId,
+        field: &FieldAlias,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, ContactId>, StoreError> {
+        find_by_keys(&*self.txn, self.dialect, organization, Some(field), keys).await
+    }
+
+    async fn add_to_segment(
+        &mut self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        contacts: &[ContactId],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "INSERT INTO segment_member (organization_id, segment_id, contact_id, origin, added_at)
+             SELECT $1, $2, id, 1, CAST($4 AS BIGINT) FROM {} WHERE TRUE ORDER BY id
+             ON CONFLICT (organization_id, segment_id, contact_id)
+             DO UPDATE SET origin = 1, added_at = excluded.added_at WHERE segment_member.origin = 2",
+            self.dialect.ids(3, "wanted")
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            segment.as_uuid().into(),
+            json!(contacts).to_string().into(),
+            to_micros(now).into(),
+        ];
+        let added = self
+            .txn
+            .execute_raw(self.dialect.statement(sql, parameters))
+            .await?;
+        let statement = self.dialect.statement(
+            "UPDATE segment SET member_count = member_count + $3 WHERE organization_id = $1 AND id = $2",
+            [
+                organization.as_uuid().into(),
+                segment.as_uuid().into(),
+                row::number(added.rows_affected()).into(),
+            ],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    async fn rebuild_rule_segments(
+        &mut self,
+        organization: OrganizationId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "UPDATE segment SET next_rebuild_at = $2 WHERE organization_id = $1 AND kind = 'rule'",
+            [organization.as_uuid().into(), to_micros(now).into()],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+}
+
+async fn find_by_keys<C: ConnectionTrait>(
+    connection: &C,
+    dialect: Dialect,
+    organization: OrganizationId,
+    field: Option<&FieldAlias>,
+    keys: &[String],
+) -> Result<BTreeMap<String, ContactId>, StoreError> {
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = dialect.rows(2, "r", KEY);
+    let sql = match field {
+        None => format!(
+            "SELECT c.email_key AS value_key, c.id FROM {rows} JOIN contact c
+             ON c.organization_id = $1 AND c.email_key = r.value_key"
+        ),
+        Some(_) => format!(
+            "SELECT k.value_key, k.contact_id AS id FROM {rows} JOIN contact_key k
+             ON k.organization_id = $1 AND k.field = $3 AND k.value_key = r.value_key"
+        ),
+    };
+    let wanted: Vec<_> = keys.iter().map(|key| json!({"value_key": key})).collect();
+    let mut parameters = vec![
+        organization.as_uuid().into(),
+        Json::Array(wanted).to_string().into(),
+    ];
+    parameters.extend(field.map(|field| field.as_str().into()));
+    let rows = connection
+        .query_all_raw(dialect.statement(sql, parameters))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let id: Uuid = row.try_get("", "id")?;
+            Ok((row.try_get("", "value_key")?, ContactId::from_uuid(id)))
+        })
+        .collect()
+}
