@@ -15,6 +15,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # No value
+//! A field without a value is absent from [`FieldValues`]: there is no null and no empty text, array or
+//! set. Blank text and JSON `null` clear a field; a key that is not mentioned leaves it alone. In rules,
+//! every positive test of a missing value is false, and each negated test (`!=`, `not in`, `not
+//! contains`, …) is exactly the opposite of the positive one, so it is true: nothing is ever unknown.
+//! Texts compare without regard to the case of A to Z, and sort byte by byte after that.
+//!
 //! # Features
 //! - `sqlite`, `postgres`: the `storage` module on that back end.
 //! - `testing`: the conformance suite of the storage ports.

@@ -6,7 +6,9 @@ use mauntic_core::UserId;
 use uuid::Uuid;
 
 use super::{contact, noon, organization};
-use crate::{ChangeSet, Channel, Contact, CrmStore, DoNotContact, Number, Reason, Value};
+use crate::{
+    ChangeSet, Channel, Contact, CrmStore, DoNotContact, Number, Reason, UniqueKey, Value,
+};
 
 /// A contact with something of everything.
 fn full(number: u128) -> Contact {
@@ -78,7 +80,7 @@ pub async fn a_contact_reads_back_as_it_was_written(store: Arc<dyn CrmStore>) {
         .find_by_emails(organization(1), &keys)
         .await
         .unwrap();
-    assert_eq!(found, [ann.clone()]);
+    assert_eq!(found, std::slice::from_ref(&ann));
 
     // The two change places, but for the address.
     let mut now_plain = Contact::new(ann.id(), "test", noon());
@@ -104,7 +106,7 @@ pub async fn contacts_of_another_organisation_are_unknown(store: Arc<dyn CrmStor
     let (ours, theirs, ann) = (organization(1), organization(2), full(1));
     let mut uow = store.begin().await.unwrap();
     uow.contacts()
-        .insert_many(ours, &[ann.clone()])
+        .insert_many(ours, std::slice::from_ref(&ann))
         .await
         .unwrap();
     uow.commit().await.unwrap();
@@ -142,7 +144,7 @@ pub async fn contacts_of_another_organisation_are_unknown(store: Arc<dyn CrmStor
     );
     assert!(
         uow.contacts()
-            .update_many(theirs, &[ann.clone()])
+            .update_many(theirs, std::slice::from_ref(&ann))
             .await
             .is_err()
     );
@@ -168,4 +170,80 @@ pub async fn contacts_of_another_organisation_are_unknown(store: Arc<dyn CrmStor
         store.contacts().find_many(ours, &[ann.id()]).await.unwrap(),
         [ann]
     );
+}
+
+/// With a contact go its marks, keys and tags, but nobody else's.
+pub async fn a_deleted_contact_leaves_nothing(store: Arc<dyn CrmStore>) {
+    let (ours, ann, bob) = (organization(1), full(1), full(2));
+    let key = |contact: &Contact, key: &str| UniqueKey {
+        contact_id: contact.id(),
+        field: "number".parse().unwrap(),
+        key: Some(key.to_owned()),
+    };
+    let mut uow = store.begin().await.unwrap();
+    let both = [ann.clone(), bob.clone()];
+    uow.contacts().insert_many(ours, &both).await.unwrap();
+    let keys = [key(&ann, "k1"), key(&bob, "k2")];
+    assert_eq!(uow.contacts().replace_keys(ours, &keys).await.unwrap(), []);
+    let stolen = [key(&bob, "k1")];
+    assert_eq!(
+        uow.contacts().replace_keys(ours, &stolen).await.unwrap(),
+        stolen
+    );
+    let unknown = contact(3).id();
+    let deleted = uow
+        .contacts()
+        .delete_many(ours, &[unknown, ann.id()])
+        .await
+        .unwrap();
+    assert_eq!(deleted, [ann.id()]);
+    assert_eq!(
+        uow.contacts().replace_keys(ours, &stolen).await.unwrap(),
+        []
+    );
+    let plain = Contact::new(ann.id(), "test", noon());
+    let added = [plain.clone()];
+    uow.contacts().insert_many(ours, &added).await.unwrap();
+    uow.commit().await.unwrap();
+    let found = store
+        .contacts()
+        .find_many(ours, &[ann.id(), bob.id()])
+        .await
+        .unwrap();
+    assert_eq!(found, [plain, bob]);
+}
+
+/// A key belongs to the first who has it, until it is given up.
+pub async fn a_key_has_one_owner(store: Arc<dyn CrmStore>) {
+    let ours = organization(1);
+    let key = |number: u128, key: Option<&str>| UniqueKey {
+        contact_id: contact(number).id(),
+        field: "number".parse().unwrap(),
+        key: key.map(str::to_owned),
+    };
+    let mut uow = store.begin().await.unwrap();
+    let twice = [key(1, Some("a")), key(2, Some("a")), key(3, Some("b"))];
+    let lost = uow.contacts().replace_keys(ours, &twice).await.unwrap();
+    assert_eq!(lost, [key(2, Some("a"))]);
+    let again = [key(1, Some("a")), key(3, Some("c")), key(2, Some("b"))];
+    let lost = uow.contacts().replace_keys(ours, &again).await.unwrap();
+    assert_eq!(lost, [key(2, Some("b"))], "given up only in the same call");
+    let freed = [key(1, None), key(2, Some("b"))];
+    assert_eq!(uow.contacts().replace_keys(ours, &freed).await.unwrap(), []);
+    assert_eq!(
+        uow.contacts()
+            .replace_keys(ours, &[key(4, Some("a"))])
+            .await
+            .unwrap(),
+        []
+    );
+    // Another organisation has its own.
+    assert_eq!(
+        uow.contacts()
+            .replace_keys(organization(2), &[key(5, Some("a"))])
+            .await
+            .unwrap(),
+        []
+    );
+    uow.commit().await.unwrap();
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
-use mauntic_core::{ContactId, PageSize};
+use mauntic_core::{ContactId, EmailAddress, PageSize};
 
 use super::{contact, noon, organization};
 use crate::{
@@ -68,7 +68,7 @@ fn expected(contacts: &[Contact], sort: ContactSort, descending: bool) -> Vec<Co
         match sort {
             ContactSort::CreatedAt => Some(String::new()),
             ContactSort::UpdatedAt => Some(Value::datetime(parts.updated_at).to_string()),
-            ContactSort::Email => parts.email.as_ref().map(|email| email.key()),
+            ContactSort::Email => parts.email.as_ref().map(EmailAddress::key),
             ContactSort::LastActive => parts
                 .last_active_at
                 .map(|at| Value::datetime(at).to_string()),

@@ -77,7 +77,7 @@ pub async fn a_conflict_leaves_the_transaction_usable(store: Arc<dyn CrmStore>) 
     let mut uow = store.begin().await.unwrap();
     let added = uow
         .contacts()
-        .insert_many(organization(1), &[ann.clone()])
+        .insert_many(organization(1), std::slice::from_ref(&ann))
         .await
         .unwrap();
     assert_eq!(added, [ann.id()]);

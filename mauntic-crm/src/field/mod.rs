@@ -141,6 +141,7 @@ impl FieldOption {
 }
 
 /// The definition of one field of a contact.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// Its name in rules, templates, imports and the API; never changes.

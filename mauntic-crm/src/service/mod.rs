@@ -1,6 +1,8 @@
 //! What can be done with contacts, fields and tags.
 
+mod apply;
 mod batch;
+mod change;
 mod consent;
 mod contacts;
 mod fields;
@@ -9,8 +11,9 @@ mod tags;
 
 pub use self::{
     batch::MAX_BATCH,
+    change::{CreateContact, UpdateContact, UpsertContact, Upserted},
     consent::{DoNotContactCommand, LiftDoNotContact},
-    contacts::{ContactService, CreateContact, UpdateContact, UpsertContact, Upserted},
+    contacts::ContactService,
     fields::{CreateField, FieldService, UpdateField},
     patch::{Change, ContactPatch},
     tags::TagService,

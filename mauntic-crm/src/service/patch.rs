@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::{
     ChangeSet, Contact, Country, Field, FieldAlias, FieldProblem, FieldSet, FieldType,
-    InvalidValue, ParseContext, Tag, Value,
+    InvalidValue, ParseContext, Tag, Value, value::line,
 };
 
 /// What becomes of one part of a contact.
@@ -27,11 +27,11 @@ impl<T> Change<T> {
         value.map_or(Self::Clear, Self::Set)
     }
 
-    fn given(&self) -> Option<Option<&T>> {
+    fn if_given(&self, set: impl FnOnce(Option<&T>)) {
         match self {
-            Self::Keep => None,
-            Self::Set(value) => Some(Some(value)),
-            Self::Clear => Some(None),
+            Self::Keep => {}
+            Self::Set(value) => set(Some(value)),
+            Self::Clear => set(None),
         }
     }
 }
@@ -143,6 +143,11 @@ impl ContactPatch {
                 Err(reason) => problems.push(FieldProblem::new(alias.as_str(), reason)),
             }
         }
+        if let Change::Set(stage) = &self.stage
+            && let Err(reason) = line(stage, 191)
+        {
+            problems.push(FieldProblem::new("stage", reason));
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -152,25 +157,21 @@ impl ContactPatch {
     }
 
     fn apply_columns(&self, contact: &mut Contact, changes: &mut ChangeSet) {
-        if let Some(email) = self.email.given() {
-            contact.set_email(email.cloned(), changes);
-        }
+        self.email
+            .if_given(|email| contact.set_email(email.cloned(), changes));
         if let Some(tags) = &self.tags {
             contact.set_tags(tags.clone(), changes);
         }
         contact.change_tags(&self.add_tags, &self.remove_tags, changes);
-        if let Some(owner) = self.owner.given() {
-            contact.set_owner(owner.copied(), changes);
-        }
-        if let Some(stage) = self.stage.given() {
-            contact.set_stage(stage.cloned(), changes);
-        }
+        self.owner
+            .if_given(|owner| contact.set_owner(owner.copied(), changes));
+        self.stage
+            .if_given(|stage| contact.set_stage(stage.cloned(), changes));
         if let Some(points) = self.points {
             contact.set_points(points, changes);
         }
-        if let Some(at) = self.last_active.given() {
-            contact.set_last_active(at.copied(), changes);
-        }
+        self.last_active
+            .if_given(|at| contact.set_last_active(at.copied(), changes));
     }
 
     /// The value in the form of its field; telephone numbers also know where the contact lives.

@@ -4,6 +4,8 @@ mod country;
 mod date;
 mod parse;
 mod phone;
+#[cfg(test)]
+mod tests;
 
 use std::{
     cmp::Ordering,
@@ -14,6 +16,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use self::parse::line;
 pub use self::{
     country::Country,
     date::DateOrder,

@@ -244,7 +244,7 @@ impl FieldType {
 }
 
 /// Line breaks and tabs in a one-line text are spaces: exports are full of them.
-fn line(text: &str, max: usize) -> Result<String, InvalidValue> {
+pub(crate) fn line(text: &str, max: usize) -> Result<String, InvalidValue> {
     lines(text, max).map(|text| text.replace(['\n', '\r', '\t'], " "))
 }
 

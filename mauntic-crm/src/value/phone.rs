@@ -6,7 +6,7 @@ use super::{Country, InvalidValue};
 /// long as it can be dialled at all.
 pub(super) fn parse(text: &str, country: Option<Country>) -> Result<String, InvalidValue> {
     let text = text.strip_prefix("tel:").unwrap_or(text).trim();
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
     if text.len() > 64 || digits < 3 || !text.chars().all(is_dialling) {
         return Err(InvalidValue::NotAPhone);
     }

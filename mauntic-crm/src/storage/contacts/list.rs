@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use mauntic_core::{OrganizationId, storage::Dialect};
 use sea_orm::{Statement, Value};
 
@@ -67,11 +69,9 @@ fn by_id(
     let (beyond, order) = direction(listing);
     if let Some(after) = &listing.after {
         let id = parameters.bind(after.id.as_uuid());
-        sql.push_str(&format!(" AND c.id {beyond} {id}"));
+        let _ = write!(sql, " AND c.id {beyond} {id}");
     }
-    sql.push_str(&format!(
-        " ORDER BY c.organization_id {order}, c.id {order}"
-    ));
+    let _ = write!(sql, " ORDER BY c.organization_id {order}, c.id {order}");
     Unlimited {
         dialect,
         sql,
@@ -87,14 +87,14 @@ fn by_column(
 ) -> Unlimited {
     let mut parameters = Parameters::default();
     let mut sql = select(dialect, organization, &listing.filter, &mut parameters);
-    sql.push_str(&format!(" AND c.{column} IS NOT NULL"));
+    let _ = write!(sql, " AND c.{column} IS NOT NULL");
     let (beyond, order) = direction(listing);
     if let Some((value, id)) = listing.after.as_ref().and_then(sort_value) {
         let value = parameters.bind(value);
         let id = parameters.bind(id.as_uuid());
-        sql.push_str(&format!(" AND (c.{column}, c.id) {beyond} ({value}, {id})"));
+        let _ = write!(sql, " AND (c.{column}, c.id) {beyond} ({value}, {id})");
     }
-    sql.push_str(&format!(" ORDER BY c.{column} {order}, c.id {order}"));
+    let _ = write!(sql, " ORDER BY c.{column} {order}, c.id {order}");
     Unlimited {
         dialect,
         sql,
@@ -129,14 +129,12 @@ fn select(
         format!("SELECT {COLUMNS} FROM contact c WHERE c.organization_id = {organization}");
     if let Some(tag) = &filter.tag {
         let tag = parameters.bind(tag.as_str());
-        sql.push_str(&format!(" AND {}", dialect.json_array_has("c.tags", &tag)));
+        let _ = write!(sql, " AND {}", dialect.json_array_has("c.tags", &tag));
     }
     if let Some(segment) = filter.segment {
         let segment = parameters.bind(segment.as_uuid());
-        sql.push_str(&format!(
-            " AND c.id IN (SELECT m.contact_id FROM segment_member m
-                WHERE m.organization_id = {organization} AND m.segment_id = {segment} AND m.origin <> 2)"
-        ));
+        let _ = write!(sql, " AND c.id IN (SELECT m.contact_id FROM segment_member m
+                WHERE m.organization_id = {organization} AND m.segment_id = {segment} AND m.origin <> 2)");
     }
     if let Some(search) = filter
         .search
@@ -144,7 +142,7 @@ fn select(
         .map(str::trim)
         .filter(|text| !text.is_empty())
     {
-        sql.push_str(&format!(" AND ({})", matching(dialect, search, parameters)));
+        let _ = write!(sql, " AND ({})", matching(dialect, search, parameters));
     }
     sql
 }
