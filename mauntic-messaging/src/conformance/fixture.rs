@@ -27,7 +27,7 @@ pub(super) const BROWSER: &str =
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 /// Every contact is called Ann, whatever the id.
-struct Everybody;
+pub(super) struct Everybody;
 
 #[async_trait]
 impl ContactDirectory for Everybody {
@@ -36,18 +36,7 @@ impl ContactDirectory for Everybody {
         _: OrganizationId,
         ids: &[ContactId],
     ) -> Result<Vec<Recipient>, StoreError> {
-        let recipient = |id: &ContactId| Recipient {
-            contact_id: *id,
-            address: Some(address_of(*id).parse().expect("an address")),
-            fields: json!({"firstname": "Ann"})
-                .as_object()
-                .cloned()
-                .unwrap_or_default(),
-            do_not_contact: false,
-            locale: None,
-            timezone: None,
-        };
-        Ok(ids.iter().map(recipient).collect())
+        Ok(ids.iter().map(|id| recipient_of(*id)).collect())
     }
 }
 
@@ -63,6 +52,19 @@ impl OrganizationDirectory for Everybody {
 
     async fn contact_fields(&self, _: OrganizationId) -> Result<Vec<String>, StoreError> {
         Ok(vec!["firstname".to_owned(), "lastname".to_owned()])
+    }
+}
+
+/// Ann, under that id.
+pub(super) fn recipient_of(contact: ContactId) -> Recipient {
+    let fields = json!({"firstname": "Ann"});
+    Recipient {
+        contact_id: contact,
+        address: address_of(contact).parse().ok(),
+        fields: fields.as_object().cloned().unwrap_or_default(),
+        do_not_contact: false,
+        locale: None,
+        timezone: None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! mauntic_messaging::messaging_store_conformance!(new_store);
 //! ```
 
+pub mod composer;
 pub mod domain;
 pub mod email;
 mod fixture;
@@ -58,6 +59,11 @@ macro_rules! messaging_store_conformance {
             lists_page_in_every_order,
             bad_content_is_refused,
             an_email_is_its_organisations_alone,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, composer: [
+            a_message_is_signed_and_tracked,
+            mail_from_elsewhere_is_not_signed,
+            a_message_needs_a_sender,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [
             hits_are_counted,

@@ -11,7 +11,7 @@ use mauntic_core::{OrganizationId, SendingDomainId, StoreError};
 use serde::{Deserialize, Serialize};
 
 pub use service::{AddSendingDomain, SendingDomainService, SendingHosts};
-pub use signer::{Signers, SigningDomain};
+pub use signer::{Signers, SigningDomain, SigningDomains};
 
 use crate::dkim::{KeyAlgorithm, Selector};
 

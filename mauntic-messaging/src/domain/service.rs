@@ -91,7 +91,7 @@ impl SendingDomainService {
             other => other?,
         }
         uow.commit().await?;
-        self.signers.forget(organization);
+        self.signers.forget(organization).await;
         Ok(domain)
     }
 
@@ -176,7 +176,7 @@ impl SendingDomainService {
         let mut uow = self.store.begin().await?;
         let deleted = uow.sending_domains().delete(organization, id).await?;
         uow.commit().await?;
-        self.signers.forget(organization);
+        self.signers.forget(organization).await;
         deleted.then_some(()).ok_or(NOT_FOUND)
     }
 
@@ -218,7 +218,7 @@ impl SendingDomainService {
         change(&mut domain)?;
         uow.sending_domains().update(organization, &domain).await?;
         uow.commit().await?;
-        self.signers.forget(organization);
+        self.signers.forget(organization).await;
         Ok(domain)
     }
 

@@ -8,7 +8,7 @@ use crate::{MessagingError, MessagingStore, dkim::DomainSigner};
 
 /// How long another process may sign with keys that were changed here.
 const FRESH: Duration = Duration::from_secs(60);
-/// Most domains that are kept ready.
+/// Most organisations whose keys are kept ready.
 const CAPACITY: u64 = 10_000;
 
 /// What mail from a domain is signed with and where its bounces go.
@@ -22,12 +22,27 @@ pub struct SigningDomain {
     pub signer: DomainSigner,
 }
 
-/// Finds the keys for a `From` address, and keeps them ready.
+/// The domains of an organisation that have keys to sign with.
+#[derive(Debug, Clone)]
+pub struct SigningDomains(Arc<[Arc<SigningDomain>]>);
+
+impl SigningDomains {
+    /// What signs mail from an address with that domain: the domain itself, else the nearest one above it, which
+    /// still aligns (RFC 9989).
+    #[must_use]
+    pub fn nearest(&self, from_domain: &str) -> Option<&Arc<SigningDomain>> {
+        let from = from_domain.parse::<DomainName>().ok()?;
+        let above = self.0.iter().filter(|known| from.is_within(&known.domain));
+        above.max_by_key(|known| known.domain.as_str().len())
+    }
+}
+
+/// Finds the keys of organisations, and keeps them ready.
 #[derive(Clone)]
 pub struct Signers {
     store: Arc<dyn MessagingStore>,
     secret: SecretKey,
-    ready: Cache<(OrganizationId, String), Option<Arc<SigningDomain>>>,
+    ready: Cache<OrganizationId, SigningDomains>,
 }
 
 impl Signers {
@@ -37,7 +52,6 @@ impl Signers {
         let ready = Cache::builder()
             .max_capacity(CAPACITY)
             .time_to_live(FRESH)
-            .support_invalidation_closures()
             .build();
         Self {
             store,
@@ -46,54 +60,42 @@ impl Signers {
         }
     }
 
-    /// What signs mail from an address with that domain: the domain itself, else the nearest one above it that
-    /// the organisation sends from, which still aligns (RFC 9989). `None` if there is none with active keys.
+    /// The organisation's domains.
     ///
     /// # Errors
     /// If the storage fails or a key cannot be decrypted.
+    pub async fn of(&self, organization: OrganizationId) -> Result<SigningDomains, MessagingError> {
+        if let Some(ready) = self.ready.get(&organization).await {
+            return Ok(ready);
+        }
+        let domains = self.store.sending_domains().list(organization).await?;
+        let with_keys = domains
+            .iter()
+            .filter(|domain| domain.keys.iter().any(|key| key.state == KeyState::Active));
+        let domains = with_keys
+            .map(|domain| self.prepare(domain).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let domains = SigningDomains(domains);
+        self.ready.insert(organization, domains.clone()).await;
+        Ok(domains)
+    }
+
+    /// What signs mail from an address with that domain; see [`SigningDomains::nearest`].
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
     pub async fn signer_for(
         &self,
         organization: OrganizationId,
         from_domain: &str,
     ) -> Result<Option<Arc<SigningDomain>>, MessagingError> {
-        let Ok(name) = from_domain.parse::<DomainName>() else {
-            return Ok(None);
-        };
-        let key = (organization, name.as_str().to_owned());
-        if let Some(known) = self.ready.get(&key).await {
-            return Ok(known);
-        }
-        let found = self.load(organization, &name).await?;
-        self.ready.insert(key, found.clone()).await;
-        Ok(found)
+        let domains = self.of(organization).await?;
+        Ok(domains.nearest(from_domain).cloned())
     }
 
     /// Reads the organisation's keys again when they are needed next.
-    pub fn forget(&self, organization: OrganizationId) {
-        // Only without the builder's support would this fail.
-        let _ = self
-            .ready
-            .invalidate_entries_if(move |(owner, _), _| *owner == organization);
-    }
-
-    async fn load(
-        &self,
-        organization: OrganizationId,
-        name: &DomainName,
-    ) -> Result<Option<Arc<SigningDomain>>, MessagingError> {
-        let names: Vec<_> = name.lineage().collect();
-        let mut domains = self
-            .store
-            .sending_domains()
-            .find_named(organization, &names)
-            .await?;
-        domains.retain(|domain| domain.keys.iter().any(|key| key.state == KeyState::Active));
-        let nearest = domains
-            .into_iter()
-            .max_by_key(|domain| domain.domain.as_str().len());
-        nearest
-            .map(|domain| self.prepare(&domain).map(Arc::new))
-            .transpose()
+    pub async fn forget(&self, organization: OrganizationId) {
+        self.ready.invalidate(&organization).await;
     }
 
     fn prepare(&self, domain: &SendingDomain) -> Result<SigningDomain, MessagingError> {

@@ -1,5 +1,6 @@
 //! Emails: what is sent, in versions that never change once saved.
 
+mod composer;
 mod ports;
 mod preview;
 mod service;
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{EmailId, EmailVersionId};
 use serde::{Deserialize, Serialize};
 
+pub use composer::{Composer, ComposerParts};
 pub use ports::{EmailCursor, EmailFilter, EmailQueries, EmailRepository, EmailSort};
 pub use preview::{Preview, PreviewRecipient};
 pub use service::{CreateEmail, EmailParts, EmailService, SavedEmail, UpdateEmail};
