@@ -1,6 +1,9 @@
-use mauntic_core::{ContactId, Forbidden, StoreError};
+use mauntic_core::{ContactId, Forbidden, SegmentId, StoreError};
 
-use crate::{FieldAlias, InvalidTag, InvalidValue};
+use crate::{
+    FieldAlias, InvalidTag, InvalidValue,
+    segment::{InvalidRule, RuleTextError},
+};
 
 /// Why a use case of the CRM did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,18 @@ pub enum CrmError {
         /// The most.
         max: usize,
     },
+    /// There is no such segment, or it is another organisation's.
+    #[error("no segment has the id {0}")]
+    SegmentNotFound(SegmentId),
+    /// The text of a rule cannot be read.
+    #[error(transparent)]
+    RuleText(#[from] Box<RuleTextError>),
+    /// A rule does not suit the fields.
+    #[error(transparent)]
+    Rule(#[from] InvalidRule),
+    /// A rule asks, perhaps by way of others, for the segment it belongs to.
+    #[error("the rule depends on itself: {0}")]
+    Cycle(String),
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

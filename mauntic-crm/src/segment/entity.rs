@@ -90,6 +90,10 @@ pub struct Segment {
     pub next_rebuild_at: Option<DateTime<Utc>>,
     /// The rebuild that is going on.
     pub build: Option<Build>,
+    /// How many came in with the last rebuild, or with the one going on so far.
+    pub last_added: i64,
+    /// How many went out with it.
+    pub last_removed: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -129,6 +133,8 @@ impl Segment {
             member_count: 0,
             built_at: None,
             build: None,
+            last_added: 0,
+            last_removed: 0,
             created_at: now,
             updated_at: now,
         }

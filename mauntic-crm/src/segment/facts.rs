@@ -17,6 +17,8 @@ pub struct ContactFacts {
     pub(super) stage: Option<String>,
     /// The segments that the contact is in.
     pub segments: BTreeSet<SegmentId>,
+    /// The segments that it was put in or taken out of by hand.
+    pub by_hand: BTreeSet<SegmentId>,
     /// What happened between the contact and emails.
     pub engagement: Vec<EngagementFact>,
 }
@@ -56,6 +58,7 @@ impl ContactFacts {
             stage: parts.stage.as_deref().map(str::to_ascii_lowercase),
             contact,
             segments,
+            by_hand: BTreeSet::new(),
             engagement,
         }
     }

@@ -60,6 +60,7 @@ mod moment;
 mod pattern;
 mod property;
 pub(crate) mod rule;
+mod service;
 mod span;
 mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -67,6 +68,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+mod worker;
 
 pub use compile::{InvalidRule, RuleProblem, Today};
 pub use condition::Condition;
@@ -80,9 +82,14 @@ pub use rule::{
     CountOperator, DoNotContactTest, EngagementKind, EngagementTest, FieldTest, Literal,
     Membership, Operand, Operator, Relative, Rule, SegmentTest, UnknownEngagementKind,
 };
+pub use service::{
+    CreateSegment, EmailNames, Explanation, NoEmailNames, Preview, RuleInput, SegmentMembership,
+    SegmentService, UpdateSegment,
+};
 pub use store::{
     Chunk, ClaimedRebuild, Dirty, MembershipChanges, SegmentQueries, SegmentRepository,
 };
 pub use text::{
     MAX_RULE_TEXT, MentionedNames, NameTable, Names, ParsedRule, Problem, RuleTextError,
 };
+pub use worker::SegmentWorker;

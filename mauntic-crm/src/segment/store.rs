@@ -163,12 +163,13 @@ pub trait SegmentRepository: Send {
     ) -> Result<(), StoreError>;
 
     /// Takes the rebuild that is due first, or whose worker is gone, until `lease_until`; a new one
-    /// starts at `now`. Nobody else gets it before then.
+    /// starts at `now`. Nobody else gets it before then. With `only`, no other segment's.
     async fn claim_rebuild(
         &mut self,
         worker: WorkerId,
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
+        only: Option<SegmentId>,
     ) -> Result<Option<ClaimedRebuild>, StoreError>;
 
     /// Waits until nobody else changes memberships of the organisation by rule, and keeps others
@@ -216,6 +217,16 @@ pub trait SegmentRepository: Send {
         organization: OrganizationId,
         limit: u64,
     ) -> Result<Dirty, StoreError>;
+
+    /// Whether more changes than that wait in the queue.
+    async fn has_more_dirty(
+        &mut self,
+        organization: OrganizationId,
+        than: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// Empties the queue.
+    async fn forget_dirty(&mut self, organization: OrganizationId) -> Result<(), StoreError>;
 
     /// All that rules can ask about contacts, but only these kinds of engagement.
     async fn facts(

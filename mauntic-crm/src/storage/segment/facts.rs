@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::row::{contact_id, segment_id};
 use crate::{
-    segment::{ContactFacts, EngagementFact, EngagementKind},
+    segment::{ContactFacts, EngagementFact, EngagementKind, Origin},
     storage::contacts::by_ids,
 };
 
@@ -21,20 +21,28 @@ pub(super) async fn facts<C: ConnectionTrait>(
     let contacts = by_ids(connection, dialect, organization, ids, "").await?;
     let wanted = json!(ids).to_string();
     let sql = format!(
-        "SELECT contact_id, segment_id FROM segment_member
-         WHERE organization_id = $1 AND origin <> 2 AND contact_id IN (SELECT id FROM {})",
+        "SELECT contact_id, segment_id, origin FROM segment_member
+         WHERE organization_id = $1 AND contact_id IN (SELECT id FROM {})",
         dialect.ids(2, "wanted")
     );
     let parameters = [organization.as_uuid().into(), wanted.clone().into()];
     let mut segments: HashMap<ContactId, BTreeSet<SegmentId>> = HashMap::new();
+    let mut by_hand = segments.clone();
     for row in connection
         .query_all_raw(dialect.statement(sql, parameters))
         .await?
     {
-        segments
-            .entry(contact_id(&row, "contact_id")?)
-            .or_default()
-            .insert(segment_id(&row, "segment_id")?);
+        let (contact, segment) = (
+            contact_id(&row, "contact_id")?,
+            segment_id(&row, "segment_id")?,
+        );
+        let origin: i16 = row.try_get("", "origin")?;
+        if origin != Origin::Removed.code() {
+            segments.entry(contact).or_default().insert(segment);
+        }
+        if origin != Origin::Rule.code() {
+            by_hand.entry(contact).or_default().insert(segment);
+        }
     }
     let mut engagement: HashMap<ContactId, Vec<EngagementFact>> = HashMap::new();
     if !kinds.is_empty() {
@@ -62,11 +70,13 @@ pub(super) async fn facts<C: ConnectionTrait>(
     }
     let facts = contacts.into_iter().map(|contact| {
         let id = contact.id();
-        ContactFacts::new(
+        let mut facts = ContactFacts::new(
             contact,
             segments.remove(&id).unwrap_or_default(),
             engagement.remove(&id).unwrap_or_default(),
-        )
+        );
+        facts.by_hand = by_hand.remove(&id).unwrap_or_default();
+        facts
     });
     Ok(facts.collect())
 }

@@ -217,18 +217,24 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         worker: WorkerId,
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
+        only: Option<SegmentId>,
     ) -> Result<Option<ClaimedRebuild>, StoreError> {
+        let now = to_micros(now);
+        let mut chosen = vec![now.into()];
+        let one = only.map_or("", |id| {
+            chosen.push(id.as_uuid().into());
+            " AND id = $2"
+        });
         let pick = format!(
             "SELECT organization_id, id FROM segment
-             WHERE (build_started_at IS NULL AND next_rebuild_at <= $1)
-                OR (build_started_at IS NOT NULL AND (lease_until IS NULL OR lease_until <= $1))
+             WHERE ((build_started_at IS NULL AND next_rebuild_at <= $1)
+                OR (build_started_at IS NOT NULL AND (lease_until IS NULL OR lease_until <= $1))){one}
              ORDER BY COALESCE(build_started_at, next_rebuild_at), id LIMIT 1{}",
             self.dialect.skip_locked()
         );
-        let now = to_micros(now);
         let Some(picked) = self
             .txn
-            .query_one_raw(self.dialect.statement(pick, [now.into()]))
+            .query_one_raw(self.dialect.statement(pick, chosen))
             .await?
         else {
             return Ok(None);
@@ -382,6 +388,24 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
             contacts,
             changes: rows.len() as u64,
         })
+    }
+
+    async fn has_more_dirty(
+        &mut self,
+        organization: OrganizationId,
+        than: u64,
+    ) -> Result<bool, StoreError> {
+        let sql = format!(
+            "SELECT 1 AS found FROM segment_dirty WHERE organization_id = $1 LIMIT 1 OFFSET {than}"
+        );
+        let statement = self.dialect.statement(sql, [organization.as_uuid().into()]);
+        Ok(self.txn.query_one_raw(statement).await?.is_some())
+    }
+
+    async fn forget_dirty(&mut self, organization: OrganizationId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM segment_dirty WHERE organization_id = $1";
+        self.execute(sql, [organization.as_uuid().into()]).await?;
+        Ok(())
     }
 
     async fn facts(

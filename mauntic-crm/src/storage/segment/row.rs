@@ -49,6 +49,8 @@ pub(super) fn segment(row: &QueryResult) -> Result<Segment, StoreError> {
         built_at: instant(row, "built_at")?,
         next_rebuild_at: instant(row, "next_rebuild_at")?,
         build,
+        last_added: row.try_get("", "build_added")?,
+        last_removed: row.try_get("", "build_removed")?,
         created_at: from_micros("segment", row.try_get("", "created_at")?)?,
         updated_at: from_micros("segment", row.try_get("", "updated_at")?)?,
     })

@@ -1,0 +1,89 @@
+//! What can be done with segments.
+
+mod definitions;
+mod members;
+mod rules;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mauntic_core::{Clock, EmailId, IdSource, OrganizationId, StoreError, Zones};
+
+pub(super) use self::definitions::users;
+pub use self::{
+    definitions::{CreateSegment, UpdateSegment},
+    members::SegmentMembership,
+    rules::{Explanation, Preview, RuleInput},
+};
+use crate::CrmStore;
+
+/// Knows the emails that rules speak of. Another context answers.
+#[async_trait]
+pub trait EmailNames: Send + Sync {
+    /// The emails with these names; capitals do not matter, and unknown ones are left out.
+    async fn by_names(
+        &self,
+        organization: OrganizationId,
+        names: &[String],
+    ) -> Result<Vec<(EmailId, String)>, StoreError>;
+
+    /// The names of these emails; unknown ones are left out.
+    async fn by_ids(
+        &self,
+        organization: OrganizationId,
+        ids: &[EmailId],
+    ) -> Result<Vec<(EmailId, String)>, StoreError>;
+}
+
+/// For programs without emails: rules speak of them by id.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEmailNames;
+
+#[async_trait]
+impl EmailNames for NoEmailNames {
+    async fn by_names(
+        &self,
+        _: OrganizationId,
+        _: &[String],
+    ) -> Result<Vec<(EmailId, String)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn by_ids(
+        &self,
+        _: OrganizationId,
+        _: &[EmailId],
+    ) -> Result<Vec<(EmailId, String)>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Creates, changes and explains segments, and puts people in and takes them out by hand.
+#[derive(Clone)]
+pub struct SegmentService {
+    store: Arc<dyn CrmStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    zones: Arc<dyn Zones>,
+    emails: Arc<dyn EmailNames>,
+}
+
+impl SegmentService {
+    /// The use cases of segments over a store.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn CrmStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        zones: Arc<dyn Zones>,
+        emails: Arc<dyn EmailNames>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            ids,
+            zones,
+            emails,
+        }
+    }
+}

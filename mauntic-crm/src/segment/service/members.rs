@@ -1,0 +1,162 @@
+use mauntic_core::{
+    Actor, Cause, ContactId, Envelope, OrganizationId, Page, PageSize, Permission, SegmentId,
+    StoreError,
+};
+
+use super::{SegmentService, definitions::users};
+use crate::{
+    CrmError, EVENT_BATCH,
+    segment::{ContactAddedToSegment, ContactRemovedFromSegment, Member, Origin, Segment},
+};
+
+/// Most contacts that one call puts in or takes out.
+const MAX_CONTACTS: usize = 10_000;
+
+/// What binds a contact to a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentMembership {
+    /// The segment.
+    pub segment: Segment,
+    /// How the contact came in, or that it was taken out by hand, and when.
+    pub member: Member,
+}
+
+impl SegmentService {
+    /// One page of the members of a segment, by contact.
+    pub async fn members(
+        &self,
+        actor: &Actor,
+        id: SegmentId,
+        after: Option<ContactId>,
+        size: PageSize,
+    ) -> Result<Page<Member, ContactId>, CrmError> {
+        let organization = actor.require(Permission::SegmentsRead)?;
+        self.known(organization, id).await?;
+        Ok(self
+            .store
+            .segments()
+            .members(organization, id, after, size)
+            .await?)
+    }
+
+    /// The segments that a contact is in or was taken out of by hand, and why, by segment.
+    pub async fn of_contact(
+        &self,
+        actor: &Actor,
+        contact: ContactId,
+    ) -> Result<Vec<SegmentMembership>, CrmError> {
+        let organization = actor.require(Permission::SegmentsRead)?;
+        if self
+            .store
+            .contacts()
+            .find_many(organization, &[contact])
+            .await?
+            .is_empty()
+        {
+            return Err(CrmError::ContactNotFound(contact));
+        }
+        let mut memberships = Vec::new();
+        for member in self
+            .store
+            .segments()
+            .of_contact(organization, contact)
+            .await?
+        {
+            if let Some(segment) = self
+                .store
+                .segments()
+                .find(organization, member.segment_id)
+                .await?
+            {
+                memberships.push(SegmentMembership { segment, member });
+            }
+        }
+        Ok(memberships)
+    }
+
+    /// Puts contacts in by hand, whatever the rule says, and returns those that were not in before.
+    /// Unknown contacts are left out.
+    #[tracing::instrument(skip(self, actor, contacts), fields(contacts = contacts.len()))]
+    pub async fn add(
+        &self,
+        actor: &Actor,
+        id: SegmentId,
+        contacts: &[ContactId],
+    ) -> Result<Vec<ContactId>, CrmError> {
+        self.set_by_hand(actor, id, contacts, Origin::Added).await
+    }
+
+    /// Takes contacts out by hand, whatever the rule says, and returns those that were in before.
+    /// Unknown contacts are left out.
+    #[tracing::instrument(skip(self, actor, contacts), fields(contacts = contacts.len()))]
+    pub async fn remove(
+        &self,
+        actor: &Actor,
+        id: SegmentId,
+        contacts: &[ContactId],
+    ) -> Result<Vec<ContactId>, CrmError> {
+        self.set_by_hand(actor, id, contacts, Origin::Removed).await
+    }
+
+    async fn set_by_hand(
+        &self,
+        actor: &Actor,
+        id: SegmentId,
+        contacts: &[ContactId],
+        origin: Origin,
+    ) -> Result<Vec<ContactId>, CrmError> {
+        let organization = actor.require(Permission::SegmentsWrite)?;
+        if contacts.len() > MAX_CONTACTS {
+            return Err(CrmError::TooMany { max: MAX_CONTACTS });
+        }
+        let now = self.clock.now();
+        let all = self.store.segments().all(organization).await?;
+        let mut uow = self.store.begin().await?;
+        let done = uow
+            .segments()
+            .set_by_hand(organization, id, contacts, origin, now)
+            .await;
+        let changed = match done {
+            Err(StoreError::Missing { .. }) => return Err(CrmError::SegmentNotFound(id)),
+            other => other?,
+        };
+        if !users(&all, id).is_empty() {
+            uow.contacts()
+                .mark_dirty(organization, &changed, now)
+                .await?;
+        }
+        uow.outbox()
+            .append(&self.told(organization, id, &changed, origin)?)
+            .await?;
+        uow.commit().await?;
+        Ok(changed)
+    }
+
+    fn told(
+        &self,
+        organization: OrganizationId,
+        segment_id: SegmentId,
+        changed: &[ContactId],
+        origin: Origin,
+    ) -> Result<Vec<Envelope>, StoreError> {
+        let (now, ids, cause) = (self.clock.now(), &*self.ids, Cause::root(&*self.ids));
+        let batches = changed.chunks(EVENT_BATCH).map(<[ContactId]>::to_vec);
+        batches
+            .map(|contacts| {
+                if origin == Origin::Removed {
+                    let event = ContactRemovedFromSegment {
+                        segment_id,
+                        ids: contacts,
+                    };
+                    Envelope::seal(organization, &event, now, ids, cause)
+                } else {
+                    let event = ContactAddedToSegment {
+                        segment_id,
+                        ids: contacts,
+                    };
+                    Envelope::seal(organization, &event, now, ids, cause)
+                }
+            })
+            .collect()
+    }
+}
