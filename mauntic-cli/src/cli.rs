@@ -11,11 +11,11 @@ use crate::commands;
 /// Without any configuration, data is kept in SQLite files in ./mauntic-data and mail is captured, not sent.
 #[derive(Debug, Parser)]
 #[command(name = "mauntic", version, propagate_version = true, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Documented in `--help` and the man page.
@@ -32,7 +32,7 @@ Exit codes:
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// postgres://user:password@host/name, or sqlite:FOLDER [default: SQLite files in the data folder]
     #[arg(
         long,
@@ -40,7 +40,7 @@ pub struct Global {
         value_name = "URL",
         help_heading = "Global options"
     )]
-    pub database: Option<String>,
+    pub(crate) database: Option<String>,
     /// The folder for SQLite files and the secret [default: mauntic-data]
     #[arg(
         long,
@@ -48,7 +48,7 @@ pub struct Global {
         value_name = "FOLDER",
         help_heading = "Global options"
     )]
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// The organisation to act in, by slug, name or id; needed when there are several
     #[arg(
         long,
@@ -57,7 +57,7 @@ pub struct Global {
         value_name = "NAME",
         help_heading = "Global options"
     )]
-    pub org: Option<String>,
+    pub(crate) org: Option<String>,
     /// The configuration file [default: mauntic.toml, if it is there]
     #[arg(
         long,
@@ -66,13 +66,13 @@ pub struct Global {
         value_name = "FILE",
         help_heading = "Global options"
     )]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print the result as one JSON object on one line
     #[arg(long, global = true, help_heading = "Global options")]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Print no progress and no remarks
     #[arg(long, short, global = true, help_heading = "Global options")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// What to log to standard error, such as info or mauntic_messaging=debug
     #[arg(
         long,
@@ -81,12 +81,12 @@ pub struct Global {
         value_name = "FILTER",
         help_heading = "Global options"
     )]
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the API, the public endpoints and the workers
     Serve(commands::serve::Serve),
     /// Run the workers alone
@@ -106,6 +106,12 @@ pub enum Command {
     Token(commands::identity::TokenCommand),
     /// The log of changes made by people
     Audit(commands::identity::Audit),
+    /// Fields of contacts
+    #[command(subcommand)]
+    Fields(commands::fields::FieldsCommand),
+    /// Tags
+    #[command(subcommand)]
+    Tags(commands::fields::TagsCommand),
     /// The suppression list: addresses that get no mail
     #[command(subcommand)]
     Suppressions(commands::suppressions::SuppressionsCommand),

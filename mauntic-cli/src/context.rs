@@ -7,11 +7,11 @@ use mauntic_server::{App, Settings};
 use crate::{cli::Global, exit, output::Output};
 
 /// The App, on behalf of the operator.
-pub struct Context {
+pub(crate) struct Context {
     /// Everything that the installation can do.
-    pub app: App,
+    pub(crate) app: App,
     /// How results are printed.
-    pub output: Output,
+    pub(crate) output: Output,
     global: Global,
 }
 
@@ -19,7 +19,7 @@ pub struct Context {
 ///
 /// # Errors
 /// If one of them is wrong.
-pub fn settings(global: &Global) -> anyhow::Result<Settings> {
+pub(crate) fn settings(global: &Global) -> anyhow::Result<Settings> {
     let mut settings = Settings::load(global.config.as_deref())?;
     if let Some(database) = &global.database {
         settings.database = Some(database.clone());
@@ -35,7 +35,7 @@ impl Context {
     ///
     /// # Errors
     /// If the settings are wrong or the database does not answer.
-    pub async fn open(global: Global, output: Output) -> anyhow::Result<Self> {
+    pub(crate) async fn open(global: Global, output: Output) -> anyhow::Result<Self> {
         let app = App::open(settings(&global)?)
             .await
             .map_err(|error| database_help(error.into()))?;
@@ -50,7 +50,7 @@ impl Context {
     ///
     /// # Errors
     /// If there is no such organisation, or several and none is named.
-    pub async fn actor(&self) -> anyhow::Result<Actor> {
+    pub(crate) async fn actor(&self) -> anyhow::Result<Actor> {
         Ok(Actor::system(self.organization().await?.id))
     }
 
@@ -58,7 +58,7 @@ impl Context {
     ///
     /// # Errors
     /// If there is no such organisation, or several and none is named.
-    pub async fn organization(&self) -> anyhow::Result<Organization> {
+    pub(crate) async fn organization(&self) -> anyhow::Result<Organization> {
         let identity = &self.app.identity;
         if let Some(name) = &self.global.org {
             let found = identity.find_organization(&Operator::local(), name).await;
@@ -81,6 +81,30 @@ impl Context {
         page.items
             .pop()
             .ok_or_else(|| exit::not_found("there is no organisation yet"))
+    }
+
+    /// Asks before something is lost; without a terminal, `--yes` must be given.
+    ///
+    /// # Errors
+    /// If the answer is no, or nobody can be asked.
+    pub(crate) fn confirm(&self, yes: bool, question: &str) -> anyhow::Result<()> {
+        use std::io::IsTerminal as _;
+
+        if yes {
+            return Ok(());
+        }
+        if self.output.is_json() || !std::io::stdin().is_terminal() {
+            return Err(exit::invalid(format!("{question} Say --yes to do it")));
+        }
+        let sure = dialoguer::Confirm::new()
+            .with_prompt(question)
+            .default(false)
+            .interact()?;
+        if sure {
+            Ok(())
+        } else {
+            Err(exit::invalid("nothing was changed"))
+        }
     }
 }
 

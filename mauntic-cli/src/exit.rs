@@ -5,28 +5,28 @@ use mauntic_crm::CrmError;
 use mauntic_messaging::MessagingError;
 
 /// Failed for a reason of the system.
-pub const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// Something named does not exist.
-pub const NOT_FOUND: u8 = 3;
+pub(crate) const NOT_FOUND: u8 = 3;
 /// The input is invalid.
-pub const INVALID: u8 = 4;
+pub(crate) const INVALID: u8 = 4;
 /// It contradicts what is stored.
-pub const CONFLICT: u8 = 5;
+pub(crate) const CONFLICT: u8 = 5;
 /// Not allowed.
-pub const FORBIDDEN: u8 = 6;
+pub(crate) const FORBIDDEN: u8 = 6;
 /// Interrupted.
-pub const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// An error of the command line itself, with its exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct CommandError {
+pub(crate) struct CommandError {
     code: u8,
     message: String,
 }
 
 /// Something named does not exist.
-pub fn not_found(message: impl Into<String>) -> anyhow::Error {
+pub(crate) fn not_found(message: impl Into<String>) -> anyhow::Error {
     CommandError {
         code: NOT_FOUND,
         message: message.into(),
@@ -35,7 +35,7 @@ pub fn not_found(message: impl Into<String>) -> anyhow::Error {
 }
 
 /// The input is invalid.
-pub fn invalid(message: impl Into<String>) -> anyhow::Error {
+pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
     CommandError {
         code: INVALID,
         message: message.into(),
@@ -44,7 +44,7 @@ pub fn invalid(message: impl Into<String>) -> anyhow::Error {
 }
 
 /// It contradicts what is stored.
-pub fn conflict(message: impl Into<String>) -> anyhow::Error {
+pub(crate) fn conflict(message: impl Into<String>) -> anyhow::Error {
     CommandError {
         code: CONFLICT,
         message: message.into(),
@@ -54,7 +54,7 @@ pub fn conflict(message: impl Into<String>) -> anyhow::Error {
 
 /// The exit code that tells of an error.
 #[must_use]
-pub fn code_of(error: &anyhow::Error) -> u8 {
+pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
     error
         .chain()
         .find_map(|cause| {
@@ -106,10 +106,13 @@ fn identity(error: &IdentityError) -> u8 {
 fn crm(error: &CrmError) -> u8 {
     match error {
         CrmError::Forbidden(_) => FORBIDDEN,
-        CrmError::ContactNotFound(_) => NOT_FOUND,
-        CrmError::Taken { .. } | CrmError::InUse { .. } | CrmError::VersionMismatch { .. } => {
-            CONFLICT
+        CrmError::ContactNotFound(_) | CrmError::FieldNotFound(_) | CrmError::TagNotFound => {
+            NOT_FOUND
         }
+        CrmError::Taken { .. }
+        | CrmError::InUse { .. }
+        | CrmError::VersionMismatch { .. }
+        | CrmError::CoreField(_) => CONFLICT,
         CrmError::Store(error) => store(error),
         _ => INVALID,
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// Prints results as text for people, or as one JSON object on one line for programs.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
     quiet: bool,
 }
@@ -15,25 +15,25 @@ pub struct Output {
 impl Output {
     /// As `--json` and `--quiet` say.
     #[must_use]
-    pub fn new(json: bool, quiet: bool) -> Self {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
         Self { json, quiet }
     }
 
     /// Whether the result is for a program.
     #[must_use]
-    pub fn is_json(self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.json
     }
 
     /// Whether progress may be drawn.
     #[must_use]
-    pub fn is_interactive(self) -> bool {
+    pub(crate) fn is_interactive(self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
     /// Whether progress may be printed as lines.
     #[must_use]
-    pub fn is_quiet(self) -> bool {
+    pub(crate) fn is_quiet(self) -> bool {
         self.quiet
     }
 
@@ -41,7 +41,7 @@ impl Output {
     ///
     /// # Errors
     /// If the record cannot be written as JSON or standard output is closed.
-    pub fn result<T: Serialize>(
+    pub(crate) fn result<T: Serialize>(
         self,
         record: &T,
         text: impl FnOnce(&T) -> String,
@@ -57,7 +57,7 @@ impl Output {
     }
 
     /// Why the command did not succeed: a line for people, an object for programs; always to standard error.
-    pub fn error(self, error: &anyhow::Error) {
+    pub(crate) fn error(self, error: &anyhow::Error) {
         let mut stderr = io::stderr().lock();
         let _ = if self.json {
             writeln!(
@@ -71,7 +71,7 @@ impl Output {
     }
 
     /// Something for the person at the terminal.
-    pub fn note(self, text: impl std::fmt::Display) {
+    pub(crate) fn note(self, text: impl std::fmt::Display) {
         if !self.quiet {
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
@@ -80,7 +80,7 @@ impl Output {
 
 /// A table for people.
 #[must_use]
-pub fn table<const N: usize>(
+pub(crate) fn table<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
@@ -97,7 +97,7 @@ pub fn table<const N: usize>(
 
 /// A number with thousands set apart.
 #[must_use]
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -10,7 +10,7 @@ use crate::output::{Output, count};
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows how far some work is.
-pub struct Progress {
+pub(crate) struct Progress {
     output: Output,
     label: &'static str,
     bar: Option<ProgressBar>,
@@ -20,13 +20,13 @@ pub struct Progress {
 impl Progress {
     /// Starts at nothing of `total` (unknown if 0).
     #[must_use]
-    pub fn start(output: Output, label: &'static str, total: u64) -> Self {
+    pub(crate) fn start(output: Output, label: &'static str, total: u64) -> Self {
         let bar = output.is_interactive().then(|| bar(label, total));
         Self { output, label, bar, last_line: Instant::now() }
     }
 
     /// Shows a new state, with a remark such as `3 bad rows`.
-    pub fn update(&mut self, done: u64, total: u64, remark: &str) {
+    pub(crate) fn update(&mut self, done: u64, total: u64, remark: &str) {
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
@@ -42,7 +42,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }

@@ -9,11 +9,30 @@ use mauntic_core::{
     },
     storage::{Db, DbOptions, DbTarget, SeaOrmRelayStore, migrate},
 };
+use mauntic_crm::{
+    ContactService, CrmStore, FieldService, TagService,
+    engagement::EngagementRecorder,
+    export::ExportService,
+    import::ImportService,
+    segment::{SegmentService, SegmentWorker},
+    storage::SeaOrmCrmStore,
+};
 use mauntic_messaging::{
-    MessagingStore, storage::SeaOrmMessagingStore, suppression::SuppressionService,
+    MessagingStore, OrganizationDirectory,
+    domain::{SendingDomainService, Signers},
+    email::{Composer, ComposerParts, EmailParts, EmailService, EmailVersions},
+    sending::{EnginePorts, SendService},
+    storage::SeaOrmMessagingStore,
+    suppression::SuppressionService,
+    token::TokenSigner,
+    tracking::{HitCommitter, Projector, TrackingParts, TrackingService, VerdictRules},
+    transport::{ConfiguredTransports, TransportService, capture::CapturedMailService},
 };
 
-use crate::{InvalidSettings, Settings};
+use crate::{
+    InvalidSettings, Settings,
+    wiring::{CrmDirectory, MessagingNames, Organizations},
+};
 
 /// Everything that an installation can do: the use cases of all contexts over their stores. Cheap to clone.
 ///
@@ -31,6 +50,42 @@ pub struct Parts {
     pub identity_store: Arc<dyn IdentityStore>,
     /// In which zone organisations count their days.
     pub zones: Arc<dyn Zones>,
+    /// Contacts.
+    pub contacts: ContactService,
+    /// What can be known of contacts.
+    pub fields: FieldService,
+    /// Tags of contacts.
+    pub tags: TagService,
+    /// What the CRM keeps.
+    pub crm_store: Arc<dyn CrmStore>,
+    /// Segments.
+    pub segments: SegmentService,
+    /// Rebuilds segments and follows changes of contacts.
+    pub segment_worker: SegmentWorker,
+    /// Imports of contacts.
+    pub imports: ImportService,
+    /// Exports of contacts.
+    pub exports: ExportService,
+    /// Counts what contacts did with mail.
+    pub engagement: EngagementRecorder,
+    /// Emails.
+    pub emails: EmailService,
+    /// Sends.
+    pub sends: SendService,
+    /// What becomes of mail: opens, clicks, unsubscribes, and the results of it.
+    pub tracking: TrackingService,
+    /// Counts what becomes of mail.
+    pub projector: Projector,
+    /// Captured mail.
+    pub inbox: CapturedMailService,
+    /// How mail leaves.
+    pub transports: TransportService,
+    /// Domains that mail is sent from.
+    pub domains: SendingDomainService,
+    /// What the engine that hands mail over works with.
+    pub engine: EnginePorts,
+    /// What messaging keeps.
+    pub messaging_store: Arc<dyn MessagingStore>,
     /// Addresses that get no mail.
     pub suppressions: SuppressionService,
     /// The key that all others are derived from.
@@ -109,12 +164,45 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdSource> = Arc::new(UuidV7Source);
         let identity_store: Arc<dyn IdentityStore> = Arc::new(stores.identity.clone());
-        let messaging: Arc<dyn MessagingStore> = stores.messaging.clone();
+        let zones: Arc<dyn Zones> =
+            Arc::new(IdentityZones::new(identity_store.clone(), clock.clone()));
+        let crm: Arc<dyn CrmStore> = stores.crm.clone();
+        let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone());
+        let messaging = Messaging::assemble(&settings, &secret, &stores, &clock, &ids);
         Self(Arc::new(Parts {
             identity: IdentityService::new(identity_store.clone(), clock.clone(), ids.clone()),
-            zones: Arc::new(IdentityZones::new(identity_store.clone(), clock.clone())),
             identity_store,
-            suppressions: SuppressionService::new(messaging, clock.clone()),
+            tags: TagService::new(contacts.clone()),
+            contacts,
+            fields: FieldService::new(crm.clone(), ids.clone()),
+            segments: SegmentService::new(
+                crm.clone(),
+                clock.clone(),
+                ids.clone(),
+                zones.clone(),
+                Arc::new(MessagingNames(messaging.store.clone())),
+            ),
+            segment_worker: SegmentWorker::new(
+                crm.clone(),
+                clock.clone(),
+                ids.clone(),
+                zones.clone(),
+            ),
+            imports: ImportService::new(crm.clone(), clock.clone(), ids.clone()),
+            exports: ExportService::new(crm.clone()),
+            engagement: EngagementRecorder::new(crm.clone(), zones.clone(), clock.clone()),
+            crm_store: crm,
+            zones,
+            emails: messaging.emails,
+            sends: SendService::new(messaging.engine.clone()),
+            tracking: messaging.tracking,
+            projector: messaging.projector,
+            inbox: CapturedMailService::new(messaging.store.clone()),
+            transports: messaging.transports,
+            domains: messaging.domains,
+            engine: messaging.engine,
+            suppressions: SuppressionService::new(messaging.store.clone(), clock.clone()),
+            messaging_store: messaging.store,
             secret,
             clock,
             ids,
@@ -180,9 +268,103 @@ impl App {
     }
 }
 
+/// The use cases of messaging, which share much.
+struct Messaging {
+    store: Arc<dyn MessagingStore>,
+    emails: EmailService,
+    tracking: TrackingService,
+    projector: Projector,
+    transports: TransportService,
+    domains: SendingDomainService,
+    engine: EnginePorts,
+}
+
+impl Messaging {
+    fn assemble(
+        settings: &Settings,
+        secret: &SecretKey,
+        stores: &Stores,
+        clock: &Arc<dyn Clock>,
+        ids: &Arc<dyn IdSource>,
+    ) -> Self {
+        let store: Arc<dyn MessagingStore> = stores.messaging.clone();
+        let crm: Arc<dyn CrmStore> = stores.crm.clone();
+        let directory = Arc::new(CrmDirectory(crm.clone()));
+        let identity: Arc<dyn IdentityStore> = Arc::new(stores.identity.clone());
+        let organizations: Arc<dyn OrganizationDirectory> =
+            Arc::new(Organizations { identity, crm });
+        let versions = EmailVersions::new(store.clone());
+        let tokens = Arc::new(TokenSigner::new(secret));
+        let signers = Signers::new(store.clone(), secret.clone());
+        let base_url = settings.public_url();
+        let rules = VerdictRules::default();
+        let composer = Composer::new(ComposerParts {
+            store: store.clone(),
+            versions: versions.clone(),
+            signers: signers.clone(),
+            organizations: organizations.clone(),
+            tokens: tokens.clone(),
+            base_url: base_url.clone(),
+            default_sender: Some(settings.sender()),
+            clock: clock.clone(),
+        });
+        let transports =
+            ConfiguredTransports::new(store.clone(), clock.clone(), ids.clone(), secret.clone());
+        Self {
+            emails: EmailService::new(EmailParts {
+                store: store.clone(),
+                versions: versions.clone(),
+                contacts: directory.clone(),
+                organizations: organizations.clone(),
+                base_url: base_url.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+            }),
+            tracking: TrackingService::new(TrackingParts {
+                store: store.clone(),
+                tokens,
+                committer: HitCommitter::start(store.clone()),
+                versions,
+                contacts: directory.clone(),
+                organizations,
+                base_url,
+                rules: rules.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+            }),
+            projector: Projector::new(store.clone(), rules, clock.clone(), ids.clone()),
+            transports: TransportService::new(
+                store.clone(),
+                transports.clone(),
+                clock.clone(),
+                ids.clone(),
+                secret.clone(),
+            ),
+            domains: SendingDomainService::new(
+                store.clone(),
+                signers,
+                secret.clone(),
+                clock.clone(),
+                ids.clone(),
+            ),
+            engine: EnginePorts {
+                store: store.clone(),
+                audience: directory.clone(),
+                directory,
+                builder: Arc::new(composer),
+                transports,
+                clock: clock.clone(),
+                ids: ids.clone(),
+            },
+            store,
+        }
+    }
+}
+
 /// The stores of all contexts.
 struct Stores {
     identity: SeaOrmIdentityStore,
+    crm: Arc<SeaOrmCrmStore>,
     messaging: Arc<SeaOrmMessagingStore>,
 }
 
@@ -194,19 +376,26 @@ impl Stores {
     ) -> Result<Self, StoreError> {
         let identity =
             Db::connect(target, mauntic_core::identity::storage::CONTEXT, options).await?;
+        let crm = SeaOrmCrmStore::connect(target, options).await?;
         let messaging = SeaOrmMessagingStore::connect(target, options).await?;
         if migrating {
             migrate::<IdentityMigrator>(&identity).await?;
+            crm.migrate().await?;
             messaging.migrate().await?;
         }
         Ok(Self {
             identity: SeaOrmIdentityStore::new(identity),
+            crm,
             messaging,
         })
     }
 
     fn databases(&self) -> Vec<Db> {
-        vec![self.identity.db().clone(), self.messaging.db().clone()]
+        vec![
+            self.identity.db().clone(),
+            self.crm.db().clone(),
+            self.messaging.db().clone(),
+        ]
     }
 
     fn outboxes(&self) -> Vec<(&'static str, Arc<dyn RelayStore>)> {

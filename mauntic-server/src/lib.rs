@@ -10,6 +10,7 @@ mod app;
 mod http;
 mod ops;
 mod public;
+
 mod settings;
 mod wiring;
 mod worker;

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use mauntic_core::{
-    InvalidSecret, SecretKey,
+    EmailAddress, InvalidSecret, SecretKey,
     storage::{DbOptions, DbTarget, InvalidDatabase},
 };
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct Settings {
     pub max_body_bytes: u64,
     /// Largest file for an import, in bytes.
     pub max_upload_bytes: u64,
+    /// The sender of emails without a sender of their own. Without it: `no-reply` at the host of
+    /// [`base_url`](Self::base_url).
+    pub mail_from: Option<EmailAddress>,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
 }
@@ -50,6 +53,7 @@ impl Default for Settings {
             sqlite_full_sync: true,
             max_body_bytes: 10 << 20,
             max_upload_bytes: 512 << 20,
+            mail_from: None,
             requests_per_second: 500,
         }
     }
@@ -134,6 +138,15 @@ impl Settings {
         }
     }
 
+    /// The sender of emails without a sender of their own.
+    #[must_use]
+    pub fn sender(&self) -> EmailAddress {
+        let host = self.base_url.as_ref().and_then(Url::domain);
+        let at_host = host.and_then(|host| format!("no-reply@{host}").parse().ok());
+        let chosen = self.mail_from.clone().or(at_host);
+        chosen.unwrap_or_else(|| "no-reply@mauntic.example".parse().expect("a valid address"))
+    }
+
     /// The installation's secret: the configured one, or the one in the data folder, made if there is none.
     ///
     /// # Errors
@@ -188,7 +201,7 @@ struct Known {
 
 impl Known {
     fn from_environment() -> Self {
-        const NAMES: [&str; 10] = [
+        const NAMES: [&str; 11] = [
             "DATABASE",
             "DATA",
             "LISTEN",
@@ -198,6 +211,7 @@ impl Known {
             "SQLITE_FULL_SYNC",
             "MAX_BODY_BYTES",
             "MAX_UPLOAD_BYTES",
+            "MAIL_FROM",
             "REQUESTS_PER_SECOND",
         ];
         let variables: std::collections::HashMap<_, _> = NAMES

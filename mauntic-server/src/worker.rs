@@ -21,8 +21,9 @@ pub trait Job: Send + Sync {
     /// The name, as in `mauntic work --only NAME`, logs and metrics.
     fn name(&self) -> &'static str;
 
-    /// Does one bounded piece of work; `false` if there was nothing to do.
-    async fn run_once(&self) -> anyhow::Result<bool>;
+    /// Does one bounded piece of work; `false` if there was nothing to do. A piece that takes long ends
+    /// early once `stop` is cancelled, and is resumed later.
+    async fn run_once(&self, stop: &CancellationToken) -> anyhow::Result<bool>;
 }
 
 /// Runs jobs until told to stop.
@@ -57,7 +58,7 @@ async fn run(job: Arc<dyn Job>, stop: CancellationToken) {
     let mut failures = 0_u32;
     while !stop.is_cancelled() {
         let started = Instant::now();
-        let pause = match job.run_once().await {
+        let pause = match job.run_once(&stop).await {
             Ok(worked) => {
                 failures = 0;
                 record(job.name(), "done", started);
@@ -105,7 +106,7 @@ mod tests {
             "countdown"
         }
 
-        async fn run_once(&self) -> anyhow::Result<bool> {
+        async fn run_once(&self, _: &CancellationToken) -> anyhow::Result<bool> {
             if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
                 self.stop.cancel();
             }

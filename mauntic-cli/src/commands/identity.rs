@@ -18,7 +18,7 @@ use crate::{context::Context, exit, output::table};
 
 /// `mauntic org …`
 #[derive(Debug, Subcommand)]
-pub enum OrgCommand {
+pub(crate) enum OrgCommand {
     /// Make an organisation
     Create {
         /// What people call it
@@ -61,7 +61,7 @@ pub enum OrgCommand {
 
 impl OrgCommand {
     /// Runs the command.
-    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let identity = &context.app.identity;
         match self {
             Self::Create {
@@ -161,7 +161,7 @@ fn show(context: &Context, organization: &Organization) -> anyhow::Result<()> {
 
 /// `mauntic user …`
 #[derive(Debug, Subcommand)]
-pub enum UserCommand {
+pub(crate) enum UserCommand {
     /// Make a user who is a member of the organisation; the password is asked for, or read from standard input
     Create {
         /// The user's email address
@@ -212,7 +212,7 @@ pub enum UserCommand {
 
 impl UserCommand {
     /// Runs the command.
-    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let identity = &context.app.identity;
         let actor = context.actor().await?;
         let done = |what: &str, id: UserId| {
@@ -336,7 +336,7 @@ fn read_password() -> anyhow::Result<Password> {
 
 /// `mauntic token …`
 #[derive(Debug, Subcommand)]
-pub enum TokenCommand {
+pub(crate) enum TokenCommand {
     /// Make an API token and print it, this once
     Create {
         /// What it is for
@@ -362,7 +362,7 @@ pub enum TokenCommand {
 
 impl TokenCommand {
     /// Runs the command.
-    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let identity = &context.app.identity;
         let actor = context.actor().await?;
         match self {
@@ -429,7 +429,7 @@ impl TokenCommand {
 
 /// `mauntic audit`
 #[derive(Debug, Args)]
-pub struct Audit {
+pub(crate) struct Audit {
     /// How many entries, the latest first
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -437,7 +437,7 @@ pub struct Audit {
 
 impl Audit {
     /// Runs the command.
-    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let size = PageSize::clamped(self.limit);
         let page = context
             .app

@@ -1,9 +1,10 @@
 //! The commands, one module for each noun.
 
-pub mod identity;
-pub mod operate;
-pub mod serve;
-pub mod suppressions;
+pub(crate) mod fields;
+pub(crate) mod identity;
+pub(crate) mod operate;
+pub(crate) mod serve;
+pub(crate) mod suppressions;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ use crate::{
 impl Command {
     /// What is logged unless `--log` says otherwise: a server tells what it does, a command only what fails.
     #[must_use]
-    pub fn logs_by_default(&self) -> &'static str {
+    pub(crate) fn logs_by_default(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Work(_) => "info,sqlx=warn",
             _ => "warn",
@@ -31,7 +32,7 @@ impl Command {
 ///
 /// # Errors
 /// Whatever keeps it from being done; [`exit::code_of`] says how to tell the caller.
-pub async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
     let global = cli.global;
     match cli.command {
         Command::Serve(command) => command.run(global, output).await?,
@@ -73,6 +74,8 @@ async fn with_app(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::User(command) => command.run(context).await?,
         Command::Token(command) => command.run(context).await?,
         Command::Audit(command) => command.run(context).await?,
+        Command::Fields(command) => command.run(context).await?,
+        Command::Tags(command) => command.run(context).await?,
         Command::Suppressions(command) => command.run(context).await?,
         Command::Events(command) => command.run(context).await?,
         _ => unreachable!("commands without an App are run before"),

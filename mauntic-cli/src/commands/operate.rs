@@ -14,11 +14,11 @@ use crate::{
 
 /// `mauntic migrate`
 #[derive(Debug, Args)]
-pub struct Migrate {}
+pub(crate) struct Migrate {}
 
 impl Migrate {
     /// Runs the command.
-    pub async fn run(self, global: Global, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: Global, output: Output) -> anyhow::Result<()> {
         let app = App::open(settings(&global)?).await?;
         let database = app.settings.target()?.describe();
         output.result(&json!({"database": database, "migrated": true}), |_| {
@@ -29,7 +29,7 @@ impl Migrate {
 
 /// `mauntic doctor`
 #[derive(Debug, Args)]
-pub struct Doctor {}
+pub(crate) struct Doctor {}
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -63,7 +63,7 @@ impl Finding {
 
 impl Doctor {
     /// Runs the command; fails if something is wrong.
-    pub async fn run(self, global: Global, output: Output) -> anyhow::Result<bool> {
+    pub(crate) async fn run(self, global: Global, output: Output) -> anyhow::Result<bool> {
         let findings = examine(&global).await;
         let healthy = findings.iter().all(|finding| finding.ok);
         output.result(&json!({"healthy": healthy, "findings": findings}), |_| {
@@ -144,7 +144,7 @@ async fn examine_app(app: &App) -> Vec<Finding> {
 
 /// `mauntic events …`
 #[derive(Debug, Subcommand)]
-pub enum EventsCommand {
+pub(crate) enum EventsCommand {
     /// List events that a handler could not deal with
     Dead,
     /// Try them again
@@ -153,7 +153,7 @@ pub enum EventsCommand {
 
 impl EventsCommand {
     /// Runs the command.
-    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let actor = context.actor().await?;
         match self {
             Self::Dead => {

@@ -17,21 +17,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `mauntic serve`
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
     /// Run no workers here; `mauntic work` runs them elsewhere
     #[arg(long)]
-    pub no_workers: bool,
+    pub(crate) no_workers: bool,
     /// Do not bring the database up to date; fail if it is not
     #[arg(long)]
-    pub no_migrate: bool,
+    pub(crate) no_migrate: bool,
 }
 
 impl Serve {
     /// Runs the command.
-    pub async fn run(self, global: Global, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: Global, output: Output) -> anyhow::Result<()> {
         let mut settings = settings(&global)?;
         settings.listen = self.listen.unwrap_or(settings.listen);
         let app = open(settings, self.no_migrate).await?;
@@ -46,7 +46,7 @@ impl Serve {
 }
 
 /// Serves on a listener until Ctrl-C or SIGTERM.
-pub async fn serve_until_stopped(
+pub(crate) async fn serve_until_stopped(
     app: App,
     listener: TcpListener,
     with_workers: bool,
@@ -68,7 +68,7 @@ pub async fn serve_until_stopped(
 
 /// `mauntic work`
 #[derive(Debug, Args)]
-pub struct Work {
+pub(crate) struct Work {
     /// Run only these jobs; repeat for several
     #[arg(long, value_name = "JOB")]
     only: Vec<String>,
@@ -79,7 +79,7 @@ pub struct Work {
 
 impl Work {
     /// Runs the command.
-    pub async fn run(self, global: Global, output: Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: Global, output: Output) -> anyhow::Result<()> {
         let app = open(settings(&global)?, self.no_migrate).await?;
         let mut jobs = jobs(&app);
         if !self.only.is_empty() {
@@ -119,7 +119,7 @@ async fn open(settings: mauntic_server::Settings, no_migrate: bool) -> anyhow::R
 }
 
 /// A token that is cancelled by Ctrl-C or SIGTERM.
-pub fn stop_on_signal() -> CancellationToken {
+pub(crate) fn stop_on_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {

@@ -22,7 +22,7 @@ const BATCH: usize = 5_000;
 
 /// `mauntic suppressions …`
 #[derive(Debug, Subcommand)]
-pub enum SuppressionsCommand {
+pub(crate) enum SuppressionsCommand {
     /// Send no more mail to an address
     Add {
         /// The address
@@ -62,7 +62,7 @@ pub enum SuppressionsCommand {
 
 impl SuppressionsCommand {
     /// Runs the command.
-    pub async fn run(self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let suppressions = &context.app.suppressions;
         let actor = context.actor().await?;
         match self {

@@ -1,7 +1,7 @@
 use mauntic_core::{Actor, ContactId, Envelope, Permission};
 
 use super::{ContactService, batch::MAX_BATCH, contacts::only};
-use crate::{Channel, Contact, CrmError, DoNotContact, Reason};
+use crate::{ChangeSet, Channel, Contact, CrmError, DoNotContact, Reason};
 
 /// Marks contacts as not to be written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,28 @@ impl ContactService {
             .await
     }
 
+    /// Does what follows when people who unsubscribed want mail again; as
+    /// [`apply_unsubscribe`](Self::apply_unsubscribe). Marks for other reasons stay.
+    pub async fn apply_resubscribe(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        contacts: &[ContactId],
+        source: &str,
+    ) -> Result<(), CrmError> {
+        self.apply(
+            handler,
+            envelope,
+            contacts,
+            source,
+            &|_, contact, changes| {
+                contact.allow(Channel::Email, Some(Reason::Unsubscribed), changes);
+                Ok(())
+            },
+        )
+        .await
+    }
+
     async fn apply_mark(
         &self,
         handler: &'static str,
@@ -121,8 +143,6 @@ impl ContactService {
         source: &str,
         reason: Reason,
     ) -> Result<(), CrmError> {
-        let fields = self.fields(envelope.organization_id).await?;
-        let writing = self.writing_because(envelope, source, &fields);
         let mark = DoNotContact {
             channel: Channel::Email,
             reason,
@@ -130,6 +150,30 @@ impl ContactService {
             comment: String::new(),
             at: envelope.metadata.timestamp,
         };
+        self.apply(
+            handler,
+            envelope,
+            contacts,
+            source,
+            &|_, contact, changes| {
+                contact.forbid(mark.clone(), changes);
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    /// Changes contacts because of an event, once.
+    async fn apply(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        contacts: &[ContactId],
+        source: &str,
+        change: &(impl Fn(usize, &mut Contact, &mut ChangeSet) -> Result<(), CrmError> + Sync),
+    ) -> Result<(), CrmError> {
+        let fields = self.fields(envelope.organization_id).await?;
+        let writing = self.writing_because(envelope, source, &fields);
         let mut uow = self.store.begin().await?;
         if !uow
             .inbox()
@@ -142,11 +186,7 @@ impl ContactService {
         let mut contacts = contacts.to_vec();
         contacts.sort_unstable();
         for ids in contacts.chunks(MAX_BATCH) {
-            let forbid = |_, contact: &mut Contact, changes: &mut _| {
-                contact.forbid(mark.clone(), changes);
-                Ok(())
-            };
-            writing.edit_within(&mut *uow, ids, &forbid).await?;
+            writing.edit_within(&mut *uow, ids, change).await?;
         }
         uow.commit().await?;
         Ok(())

@@ -1,9 +1,11 @@
 //! The JSON API. A handler parses, calls a use case and presents; it has no rule of its own.
 
+pub(crate) mod crm;
 mod document;
 mod identity;
 pub(crate) mod messaging;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mauntic_core::PageSize;
 use poem::{Endpoint, EndpointExt as _, Route};
 use poem_openapi::{
@@ -15,10 +17,10 @@ use serde_json::Value;
 
 use crate::{
     App,
-    http::{auth::Authentication, idempotency::Idempotency},
+    http::{auth::Authentication, idempotency::Idempotency, problem::ApiError},
 };
 
-pub(crate) use identity::parse;
+pub(crate) use identity::{given, parse};
 
 /// Where the endpoints of the API stand in the document.
 #[derive(Tags)]
@@ -57,6 +59,41 @@ impl<T: ParseFromJSON + ToJSON + Type + Send + Sync> Page<T> {
             next,
         }
     }
+
+    /// Presents a page whose cursor is not text by itself.
+    pub(crate) fn present_opaque<R, C: serde::Serialize>(
+        page: mauntic_core::Page<R, C>,
+        present: impl FnMut(R) -> T,
+    ) -> Self {
+        let next = page.next.as_ref().map(cursor_text);
+        let page = mauntic_core::Page {
+            items: page.items,
+            next,
+        };
+        Self::present(page, present)
+    }
+}
+
+/// Writes where the next page starts as opaque text.
+pub(crate) fn cursor_text(cursor: &impl serde::Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(cursor).unwrap_or_default())
+}
+
+/// Reads what [`cursor_text`] wrote.
+///
+/// # Errors
+/// If it is anything else.
+pub(crate) fn read_cursor<C: serde::de::DeserializeOwned>(
+    text: Option<String>,
+) -> Result<Option<C>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let read = URL_SAFE_NO_PAD
+        .decode(&text)
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok());
+    let problem = "not a cursor: pass what the page before gave as its next";
+    read.map(Some)
+        .ok_or_else(|| ApiError::invalid("after", &problem))
 }
 
 /// The size of a page, from the parameter `limit`.
@@ -101,9 +138,7 @@ impl<T: ParseFromJSON + ToJSON + Type + Send + Sync> Versioned<T> {
 ///
 /// # Errors
 /// If it is not an `ETag` that Mauntic gave.
-pub(crate) fn expected_version(
-    if_match: Option<&String>,
-) -> Result<Option<i64>, crate::http::problem::ApiError> {
+pub(crate) fn expected_version(if_match: Option<&String>) -> Result<Option<i64>, ApiError> {
     let Some(text) = if_match.map(|text| text.trim()).filter(|text| *text != "*") else {
         return Ok(None);
     };
@@ -114,7 +149,7 @@ pub(crate) fn expected_version(
         .and_then(|text| text.parse().ok())
         .map(Some)
         .ok_or_else(|| {
-            crate::http::problem::ApiError::invalid(
+            ApiError::invalid(
                 "If-Match",
                 &"expected an ETag of this record, such as \"3\"",
             )
@@ -123,12 +158,20 @@ pub(crate) fn expected_version(
 
 type Endpoints = (
     identity::IdentityApi,
+    crm::contacts::ContactsApi,
+    crm::fields::FieldsApi,
+    crm::tags::TagsApi,
+    messaging::emails::EmailsApi,
     messaging::suppressions::SuppressionsApi,
 );
 
 fn service(app: &App) -> OpenApiService<Endpoints, ()> {
     let endpoints = (
         identity::IdentityApi::new(app),
+        crm::contacts::ContactsApi::new(app),
+        crm::fields::FieldsApi::new(app),
+        crm::tags::TagsApi::new(app),
+        messaging::emails::EmailsApi::new(app),
         messaging::suppressions::SuppressionsApi::new(app),
     );
     OpenApiService::new(endpoints, "Mauntic", env!("CARGO_PKG_VERSION"))

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::limits::{BodyLimit, RateLimit};
-use crate::{App, api, ops};
+use crate::{App, api, ops, public};
 
 /// How long open requests may take to end when the server stops.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
     };
     let rate = RateLimit::per_second(settings.requests_per_second);
     let api = api::routes(app).with(limits).with(rate);
-    Route::new()
+    public::routes(Route::new())
         .nest("/api", api)
         .at("/healthz", get(ops::healthz))
         .at("/readyz", get(ops::readyz))

@@ -1,3 +1,172 @@
 //! What recipients reach without an account: tracking, unsubscribing, the web view.
+//!
+//! Looking (GET, HEAD) never changes whether somebody gets mail; only POST does (RFC 8058 §3.2).
 
 mod pages;
+
+use mauntic_messaging::{MessagingError, tracking::HitContext};
+use poem::{
+    Body, Request, Response, Route, get, handler,
+    http::{StatusCode, header},
+    web::{Data, Path},
+};
+use serde::Deserialize;
+
+use crate::{
+    App,
+    http::{limits::client_address, problem::describe},
+};
+
+/// A transparent image of one pixel (GIF89a).
+const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00\x21\xf9\x04\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+/// Longest body of an unsubscribe request, in bytes.
+const MAX_FORM: usize = 16 << 10;
+
+/// Adds the endpoints below `/t`, `/u` and `/v`.
+pub(crate) fn routes(route: Route) -> Route {
+    route
+        .at("/t/o/:token", get(open).head(open))
+        .at("/t/c/:token", get(click).head(click))
+        .at(
+            "/u/:token",
+            get(ask_unsubscribe).head(ask_unsubscribe).post(unsubscribe),
+        )
+        .at("/v/:token", get(web_view).head(web_view))
+}
+
+fn context(app: &App, request: &Request) -> HitContext {
+    let header = |name: &str| request.header(name);
+    HitContext::read(
+        request.method().as_str(),
+        client_address(request),
+        app.clock.now(),
+        header,
+    )
+}
+
+/// The pixel is served whatever happens: a broken image would tell the reader of our troubles.
+#[handler]
+async fn open(Data(app): Data<&App>, Path(token): Path<String>, request: &Request) -> Response {
+    let token = token.strip_suffix(".gif").unwrap_or(&token);
+    match app.tracking.open(token, &context(app, request)).await {
+        Ok(()) | Err(MessagingError::InvalidToken) => {}
+        Err(error) => tracing::warn!(error = describe(&error), "an open was not recorded"),
+    }
+    Response::builder()
+        .content_type("image/gif")
+        .header(header::CACHE_CONTROL, "no-store, private")
+        .body(PIXEL)
+}
+
+#[handler]
+async fn click(Data(app): Data<&App>, Path(token): Path<String>, request: &Request) -> Response {
+    match app.tracking.click(&token, &context(app, request)).await {
+        Ok(target) => Response::builder()
+            .status(StatusCode::FOUND)
+            .header(header::LOCATION, target.url)
+            .header(header::CACHE_CONTROL, "no-store, private")
+            .header(header::REFERRER_POLICY, "no-referrer")
+            .finish(),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Shows what would happen; a mail scanner that follows the link unsubscribes nobody.
+#[handler]
+async fn ask_unsubscribe(Data(app): Data<&App>, Path(token): Path<String>) -> Response {
+    match app.tracking.unsubscribe_page(&token).await {
+        Ok(page) if page.unsubscribed => {
+            html(pages::unsubscribed(&page.organization, &page.address).into_string())
+        }
+        Ok(page) => {
+            html(pages::confirm_unsubscribe(&page.organization, &page.address).into_string())
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// What the buttons of the pages, and mail programs (RFC 8058 §3.1), send.
+#[derive(Debug, Default, Deserialize)]
+struct UnsubscribeForm {
+    #[serde(default)]
+    action: String,
+}
+
+/// One click of a mail program or the button of the page. A mail program's body may be of either form
+/// type, or missing: the token alone decides. Only the page can ask for the way back.
+#[handler]
+async fn unsubscribe(
+    Data(app): Data<&App>,
+    Path(token): Path<String>,
+    request: &Request,
+    body: Body,
+) -> Response {
+    let form = match body.into_bytes_limit(MAX_FORM).await {
+        Ok(bytes) => serde_urlencoded::from_bytes::<UnsubscribeForm>(&bytes).unwrap_or_default(),
+        Err(_) => return refuse(&MessagingError::InvalidToken),
+    };
+    let resubscribing = form.action == "resubscribe";
+    let done = if resubscribing {
+        app.tracking.resubscribe(&token).await
+    } else {
+        app.tracking
+            .unsubscribe(&token, &context(app, request))
+            .await
+    };
+    if let Err(error) = done {
+        return refuse(&error);
+    }
+    match app.tracking.unsubscribe_page(&token).await {
+        Ok(page) if page.unsubscribed => {
+            html(pages::unsubscribed(&page.organization, &page.address).into_string())
+        }
+        Ok(page) => html(pages::resubscribed(&page.organization, &page.address).into_string()),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// The message as it was sent. It is what a member of the organisation wrote, so it gets no script and
+/// no access to anything of ours.
+#[handler]
+async fn web_view(Data(app): Data<&App>, Path(token): Path<String>, request: &Request) -> Response {
+    match app.tracking.web_view(&token, &context(app, request)).await {
+        Ok(view) => Response::builder()
+            .content_type("text/html; charset=utf-8")
+            .header(header::CONTENT_SECURITY_POLICY, MAIL_POLICY)
+            .header("x-robots-tag", "noindex")
+            .body(view.html),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// A mail in a browser: pictures and styles, nothing that acts.
+const MAIL_POLICY: &str = "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline' https:; \
+    font-src https:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox allow-popups \
+    allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
+
+fn html(page: String) -> Response {
+    Response::builder()
+        .content_type("text/html; charset=utf-8")
+        .header(
+            header::CONTENT_SECURITY_POLICY,
+            pages::CONTENT_SECURITY_POLICY,
+        )
+        .header("x-robots-tag", "noindex")
+        .body(page)
+}
+
+fn refuse(error: &MessagingError) -> Response {
+    let (status, page) = match error {
+        MessagingError::InvalidToken | MessagingError::NotFound { .. } => {
+            (StatusCode::NOT_FOUND, pages::broken_link())
+        }
+        MessagingError::Busy => (StatusCode::SERVICE_UNAVAILABLE, pages::try_again()),
+        error => {
+            tracing::error!(error = describe(error), "a public request failed");
+            (StatusCode::INTERNAL_SERVER_ERROR, pages::try_again())
+        }
+    };
+    let mut response = html(page.into_string());
+    response.set_status(status);
+    response
+}

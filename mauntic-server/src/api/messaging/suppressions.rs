@@ -1,6 +1,5 @@
 //! `/api/messaging/suppressions`: addresses that get no mail.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use mauntic_core::EmailAddress;
 use mauntic_messaging::suppression::{
@@ -16,7 +15,7 @@ use poem_openapi::{
 
 use crate::{
     App,
-    api::{ApiTag, Created, Done, Page, page_size, parse},
+    api::{ApiTag, Created, Done, Page, page_size, parse, read_cursor},
     http::{auth::Token, problem::ApiError},
 };
 
@@ -158,17 +157,12 @@ impl SuppressionsApi {
             search: search.0,
             reason: reason.0.map(Into::into),
         };
-        let after = after.0.map(|text| cursor(&text)).transpose()?;
+        let after: Option<SuppressionCursor> = read_cursor(after.0)?;
         let page = self
             .suppressions
             .list(&actor, &filter, after.as_ref(), page_size(limit.0))
             .await?;
-        let next = page.next.as_ref().map(cursor_text);
-        let page = mauntic_core::Page {
-            items: page.items,
-            next,
-        };
-        Ok(Json(Page::present(page, SuppressionBody::from)))
+        Ok(Json(Page::present_opaque(page, SuppressionBody::from)))
     }
 
     /// Suppress an address
@@ -246,30 +240,4 @@ impl SuppressionsApi {
             .await?;
         Ok(Done::Done)
     }
-}
-
-fn cursor_text(cursor: &SuppressionCursor) -> String {
-    URL_SAFE_NO_PAD.encode(format!(
-        "{}.{}",
-        cursor.created_at.timestamp_micros(),
-        cursor.address_hash
-    ))
-}
-
-fn cursor(text: &str) -> Result<SuppressionCursor, ApiError> {
-    let parse = || {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (micros, hash) = text.split_once('.')?;
-        let created_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
-        Some(SuppressionCursor {
-            created_at,
-            address_hash: hash.to_owned(),
-        })
-    };
-    parse().ok_or_else(|| {
-        ApiError::invalid(
-            "after",
-            &"not a cursor: pass what the page before gave as its next",
-        )
-    })
 }

@@ -1,0 +1,40 @@
+use mauntic_crm::CrmError;
+
+use crate::http::problem::{ApiError, FieldProblem};
+
+impl From<CrmError> for ApiError {
+    fn from(error: CrmError) -> Self {
+        match error {
+            CrmError::Forbidden(refused) => refused.into(),
+            CrmError::ContactNotFound(_)
+            | CrmError::FieldNotFound(_)
+            | CrmError::SegmentNotFound(_)
+            | CrmError::TagNotFound => Self::not_found(&error),
+            CrmError::VersionMismatch { .. } => Self::changed(&error),
+            CrmError::Taken { .. } => Self::conflict("taken", &error),
+            CrmError::InUse { .. } => Self::conflict("in_use", &error),
+            CrmError::CoreField(_) => Self::conflict("core_field", &error),
+            CrmError::InvalidFields(problems) => Self::fields(
+                problems
+                    .into_iter()
+                    .map(|problem| FieldProblem {
+                        pointer: pointer(&problem.field),
+                        detail: problem.reason.to_string(),
+                    })
+                    .collect(),
+            ),
+            CrmError::InvalidTag(_) => Self::invalid("/tags", &error),
+            CrmError::TooMany { .. } => Self::bad_request("too_many", &error),
+            CrmError::Store(failure) => failure.into(),
+            _ => Self::bad_request("invalid", &error),
+        }
+    }
+}
+
+/// Where the API has the value of a field.
+fn pointer(field: &str) -> String {
+    match field {
+        "email" | "points" => format!("/{field}"),
+        _ => format!("/fields/{}", field.replace('~', "~0").replace('/', "~1")),
+    }
+}

@@ -1,0 +1,7 @@
+//! `/api/crm`: contacts, fields, tags, segments, imports and exports.
+
+mod contact_body;
+pub(crate) mod contacts;
+mod errors;
+pub(crate) mod fields;
+pub(crate) mod tags;

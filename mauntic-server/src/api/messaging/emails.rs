@@ -1,0 +1,502 @@
+//! `/api/messaging/emails`.
+
+use chrono::{DateTime, Utc};
+use mauntic_core::{ContactId, EmailId};
+use mauntic_messaging::{
+    content::{Body, EmailSource, Problem as ContentProblem},
+    email::{
+        CreateEmail, Email, EmailCursor, EmailFilter, EmailService, EmailSort, Preview,
+        PreviewRecipient, SavedEmail, UpdateEmail,
+    },
+    tracking::{EmailReport, LinkReport, Split, TrackingService},
+};
+use poem_openapi::{
+    Enum, Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::MaybeUndefined,
+};
+use uuid::Uuid;
+
+use crate::{
+    App,
+    api::{
+        ApiTag, Created, Done, Page, Versioned, expected_version, page_size, parse, read_cursor,
+    },
+    http::{auth::Token, problem::ApiError},
+};
+
+pub(crate) struct EmailsApi {
+    emails: EmailService,
+    tracking: TrackingService,
+}
+
+impl EmailsApi {
+    pub(crate) fn new(app: &App) -> Self {
+        Self {
+            emails: app.emails.clone(),
+            tracking: app.tracking.clone(),
+        }
+    }
+}
+
+/// The order of a list of emails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "EmailSort", rename_all = "snake_case")]
+enum SortName {
+    /// The one that was made last first.
+    Created,
+    /// The one that was changed last first.
+    Updated,
+    Name,
+}
+
+impl From<SortName> for EmailSort {
+    fn from(name: SortName) -> Self {
+        match name {
+            SortName::Created => Self::Created,
+            SortName::Updated => Self::Updated,
+            SortName::Name => Self::Name,
+        }
+    }
+}
+
+/// What an email says. Every part may hold template code (`{{ contact.firstname }}`) and tokens known
+/// from Mautic (`{contactfield=firstname|friend}`).
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "EmailContent", skip_serializing_if_is_none)]
+pub(crate) struct ContentBody {
+    #[oai(validator(max_length = 998))]
+    subject: String,
+    /// The preview text that mail programs show beside the subject.
+    preheader: Option<String>,
+    /// The body as HTML; either this or `mjml`.
+    html: Option<String>,
+    /// The body as MJML; either this or `html`.
+    mjml: Option<String>,
+    /// The text part; without it, one is made from the body.
+    text: Option<String>,
+    from_name: Option<String>,
+    from_address: Option<String>,
+    reply_to: Option<String>,
+}
+
+impl ContentBody {
+    pub(crate) fn read(self) -> Result<EmailSource, ApiError> {
+        let body = match (self.html, self.mjml) {
+            (Some(html), None) => Body::Html(html),
+            (None, Some(mjml)) => Body::Mjml(mjml),
+            (None, None) => {
+                return Err(ApiError::invalid(
+                    "/content/html",
+                    &"give either html or mjml",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(ApiError::invalid(
+                    "/content/mjml",
+                    &"give either html or mjml, not both",
+                ));
+            }
+        };
+        Ok(EmailSource {
+            subject: self.subject,
+            preheader: self.preheader,
+            body,
+            text: self.text,
+            from_name: self.from_name,
+            from_address: self.from_address,
+            reply_to: self.reply_to,
+        })
+    }
+}
+
+impl From<&EmailSource> for ContentBody {
+    fn from(source: &EmailSource) -> Self {
+        let (html, mjml) = match source.body.clone() {
+            Body::Html(html) => (Some(html), None),
+            Body::Mjml(mjml) => (None, Some(mjml)),
+        };
+        Self {
+            subject: source.subject.clone(),
+            preheader: source.preheader.clone(),
+            html,
+            mjml,
+            text: source.text.clone(),
+            from_name: source.from_name.clone(),
+            from_address: source.from_address.clone(),
+            reply_to: source.reply_to.clone(),
+        }
+    }
+}
+
+/// Something that somebody should look at before sending.
+#[derive(Debug, Object)]
+#[oai(rename = "ContentWarning")]
+struct WarningBody {
+    code: String,
+    message: String,
+}
+
+impl From<&ContentProblem> for WarningBody {
+    fn from(problem: &ContentProblem) -> Self {
+        Self {
+            code: problem.code.to_string(),
+            message: problem.message.clone(),
+        }
+    }
+}
+
+/// An email in a list, without its content.
+#[derive(Debug, Object)]
+#[oai(rename = "EmailSummary")]
+struct SummaryBody {
+    id: Uuid,
+    name: String,
+    /// Counts the changes, from 1.
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Email> for SummaryBody {
+    fn from(email: Email) -> Self {
+        Self {
+            id: email.id.as_uuid(),
+            name: email.name.to_string(),
+            version: email.version,
+            created_at: email.created_at,
+            updated_at: email.updated_at,
+        }
+    }
+}
+
+/// An email.
+#[derive(Debug, Object)]
+#[oai(rename = "Email")]
+struct EmailBody {
+    id: Uuid,
+    name: String,
+    content: ContentBody,
+    /// What somebody should look at before sending.
+    warnings: Vec<WarningBody>,
+    /// Counts the changes, from 1.
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<&SavedEmail> for EmailBody {
+    fn from(saved: &SavedEmail) -> Self {
+        Self {
+            id: saved.email.id.as_uuid(),
+            name: saved.email.name.to_string(),
+            content: (&saved.current.source).into(),
+            warnings: saved
+                .current
+                .compiled
+                .warnings()
+                .iter()
+                .map(WarningBody::from)
+                .collect(),
+            version: saved.email.version,
+            created_at: saved.email.created_at,
+            updated_at: saved.email.updated_at,
+        }
+    }
+}
+
+/// An email to make.
+#[derive(Debug, Object)]
+struct NewEmail {
+    #[oai(validator(min_length = 1, max_length = 191))]
+    name: String,
+    content: ContentBody,
+}
+
+/// What to change of an email; what is absent stays.
+#[derive(Debug, Object)]
+struct EmailPatch {
+    name: MaybeUndefined<String>,
+    /// The whole content.
+    content: MaybeUndefined<ContentBody>,
+}
+
+/// For whom to show an email.
+#[derive(Debug, Object)]
+struct PreviewRequest {
+    /// A contact; somebody made up without it.
+    contact_id: MaybeUndefined<Uuid>,
+    /// Content that is not saved; the email's without it.
+    content: MaybeUndefined<ContentBody>,
+}
+
+/// An email as one recipient would see it. Nothing in it is tracked.
+#[derive(Debug, Object)]
+#[oai(rename = "EmailPreview", skip_serializing_if_is_none)]
+struct PreviewBody {
+    subject: String,
+    preheader: Option<String>,
+    html: String,
+    text: String,
+    from_name: Option<String>,
+    from_address: Option<String>,
+    reply_to: Option<String>,
+    warnings: Vec<WarningBody>,
+}
+
+impl From<Preview> for PreviewBody {
+    fn from(preview: Preview) -> Self {
+        Self {
+            warnings: preview.warnings.iter().map(WarningBody::from).collect(),
+            subject: preview.subject,
+            preheader: preview.preheader,
+            html: preview.html,
+            text: preview.text,
+            from_name: preview.from_name,
+            from_address: preview.from_address,
+            reply_to: preview.reply_to,
+        }
+    }
+}
+
+/// How many people, and how many programs such as mail scanners.
+#[derive(Debug, Object)]
+#[oai(rename = "Split")]
+struct SplitBody {
+    human: u64,
+    machine: u64,
+}
+
+impl From<Split> for SplitBody {
+    fn from(split: Split) -> Self {
+        Self {
+            human: split.human,
+            machine: split.machine,
+        }
+    }
+}
+
+/// The clicks of one link.
+#[derive(Debug, Object)]
+#[oai(rename = "LinkReport")]
+#[oai(skip_serializing_if_is_none)]
+struct LinkBody {
+    /// The version of the email that holds it.
+    version_id: Uuid,
+    /// Its number in that version.
+    link: u16,
+    /// Where it leads, if the version still says so.
+    url: Option<String>,
+    /// Messages in which it was followed.
+    clicked: SplitBody,
+    /// All clicks.
+    clicks: SplitBody,
+}
+
+impl From<LinkReport> for LinkBody {
+    fn from(link: LinkReport) -> Self {
+        Self {
+            version_id: link.version_id.as_uuid(),
+            link: link.link,
+            url: link.url,
+            clicked: link.clicked.into(),
+            clicks: link.clicks.into(),
+        }
+    }
+}
+
+/// What became of an email, over all its sends.
+#[derive(Debug, Object)]
+#[oai(rename = "EmailReport")]
+struct ReportBody {
+    planned: u64,
+    /// Left out, by reason.
+    skipped: serde_json::Value,
+    /// Taken by the receiving side.
+    accepted: u64,
+    /// Refused for good.
+    refused: u64,
+    /// To be tried again.
+    deferred: u64,
+    /// Handed over, with an outcome that nobody knows; never sent again by itself.
+    unknown: u64,
+    /// Refused messages by the class of the refusal, such as `hard`.
+    bounced: serde_json::Value,
+    /// Messages that were opened; a human click counts as an open too.
+    opened: SplitBody,
+    /// All loads of the pixel.
+    opens: SplitBody,
+    /// Messages with a click.
+    clicked: SplitBody,
+    /// All clicks.
+    clicks: SplitBody,
+    /// Messages answered with the wish for no more mail.
+    unsubscribed: SplitBody,
+    links: Vec<LinkBody>,
+}
+
+impl From<EmailReport> for ReportBody {
+    fn from(report: EmailReport) -> Self {
+        Self {
+            planned: report.planned,
+            skipped: serde_json::to_value(&report.skipped).unwrap_or_default(),
+            accepted: report.accepted,
+            refused: report.refused,
+            deferred: report.deferred,
+            unknown: report.unknown,
+            bounced: serde_json::to_value(&report.bounced).unwrap_or_default(),
+            opened: report.opened.into(),
+            opens: report.opens.into(),
+            clicked: report.clicked.into(),
+            clicks: report.clicks.into(),
+            unsubscribed: report.unsubscribed.into(),
+            links: report.links.into_iter().map(LinkBody::from).collect(),
+        }
+    }
+}
+
+#[OpenApi(prefix_path = "/messaging/emails", tag = "ApiTag::Emails")]
+impl EmailsApi {
+    /// List emails
+    #[oai(path = "/", method = "get", operation_id = "listEmails")]
+    async fn list(
+        &self,
+        Token(actor): Token,
+        /// Part of the name.
+        search: Query<Option<String>>,
+        /// `created` without it.
+        sort: Query<Option<SortName>>,
+        /// The `next` of the page before.
+        after: Query<Option<String>>,
+        /// Rows per page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u16>>,
+    ) -> Result<Json<Page<SummaryBody>>, ApiError> {
+        let filter = EmailFilter {
+            search: search.0,
+            sort: sort.0.map_or_else(EmailSort::default, Into::into),
+        };
+        let after: Option<EmailCursor> = read_cursor(after.0)?;
+        let page = self
+            .emails
+            .list(&actor, &filter, after.as_ref(), page_size(limit.0))
+            .await?;
+        Ok(Json(Page::present_opaque(page, SummaryBody::from)))
+    }
+
+    /// Make an email
+    #[oai(path = "/", method = "post", operation_id = "createEmail")]
+    async fn create(
+        &self,
+        Token(actor): Token,
+        body: Json<NewEmail>,
+    ) -> Result<Created<EmailBody>, ApiError> {
+        let command = CreateEmail {
+            name: parse("/name", &body.0.name)?,
+            source: body.0.content.read()?,
+        };
+        let saved = self.emails.create(&actor, command).await?;
+        Ok(Created::Created(Json((&saved).into())))
+    }
+
+    /// Show an email
+    #[oai(path = "/:email_id", method = "get", operation_id = "getEmail")]
+    async fn get(
+        &self,
+        Token(actor): Token,
+        email_id: Path<Uuid>,
+    ) -> Result<Versioned<EmailBody>, ApiError> {
+        let saved = self
+            .emails
+            .get(&actor, EmailId::from_uuid(email_id.0))
+            .await?;
+        Ok(Versioned::at(saved.email.version, (&saved).into()))
+    }
+
+    /// Change an email
+    ///
+    /// Sends that run keep the content they started with.
+    #[oai(path = "/:email_id", method = "patch", operation_id = "updateEmail")]
+    async fn update(
+        &self,
+        Token(actor): Token,
+        email_id: Path<Uuid>,
+        /// The `ETag` of the email as it was read: the change is refused if it was changed since.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+        body: Json<EmailPatch>,
+    ) -> Result<Versioned<EmailBody>, ApiError> {
+        let command = UpdateEmail {
+            name: crate::api::given("/name", body.0.name)?,
+            source: body.0.content.take().map(ContentBody::read).transpose()?,
+            expected_version: expected_version(if_match.0.as_ref())?,
+        };
+        let saved = self
+            .emails
+            .update(&actor, EmailId::from_uuid(email_id.0), command)
+            .await?;
+        Ok(Versioned::at(saved.email.version, (&saved).into()))
+    }
+
+    /// Delete an email
+    ///
+    /// Refused while it is being sent.
+    #[oai(path = "/:email_id", method = "delete", operation_id = "deleteEmail")]
+    async fn delete(&self, Token(actor): Token, email_id: Path<Uuid>) -> Result<Done, ApiError> {
+        self.emails
+            .delete(&actor, EmailId::from_uuid(email_id.0))
+            .await?;
+        Ok(Done::Done)
+    }
+
+    /// Show an email as a recipient would see it
+    #[oai(
+        path = "/:email_id/preview",
+        method = "post",
+        operation_id = "previewEmail"
+    )]
+    async fn preview(
+        &self,
+        Token(actor): Token,
+        email_id: Path<Uuid>,
+        body: Json<PreviewRequest>,
+    ) -> Result<Json<PreviewBody>, ApiError> {
+        let recipient = match body.0.contact_id.take() {
+            Some(id) => PreviewRecipient::Contact(ContactId::from_uuid(id)),
+            None => PreviewRecipient::Sample,
+        };
+        let preview = match body.0.content.take() {
+            Some(content) => {
+                self.emails
+                    .preview_source(&actor, &content.read()?, recipient)
+                    .await?
+            }
+            None => {
+                self.emails
+                    .preview(&actor, EmailId::from_uuid(email_id.0), recipient)
+                    .await?
+            }
+        };
+        Ok(Json(preview.into()))
+    }
+
+    /// Show what became of an email
+    #[oai(
+        path = "/:email_id/report",
+        method = "get",
+        operation_id = "getEmailReport"
+    )]
+    async fn report(
+        &self,
+        Token(actor): Token,
+        email_id: Path<Uuid>,
+    ) -> Result<Json<ReportBody>, ApiError> {
+        Ok(Json(
+            self.tracking
+                .report(&actor, EmailId::from_uuid(email_id.0))
+                .await?
+                .into(),
+        ))
+    }
+}

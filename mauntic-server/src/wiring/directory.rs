@@ -1,0 +1,177 @@
+//! What the contexts ask of each other.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mauntic_core::{
+    ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, identity::IdentityStore,
+};
+use mauntic_crm::{Channel, Contact, CrmStore, FieldSet, segment::EmailNames};
+use mauntic_messaging::{
+    Audience, AudienceMember, ContactDirectory, MessagingStore, OrganizationDirectory, Recipient,
+    content::OrganizationDetails,
+};
+use serde_json::{Map, Value, json};
+
+/// Answers messaging's questions from the CRM.
+pub(crate) struct CrmDirectory(pub(crate) Arc<dyn CrmStore>);
+
+#[async_trait]
+impl ContactDirectory for CrmDirectory {
+    async fn recipients(
+        &self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<Recipient>, StoreError> {
+        let contacts = self.0.contacts().find_many(organization, ids).await?;
+        Ok(contacts.into_iter().map(recipient).collect())
+    }
+}
+
+#[async_trait]
+impl Audience for CrmDirectory {
+    async fn size(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+    ) -> Result<Option<u64>, StoreError> {
+        let found = self.0.segments().find(organization, segment).await?;
+        Ok(found.map(|segment| u64::try_from(segment.member_count).unwrap_or_default()))
+    }
+
+    async fn members(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        after: Option<ContactId>,
+        limit: u64,
+    ) -> Result<Vec<AudienceMember>, StoreError> {
+        let mut members = Vec::new();
+        let mut after = after;
+        while (members.len() as u64) < limit {
+            let left = usize::try_from(limit - members.len() as u64).unwrap_or(usize::MAX);
+            let size = PageSize::clamped(left);
+            let page = self
+                .0
+                .segments()
+                .members(organization, segment, after, size)
+                .await?;
+            let ids: Vec<_> = page.items.iter().map(|member| member.contact_id).collect();
+            let contacts = self.0.contacts().find_many(organization, &ids).await?;
+            members.extend(contacts.iter().map(|contact| AudienceMember {
+                contact_id: contact.id(),
+                address: contact.email().cloned(),
+                do_not_contact: !contact.is_contactable(Channel::Email),
+            }));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// A contact as templates see it: every field by its alias.
+fn recipient(contact: Contact) -> Recipient {
+    let do_not_contact = !contact.is_contactable(Channel::Email);
+    let text = |alias: &str| {
+        contact
+            .value(alias)
+            .and_then(|value| value.as_text().map(str::to_owned))
+    };
+    let (locale, timezone) = (text("preferred_locale"), text("timezone"));
+    let parts = contact.into_parts();
+    let mut fields: Map<String, Value> = match serde_json::to_value(&parts.fields) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    fields.insert("email".to_owned(), json!(parts.email));
+    fields.insert("points".to_owned(), json!(parts.points));
+    fields.insert("stage".to_owned(), json!(parts.stage));
+    Recipient {
+        contact_id: parts.id,
+        address: parts.email,
+        fields,
+        do_not_contact,
+        locale,
+        timezone: timezone.and_then(|zone| zone.parse().ok()),
+    }
+}
+
+/// Answers messaging's questions about organisations from Identity, and about their fields from the CRM.
+pub(crate) struct Organizations {
+    pub(crate) identity: Arc<dyn IdentityStore>,
+    pub(crate) crm: Arc<dyn CrmStore>,
+}
+
+#[async_trait]
+impl OrganizationDirectory for Organizations {
+    async fn details(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<OrganizationDetails, StoreError> {
+        let found = self.identity.organizations().find(organization).await?;
+        let found = found.ok_or(StoreError::Missing {
+            what: "organization",
+        })?;
+        Ok(OrganizationDetails {
+            name: found.name.to_string(),
+            address: found
+                .postal_address
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+            timezone: found.timezone,
+        })
+    }
+
+    async fn contact_fields(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<String>, StoreError> {
+        let custom = self.crm.fields().list_custom(organization).await?;
+        let fields = FieldSet::with_custom(custom);
+        let columns = ["stage".to_owned()];
+        Ok(fields
+            .iter()
+            .map(|field| field.alias.to_string())
+            .chain(columns)
+            .collect())
+    }
+}
+
+/// Answers the CRM's questions about the emails that rules speak of. Rules name few.
+pub(crate) struct MessagingNames(pub(crate) Arc<dyn MessagingStore>);
+
+#[async_trait]
+impl EmailNames for MessagingNames {
+    async fn by_names(
+        &self,
+        organization: OrganizationId,
+        names: &[String],
+    ) -> Result<Vec<(EmailId, String)>, StoreError> {
+        let mut found = Vec::new();
+        for name in names.iter().filter_map(|name| name.parse().ok()) {
+            found.extend(self.0.emails().find_named(organization, &name).await?);
+        }
+        Ok(found
+            .into_iter()
+            .map(|email| (email.id, email.name.to_string()))
+            .collect())
+    }
+
+    async fn by_ids(
+        &self,
+        organization: OrganizationId,
+        ids: &[EmailId],
+    ) -> Result<Vec<(EmailId, String)>, StoreError> {
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(self.0.emails().find(organization, *id).await?);
+        }
+        Ok(found
+            .into_iter()
+            .map(|email| (email.id, email.name.to_string()))
+            .collect())
+    }
+}

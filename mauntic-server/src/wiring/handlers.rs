@@ -1,0 +1,130 @@
+//! What events of messaging do in the CRM.
+
+use async_trait::async_trait;
+use mauntic_core::{ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError};
+use mauntic_crm::{
+    ContactService,
+    engagement::{Engaged, EngagementRecorder},
+    segment::EngagementKind,
+};
+use mauntic_messaging::event::{
+    EmailsBounced, EmailsClicked, EmailsOpened, EmailsSent, Engagement, Resubscribed, Unsubscribed,
+};
+
+/// Somebody who unsubscribed is not to be written to; somebody who resubscribed is.
+pub(super) struct FollowUnsubscribes(pub(super) ContactService);
+
+#[async_trait]
+impl EventHandler for FollowUnsubscribes {
+    fn name(&self) -> &'static str {
+        "crm.follow_unsubscribes"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[Unsubscribed::TYPE, Resubscribed::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        if let Some(event) = envelope.open::<Unsubscribed>()? {
+            let source = format!("email:{}", event.email_id);
+            let contacts = [event.contact_id];
+            self.0
+                .apply_unsubscribe(self.name(), envelope, &contacts, &source)
+                .await
+                .map_err(HandlerError::new)?;
+        }
+        if let Some(event) = envelope.open::<Resubscribed>()? {
+            let source = format!("email:{}", event.email_id);
+            let contacts = [event.contact_id];
+            self.0
+                .apply_resubscribe(self.name(), envelope, &contacts, &source)
+                .await
+                .map_err(HandlerError::new)?;
+        }
+        Ok(())
+    }
+}
+
+/// Nobody lives at an address that bounces for good.
+pub(super) struct FollowBounces(pub(super) ContactService);
+
+#[async_trait]
+impl EventHandler for FollowBounces {
+    fn name(&self) -> &'static str {
+        "crm.follow_bounces"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[EmailsBounced::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        let Some(event) = envelope.open::<EmailsBounced>()? else {
+            return Ok(());
+        };
+        let hard = event.bounced.iter().filter(|bounce| bounce.hard);
+        let contacts: Vec<ContactId> = hard.map(|bounce| bounce.contact_id).collect();
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let source = format!("email:{}", event.email_id);
+        let applied = self
+            .0
+            .apply_hard_bounce(self.name(), envelope, &contacts, &source);
+        applied.await.map_err(HandlerError::new)
+    }
+}
+
+/// What people did with mail is what segments ask about.
+pub(super) struct CountEngagement(pub(super) EngagementRecorder);
+
+#[async_trait]
+impl EventHandler for CountEngagement {
+    fn name(&self) -> &'static str {
+        "crm.count_engagement"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[EmailsSent::TYPE, EmailsOpened::TYPE, EmailsClicked::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        let engaged = engagement(envelope)?;
+        let organization = envelope.organization_id;
+        self.0
+            .record(organization, self.name(), envelope.id, &engaged)
+            .await?;
+        Ok(())
+    }
+}
+
+/// What an event tells of engagement.
+fn engagement(envelope: &Envelope) -> Result<Vec<Engaged>, HandlerError> {
+    if let Some(event) = envelope.open::<EmailsSent>()? {
+        let sent = event.sent.iter().map(|sent| Engaged {
+            contact_id: sent.contact_id,
+            kind: EngagementKind::Sent,
+            email_id: event.email_id,
+            machine: false,
+            at: sent.at,
+            count: 1,
+        });
+        return Ok(sent.collect());
+    }
+    let (email_id, kind, list) = if let Some(event) = envelope.open::<EmailsOpened>()? {
+        (event.email_id, EngagementKind::Opened, event.opened)
+    } else if let Some(event) = envelope.open::<EmailsClicked>()? {
+        (event.email_id, EngagementKind::Clicked, event.clicked)
+    } else {
+        return Ok(Vec::new());
+    };
+    let engaged = list.iter().map(|one: &Engagement| Engaged {
+        contact_id: one.contact_id,
+        kind,
+        email_id,
+        machine: one.machine,
+        at: one.at,
+        count: i64::from(one.count),
+    });
+    Ok(engaged.collect())
+}

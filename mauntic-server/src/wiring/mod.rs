@@ -1,0 +1,9 @@
+//! Where the contexts meet: events of one become commands of another, and a port asked by one is
+//! answered by another. Nowhere else.
+
+mod directory;
+mod handlers;
+mod jobs;
+
+pub(crate) use directory::{CrmDirectory, MessagingNames, Organizations};
+pub use jobs::jobs;
