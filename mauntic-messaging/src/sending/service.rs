@@ -303,7 +303,7 @@ impl SendService {
             email_version_id: version,
             contact_id: sample.contact_id,
             address: Some(address.clone()),
-            lane: Lane::Transactional,
+            lane: Lane::Bulk,
             state: DeliveryState::HandedOver,
             skip_reason: None,
             deferrals: 0,

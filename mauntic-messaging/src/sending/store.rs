@@ -306,6 +306,13 @@ pub trait WorkerRegistry: Send {
 /// How fast mail may go, shared by all processes.
 #[async_trait]
 pub trait RateRepository: Send {
+    /// Makes sure that there are rates of these keys, so that they can be held.
+    async fn ensure_rates(
+        &mut self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<(), StoreError>;
+
     /// The rates of these keys, held until the transaction ends; keys that were never used are left out.
     async fn rates_for_update(
         &mut self,

@@ -91,6 +91,7 @@ impl Feeder {
         let mut most = most;
         if limits.per_second.is_some() {
             let keys = [TRANSPORT.to_owned()];
+            uow.rates().ensure_rates(organization, &keys).await?;
             let stored = uow.rates().rates_for_update(organization, &keys).await?;
             transport = stored.into_iter().next().unwrap_or(transport);
             most = most.min(transport.allowance(limits.per_second, now).unwrap_or(most));
@@ -131,6 +132,11 @@ impl Feeder {
                 .or_default()
                 .push(delivery);
         }
+        let limited = by_domain
+            .keys()
+            .filter(|domain| limits.of_domain(domain).is_some());
+        let limited: Vec<_> = limited.map(|domain| domain_key(domain)).collect();
+        uow.rates().ensure_rates(organization, &limited).await?;
         let keys: Vec<_> = by_domain.keys().map(|domain| domain_key(domain)).collect();
         let stored = uow.rates().rates_for_update(organization, &keys).await?;
         let mut stored: HashMap<_, _> = stored

@@ -74,6 +74,27 @@ const RATE: &[Column] = &[
 
 #[async_trait]
 impl RateRepository for SeaOrmUnitOfWork {
+    async fn ensure_rates(
+        &mut self,
+        organization: OrganizationId,
+        keys: &[String],
+    ) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let rows = keys.iter().map(|key| json!({"key": key}));
+        let rows = serde_json::Value::from_iter(rows).to_string();
+        let sql = format!(
+            "INSERT INTO rate (organization_id, key, due_at, level, settled_at)
+             SELECT $2, r.key, 0, 0, 0 FROM {} WHERE TRUE ORDER BY r.key ON CONFLICT DO NOTHING",
+            self.dialect.rows(1, "r", &[("key", SqlType::Text)])
+        );
+        let values = [rows.into(), organization.as_uuid().into()];
+        let statement = self.dialect.statement(sql, values);
+        self.txn.execute_raw(statement).await?;
+        Ok(())
+    }
+
     async fn rates_for_update(
         &mut self,
         organization: OrganizationId,

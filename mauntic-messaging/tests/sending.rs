@@ -1,0 +1,329 @@
+//! Sends from plan to outcome, on both back ends, with people and a mail server made up.
+#![cfg(all(feature = "sqlite", feature = "postgres", feature = "testing"))]
+
+mod support;
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use chrono::TimeDelta;
+use mauntic_core::{PageSize, storage::test_database::TestDatabase};
+use mauntic_messaging::{
+    MessagingError,
+    sending::{DeliveryState, HandOver, JobState, SkipReason, SmtpReply, Stage},
+    transport::SendingLimits,
+};
+use support::{Sink, World, accepted, is};
+use tokio::sync::watch;
+
+macro_rules! on_both {
+    ($($case:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() { super::$case(super::TestDatabase::sqlite()).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() { super::$case(super::TestDatabase::postgres().await).await; })*
+        }
+    };
+}
+
+on_both!(
+    everybody_gets_it_once_or_is_left_out_for_a_reason,
+    engines_share_a_send,
+    a_crash_neither_doubles_nor_loses,
+    a_paused_send_waits_and_goes_on,
+    a_cancelled_send_leaves_out_who_waits,
+    what_is_refused_for_now_comes_again,
+    a_dead_address_is_suppressed,
+    a_refused_sender_stops_the_send,
+    a_server_that_is_down_costs_nobody_their_mail,
+    an_email_that_cannot_be_made_fails_the_send,
+    limits_hold,
+    what_changed_since_the_plan_counts,
+);
+
+async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(300);
+    world.people.add(1_001, None, false);
+    world.people.add(1_002, Some("no@example.com"), true);
+    world.people.add(1_003, Some("P1@example.com"), false);
+    world.people.add(1_004, Some("broken@example.com"), false);
+    let first = world.create(1).await;
+    let status = world.run_to_the_end(first).await;
+    assert_eq!(status.job.state, JobState::Completed);
+    let tally = status.tally;
+    assert_eq!((tally.planned, tally.accepted), (300, 300));
+    let reasons: Vec<_> = tally.skipped.into_iter().collect();
+    assert_eq!(
+        reasons,
+        [
+            (SkipReason::DoNotContact, 1),
+            (SkipReason::MissingAddress, 1),
+            (SkipReason::DuplicateAddress, 1),
+            (SkipReason::NotRenderable, 1),
+        ]
+    );
+    assert_eq!(world.sink.total(), 300);
+    assert!(world.sink.taken().values().all(|count| *count == 1));
+
+    // A second send of the same email reaches only who is new.
+    world.people.add(2_000, Some("new@example.com"), false);
+    let second = world.create(1).await;
+    let tally = world.run_to_the_end(second).await.tally;
+    assert_eq!(tally.accepted, 1);
+    assert_eq!(tally.skipped[&SkipReason::AlreadySent], 300);
+    assert_eq!(world.sink.total(), 301);
+}
+
+async fn engines_share_a_send(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(400);
+    let id = world.create(1).await;
+    let (stop, stopped) = watch::channel(false);
+    let engines: Vec<_> = (0..3)
+        .map(|_| {
+            let (engine, stopped) = (world.engine(4), stopped.clone());
+            tokio::spawn(async move { engine.run(stopped).await })
+        })
+        .collect();
+    world.run_to_the_end(id).await;
+    stop.send(true).unwrap();
+    for engine in engines {
+        engine.await.unwrap();
+    }
+    assert_eq!(world.status(id).await.tally.accepted, 400);
+    assert_eq!(world.sink.taken().len(), 400);
+    assert_eq!(world.sink.total(), 400);
+}
+
+async fn a_crash_neither_doubles_nor_loses(database: TestDatabase) {
+    const CONNECTIONS: usize = 4;
+    let mut sink = Sink::accepting();
+    sink.delay = Duration::from_millis(3);
+    let world = World::new(database, sink).await;
+    world.people.crowd(600);
+    let id = world.create(1).await;
+    let mut kills = 0;
+    // At different points: while enlisting, planning, leasing, handing over, committing.
+    for step in 0..12_u64 {
+        let (_stop, stopped) = watch::channel(false);
+        let engine = world.engine(CONNECTIONS);
+        let work = tokio::spawn(async move { engine.run(stopped).await });
+        tokio::time::sleep(Duration::from_millis(40 + step * 23 % 170)).await;
+        work.abort();
+        let _ = work.await;
+        kills += 1;
+    }
+    let status = world.run_to_the_end(id).await;
+    let tally = &status.tally;
+    let unknown = usize::try_from(tally.unknown).unwrap();
+    let accepted = usize::try_from(tally.accepted).unwrap();
+    assert_eq!(accepted + unknown, 600, "{tally:?}");
+    assert!(unknown <= kills * CONNECTIONS * 2, "{unknown} unknown");
+    let taken = world.sink.taken();
+    assert!(taken.values().all(|count| *count == 1), "somebody got two");
+    assert!(taken.len() >= accepted);
+    let page = world
+        .service
+        .deliveries(
+            &world.actor,
+            id,
+            Some(DeliveryState::Accepted),
+            None,
+            PageSize::clamped(1_000),
+        )
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), accepted);
+    for delivery in page.items {
+        assert_eq!(taken[delivery.address.unwrap().as_str()], 1);
+    }
+    // Somebody decides to send the unknown ones again: nobody is missing any more.
+    let retried = world.service.retry_unknown(&world.actor, id).await.unwrap();
+    assert_eq!(usize::try_from(retried).unwrap(), unknown);
+    let tally = world.run_to_the_end(id).await.tally;
+    assert_eq!((tally.accepted, tally.unknown), (600, 0));
+    assert_eq!(world.sink.taken().len(), 600);
+}
+
+async fn a_paused_send_waits_and_goes_on(database: TestDatabase) {
+    let mut sink = Sink::accepting();
+    sink.delay = Duration::from_millis(5);
+    let world = World::new(database, sink).await;
+    world.people.crowd(300);
+    let id = world.create(1).await;
+    world
+        .run_until(id, |status| status.tally.accepted > 20)
+        .await;
+    world.service.pause(&world.actor, id).await.unwrap();
+    let before = world.sink.total();
+    let (stop, stopped) = watch::channel(false);
+    let engine = world.engine(4);
+    let work = tokio::spawn(async move { engine.run(stopped).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(world.sink.total(), before);
+    stop.send(true).unwrap();
+    work.await.unwrap();
+    world.service.resume(&world.actor, id).await.unwrap();
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.tally.accepted, 300);
+    assert_eq!(world.sink.total(), 300);
+    let again = world.service.pause(&world.actor, id).await;
+    assert!(matches!(again, Err(MessagingError::WrongState { .. })));
+}
+
+async fn a_cancelled_send_leaves_out_who_waits(database: TestDatabase) {
+    let mut sink = Sink::accepting();
+    sink.delay = Duration::from_millis(5);
+    let world = World::new(database, sink).await;
+    world.people.crowd(300);
+    let id = world.create(1).await;
+    world
+        .run_until(id, |status| status.tally.accepted > 20)
+        .await;
+    world.service.cancel(&world.actor, id).await.unwrap();
+    let tally = world.run_to_the_end(id).await.tally;
+    assert_eq!(tally.planned, tally.accepted);
+    assert_eq!(tally.accepted + tally.skipped[&SkipReason::Cancelled], 300);
+    assert_eq!(world.sink.total(), usize::try_from(tally.accepted).unwrap());
+    // Those who were left out can get it by another send.
+    let second = world.create(1).await;
+    world.run_to_the_end(second).await;
+    assert_eq!(world.sink.taken().len(), 300);
+    assert_eq!(world.sink.total(), 300);
+}
+
+async fn what_is_refused_for_now_comes_again(database: TestDatabase) {
+    let sink = Sink::new(|address, attempt| match attempt {
+        1 | 2 if address.starts_with("p7@") => {
+            HandOver::Deferred(SmtpReply::new(450, "4.7.1 Greylisted"))
+        }
+        _ => accepted(),
+    });
+    let world = World::new(database, sink).await;
+    world.people.crowd(20);
+    let id = world.create(1).await;
+    world
+        .run_until(id, |s| s.tally.accepted == 19 && s.tally.deferred == 1)
+        .await;
+    assert_eq!(world.sink.attempts("p7@example.com"), 1);
+    world.clock.advance(TimeDelta::seconds(61));
+    world
+        .run_until(id, |_| world.sink.attempts("p7@example.com") == 2)
+        .await;
+    assert_eq!(world.status(id).await.tally.deferred, 1);
+    world.clock.advance(TimeDelta::seconds(301));
+    let tally = world.run_to_the_end(id).await.tally;
+    assert_eq!((tally.accepted, tally.deferred), (20, 0));
+}
+
+async fn a_dead_address_is_suppressed(database: TestDatabase) {
+    let sink = Sink::new(|address, _| {
+        let reply = SmtpReply::new(550, "5.1.1 no such user");
+        match address {
+            "p3@example.com" => HandOver::Refused(Stage::Recipient, reply),
+            _ => accepted(),
+        }
+    });
+    let world = World::new(database, sink).await;
+    world.people.crowd(10);
+    let first = world.create(1).await;
+    let tally = world.run_to_the_end(first).await.tally;
+    assert_eq!((tally.accepted, tally.refused), (9, 1));
+    let second = world.create(2).await;
+    let tally = world.run_to_the_end(second).await.tally;
+    assert_eq!(tally.skipped[&SkipReason::Suppressed], 1);
+    assert_eq!(tally.accepted, 9);
+}
+
+async fn a_refused_sender_stops_the_send(database: TestDatabase) {
+    let sink = Sink::new(|_, _| {
+        HandOver::Refused(Stage::Sender, SmtpReply::new(550, "5.7.1 not from you"))
+    });
+    let world = World::new(database, sink).await;
+    world.people.crowd(50);
+    let id = world.create(1).await;
+    world.run_until(id, is(JobState::Paused)).await;
+    let status = world.status(id).await;
+    assert_eq!(status.tally.refused, 0);
+    assert!(status.job.note.unwrap().contains("not from you"));
+}
+
+async fn a_server_that_is_down_costs_nobody_their_mail(database: TestDatabase) {
+    let sink = Sink::new(|_, attempt| match attempt {
+        1 => HandOver::NotSent("no connection".to_owned()),
+        _ => accepted(),
+    });
+    let world = World::new(database, sink).await;
+    world.people.crowd(5);
+    let id = world.create(1).await;
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.tally.accepted, 5);
+    assert_eq!(world.sink.total(), 5);
+}
+
+async fn an_email_that_cannot_be_made_fails_the_send(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(5);
+    let id = world.create(666).await;
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.job.state, JobState::Failed);
+    assert!(status.job.note.unwrap().contains("no subject"));
+    assert_eq!(world.sink.total(), 0);
+}
+
+async fn limits_hold(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    *world.sink.limits.lock().unwrap() = SendingLimits {
+        per_second: Some(40.0),
+        ..SendingLimits::default()
+    };
+    world.people.crowd(100);
+    let id = world.create(1).await;
+    let start = std::time::Instant::now();
+    let other = world.engine(8);
+    let (stop, stopped) = watch::channel(false);
+    let work = tokio::spawn(async move { other.run(stopped).await });
+    world.run_to_the_end(id).await;
+    let elapsed = start.elapsed();
+    stop.send(true).unwrap();
+    work.await.unwrap();
+    // The first second's worth goes at once; two engines keep to the limit together.
+    assert!(elapsed > Duration::from_millis(1_300), "{elapsed:?}");
+    assert!(world.sink.most.load(Ordering::SeqCst) <= 16);
+}
+
+async fn what_changed_since_the_plan_counts(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(10);
+    let id = world.create(1).await;
+    // Plan without sending: the send is paused as soon as it is planned.
+    let mut limits = SendingLimits::default();
+    limits.per_second = Some(0.001);
+    *world.sink.limits.lock().unwrap() = limits;
+    world
+        .run_until(id, |status| status.tally.accepted == 1)
+        .await;
+    let sent = world.sink.taken().into_keys().next().unwrap();
+    assert_eq!(sent, "p1@example.com");
+    world.people.remove(2);
+    world.people.add(3, Some("p3@example.com"), true);
+    world.people.add(4, None, false);
+    world.people.add(5, Some("moved@example.com"), false);
+    world.people.add(6, Some("p7@example.com"), false);
+    *world.sink.limits.lock().unwrap() = SendingLimits::default();
+    let tally = world.run_to_the_end(id).await.tally;
+    for reason in [
+        SkipReason::Deleted,
+        SkipReason::DoNotContact,
+        SkipReason::MissingAddress,
+        SkipReason::DuplicateAddress,
+    ] {
+        assert_eq!(tally.skipped[&reason], 1, "{reason:?}");
+    }
+    assert_eq!((tally.planned, tally.accepted), (6, 6));
+    let taken = world.sink.taken();
+    assert!(taken.contains_key("moved@example.com"));
+}

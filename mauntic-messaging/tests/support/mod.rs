@@ -1,0 +1,367 @@
+//! People, messages and mail servers for tests of sending.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod server;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use mauntic_core::{
+    Actor, Clock, ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId,
+    StoreError, SystemClock, UuidV7Source,
+    storage::{DbOptions, test_database::TestDatabase},
+};
+use mauntic_messaging::{
+    Audience, AudienceMember, ContactDirectory, MessagingStore, Recipient,
+    sending::{
+        BuildError, CreateSend, Delivery, Engine, EngineOptions, EnginePorts, HandOver, JobState,
+        MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SmtpReply,
+    },
+    storage::SeaOrmMessagingStore,
+    transport::{MailTransport, OpenTransport, SendingLimits, Transports},
+};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The time of the machine, which tests can turn forward.
+#[derive(Default)]
+pub struct ShiftedClock(AtomicI64);
+
+impl ShiftedClock {
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + TimeDelta::seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Contacts of one organisation, all in one segment.
+#[derive(Default)]
+pub struct People(Mutex<BTreeMap<ContactId, Person>>);
+
+#[derive(Clone)]
+pub struct Person {
+    pub address: Option<String>,
+    pub do_not_contact: bool,
+}
+
+pub fn contact(number: u128) -> ContactId {
+    ContactId::from_uuid(Uuid::from_u128(number))
+}
+
+impl People {
+    pub fn add(&self, number: u128, address: Option<&str>, do_not_contact: bool) {
+        let person = Person {
+            address: address.map(str::to_owned),
+            do_not_contact,
+        };
+        self.0.lock().unwrap().insert(contact(number), person);
+    }
+
+    pub fn remove(&self, number: u128) {
+        self.0.lock().unwrap().remove(&contact(number));
+    }
+
+    pub fn crowd(&self, people: u128) {
+        for number in 1..=people {
+            self.add(number, Some(&format!("p{number}@example.com")), false);
+        }
+    }
+}
+
+#[async_trait]
+impl Audience for People {
+    async fn size(&self, _: OrganizationId, _: SegmentId) -> Result<Option<u64>, StoreError> {
+        Ok(Some(self.0.lock().unwrap().len() as u64))
+    }
+
+    async fn members(
+        &self,
+        _: OrganizationId,
+        _: SegmentId,
+        after: Option<ContactId>,
+        limit: u64,
+    ) -> Result<Vec<AudienceMember>, StoreError> {
+        let people = self.0.lock().unwrap();
+        let rest = people.iter().filter(|(id, _)| Some(**id) > after);
+        let page = rest.take(usize::try_from(limit).unwrap());
+        Ok(page
+            .map(|(id, person)| AudienceMember {
+                contact_id: *id,
+                address: person.address.as_ref().map(|a| a.parse().unwrap()),
+                do_not_contact: person.do_not_contact,
+            })
+            .collect())
+    }
+}
+
+#[async_trait]
+impl ContactDirectory for People {
+    async fn recipients(
+        &self,
+        _: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<Vec<Recipient>, StoreError> {
+        let people = self.0.lock().unwrap();
+        let found = ids.iter().filter_map(|id| {
+            let person = people.get(id)?;
+            Some(Recipient {
+                contact_id: *id,
+                address: person.address.as_ref().map(|a| a.parse().unwrap()),
+                fields: serde_json::Map::new(),
+                do_not_contact: person.do_not_contact,
+                locale: None,
+                timezone: None,
+            })
+        });
+        Ok(found.collect())
+    }
+}
+
+/// Makes a short message for anybody but `broken@…`.
+pub struct PlainBuilder;
+
+struct PlainEmail;
+
+#[async_trait]
+impl MessageBuilder for PlainBuilder {
+    async fn current_version(
+        &self,
+        _: OrganizationId,
+        email: EmailId,
+    ) -> Result<Option<EmailVersionId>, StoreError> {
+        Ok(Some(EmailVersionId::from_uuid(email.as_uuid())))
+    }
+
+    async fn prepare(
+        &self,
+        _: OrganizationId,
+        version: EmailVersionId,
+    ) -> Result<Arc<dyn PreparedEmail>, BuildError> {
+        if version.as_uuid() == Uuid::from_u128(666) {
+            return Err(BuildError::Email("it has no subject".to_owned()));
+        }
+        Ok(Arc::new(PlainEmail))
+    }
+}
+
+impl PreparedEmail for PlainEmail {
+    fn build(
+        &self,
+        delivery: &Delivery,
+        recipient: &Recipient,
+    ) -> Result<OutgoingMessage, BuildError> {
+        let to = recipient.address.clone().unwrap();
+        if to.local_part() == "broken" {
+            return Err(BuildError::Recipient("nothing to greet".to_owned()));
+        }
+        let text = format!("From: shop@example.net\r\nTo: {to}\r\nSubject: Hi\r\n\r\n.Hello\r\n");
+        Ok(OutgoingMessage {
+            delivery_id: Some(delivery.id),
+            envelope_from: format!("b+{}@example.net", delivery.id.as_uuid().simple()),
+            envelope_to: to,
+            bytes: text.into_bytes(),
+        })
+    }
+}
+
+type Answer = Box<dyn Fn(&str, usize) -> HandOver + Send + Sync>;
+
+/// A mail server that counts what it takes, by address.
+pub struct Sink {
+    taken: Mutex<HashMap<String, usize>>,
+    attempts: Mutex<HashMap<String, usize>>,
+    answer: Answer,
+    pub delay: Duration,
+    pub limits: Mutex<SendingLimits>,
+    pub now: AtomicUsize,
+    pub most: AtomicUsize,
+}
+
+pub fn accepted() -> HandOver {
+    HandOver::Accepted(SmtpReply::new(250, "2.0.0 queued"))
+}
+
+impl Sink {
+    pub fn new(answer: impl Fn(&str, usize) -> HandOver + Send + Sync + 'static) -> Self {
+        Self {
+            taken: Mutex::default(),
+            attempts: Mutex::default(),
+            answer: Box::new(answer),
+            delay: Duration::ZERO,
+            limits: Mutex::default(),
+            now: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn accepting() -> Self {
+        Self::new(|_, _| accepted())
+    }
+
+    /// How often each address was taken for.
+    pub fn taken(&self) -> HashMap<String, usize> {
+        self.taken.lock().unwrap().clone()
+    }
+
+    /// How often it was tried to send to an address.
+    pub fn attempts(&self, address: &str) -> usize {
+        let attempts = self.attempts.lock().unwrap();
+        attempts.get(address).copied().unwrap_or_default()
+    }
+
+    pub fn total(&self) -> usize {
+        self.taken().values().sum()
+    }
+}
+
+#[async_trait]
+impl MailTransport for Sink {
+    async fn hand_over(&self, message: &OutgoingMessage) -> HandOver {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let address = message.envelope_to.to_string();
+        let attempt = {
+            let mut attempts = self.attempts.lock().unwrap();
+            let attempt = attempts.entry(address.clone()).or_default();
+            *attempt += 1;
+            *attempt
+        };
+        let answer = (self.answer)(&address, attempt);
+        if matches!(answer, HandOver::Accepted(_)) {
+            *self.taken.lock().unwrap().entry(address).or_default() += 1;
+        }
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+
+    async fn probe(&self) -> Result<String, String> {
+        Ok("ready".to_owned())
+    }
+}
+
+/// The same way out for everybody.
+pub struct Everybody(pub Arc<Sink>);
+
+#[async_trait]
+impl Transports for Everybody {
+    async fn of(&self, _: OrganizationId) -> Result<OpenTransport, StoreError> {
+        let channel: Arc<dyn MailTransport> = self.0.clone();
+        let limits = self.0.limits.lock().unwrap().clone();
+        Ok(OpenTransport { limits, channel })
+    }
+}
+
+/// A store, people, a sink, and what sends between them.
+pub struct World {
+    pub store: Arc<dyn MessagingStore>,
+    pub people: Arc<People>,
+    pub sink: Arc<Sink>,
+    pub clock: Arc<ShiftedClock>,
+    pub ports: EnginePorts,
+    pub service: SendService,
+    pub actor: Actor,
+    _database: TestDatabase,
+}
+
+pub async fn open(database: &TestDatabase) -> Arc<dyn MessagingStore> {
+    let store = SeaOrmMessagingStore::connect(&database.target, DbOptions::default());
+    let store = store.await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+impl World {
+    pub async fn new(database: TestDatabase, sink: Sink) -> Self {
+        let store = open(&database).await;
+        let people = Arc::new(People::default());
+        let sink = Arc::new(sink);
+        let clock = Arc::new(ShiftedClock::default());
+        let ports = EnginePorts {
+            store: Arc::clone(&store),
+            audience: people.clone(),
+            directory: people.clone(),
+            builder: Arc::new(PlainBuilder),
+            transports: Arc::new(Everybody(Arc::clone(&sink))),
+            clock: clock.clone(),
+            ids: Arc::new(UuidV7Source),
+        };
+        Self {
+            store,
+            people,
+            sink,
+            clock,
+            service: SendService::new(ports.clone()),
+            ports,
+            actor: Actor::system(OrganizationId::from_uuid(Uuid::from_u128(1))),
+            _database: database,
+        }
+    }
+
+    pub async fn create(&self, email: u128) -> SendJobId {
+        let command = CreateSend {
+            email: EmailId::from_uuid(Uuid::from_u128(email)),
+            segment: SegmentId::from_uuid(Uuid::from_u128(1)),
+            at: None,
+        };
+        self.service.create(&self.actor, command).await.unwrap().id
+    }
+
+    pub async fn status(&self, id: SendJobId) -> SendStatus {
+        self.service.status(&self.actor, id).await.unwrap()
+    }
+
+    /// An engine that works fast and is soon missed.
+    pub fn engine(&self, connections: usize) -> Engine {
+        Engine::new(
+            self.ports.clone(),
+            EngineOptions {
+                connections,
+                batch: 50,
+                time_to_live: Duration::from_millis(1_500),
+                idle: Duration::from_millis(20),
+            },
+        )
+    }
+
+    /// Runs an engine until the send is as wanted.
+    pub async fn run_until(&self, id: SendJobId, wanted: impl Fn(&SendStatus) -> bool) {
+        let (stop, stopped) = watch::channel(false);
+        let engine = self.engine(8);
+        let work = tokio::spawn(async move { engine.run(stopped).await });
+        let reached = tokio::time::timeout(Duration::from_secs(60), async {
+            while !wanted(&self.status(id).await) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let reached = reached.await;
+        stop.send(true).unwrap();
+        work.await.unwrap();
+        assert!(reached.is_ok(), "stuck: {:?}", self.status(id).await);
+    }
+
+    pub async fn run_to_the_end(&self, id: SendJobId) -> SendStatus {
+        self.run_until(id, |status| status.job.finished_at.is_some())
+            .await;
+        self.status(id).await
+    }
+}
+
+pub fn is(state: JobState) -> impl Fn(&SendStatus) -> bool {
+    move |status| status.job.state == state
+}
