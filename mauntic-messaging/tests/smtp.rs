@@ -1,6 +1,6 @@
 //! The SMTP transport against a server that follows a script.
 
-mod support;
+mod server;
 
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ use mauntic_messaging::{
     sending::{HandOver, OutgoingMessage, Stage},
     transport::{MailTransport as _, SendingLimits, SmtpServer, smtp::SmtpTransport},
 };
-use support::server::{Offers, ScriptedServer};
+use server::{Offers, ScriptedServer};
 
 fn message(to: &str, bytes: &str) -> OutgoingMessage {
     OutgoingMessage {
@@ -79,6 +79,19 @@ async fn each_answer_is_told_apart() {
         assert!(messages.iter().all(|message| message == TEXT));
         assert_eq!(messages.len(), 4);
     }
+}
+
+#[tokio::test]
+async fn a_refused_sender_is_told_from_a_refused_recipient() {
+    let server = ScriptedServer::start(Offers::default()).await;
+    let transport = transport(&server, "");
+    let mut from_nobody = message("ann@example.com", TEXT);
+    from_nobody.envelope_from = "nobody@example.net".to_owned();
+    let answer = transport.hand_over(&from_nobody).await;
+    assert!(
+        matches!(answer, HandOver::Refused(Stage::Sender, _)),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]

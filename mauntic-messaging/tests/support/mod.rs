@@ -1,8 +1,4 @@
 //! People, messages and mail servers for tests of sending.
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
-pub mod server;
-
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -33,10 +29,10 @@ use uuid::Uuid;
 
 /// The time of the machine, which tests can turn forward.
 #[derive(Default)]
-pub struct ShiftedClock(AtomicI64);
+pub(crate) struct ShiftedClock(AtomicI64);
 
 impl ShiftedClock {
-    pub fn advance(&self, by: TimeDelta) {
+    pub(crate) fn advance(&self, by: TimeDelta) {
         self.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
     }
 }
@@ -49,20 +45,20 @@ impl Clock for ShiftedClock {
 
 /// Contacts of one organisation, all in one segment.
 #[derive(Default)]
-pub struct People(Mutex<BTreeMap<ContactId, Person>>);
+pub(crate) struct People(Mutex<BTreeMap<ContactId, Person>>);
 
 #[derive(Clone)]
-pub struct Person {
-    pub address: Option<String>,
-    pub do_not_contact: bool,
+pub(crate) struct Person {
+    pub(crate) address: Option<String>,
+    pub(crate) do_not_contact: bool,
 }
 
-pub fn contact(number: u128) -> ContactId {
+pub(crate) fn contact(number: u128) -> ContactId {
     ContactId::from_uuid(Uuid::from_u128(number))
 }
 
 impl People {
-    pub fn add(&self, number: u128, address: Option<&str>, do_not_contact: bool) {
+    pub(crate) fn add(&self, number: u128, address: Option<&str>, do_not_contact: bool) {
         let person = Person {
             address: address.map(str::to_owned),
             do_not_contact,
@@ -70,11 +66,11 @@ impl People {
         self.0.lock().unwrap().insert(contact(number), person);
     }
 
-    pub fn remove(&self, number: u128) {
+    pub(crate) fn remove(&self, number: u128) {
         self.0.lock().unwrap().remove(&contact(number));
     }
 
-    pub fn crowd(&self, people: u128) {
+    pub(crate) fn crowd(&self, people: u128) {
         for number in 1..=people {
             self.add(number, Some(&format!("p{number}@example.com")), false);
         }
@@ -131,7 +127,7 @@ impl ContactDirectory for People {
 }
 
 /// Makes a short message for anybody but `broken@…`.
-pub struct PlainBuilder;
+pub(crate) struct PlainBuilder;
 
 struct PlainEmail;
 
@@ -180,22 +176,22 @@ impl PreparedEmail for PlainEmail {
 type Answer = Box<dyn Fn(&str, usize) -> HandOver + Send + Sync>;
 
 /// A mail server that counts what it takes, by address.
-pub struct Sink {
+pub(crate) struct Sink {
     taken: Mutex<HashMap<String, usize>>,
     attempts: Mutex<HashMap<String, usize>>,
     answer: Answer,
-    pub delay: Duration,
-    pub limits: Mutex<SendingLimits>,
-    pub now: AtomicUsize,
-    pub most: AtomicUsize,
+    pub(crate) delay: Duration,
+    pub(crate) limits: Mutex<SendingLimits>,
+    pub(crate) now: AtomicUsize,
+    pub(crate) most: AtomicUsize,
 }
 
-pub fn accepted() -> HandOver {
+pub(crate) fn accepted() -> HandOver {
     HandOver::Accepted(SmtpReply::new(250, "2.0.0 queued"))
 }
 
 impl Sink {
-    pub fn new(answer: impl Fn(&str, usize) -> HandOver + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(&str, usize) -> HandOver + Send + Sync + 'static) -> Self {
         Self {
             taken: Mutex::default(),
             attempts: Mutex::default(),
@@ -207,22 +203,22 @@ impl Sink {
         }
     }
 
-    pub fn accepting() -> Self {
+    pub(crate) fn accepting() -> Self {
         Self::new(|_, _| accepted())
     }
 
     /// How often each address was taken for.
-    pub fn taken(&self) -> HashMap<String, usize> {
+    pub(crate) fn taken(&self) -> HashMap<String, usize> {
         self.taken.lock().unwrap().clone()
     }
 
     /// How often it was tried to send to an address.
-    pub fn attempts(&self, address: &str) -> usize {
+    pub(crate) fn attempts(&self, address: &str) -> usize {
         let attempts = self.attempts.lock().unwrap();
         attempts.get(address).copied().unwrap_or_default()
     }
 
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.taken().values().sum()
     }
 }
@@ -256,7 +252,7 @@ impl MailTransport for Sink {
 }
 
 /// The same way out for everybody.
-pub struct Everybody(pub Arc<Sink>);
+pub(crate) struct Everybody(pub Arc<Sink>);
 
 #[async_trait]
 impl Transports for Everybody {
@@ -268,18 +264,17 @@ impl Transports for Everybody {
 }
 
 /// A store, people, a sink, and what sends between them.
-pub struct World {
-    pub store: Arc<dyn MessagingStore>,
-    pub people: Arc<People>,
-    pub sink: Arc<Sink>,
-    pub clock: Arc<ShiftedClock>,
-    pub ports: EnginePorts,
-    pub service: SendService,
-    pub actor: Actor,
+pub(crate) struct World {
+    pub(crate) people: Arc<People>,
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) clock: Arc<ShiftedClock>,
+    pub(crate) ports: EnginePorts,
+    pub(crate) service: SendService,
+    pub(crate) actor: Actor,
     _database: TestDatabase,
 }
 
-pub async fn open(database: &TestDatabase) -> Arc<dyn MessagingStore> {
+pub(crate) async fn open(database: &TestDatabase) -> Arc<dyn MessagingStore> {
     let store = SeaOrmMessagingStore::connect(&database.target, DbOptions::default());
     let store = store.await.unwrap();
     store.migrate().await.unwrap();
@@ -287,13 +282,13 @@ pub async fn open(database: &TestDatabase) -> Arc<dyn MessagingStore> {
 }
 
 impl World {
-    pub async fn new(database: TestDatabase, sink: Sink) -> Self {
+    pub(crate) async fn new(database: TestDatabase, sink: Sink) -> Self {
         let store = open(&database).await;
         let people = Arc::new(People::default());
         let sink = Arc::new(sink);
         let clock = Arc::new(ShiftedClock::default());
         let ports = EnginePorts {
-            store: Arc::clone(&store),
+            store,
             audience: people.clone(),
             directory: people.clone(),
             builder: Arc::new(PlainBuilder),
@@ -302,7 +297,6 @@ impl World {
             ids: Arc::new(UuidV7Source),
         };
         Self {
-            store,
             people,
             sink,
             clock,
@@ -313,7 +307,7 @@ impl World {
         }
     }
 
-    pub async fn create(&self, email: u128) -> SendJobId {
+    pub(crate) async fn create(&self, email: u128) -> SendJobId {
         let command = CreateSend {
             email: EmailId::from_uuid(Uuid::from_u128(email)),
             segment: SegmentId::from_uuid(Uuid::from_u128(1)),
@@ -322,12 +316,12 @@ impl World {
         self.service.create(&self.actor, command).await.unwrap().id
     }
 
-    pub async fn status(&self, id: SendJobId) -> SendStatus {
+    pub(crate) async fn status(&self, id: SendJobId) -> SendStatus {
         self.service.status(&self.actor, id).await.unwrap()
     }
 
     /// An engine that works fast and is soon missed.
-    pub fn engine(&self, connections: usize) -> Engine {
+    pub(crate) fn engine(&self, connections: usize) -> Engine {
         Engine::new(
             self.ports.clone(),
             EngineOptions {
@@ -340,7 +334,7 @@ impl World {
     }
 
     /// Runs an engine until the send is as wanted.
-    pub async fn run_until(&self, id: SendJobId, wanted: impl Fn(&SendStatus) -> bool) {
+    pub(crate) async fn run_until(&self, id: SendJobId, wanted: impl Fn(&SendStatus) -> bool) {
         let (stop, stopped) = watch::channel(false);
         let engine = self.engine(8);
         let work = tokio::spawn(async move { engine.run(stopped).await });
@@ -355,13 +349,13 @@ impl World {
         assert!(reached.is_ok(), "stuck: {:?}", self.status(id).await);
     }
 
-    pub async fn run_to_the_end(&self, id: SendJobId) -> SendStatus {
+    pub(crate) async fn run_to_the_end(&self, id: SendJobId) -> SendStatus {
         self.run_until(id, |status| status.job.finished_at.is_some())
             .await;
         self.status(id).await
     }
 }
 
-pub fn is(state: JobState) -> impl Fn(&SendStatus) -> bool {
+pub(crate) fn is(state: JobState) -> impl Fn(&SendStatus) -> bool {
     move |status| status.job.state == state
 }

@@ -12,7 +12,7 @@ use tokio::{
 
 /// What the server does with one message, by the local part of its recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub(crate) enum Act {
     Accept,
     RefuseRecipient,
     RefuseMessage,
@@ -20,7 +20,6 @@ pub enum Act {
     TooMany,
     DropAfterDot,
     DropInData,
-    RefuseSender,
 }
 
 impl Act {
@@ -38,29 +37,29 @@ impl Act {
 }
 
 #[derive(Default)]
-pub struct Seen {
-    pub messages: Mutex<Vec<String>>,
-    pub connections: AtomicUsize,
-    pub logins: Mutex<Vec<String>>,
+pub(crate) struct Seen {
+    pub(crate) messages: Mutex<Vec<String>>,
+    pub(crate) connections: AtomicUsize,
+    pub(crate) logins: Mutex<Vec<String>>,
 }
 
 #[derive(Clone)]
-pub struct ScriptedServer {
-    pub port: u16,
-    pub seen: Arc<Seen>,
+pub(crate) struct ScriptedServer {
+    pub(crate) port: u16,
+    pub(crate) seen: Arc<Seen>,
 }
 
 /// What the server offers.
 #[derive(Clone, Copy, Default)]
-pub struct Offers {
-    pub pipelining: bool,
-    pub auth: Option<&'static str>,
+pub(crate) struct Offers {
+    pub(crate) pipelining: bool,
+    pub(crate) auth: Option<&'static str>,
     /// Closes each connection with 421 after that many messages.
-    pub most: Option<usize>,
+    pub(crate) most: Option<usize>,
 }
 
 impl ScriptedServer {
-    pub async fn start(offers: Offers) -> Self {
+    pub(crate) async fn start(offers: Offers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Seen::default());
