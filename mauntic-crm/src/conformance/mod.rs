@@ -15,6 +15,7 @@ pub mod evaluators;
 pub mod exports;
 pub mod imports;
 pub mod listing;
+pub mod segments;
 pub mod transaction;
 pub mod use_cases;
 
@@ -67,6 +68,18 @@ macro_rules! crm_store_conformance {
         $crate::crm_store_conformance!(@cases $new_store, evaluators: [
             random_rules_pick_the_same_contacts,
             segments_of_another_organisation_are_unknown,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, segments: [
+            members_follow_the_rule,
+            decisions_by_hand_stick,
+            a_killed_rebuild_goes_on,
+            workers_never_do_the_same_twice,
+            time_moves_people,
+            segments_follow_segments,
+            engagement_counts_once,
+            a_preview_shows_whom_a_rule_fits,
+            segments_of_others_are_out_of_reach,
+            no_change_is_lost_in_the_crowd,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, exports: [
             an_export_imports_back_to_the_same_contacts,

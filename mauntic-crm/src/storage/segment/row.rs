@@ -40,7 +40,7 @@ pub(super) fn segment(row: &QueryResult) -> Result<Segment, StoreError> {
             .map_err(|error| StoreError::corrupt("segment", error))?,
         description: row.try_get("", "description")?,
         rule: if has_rule {
-            Some(from_json(row, "rule", "segment")?)
+            Some(from_json(row, "segment", "rule")?)
         } else {
             None
         },
