@@ -2,24 +2,24 @@
 //!
 //! `cargo run -p mauntic-examples --bin crm_embedded`
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use mauntic_core::{
-    Actor, Clock as _, EmailAddress, FixedZone, OrganizationId, SystemClock, TimeZoneName,
-    UuidV7Source,
+    Actor, EmailAddress, FixedZone, OrganizationId, PageSize, SystemClock, UuidV7Source, WorkerId,
     storage::{DbOptions, DbTarget},
 };
 use mauntic_crm::{
-    Contact, ContactListing, ContactService, CreateField, CrmStore, FieldOption, FieldService,
-    FieldType, UpsertContact,
-    segment::{ContactFacts, NameTable, Proof, Rule, Today},
+    ContactListing, ContactPatch, ContactService, CreateField, CrmStore, FieldOption, FieldService,
+    FieldType, UpdateContact, UpsertContact,
+    segment::{
+        CreateSegment, NoEmailNames, Proof, RuleInput, Segment, SegmentService, SegmentWorker,
+    },
     storage::SeaOrmCrmStore,
 };
 use serde_json::{Map, Value as Json, json};
 
 /// Whom this program is interested in.
-const RULE: &str =
-    r#"country = "DE" and (plan in ("pro", "team") or seats >= 10) and not do_not_contact(email)"#;
+const RULE: &str = r#"country = "DE" and (plan in ("pro", "team") or tag = "friend")"#;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -28,28 +28,23 @@ async fn main() -> anyhow::Result<()> {
     crm.define_fields().await?;
     crm.add_people().await?;
 
-    let page = crm
-        .contacts
-        .list(&crm.me, &ContactListing::default())
-        .await?;
-    for contact in page.items {
-        let proof = crm.explain(contact.clone()).await?;
-        let verdict = if proof.holds { "is in" } else { "is not in" };
-        println!(
-            "{} {verdict}",
-            contact.email().map_or("somebody", EmailAddress::as_str)
-        );
-        print(&proof, 1);
-    }
-    Ok(())
+    let segment = crm.create_segment().await?;
+    crm.work().await?;
+    crm.show(&segment).await?;
+
+    println!("\nBob becomes a friend.\n");
+    crm.befriend(&"bob@example.com".parse()?).await?;
+    crm.work().await?;
+    crm.show(&segment).await
 }
 
 /// The use cases, and who calls them: this program, for the only organisation there is.
 struct Crm {
     me: Actor,
-    zone: TimeZoneName,
     fields: FieldService,
     contacts: ContactService,
+    segments: SegmentService,
+    worker: SegmentWorker,
 }
 
 impl Crm {
@@ -58,12 +53,20 @@ impl Crm {
         store.migrate().await?;
         let store: Arc<dyn CrmStore> = store;
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(UuidV7Source));
-        let zone: TimeZoneName = "Europe/Berlin".parse()?;
+        let zones = Arc::new(FixedZone("Europe/Berlin".parse()?));
         Ok(Self {
             me: Actor::system(OrganizationId::generate(&*ids)),
-            fields: FieldService::new(Arc::clone(&store), ids.clone()),
-            contacts: ContactService::new(store, clock, ids, Arc::new(FixedZone(zone.clone()))),
-            zone,
+            fields: FieldService::new(store.clone(), ids.clone()),
+            contacts: ContactService::new(store.clone(), clock.clone(), ids.clone(), zones.clone()),
+            segments: SegmentService::new(
+                store.clone(),
+                clock.clone(),
+                ids.clone(),
+                zones.clone(),
+                // Rules here do not speak of emails.
+                Arc::new(NoEmailNames),
+            ),
+            worker: SegmentWorker::new(store, clock, ids, zones),
         })
     }
 
@@ -75,22 +78,19 @@ impl Crm {
             ..CreateField::new("Plan", FieldType::Select)
         };
         self.fields.create(&self.me, plan).await?;
-        self.fields
-            .create(&self.me, CreateField::new("Seats", FieldType::Number))
-            .await?;
         Ok(())
     }
 
-    /// Values are read leniently, as they come from forms and files: a country by its name, a number as text.
+    /// Values are read leniently, as they come from forms and files: a country may come by its name.
     async fn add_people(&self) -> anyhow::Result<()> {
         let people = [
             (
                 "ann@example.com",
-                json!({"firstname": "Ann", "country": "Germany", "plan": "team", "seats": "25"}),
+                json!({"firstname": "Ann", "country": "Germany", "plan": "team"}),
             ),
             (
                 "bob@example.com",
-                json!({"firstname": "Bob", "country": "de", "seats": 3}),
+                json!({"firstname": "Bob", "country": "de"}),
             ),
             (
                 "cleo@example.com",
@@ -115,14 +115,67 @@ impl Crm {
         Ok(())
     }
 
-    /// Why a contact fits the rule or does not.
-    async fn explain(&self, contact: Contact) -> anyhow::Result<Proof> {
-        let (fields, names) = (self.fields.list(&self.me).await?, NameTable::default());
-        let rule = Rule::parse(RULE, &fields, &names)?;
-        let today = Today::at(SystemClock.now(), self.zone.clone());
-        let condition = rule.compile(&fields, &today)?;
-        let facts = ContactFacts::new(contact, BTreeSet::new(), Vec::new());
-        Ok(condition.explain(&rule, &facts, &names))
+    async fn create_segment(&self) -> anyhow::Result<Segment> {
+        let command = CreateSegment {
+            name: "Germans to talk to".parse()?,
+            description: String::new(),
+            rule: Some(RuleInput::Text(RULE.to_owned())),
+        };
+        Ok(self.segments.create(&self.me, command).await?)
+    }
+
+    /// Only Bob's own membership is looked at again, not everybody's.
+    async fn befriend(&self, email: &EmailAddress) -> anyhow::Result<()> {
+        if let Some(contact) = self.contacts.find_by_email(&self.me, email).await? {
+            let patch = ContactPatch {
+                add_tags: ["friend".parse()?].into(),
+                ..ContactPatch::default()
+            };
+            let command = UpdateContact {
+                id: contact.id(),
+                version: None,
+                patch,
+            };
+            self.contacts.update(&self.me, command).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what waits to be done; a server has workers for it.
+    async fn work(&self) -> anyhow::Result<()> {
+        let worker = WorkerId::generate(&UuidV7Source);
+        while self.worker.run_due_rebuilds(worker).await?
+            || self.worker.run_incremental(worker).await?
+        {}
+        Ok(())
+    }
+
+    async fn show(&self, segment: &Segment) -> anyhow::Result<()> {
+        let members = self
+            .segments
+            .members(&self.me, segment.id, None, PageSize::default())
+            .await?;
+        println!("{} has {} members", segment.name, members.items.len());
+        for contact in self
+            .contacts
+            .list(&self.me, &ContactListing::default())
+            .await?
+            .items
+        {
+            let explanation = self
+                .segments
+                .explain(&self.me, segment.id, contact.id())
+                .await?;
+            let place = if explanation.is_member { "in" } else { "out" };
+            println!(
+                "{}: {place}",
+                contact.email().map_or("somebody", EmailAddress::as_str)
+            );
+            if let Some(proof) = explanation.proof {
+                print(&proof, 1);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -135,10 +188,8 @@ fn object(values: Json) -> Map<String, Json> {
 
 fn print(proof: &Proof, depth: usize) {
     let mark = if proof.holds { '+' } else { '-' };
-    let observed = proof
-        .observed
-        .as_deref()
-        .map_or_else(String::new, |observed| format!("  (has {observed})"));
+    let observed = proof.observed.as_deref();
+    let observed = observed.map_or_else(String::new, |observed| format!("  (has {observed})"));
     println!(
         "{:width$}{mark} {}{observed}",
         "",
