@@ -1,5 +1,6 @@
 //! The storage port's contract on SQLite.
 #![cfg(all(feature = "sqlite", feature = "testing"))]
+#![expect(clippy::unwrap_used, reason = "a test without its store cannot run")]
 
 use std::sync::Arc;
 

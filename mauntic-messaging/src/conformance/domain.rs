@@ -63,7 +63,10 @@ pub async fn a_domain_comes_back_as_it_was(store: Arc<dyn MessagingStore>) {
             KeyState::Active
         ]
     );
-    assert_eq!(service.list(&owner).await.unwrap(), [active.clone()]);
+    assert_eq!(
+        service.list(&owner).await.unwrap(),
+        std::slice::from_ref(&active)
+    );
     let records = service
         .dns_records(&owner, added.id, &SendingHosts::default())
         .await

@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// A browser that is nobody's scanner.
-pub(super) const BROWSER: &str =
+pub(crate) const BROWSER: &str =
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 /// Every contact is called Ann, whatever the id.
-pub(super) struct Everybody;
+pub(crate) struct Everybody;
 
 #[async_trait]
 impl ContactDirectory for Everybody {
@@ -56,7 +56,7 @@ impl OrganizationDirectory for Everybody {
 }
 
 /// Ann, under that id.
-pub(super) fn recipient_of(contact: ContactId) -> Recipient {
+pub(crate) fn recipient_of(contact: ContactId) -> Recipient {
     let fields = json!({"firstname": "Ann"});
     Recipient {
         contact_id: contact,
@@ -69,23 +69,23 @@ pub(super) fn recipient_of(contact: ContactId) -> Recipient {
 }
 
 /// Where a contact of these tests is mailed.
-pub(super) fn address_of(contact: ContactId) -> String {
+pub(crate) fn address_of(contact: ContactId) -> String {
     format!("c{}@example.com", contact.as_uuid().simple())
 }
 
 /// Everything around one store.
-pub(super) struct World {
-    pub(super) store: Arc<dyn MessagingStore>,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) owner: Actor,
-    pub(super) emails: EmailService,
-    pub(super) tracking: TrackingService,
-    pub(super) projector: Projector,
-    pub(super) tokens: Arc<TokenSigner>,
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn MessagingStore>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) owner: Actor,
+    pub(crate) emails: EmailService,
+    pub(crate) tracking: TrackingService,
+    pub(crate) projector: Projector,
+    pub(crate) tokens: Arc<TokenSigner>,
 }
 
 impl World {
-    pub(super) fn new(store: Arc<dyn MessagingStore>) -> Self {
+    pub(crate) fn new(store: Arc<dyn MessagingStore>) -> Self {
         let clock = Arc::new(ManualClock::default());
         let versions = EmailVersions::new(Arc::clone(&store));
         let secret = SecretKey::random().expect("the system has random bytes");
@@ -129,12 +129,12 @@ impl World {
         }
     }
 
-    pub(super) fn organization(&self) -> OrganizationId {
+    pub(crate) fn organization(&self) -> OrganizationId {
         self.owner.organization_id()
     }
 
     /// An email with links 0 and 1 and 2, all fixed.
-    pub(super) async fn email(&self, name: &str) -> SavedEmail {
+    pub(crate) async fn email(&self, name: &str) -> SavedEmail {
         let command = CreateEmail {
             name: name.parse().expect("a name"),
             source: source("Hello"),
@@ -146,7 +146,7 @@ impl World {
     }
 
     /// Deliveries of an email that were accepted now, to contacts that nobody has seen before.
-    pub(super) async fn deliver(&self, email: &SavedEmail, contacts: usize) -> Vec<DeliveryId> {
+    pub(crate) async fn deliver(&self, email: &SavedEmail, contacts: usize) -> Vec<DeliveryId> {
         let now = self.clock.now();
         let ids = UuidV7Source;
         let mut job = SendJob::new(
@@ -197,7 +197,7 @@ impl World {
         page.into_iter().map(|planned| planned.id).collect()
     }
 
-    pub(super) fn token(
+    pub(crate) fn token(
         &self,
         delivery: DeliveryId,
         version: EmailVersionId,
@@ -212,7 +212,7 @@ impl World {
     }
 
     /// A person's request now.
-    pub(super) fn person(&self) -> HitContext {
+    pub(crate) fn person(&self) -> HitContext {
         HitContext {
             ip: "198.51.100.7".parse().ok(),
             user_agent: Some(BROWSER.to_owned()),
@@ -222,12 +222,12 @@ impl World {
         }
     }
 
-    pub(super) fn advance(&self, seconds: i64) {
+    pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
     }
 
     /// Counts all hits that are old enough.
-    pub(super) async fn project(&self) -> usize {
+    pub(crate) async fn project(&self) -> usize {
         let mut rounds = 0;
         while self.projector.project_once().await.unwrap() {
             rounds += 1;
@@ -237,7 +237,7 @@ impl World {
 }
 
 /// Content that can be sent.
-pub(super) fn source(subject: &str) -> EmailSource {
+pub(crate) fn source(subject: &str) -> EmailSource {
     EmailSource {
         subject: subject.to_owned(),
         preheader: None,

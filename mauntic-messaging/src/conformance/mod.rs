@@ -5,10 +5,15 @@
 //! mauntic_messaging::messaging_store_conformance!(new_store);
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a suite of tests: a panic is how a case fails"
+)]
+
 pub mod composer;
 pub mod domain;
 pub mod email;
-mod fixture;
+pub(crate) mod fixture;
 pub mod ledger;
 pub mod suppression;
 pub mod tracking;

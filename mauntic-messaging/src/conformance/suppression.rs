@@ -156,12 +156,12 @@ pub async fn an_erased_address_stays_suppressed(store: Arc<dyn MessagingStore>) 
 /// If the store does not do so.
 pub async fn the_list_pages_newest_first(store: Arc<dyn MessagingStore>) {
     let ours = organization();
-    let entries: Vec<_> = (0..5)
+    let entries: Vec<_> = (0_i64..5)
         .map(|n| {
             entry(
                 &format!("p_{n}@example.com"),
-                SuppressionReason::ALL[n % 2],
-                n as i64 / 2,
+                SuppressionReason::ALL[usize::from(n % 2 == 1)],
+                n / 2,
             )
         })
         .collect();

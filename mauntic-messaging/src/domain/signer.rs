@@ -7,7 +7,7 @@ use super::{DomainName, KeyState, SendingDomain, service::open};
 use crate::{MessagingError, MessagingStore, dkim::DomainSigner};
 
 /// How long another process may sign with keys that were changed here.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 /// Most organisations whose keys are kept ready.
 const CAPACITY: u64 = 10_000;
 

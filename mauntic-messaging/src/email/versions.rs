@@ -9,7 +9,7 @@ use crate::MessagingStore;
 /// Most versions that are kept ready.
 const CAPACITY: u64 = 500;
 /// A version that nobody asks for is dropped after this time.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Versions of emails, kept ready to render. They never change, so they are never out of date.
 #[derive(Clone)]

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
@@ -86,19 +88,27 @@ impl EmailQueries for SeaOrmMessagingStore {
             .filter(|text| !text.trim().is_empty())
         {
             let part = parameters.bind(search.trim().to_ascii_lowercase());
-            conditions += &format!(" AND {} > 0", dialect.position("name_key", &part));
+            let _ = write!(
+                conditions,
+                " AND {} > 0",
+                dialect.position("name_key", &part)
+            );
         }
         match after {
             Some(EmailCursor::Created { id }) => {
-                conditions += &format!(" AND id < {}", parameters.bind(id.as_uuid()));
+                let _ = write!(conditions, " AND id < {}", parameters.bind(id.as_uuid()));
             }
             Some(EmailCursor::Updated { at, id }) => {
                 let at = parameters.bind(to_micros(*at));
                 let id = parameters.bind(id.as_uuid());
-                conditions += &format!(" AND (updated_at, id) < ({at}, {id})");
+                let _ = write!(conditions, " AND (updated_at, id) < ({at}, {id})");
             }
             Some(EmailCursor::Name { key }) => {
-                conditions += &format!(" AND {name_key} > {}", parameters.bind(key.clone()));
+                let _ = write!(
+                    conditions,
+                    " AND {name_key} > {}",
+                    parameters.bind(key.clone())
+                );
             }
             None => {}
         }

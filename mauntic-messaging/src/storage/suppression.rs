@@ -1,4 +1,7 @@
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use async_trait::async_trait;
 use mauntic_core::{
@@ -101,7 +104,11 @@ impl SuppressionQueries for SeaOrmMessagingStore {
             parameters.bind(organization.as_uuid())
         );
         if let Some(reason) = filter.reason {
-            conditions += &format!(" AND reason = {}", parameters.bind(reason.as_str()));
+            let _ = write!(
+                conditions,
+                " AND reason = {}",
+                parameters.bind(reason.as_str())
+            );
         }
         if let Some(search) = filter
             .search
@@ -109,13 +116,15 @@ impl SuppressionQueries for SeaOrmMessagingStore {
             .filter(|text| !text.trim().is_empty())
         {
             let pattern = format!("%{}%", like_literal(&search.trim().to_lowercase()));
-            conditions += &format!(
+            let _ = write!(
+                conditions,
                 " AND address_key LIKE {} ESCAPE '\\'",
                 parameters.bind(pattern)
             );
         }
         if let Some(cursor) = after {
-            conditions += &format!(
+            let _ = write!(
+                conditions,
                 " AND (created_at, address_hash) < ({}, {})",
                 parameters.bind(to_micros(cursor.created_at)),
                 parameters.bind(cursor.address_hash.clone()),
@@ -194,7 +203,7 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
             parameters.bind(address_hash),
         );
         if let Some(reason) = reason {
-            sql += &format!(" AND reason = {}", parameters.bind(reason.as_str()));
+            let _ = write!(sql, " AND reason = {}", parameters.bind(reason.as_str()));
         }
         let statement = parameters.statement(self.dialect, sql);
         Ok(self.txn.execute_raw(statement).await?.rows_affected() > 0)

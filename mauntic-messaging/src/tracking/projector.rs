@@ -92,7 +92,7 @@ impl Projector {
             self.seal(
                 organization,
                 email_id,
-                opened,
+                &opened,
                 cause,
                 &mut envelopes,
                 |email_id, opened| EmailsOpened { email_id, opened },
@@ -102,7 +102,7 @@ impl Projector {
             self.seal(
                 organization,
                 email_id,
-                clicked,
+                &clicked,
                 cause,
                 &mut envelopes,
                 |email_id, clicked| EmailsClicked { email_id, clicked },
@@ -115,7 +115,7 @@ impl Projector {
         &self,
         organization: OrganizationId,
         email: EmailId,
-        items: Vec<Engagement>,
+        items: &[Engagement],
         cause: Cause,
         envelopes: &mut Vec<Envelope>,
         event: impl Fn(EmailId, Vec<Engagement>) -> E,
@@ -132,5 +132,104 @@ impl Projector {
             )?);
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "sqlite", feature = "testing"))]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use async_trait::async_trait;
+    use mauntic_core::{
+        EventHandler, HandlerError, Relay,
+        storage::{DbOptions, test_database::TestDatabase},
+    };
+
+    use super::*;
+    use crate::{
+        conformance::fixture::World, event::Unsubscribed, storage::SeaOrmMessagingStore,
+        token::Purpose,
+    };
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<Envelope>>);
+
+    #[async_trait]
+    impl EventHandler for Heard {
+        fn name(&self) -> &'static str {
+            "test.heard"
+        }
+
+        fn handles(&self) -> &'static [&'static str] {
+            &[EmailsOpened::TYPE, EmailsClicked::TYPE, Unsubscribed::TYPE]
+        }
+
+        async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+            let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.push(envelope.clone());
+            Ok(())
+        }
+    }
+
+    impl Heard {
+        fn of<E: DomainEvent>(&self) -> Vec<E> {
+            let heard = self.0.lock().unwrap();
+            heard
+                .iter()
+                .filter_map(|envelope| envelope.open().unwrap())
+                .collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_people_do_reaches_the_outbox_once() {
+        let database = TestDatabase::sqlite();
+        let store = SeaOrmMessagingStore::connect(&database.target, DbOptions::default())
+            .await
+            .unwrap();
+        store.migrate().await.unwrap();
+        let world = World::new(store.clone());
+        let email = world.email("Welcome").await;
+        let deliveries = world.deliver(&email, 2).await;
+        world.advance(60);
+        let click = Purpose::Click {
+            link: 0,
+            target: None,
+        };
+        for _ in 0..2 {
+            let token = world.token(deliveries[0], email.current.id, click.clone());
+            world.tracking.click(&token, &world.person()).await.unwrap();
+        }
+        let token = world.token(deliveries[1], email.current.id, Purpose::Unsubscribe);
+        for _ in 0..2 {
+            world
+                .tracking
+                .unsubscribe(&token, &world.person())
+                .await
+                .unwrap();
+        }
+        world.advance(60);
+        world.project().await;
+        world.project().await;
+        let heard = Arc::new(Heard::default());
+        let relay = Relay::new(store.relay(), vec![heard.clone()], world.clock.clone());
+        while relay.run_once().await.unwrap().did_work() {}
+        let clicked = heard.of::<EmailsClicked>();
+        assert_eq!(clicked.len(), 1);
+        assert_eq!(
+            (clicked[0].email_id, clicked[0].clicked.len()),
+            (email.email.id, 1)
+        );
+        let entry = &clicked[0].clicked[0];
+        assert_eq!((entry.delivery_id, entry.count), (deliveries[0], 2));
+        assert!(entry.first && !entry.machine);
+        let opened = heard.of::<EmailsOpened>();
+        assert_eq!(
+            (opened.len(), opened[0].opened[0].count),
+            (1, 1),
+            "a click opens"
+        );
+        let left = heard.of::<Unsubscribed>();
+        assert_eq!((left.len(), left[0].delivery_id), (1, deliveries[1]));
     }
 }

@@ -240,7 +240,9 @@ pub fn bursts(clicks: &[(u16, DateTime<Utc>)], rules: &VerdictRules) -> Vec<bool
         let window = &order[start..=end];
         let links: BTreeSet<u16> = window.iter().map(|index| clicks[*index].0).collect();
         if links.len() >= rules.burst_links.max(2) {
-            window.iter().for_each(|index| in_burst[*index] = true);
+            for index in window {
+                in_burst[*index] = true;
+            }
         }
     }
     in_burst

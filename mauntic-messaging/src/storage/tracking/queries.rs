@@ -194,9 +194,8 @@ impl SeaOrmMessagingStore {
         let mut links: Vec<LinkReport> = Vec::new();
         for row in self.rows_of_email(sql, organization, email).await? {
             let (version_id, number) = (row.id("version_id")?, link(&row)?.unwrap_or_default());
-            let same =
-                |last: &&mut LinkReport| (last.version_id, last.link) == (version_id, number);
-            if links.last_mut().filter(same).is_none() {
+            let other = |last: &LinkReport| (last.version_id, last.link) != (version_id, number);
+            if links.last().is_none_or(other) {
                 links.push(LinkReport {
                     version_id,
                     link: number,
