@@ -106,6 +106,30 @@ pub(crate) enum Command {
     Token(commands::identity::TokenCommand),
     /// The log of changes made by people
     Audit(commands::identity::Audit),
+    /// Contacts: import, export, show, change, tag, delete
+    #[command(subcommand)]
+    Contacts(commands::contacts::ContactsCommand),
+    /// Imports: list, resume, pause, report
+    #[command(subcommand)]
+    Imports(commands::imports::ImportsCommand),
+    /// Segments: create, preview, rebuild, explain
+    #[command(subcommand)]
+    Segments(commands::segments::SegmentsCommand),
+    /// Emails: create, preview, test, send, status
+    #[command(subcommand)]
+    Emails(commands::emails::EmailsCommand),
+    /// Sends: list, pause, resume, cancel
+    #[command(subcommand)]
+    Sends(commands::sends::SendsCommand),
+    /// Captured mail
+    #[command(subcommand)]
+    Inbox(commands::inbox::InboxCommand),
+    /// How mail leaves: captured, or through an SMTP server
+    #[command(subcommand)]
+    Transport(commands::sending::TransportCommand),
+    /// Domains that mail is sent from, and their DNS records
+    #[command(subcommand)]
+    Domains(commands::sending::DomainsCommand),
     /// Fields of contacts
     #[command(subcommand)]
     Fields(commands::fields::FieldsCommand),

@@ -22,7 +22,12 @@ impl Progress {
     #[must_use]
     pub(crate) fn start(output: Output, label: &'static str, total: u64) -> Self {
         let bar = output.is_interactive().then(|| bar(label, total));
-        Self { output, label, bar, last_line: Instant::now() }
+        Self {
+            output,
+            label,
+            bar,
+            last_line: Instant::now(),
+        }
     }
 
     /// Shows a new state, with a remark such as `3 bad rows`.
@@ -37,8 +42,13 @@ impl Progress {
             return;
         }
         self.last_line = Instant::now();
-        let of = if total > 0 { format!(" of {}", count(total)) } else { String::new() };
-        self.output.note(format_args!("{}: {}{of} {remark}", self.label, count(done)));
+        let of = if total > 0 {
+            format!(" of {}", count(total))
+        } else {
+            String::new()
+        };
+        self.output
+            .note(format_args!("{}: {}{of} {remark}", self.label, count(done)));
     }
 
     /// Takes the bar away.

@@ -1,8 +1,16 @@
 //! The commands, one module for each noun.
 
+pub(crate) mod contacts;
+pub(crate) mod emails;
 pub(crate) mod fields;
 pub(crate) mod identity;
+pub(crate) mod import;
+pub(crate) mod imports;
+pub(crate) mod inbox;
 pub(crate) mod operate;
+pub(crate) mod segments;
+pub(crate) mod sending;
+pub(crate) mod sends;
 pub(crate) mod serve;
 pub(crate) mod suppressions;
 
@@ -74,6 +82,14 @@ async fn with_app(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::User(command) => command.run(context).await?,
         Command::Token(command) => command.run(context).await?,
         Command::Audit(command) => command.run(context).await?,
+        Command::Contacts(command) => return command.run(context).await,
+        Command::Imports(command) => return command.run(context).await,
+        Command::Segments(command) => command.run(context).await?,
+        Command::Emails(command) => return command.run(context).await,
+        Command::Sends(command) => return command.run(context).await,
+        Command::Inbox(command) => command.run(context).await?,
+        Command::Transport(command) => command.run(context).await?,
+        Command::Domains(command) => command.run(context).await?,
         Command::Fields(command) => command.run(context).await?,
         Command::Tags(command) => command.run(context).await?,
         Command::Suppressions(command) => command.run(context).await?,
