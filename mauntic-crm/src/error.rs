@@ -15,14 +15,14 @@ pub enum CrmError {
     /// There is no such contact, or it is another organisation's.
     #[error("no contact has the id {0}")]
     ContactNotFound(ContactId),
-    /// The contact has been changed since it was read.
-    #[error("the contact has been changed meanwhile: it is at version {current}")]
+    /// It has been changed since it was read.
+    #[error("somebody changed it meanwhile: it is at version {current}")]
     VersionMismatch {
         /// The version that it is at.
         current: i64,
     },
-    /// Another contact has this value of a unique field.
-    #[error("another contact already has this value of {field}")]
+    /// Another one has this value of a unique field.
+    #[error("another one already has this {field}")]
     Taken {
         /// The alias of the field, such as `email`.
         field: String,

@@ -4,6 +4,7 @@ pub(crate) mod crm;
 mod document;
 mod identity;
 pub(crate) mod messaging;
+mod stored;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mauntic_core::PageSize;
@@ -161,6 +162,7 @@ type Endpoints = (
     crm::contacts::ContactsApi,
     crm::fields::FieldsApi,
     crm::tags::TagsApi,
+    crm::segments::SegmentsApi,
     messaging::emails::EmailsApi,
     messaging::suppressions::SuppressionsApi,
 );
@@ -171,6 +173,7 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
         crm::contacts::ContactsApi::new(app),
         crm::fields::FieldsApi::new(app),
         crm::tags::TagsApi::new(app),
+        crm::segments::SegmentsApi::new(app),
         messaging::emails::EmailsApi::new(app),
         messaging::suppressions::SuppressionsApi::new(app),
     );
@@ -183,7 +186,7 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
 #[must_use]
 pub fn openapi(app: &App) -> Value {
     let derived = serde_json::from_str(&service(app).spec()).unwrap_or_default();
-    document::complete(derived, serde_json::Map::new())
+    document::complete(derived, stored::schemas_of::<mauntic_crm::segment::Rule>())
 }
 
 /// The OpenAPI document, without an installation at hand: it depends on the code alone.

@@ -1,4 +1,4 @@
-use mauntic_crm::CrmError;
+use mauntic_crm::{CrmError, segment::InvalidRule};
 
 use crate::http::problem::{ApiError, FieldProblem};
 
@@ -12,6 +12,17 @@ impl From<CrmError> for ApiError {
             | CrmError::TagNotFound => Self::not_found(&error),
             CrmError::VersionMismatch { .. } => Self::changed(&error),
             CrmError::Taken { .. } => Self::conflict("taken", &error),
+            CrmError::RuleText(problem) => Self::invalid("/where", &problem),
+            CrmError::Rule(InvalidRule { problems }) => Self::fields(
+                problems
+                    .into_iter()
+                    .map(|problem| FieldProblem {
+                        pointer: format!("/rule{}", problem.pointer),
+                        detail: help(problem.message, problem.help),
+                    })
+                    .collect(),
+            ),
+            CrmError::Cycle(_) => Self::conflict("cycle", &error),
             CrmError::InUse { .. } => Self::conflict("in_use", &error),
             CrmError::CoreField(_) => Self::conflict("core_field", &error),
             CrmError::InvalidFields(problems) => Self::fields(
@@ -28,6 +39,13 @@ impl From<CrmError> for ApiError {
             CrmError::Store(failure) => failure.into(),
             _ => Self::bad_request("invalid", &error),
         }
+    }
+}
+
+fn help(message: String, help: Option<String>) -> String {
+    match help {
+        Some(help) => format!("{message}; {help}"),
+        None => message,
     }
 }
 

@@ -4,4 +4,6 @@ mod contact_body;
 pub(crate) mod contacts;
 mod errors;
 pub(crate) mod fields;
+mod segment_body;
+pub(crate) mod segments;
 pub(crate) mod tags;
