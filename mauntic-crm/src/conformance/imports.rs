@@ -7,7 +7,7 @@ use std::sync::{
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Clock as _, ImportId, PageSize, Role, UserId, WorkerId,
+    Actor, Clock as _, ImportId, PageSize, Role, SegmentId, UserId, WorkerId,
     testing::{CountingIds, ManualClock},
 };
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use crate::{
         CreateImport, EmptyCells, Existing, Import, ImportCounts, ImportError, ImportFile,
         ImportOptions, ImportProblem, ImportService, ImportState, ProblemKind, Watch,
     },
+    segment::{Origin, Segment},
 };
 
 struct Desk {
@@ -527,6 +528,46 @@ pub async fn rows_match_by_a_unique_field(store: Arc<dyn CrmStore>) {
             .unwrap()
             .is_empty()
     );
+}
+
+/// All contacts of a file come into the static segment, also those that were there and those taken
+/// out before.
+pub async fn rows_come_into_a_static_segment(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.import(
+        "email\na@example.com\nb@example.com\n",
+        ImportOptions::default(),
+    )
+    .await;
+    let id = SegmentId::from_uuid(Uuid::from_u128(77));
+    let name = "Fair".parse().unwrap();
+    let segment = Segment::new(id, name, String::new(), None, desk.clock.now());
+    let ann = desk.contact("a@example.com").await.id();
+    let mut uow = desk.store.begin().await.unwrap();
+    let now = desk.clock.now();
+    uow.segments()
+        .insert(organization(1), &segment)
+        .await
+        .unwrap();
+    uow.segments()
+        .set_by_hand(organization(1), id, &[ann], Origin::Removed, now)
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    let options = ImportOptions {
+        segment: Some(id),
+        ..ImportOptions::default()
+    };
+    let file = "email\na@example.com\nb@example.com\nc@example.com\nnobody\n";
+    let import = desk.import(file, options).await;
+    assert_eq!(counts(&import), [4, 1, 0, 2, 1, 0]);
+    let found = desk
+        .store
+        .segments()
+        .find(organization(1), id)
+        .await
+        .unwrap();
+    assert_eq!(found.unwrap().member_count, 3);
 }
 
 /// What cannot be is refused before anything is written, and the same content is not imported twice at once.

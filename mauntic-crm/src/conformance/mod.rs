@@ -93,6 +93,7 @@ macro_rules! crm_store_conformance {
             a_worker_that_lost_its_import_changes_nothing,
             empty_cells_and_existing_contacts_are_treated_as_asked,
             rows_match_by_a_unique_field,
+            rows_come_into_a_static_segment,
             what_cannot_be_imported_is_refused,
             a_file_that_changed_is_refused,
         ]);

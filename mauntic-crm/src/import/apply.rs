@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{Cause, ContactId, EmailAddress, Envelope, IdSource, StoreError};
+use mauntic_core::{
+    Cause, ContactId, DomainEvent, EmailAddress, Envelope, IdSource, SegmentId, StoreError,
+};
 
 use super::{
     Existing, Import, ImportCounts, ImportProblem, ProblemKind, batch::Batch, row::ImportRow,
@@ -10,6 +12,7 @@ use crate::{
     ChangeSet, Channel, ConsentChanged, Contact, ContactChange, ContactCreated, ContactParts,
     ContactUpdated, CrmUnitOfWork, DoNotContact, EVENT_BATCH, Field, FieldAlias, Reason, Tag,
     UniqueKey,
+    segment::{ContactAddedToSegment, Origin},
 };
 
 /// Imports of fewer bytes have segments follow each contact; larger ones have segments rebuilt at the end.
@@ -489,11 +492,14 @@ impl Applier<'_> {
             .collect();
         let tags: Vec<Tag> = tags.into_iter().cloned().collect();
         uow.tags().add(organization, &tags, self.now).await?;
+        let mut events = self.events(applied)?;
         if let Some(segment) = options.segment {
             let all = [&applied.created[..], &applied.updated, &applied.unchanged].concat();
-            uow.imports()
-                .add_to_segment(organization, segment, &all, self.now)
+            let added = uow
+                .segments()
+                .set_by_hand(organization, segment, &all, Origin::Added, self.now)
                 .await?;
+            events.extend(self.added_to_segment(segment, &added)?);
         }
         if self.import.plan.bytes < FOLLOWED_BYTES {
             let changed = [&applied.created[..], &applied.updated].concat();
@@ -501,65 +507,57 @@ impl Applier<'_> {
                 .mark_dirty(organization, &changed, self.now)
                 .await?;
         }
-        let events = self.events(applied)?;
         uow.outbox().append(&events).await
     }
 
-    fn events(&self, applied: &Applied) -> Result<Vec<Envelope>, StoreError> {
-        let source = self.import.origin();
+    fn added_to_segment(
+        &self,
+        segment: SegmentId,
+        contacts: &[ContactId],
+    ) -> Result<Vec<Envelope>, StoreError> {
+        let events = contacts.chunks(EVENT_BATCH).map(|ids| {
+            self.seal(&ContactAddedToSegment {
+                segment_id: segment,
+                ids: ids.to_vec(),
+            })
+        });
+        events.collect()
+    }
+
+    fn seal<E: DomainEvent>(&self, event: &E) -> Result<Envelope, StoreError> {
         let cause = Cause {
             correlation_id: self.import.id.as_uuid(),
             causation_id: None,
         };
         let organization = self.import.organization_id;
+        Envelope::seal(organization, event, self.now, self.ids, cause)
+    }
+
+    fn events(&self, applied: &Applied) -> Result<Vec<Envelope>, StoreError> {
+        let source = self.import.origin();
         let mut events = Vec::new();
         for ids in applied.created.chunks(EVENT_BATCH) {
-            let event = ContactCreated {
-                ids: ids.to_vec(),
-                source: source.clone(),
-            };
-            events.push(Envelope::seal(
-                organization,
-                &event,
-                self.now,
-                self.ids,
-                cause,
-            )?);
+            let (ids, source) = (ids.to_vec(), source.clone());
+            events.push(self.seal(&ContactCreated { ids, source })?);
         }
         for ids in applied.updated.chunks(EVENT_BATCH) {
-            let (changed, source) = (applied.changed_names.clone(), source.clone());
-            let event = ContactUpdated {
+            events.push(self.seal(&ContactUpdated {
                 ids: ids.to_vec(),
-                changed,
-                source,
-            };
-            events.push(Envelope::seal(
-                organization,
-                &event,
-                self.now,
-                self.ids,
-                cause,
-            )?);
+                changed: applied.changed_names.clone(),
+                source: source.clone(),
+            })?);
         }
         for (all, reason) in [
             (&applied.forbidden, Some(Reason::Manual)),
             (&applied.allowed, None),
         ] {
             for ids in all.chunks(EVENT_BATCH) {
-                let (ids, source) = (ids.to_vec(), source.clone());
-                let event = ConsentChanged {
-                    ids,
+                events.push(self.seal(&ConsentChanged {
+                    ids: ids.to_vec(),
                     channel: Channel::Email,
                     reason,
-                    source,
-                };
-                events.push(Envelope::seal(
-                    organization,
-                    &event,
-                    self.now,
-                    self.ids,
-                    cause,
-                )?);
+                    source: source.clone(),
+                })?);
             }
         }
         Ok(events)

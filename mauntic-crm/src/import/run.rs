@@ -248,8 +248,13 @@ impl ImportRunner {
                 .await?;
         }
         if import.plan.bytes >= FOLLOWED_BYTES {
-            uow.imports()
-                .rebuild_rule_segments(import.organization_id, self.clock.now())
+            let organization = import.organization_id;
+            let segments = self.store.segments().all(organization).await?;
+            let with_rule = segments.iter().filter(|segment| segment.rule.is_some());
+            let ids: Vec<_> = with_rule.map(|segment| segment.id).collect();
+            let now = self.clock.now();
+            uow.segments()
+                .queue_rebuilds(organization, &ids, now)
                 .await?;
         }
         Ok(())

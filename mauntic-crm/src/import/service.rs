@@ -409,12 +409,8 @@ impl ImportService {
             options,
         } = command;
         if let Some(segment) = options.segment {
-            if !self
-                .store
-                .imports()
-                .is_static_segment(organization, segment)
-                .await?
-            {
+            let found = self.store.segments().find(organization, segment).await?;
+            if found.is_none_or(|segment| segment.rule.is_some()) {
                 return Err(ImportError::SegmentNotFound(segment));
             }
         }

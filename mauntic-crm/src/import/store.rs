@@ -2,9 +2,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use mauntic_core::{
-    ContactId, ImportId, OrganizationId, Page, PageSize, SegmentId, StoreError, WorkerId,
-};
+use mauntic_core::{ContactId, ImportId, OrganizationId, Page, PageSize, StoreError, WorkerId};
 
 use super::{Import, ImportProblem, ProblemKind};
 use crate::FieldAlias;
@@ -62,16 +60,9 @@ pub trait ImportQueries: Send + Sync {
         field: Option<&FieldAlias>,
         keys: &[String],
     ) -> Result<BTreeMap<String, ContactId>, StoreError>;
-
-    /// Whether there is such a static segment.
-    async fn is_static_segment(
-        &self,
-        organization: OrganizationId,
-        segment: SegmentId,
-    ) -> Result<bool, StoreError>;
 }
 
-/// Changes imports, and does for them what is done for many contacts at once.
+/// Changes imports.
 #[async_trait]
 pub trait ImportRepository: Send {
     /// Adds an import.
@@ -144,20 +135,4 @@ pub trait ImportRepository: Send {
         field: &FieldAlias,
         keys: &[String],
     ) -> Result<BTreeMap<String, ContactId>, StoreError>;
-
-    /// Puts contacts into a static segment, also those that were taken out before.
-    async fn add_to_segment(
-        &mut self,
-        organization: OrganizationId,
-        segment: SegmentId,
-        contacts: &[ContactId],
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
-
-    /// Has all rule segments of the organisation rebuilt.
-    async fn rebuild_rule_segments(
-        &mut self,
-        organization: OrganizationId,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
 }

@@ -1,3 +1,4 @@
+mod bulk;
 mod list;
 mod read;
 mod row;

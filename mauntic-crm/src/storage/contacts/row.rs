@@ -2,15 +2,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, StoreError, UserId,
+    ContactId, EmailAddress, StoreError, UserId,
     storage::{Column, SqlType, from_micros, to_micros},
 };
 use sea_orm::QueryResult;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::{Channel, Contact, ContactChange, ContactParts, DoNotContact};
+use crate::{Channel, Contact, ContactChange, ContactParts, DoNotContact, FieldValues, Tag};
 
 /// The columns of a contact but the organisation, in the order of [`CONTACT`].
 pub(super) const COLUMNS: &str = "id, email, email_key, fields, tags, owner_id, stage, points, \
@@ -51,28 +51,48 @@ pub(super) const CHANGE: &[Column] = &[
     ("changes", SqlType::Json),
 ];
 
+/// A contact as a row for `Dialect::rows`, written without a tree of JSON values between.
+#[derive(Serialize)]
+struct ContactRow<'a> {
+    id: ContactId,
+    email: Option<&'a EmailAddress>,
+    email_key: Option<String>,
+    fields: &'a FieldValues,
+    tags: &'a BTreeSet<Tag>,
+    owner_id: Option<UserId>,
+    stage: Option<&'a str>,
+    points: i64,
+    last_active_at: Option<i64>,
+    identified_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+    origin: &'a str,
+}
+
 /// Contacts as one parameter for `Dialect::rows`.
-pub(super) fn contact_rows(contacts: &[Contact]) -> String {
+pub(super) fn contact_rows(contacts: &[Contact]) -> Result<String, StoreError> {
     let rows = contacts.iter().map(|contact| {
         let parts = contact.parts();
-        json!({
-            "id": parts.id,
-            "email": parts.email,
-            "email_key": parts.email.as_ref().map(mauntic_core::EmailAddress::key),
-            "fields": parts.fields,
-            "tags": parts.tags,
-            "owner_id": parts.owner,
-            "stage": parts.stage,
-            "points": parts.points,
-            "last_active_at": parts.last_active_at.map(to_micros),
-            "identified_at": parts.identified_at.map(to_micros),
-            "created_at": to_micros(parts.created_at),
-            "updated_at": to_micros(parts.updated_at),
-            "version": parts.version,
-            "origin": parts.origin,
-        })
+        ContactRow {
+            id: parts.id,
+            email: parts.email.as_ref(),
+            email_key: parts.email.as_ref().map(EmailAddress::key),
+            fields: &parts.fields,
+            tags: &parts.tags,
+            owner_id: parts.owner,
+            stage: parts.stage.as_deref(),
+            points: parts.points,
+            last_active_at: parts.last_active_at.map(to_micros),
+            identified_at: parts.identified_at.map(to_micros),
+            created_at: to_micros(parts.created_at),
+            updated_at: to_micros(parts.updated_at),
+            version: parts.version,
+            origin: &parts.origin,
+        }
     });
-    Json::Array(rows.collect()).to_string()
+    let rows: Vec<_> = rows.collect();
+    serde_json::to_string(&rows).map_err(|_| StoreError::corrupt("contact", "a value"))
 }
 
 /// The do-not-contact marks of contacts as one parameter, if there are any.

@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     ContactId, OrganizationId, StoreError,
-    storage::{Column, SqlType, to_micros},
+    storage::{Column, Dialect, SqlType, to_micros},
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, SqlErr, TransactionTrait as _};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, SqlErr, Statement, TransactionTrait as _};
 use serde_json::{Value as Json, json};
 
 use super::{
+    bulk,
     read::{by_emails, by_ids},
     row::{
         CHANGE, COLUMNS, CONTACT, MARK, change_rows, contact_id, contact_rows, id_rows, mark_rows,
@@ -76,21 +77,15 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         if contacts.is_empty() {
             return Ok(Vec::new());
         }
-        // In the order of the index, so that two batches with the same addresses wait for each other
-        // instead of deadlocking. A violation would abort the transaction on PostgreSQL, hence DO NOTHING.
-        let sql = format!(
-            "INSERT INTO contact (organization_id, {COLUMNS})
-             SELECT $1, {COLUMNS} FROM {} WHERE TRUE ORDER BY email_key
-             ON CONFLICT DO NOTHING RETURNING id",
-            self.dialect.rows(2, "r", CONTACT)
-        );
-        let parameters = [organization.as_uuid().into(), contact_rows(contacts).into()];
-        let rows = self
-            .txn
-            .query_all_raw(self.dialect.statement(sql, parameters))
-            .await?;
+        let statement = self.insert_statement(organization, contacts)?;
+        let rows = self.txn.query_all_raw(statement).await?;
         let ids = rows.iter().map(|row| contact_id(row, "id"));
         let inserted = ids.collect::<Result<HashSet<_>, _>>()?;
+        if inserted.len() == contacts.len() {
+            self.insert_marks(&*self.txn, organization, contacts)
+                .await?;
+            return Ok(contacts.iter().map(Contact::id).collect());
+        }
         let inserted: Vec<_> = contacts
             .iter()
             .filter(|contact| inserted.contains(&contact.id()))
@@ -238,6 +233,31 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
 }
 
 impl SeaOrmCrmUnitOfWork {
+    fn insert_statement(
+        &self,
+        organization: OrganizationId,
+        contacts: &[Contact],
+    ) -> Result<Statement, StoreError> {
+        if self.dialect == Dialect::Postgres {
+            if let Some((sql, parameters)) = bulk::insert(organization, contacts)? {
+                return Ok(self.dialect.statement(sql, parameters));
+            }
+        }
+        // In the order of the index, so that two batches with the same addresses wait for each other
+        // instead of deadlocking. A violation would abort the transaction on PostgreSQL, hence DO NOTHING.
+        let sql = format!(
+            "INSERT INTO contact (organization_id, {COLUMNS})
+             SELECT $1, {COLUMNS} FROM {} WHERE TRUE ORDER BY email_key
+             ON CONFLICT DO NOTHING RETURNING id",
+            self.dialect.rows(2, "r", CONTACT)
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            contact_rows(contacts)?.into(),
+        ];
+        Ok(self.dialect.statement(sql, parameters))
+    }
+
     async fn insert_marks<C: ConnectionTrait>(
         &self,
         connection: &C,
@@ -276,7 +296,10 @@ impl SeaOrmCrmUnitOfWork {
             columns.join(", "),
             self.dialect.rows(2, "r", CONTACT)
         );
-        let parameters = [organization.as_uuid().into(), contact_rows(contacts).into()];
+        let parameters = [
+            organization.as_uuid().into(),
+            contact_rows(contacts)?.into(),
+        ];
         let updated = savepoint
             .execute_raw(self.dialect.statement(sql, parameters))
             .await;

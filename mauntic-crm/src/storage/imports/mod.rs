@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, ImportId, OrganizationId, Page, PageSize, SegmentId, StoreError, WorkerId,
+    ContactId, ImportId, OrganizationId, Page, PageSize, StoreError, WorkerId,
     storage::{Column, Dialect, SqlType, to_micros},
 };
 use sea_orm::ConnectionTrait;
@@ -140,18 +140,6 @@ impl ImportQueries for SeaOrmCrmStore {
             keys,
         )
         .await
-    }
-
-    async fn is_static_segment(
-        &self,
-        organization: OrganizationId,
-        segment: SegmentId,
-    ) -> Result<bool, StoreError> {
-        let statement = self.db.dialect().statement(
-            "SELECT 1 FROM segment WHERE organization_id = $1 AND id = $2 AND kind = 'static'",
-            [organization.as_uuid().into(), segment.as_uuid().into()],
-        );
-        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
     }
 }
 
@@ -343,58 +331,6 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
         keys: &[String],
     ) -> Result<BTreeMap<String, ContactId>, StoreError> {
         find_by_keys(&*self.txn, self.dialect, organization, Some(field), keys).await
-    }
-
-    async fn add_to_segment(
-        &mut self,
-        organization: OrganizationId,
-        segment: SegmentId,
-        contacts: &[ContactId],
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        if contacts.is_empty() {
-            return Ok(());
-        }
-        let sql = format!(
-            "INSERT INTO segment_member (organization_id, segment_id, contact_id, origin, added_at)
-             SELECT $1, $2, id, 1, CAST($4 AS BIGINT) FROM {} WHERE TRUE ORDER BY id
-             ON CONFLICT (organization_id, segment_id, contact_id)
-             DO UPDATE SET origin = 1, added_at = excluded.added_at WHERE segment_member.origin = 2",
-            self.dialect.ids(3, "wanted")
-        );
-        let parameters = [
-            organization.as_uuid().into(),
-            segment.as_uuid().into(),
-            json!(contacts).to_string().into(),
-            to_micros(now).into(),
-        ];
-        let added = self
-            .txn
-            .execute_raw(self.dialect.statement(sql, parameters))
-            .await?;
-        let statement = self.dialect.statement(
-            "UPDATE segment SET member_count = member_count + $3 WHERE organization_id = $1 AND id = $2",
-            [
-                organization.as_uuid().into(),
-                segment.as_uuid().into(),
-                row::number(added.rows_affected()).into(),
-            ],
-        );
-        self.txn.execute_raw(statement).await?;
-        Ok(())
-    }
-
-    async fn rebuild_rule_segments(
-        &mut self,
-        organization: OrganizationId,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let statement = self.dialect.statement(
-            "UPDATE segment SET next_rebuild_at = $2 WHERE organization_id = $1 AND kind = 'rule'",
-            [organization.as_uuid().into(), to_micros(now).into()],
-        );
-        self.txn.execute_raw(statement).await?;
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -143,7 +143,7 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
             segment.as_uuid().into(),
             json!(contacts).to_string().into(),
         ];
-        let mut inside = Vec::new();
+        let mut inside = HashSet::new();
         let members = format!(
             "SELECT contact_id FROM segment_member WHERE organization_id = $1 AND segment_id = $2
              AND origin <> 2 AND contact_id IN (SELECT id FROM {wanted})"
@@ -153,7 +153,7 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
             .query_all_raw(self.dialect.statement(members, parameters.clone()))
             .await?
         {
-            inside.push(contact_id(&row, "contact_id")?);
+            inside.insert(contact_id(&row, "contact_id")?);
         }
         let write = format!(
             "INSERT INTO segment_member (organization_id, segment_id, contact_id, origin, added_at)

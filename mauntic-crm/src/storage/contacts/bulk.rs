@@ -1,0 +1,138 @@
+//! Adding contacts by the thousand to PostgreSQL.
+//!
+//! Each column goes as one text whose parts PostgreSQL takes apart itself: several times as fast as
+//! an array of JSON objects, and unlike `COPY` it can be part of any transaction.
+
+use std::fmt::Write as _;
+
+use mauntic_core::{OrganizationId, StoreError, storage::to_micros};
+use sea_orm::Value;
+
+use crate::Contact;
+
+/// Stands between the parts of a column; no valid address and no JSON text has it in it.
+const SEPARATOR: char = '\u{1f}';
+/// Stands for no value.
+const NULL: char = '\u{1e}';
+
+/// The columns but the organisation, with their types, in the order of [`columns`].
+const COLUMNS: [(&str, &str); 14] = [
+    ("id", "uuid"),
+    ("email", "text"),
+    ("email_key", "text"),
+    ("fields", "jsonb"),
+    ("tags", "jsonb"),
+    ("owner_id", "uuid"),
+    ("stage", "text"),
+    ("points", "bigint"),
+    ("last_active_at", "bigint"),
+    ("identified_at", "bigint"),
+    ("created_at", "bigint"),
+    ("updated_at", "bigint"),
+    ("version", "bigint"),
+    ("origin", "text"),
+];
+
+/// Whether a text can be part of a column.
+fn is_plain(text: &str) -> bool {
+    !text.contains([SEPARATOR, NULL])
+}
+
+/// The statement and its parameters, which adds contacts whose address is not taken and returns their
+/// ids; `None` if they hold what this way cannot carry.
+pub(super) fn insert(
+    organization: OrganizationId,
+    contacts: &[Contact],
+) -> Result<Option<(String, Vec<Value>)>, StoreError> {
+    let Some(columns) = columns(contacts)? else {
+        return Ok(None);
+    };
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    let mut arrays = String::new();
+    for (number, (_, sql_type)) in COLUMNS.iter().enumerate() {
+        let comma = if number == 0 { "" } else { ", " };
+        let _ = write!(
+            arrays,
+            "{comma}CAST(string_to_array(${}, E'\\x1f', E'\\x1e') AS {sql_type}[])",
+            number + 2
+        );
+    }
+    // In the order of the index, so that two batches with the same addresses wait for each other
+    // instead of deadlocking. A violation would abort the transaction, hence DO NOTHING.
+    let sql = format!(
+        "INSERT INTO contact (organization_id, {names})
+         SELECT $1, {names} FROM unnest({arrays}) AS r({names}) ORDER BY email_key
+         ON CONFLICT DO NOTHING RETURNING id"
+    );
+    let organization = Value::from(organization.as_uuid());
+    let parameters = std::iter::once(organization).chain(columns.into_iter().map(Value::from));
+    Ok(Some((sql, parameters.collect())))
+}
+
+fn columns(contacts: &[Contact]) -> Result<Option<[String; 14]>, StoreError> {
+    let mut columns: [String; 14] = Default::default();
+    for (index, contact) in contacts.iter().enumerate() {
+        let parts = contact.parts();
+        if !is_plain(&parts.origin) || !parts.stage.as_deref().is_none_or(is_plain) {
+            return Ok(None);
+        }
+        if index > 0 {
+            columns.iter_mut().for_each(|column| column.push(SEPARATOR));
+        }
+        let [
+            id,
+            email,
+            email_key,
+            fields,
+            tags,
+            owner,
+            stage,
+            points,
+            last_active,
+            identified,
+            created,
+            updated,
+            version,
+            origin,
+        ] = &mut columns;
+        let _ = write!(id, "{}", parts.id);
+        match &parts.email {
+            Some(address) => {
+                email.push_str(address.as_str());
+                email_key.push_str(&address.key());
+            }
+            None => {
+                email.push(NULL);
+                email_key.push(NULL);
+            }
+        }
+        write_json(fields, &parts.fields)?;
+        write_json(tags, &parts.tags)?;
+        push(owner, parts.owner);
+        push(stage, parts.stage.as_deref());
+        push(points, Some(parts.points));
+        push(last_active, parts.last_active_at.map(to_micros));
+        push(identified, parts.identified_at.map(to_micros));
+        push(created, Some(to_micros(parts.created_at)));
+        push(updated, Some(to_micros(parts.updated_at)));
+        push(version, Some(parts.version));
+        origin.push_str(&parts.origin);
+    }
+    Ok(Some(columns))
+}
+
+fn push(column: &mut String, value: Option<impl std::fmt::Display>) {
+    match value {
+        Some(value) => {
+            let _ = write!(column, "{value}");
+        }
+        None => column.push(NULL),
+    }
+}
+
+fn write_json(column: &mut String, value: &impl serde::Serialize) -> Result<(), StoreError> {
+    let json =
+        serde_json::to_string(value).map_err(|_| StoreError::corrupt("contact", "a value"))?;
+    column.push_str(&json);
+    Ok(())
+}
