@@ -5,6 +5,7 @@ mod document;
 mod identity;
 pub(crate) mod messaging;
 mod stored;
+mod stream;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mauntic_core::PageSize;
@@ -163,8 +164,14 @@ type Endpoints = (
     crm::fields::FieldsApi,
     crm::tags::TagsApi,
     crm::segments::SegmentsApi,
+    crm::imports::ImportsApi,
     messaging::emails::EmailsApi,
     messaging::suppressions::SuppressionsApi,
+    messaging::sends::SendsApi,
+    messaging::timeline::TimelineApi,
+    messaging::inbox::InboxApi,
+    messaging::transport::TransportApi,
+    messaging::domains::DomainsApi,
 );
 
 fn service(app: &App) -> OpenApiService<Endpoints, ()> {
@@ -174,8 +181,14 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
         crm::fields::FieldsApi::new(app),
         crm::tags::TagsApi::new(app),
         crm::segments::SegmentsApi::new(app),
+        crm::imports::ImportsApi::new(app),
         messaging::emails::EmailsApi::new(app),
         messaging::suppressions::SuppressionsApi::new(app),
+        messaging::sends::SendsApi::new(app),
+        messaging::timeline::TimelineApi::new(app),
+        messaging::inbox::InboxApi::new(app),
+        messaging::transport::TransportApi::new(app),
+        messaging::domains::DomainsApi::new(app),
     );
     OpenApiService::new(endpoints, "Mauntic", env!("CARGO_PKG_VERSION"))
         .description("Marketing automation: contacts, segments, email, tracking.")

@@ -166,6 +166,16 @@ impl ApiError {
         )))
     }
 
+    /// The body is larger than allowed.
+    #[must_use]
+    pub fn too_large(detail: &impl ToString) -> Self {
+        Self::TooLarge(Json(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            detail.to_string(),
+        )))
+    }
+
     /// Only the person concerned may do that.
     #[must_use]
     pub fn not_yourself(detail: &impl ToString) -> Self {

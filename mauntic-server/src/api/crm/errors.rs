@@ -1,6 +1,15 @@
-use mauntic_crm::{CrmError, segment::InvalidRule};
+use std::io;
 
-use crate::http::problem::{ApiError, FieldProblem};
+use mauntic_crm::{
+    CrmError,
+    import::{CsvError, ImportError},
+    segment::InvalidRule,
+};
+
+use crate::http::{
+    limits::BodyTooLarge,
+    problem::{ApiError, FieldProblem},
+};
 
 impl From<CrmError> for ApiError {
     fn from(error: CrmError) -> Self {
@@ -55,4 +64,28 @@ fn pointer(field: &str) -> String {
         "email" | "points" => format!("/{field}"),
         _ => format!("/fields/{}", field.replace('~', "~0").replace('/', "~1")),
     }
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Forbidden(refused) => refused.into(),
+            ImportError::NotFound(_) | ImportError::UploadNotFound(_) => Self::not_found(&error),
+            ImportError::SegmentNotFound(_) => Self::invalid("segment_id", &error),
+            ImportError::WrongState(_) => Self::conflict("wrong_state", &error),
+            ImportError::TooLarge { .. } => Self::too_large(&error),
+            ImportError::Mapping(problem) => Self::invalid("map", &problem),
+            ImportError::Csv(CsvError::Io(failure)) => match too_large(&failure) {
+                Some(problem) => Self::too_large(problem),
+                None => Self::bad_request("unreadable", &"the file did not arrive whole"),
+            },
+            ImportError::Csv(problem) => Self::bad_request("not_csv", &problem),
+            ImportError::Store(failure) => failure.into(),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+fn too_large(failure: &io::Error) -> Option<&BodyTooLarge> {
+    failure.get_ref()?.downcast_ref()
 }
