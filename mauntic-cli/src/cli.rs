@@ -87,6 +87,8 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the whole job on made-up people: import, segment, send, opens and clicks
+    Demo(commands::demo::Demo),
     /// Run the API, the public endpoints and the workers
     Serve(commands::serve::Serve),
     /// Run the workers alone

@@ -46,6 +46,15 @@ impl Context {
         })
     }
 
+    /// An App that is open already.
+    pub(crate) fn of(app: App, output: Output, global: Global) -> Self {
+        Self {
+            app,
+            output,
+            global,
+        }
+    }
+
     /// Acts in the organisation that `--org` names, or in the only one.
     ///
     /// # Errors

@@ -24,9 +24,15 @@ const PLACES: &[Place] = &[
         zone: "Europe/Berlin",
         dial: "+4930",
         weight: 30,
-        cities: &["Berlin", "Hamburg", "München", "Köln", "Leipzig", "Freiburg"],
-        first: &["Anna", "Lukas", "Jürgen", "Sophie", "Mia", "Jonas", "Käthe", "Felix", "Lena", "Paul"],
-        last: &["Müller", "Schmidt", "Weber", "Groß", "Fischer", "Hoffmann", "Schäfer", "Koch", "Bauer"],
+        cities: &[
+            "Berlin", "Hamburg", "München", "Köln", "Leipzig", "Freiburg",
+        ],
+        first: &[
+            "Anna", "Lukas", "Jürgen", "Sophie", "Mia", "Jonas", "Käthe", "Felix", "Lena", "Paul",
+        ],
+        last: &[
+            "Müller", "Schmidt", "Weber", "Groß", "Fischer", "Hoffmann", "Schäfer", "Koch", "Bauer",
+        ],
     },
     Place {
         country: "United States",
@@ -34,9 +40,15 @@ const PLACES: &[Place] = &[
         zone: "America/New_York",
         dial: "+1212555",
         weight: 35,
-        cities: &["New York", "Austin", "Portland", "Chicago", "Denver", "Atlanta"],
-        first: &["Olivia", "Liam", "Emma", "Noah", "Ava", "Ethan", "Maya", "Jack", "Grace", "Owen"],
-        last: &["Smith", "Johnson", "Brown", "Garcia", "Miller", "O'Neill", "Davis", "Nguyen", "Clark"],
+        cities: &[
+            "New York", "Austin", "Portland", "Chicago", "Denver", "Atlanta",
+        ],
+        first: &[
+            "Olivia", "Liam", "Emma", "Noah", "Ava", "Ethan", "Maya", "Jack", "Grace", "Owen",
+        ],
+        last: &[
+            "Smith", "Johnson", "Brown", "Garcia", "Miller", "O'Neill", "Davis", "Nguyen", "Clark",
+        ],
     },
     Place {
         country: "France",
@@ -45,8 +57,12 @@ const PLACES: &[Place] = &[
         dial: "+331",
         weight: 12,
         cities: &["Paris", "Lyon", "Nantes", "Bordeaux", "Lille"],
-        first: &["Camille", "Hugo", "Chloé", "Louis", "Inès", "Gabriel", "Zoé", "Théo"],
-        last: &["Martin", "Bernard", "Lefèvre", "Moreau", "Girard", "Dubois", "Faure"],
+        first: &[
+            "Camille", "Hugo", "Chloé", "Louis", "Inès", "Gabriel", "Zoé", "Théo",
+        ],
+        last: &[
+            "Martin", "Bernard", "Lefèvre", "Moreau", "Girard", "Dubois", "Faure",
+        ],
     },
     Place {
         country: "Japan",
@@ -71,30 +87,65 @@ const PLACES: &[Place] = &[
 ];
 
 const COMPANIES: &[&str] = &[
-    "Nordwind Logistics", "Blue Harbor, Inc.", "Atelier Lumière", "Kestrel & Sons", "Pixelwerk GmbH",
-    "Green Acre Foods", "Sakura Systems", "Rio Verde", "Fable Books", "Copper Coffee",
+    "Nordwind Logistics",
+    "Blue Harbor, Inc.",
+    "Atelier Lumière",
+    "Kestrel & Sons",
+    "Pixelwerk GmbH",
+    "Green Acre Foods",
+    "Sakura Systems",
+    "Rio Verde",
+    "Fable Books",
+    "Copper Coffee",
 ];
 const PLANS: &[&str] = &["free", "starter", "pro", "enterprise"];
-const TAGS: &[&str] = &["newsletter", "vip", "trial", "event 2026", "partner", "webinar"];
-const DOMAINS: &[&str] = &["example.com", "example.org", "example.net", "mail.example", "post.example"];
+const TAGS: &[&str] = &[
+    "newsletter",
+    "vip",
+    "trial",
+    "event 2026",
+    "partner",
+    "webinar",
+];
+const DOMAINS: &[&str] = &[
+    "example.com",
+    "example.org",
+    "example.net",
+    "mail.example",
+    "post.example",
+];
 
 /// The headings of the file, as a shop system would write them.
-pub const HEADINGS: &[&str] = &[
-    "Email Address", "First Name", "Last Name", "Company", "City", "Country", "Locale", "Timezone", "Phone",
-    "Plan", "Lifetime Value", "Signup Date", "Subscribed", "Tags",
+pub(crate) const HEADINGS: &[&str] = &[
+    "Email Address",
+    "First Name",
+    "Last Name",
+    "Company",
+    "City",
+    "Country",
+    "Locale",
+    "Timezone",
+    "Phone",
+    "Plan",
+    "Lifetime Value",
+    "Signup Date",
+    "Subscribed",
+    "Tags",
 ];
 
 /// Which rows a generated file holds.
 #[derive(Debug, Clone, Copy)]
-pub struct People {
+pub(crate) struct People {
     /// How many rows.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// Every how many rows one cannot be imported; 0 for none.
-    pub bad_every: u64,
+    pub(crate) bad_every: u64,
     /// Every how many rows one repeats an earlier address; 0 for none.
-    pub repeated_every: u64,
+    pub(crate) repeated_every: u64,
+    /// Every how many rows one has an address that bounces; 0 for none.
+    pub(crate) bounce_every: u64,
     /// What the choice of people depends on.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl People {
@@ -102,14 +153,21 @@ impl People {
     ///
     /// # Errors
     /// If the writer fails.
-    pub fn write_csv(self, output: impl Write) -> io::Result<()> {
+    pub(crate) fn write_csv(self, output: impl Write) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(output);
         csv.write_record(HEADINGS)?;
         let mut rng = Rng::with_seed(self.seed);
         for row in 0..self.rows {
-            let repeated = self.repeated_every > 0 && row % self.repeated_every == self.repeated_every - 1;
+            let repeated =
+                self.repeated_every > 0 && row % self.repeated_every == self.repeated_every - 1;
             let number = if repeated { row / 2 } else { row };
             let mut record = person(&mut rng, number);
+            if self.bounce_every > 0
+                && row % self.bounce_every == self.bounce_every - 1
+                && !repeated
+            {
+                record[0] = format!("bounce+{}", record[0]);
+            }
             if self.bad_every > 0 && row % self.bad_every == self.bad_every - 1 {
                 spoil(&mut rng, &mut record);
             }
@@ -123,22 +181,40 @@ fn person(rng: &mut Rng, number: u64) -> [String; 14] {
     let place = pick_place(rng);
     let first = pick(rng, place.first);
     let last = pick(rng, place.last);
-    let email = format!("{}.{}.{number}@{}", plain(first), plain(last), pick(rng, DOMAINS));
-    let signup = NaiveDate::from_ymd_opt(2022, 1, 1).unwrap_or_default() + Days::new(rng.u64(0..1_700));
+    let email = format!(
+        "{}.{}.{number}@{}",
+        plain(first),
+        plain(last),
+        pick(rng, DOMAINS)
+    );
+    let signup =
+        NaiveDate::from_ymd_opt(2022, 1, 1).unwrap_or_default() + Days::new(rng.u64(0..1_700));
     [
         email,
         first.to_owned(),
         last.to_owned(),
-        if rng.u8(0..10) < 4 { pick(rng, COMPANIES).to_owned() } else { String::new() },
+        if rng.u8(0..10) < 4 {
+            pick(rng, COMPANIES).to_owned()
+        } else {
+            String::new()
+        },
         pick(rng, place.cities).to_owned(),
         place.country.to_owned(),
         place.locale.to_owned(),
         place.zone.to_owned(),
-        if rng.bool() { format!("{}{:07}", place.dial, rng.u32(1_000_000..9_999_999)) } else { String::new() },
+        if rng.bool() {
+            format!("{}{:07}", place.dial, rng.u32(1_000_000..9_999_999))
+        } else {
+            String::new()
+        },
         PLANS[(rng.usize(0..100) / 10).saturating_sub(6).min(3)].to_owned(),
         format!("{}.{:02}", rng.u32(0..900), rng.u32(0..100)),
         signup.to_string(),
-        if rng.u8(0..20) == 0 { "no".to_owned() } else { "yes".to_owned() },
+        if rng.u8(0..20) == 0 {
+            "no".to_owned()
+        } else {
+            "yes".to_owned()
+        },
         tags(rng),
     ]
 }
@@ -203,12 +279,22 @@ mod tests {
     fn lines(people: People) -> Vec<String> {
         let mut csv = Vec::new();
         people.write_csv(&mut csv).unwrap();
-        String::from_utf8(csv).unwrap().lines().map(str::to_owned).collect()
+        String::from_utf8(csv)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
     fn the_same_seed_gives_the_same_people() {
-        let people = People { rows: 50, bad_every: 10, repeated_every: 25, seed: 7 };
+        let people = People {
+            rows: 50,
+            bad_every: 10,
+            repeated_every: 25,
+            bounce_every: 9,
+            seed: 7,
+        };
         assert_eq!(lines(people), lines(people));
         assert_eq!(lines(people).len(), 51);
         assert_ne!(lines(people), lines(People { seed: 8, ..people }));
@@ -216,10 +302,19 @@ mod tests {
 
     #[test]
     fn addresses_are_valid_unless_spoilt() {
-        let people = People { rows: 200, bad_every: 0, repeated_every: 0, seed: 1 };
+        let people = People {
+            rows: 200,
+            bad_every: 0,
+            repeated_every: 0,
+            bounce_every: 5,
+            seed: 1,
+        };
         for line in lines(people).iter().skip(1) {
             let email = line.split(',').next().unwrap_or_default();
-            assert!(email.parse::<mauntic_core::EmailAddress>().is_ok(), "{email}");
+            assert!(
+                email.parse::<mauntic_core::EmailAddress>().is_ok(),
+                "{email}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, one module for each noun.
 
 pub(crate) mod contacts;
+pub(crate) mod demo;
 pub(crate) mod emails;
 pub(crate) mod fields;
 pub(crate) mod identity;
@@ -43,6 +44,7 @@ impl Command {
 pub(crate) async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
     let global = cli.global;
     match cli.command {
+        Command::Demo(command) => command.run(global, output).await?,
         Command::Serve(command) => command.run(global, output).await?,
         Command::Work(command) => command.run(global, output).await?,
         Command::Migrate(command) => command.run(global, output).await?,

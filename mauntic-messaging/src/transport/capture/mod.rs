@@ -21,7 +21,7 @@ pub use service::{CapturedMailService, OpenedMail};
 use super::MailTransport;
 use crate::{
     MessagingStore,
-    sending::{HandOver, OutgoingMessage, SmtpReply},
+    sending::{HandOver, OutgoingMessage, SmtpReply, Stage},
 };
 
 /// A mail that was kept, without its content. `Debug` hides the addresses.
@@ -97,6 +97,9 @@ pub trait CapturedMailRepository: Send {
 }
 
 /// Keeps mail in the database. Mails that come at the same time are committed together.
+///
+/// An address whose local part is `bounce`, or starts with `bounce` and a `+`, `.` or `-`, is refused as by a
+/// server that knows no such mailbox, so that bounces can be tried without a server.
 pub struct CaptureTransport {
     organization: OrganizationId,
     store: Arc<dyn MessagingStore>,
@@ -182,9 +185,19 @@ impl CaptureTransport {
     }
 }
 
+fn asks_to_bounce(local_part: &str) -> bool {
+    let rest = local_part.to_ascii_lowercase();
+    let rest = rest.strip_prefix("bounce");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '.', '-']))
+}
+
 #[async_trait]
 impl MailTransport for CaptureTransport {
     async fn hand_over(&self, message: &OutgoingMessage) -> HandOver {
+        if asks_to_bounce(message.envelope_to.local_part()) {
+            let reply = SmtpReply::new(550, "5.1.1 no such mailbox (simulated)");
+            return HandOver::Refused(Stage::Recipient, reply);
+        }
         let (done, mut result) = oneshot::channel();
         let waiting = Waiting {
             mail: self.captured(message),
