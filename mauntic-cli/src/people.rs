@@ -157,19 +157,19 @@ impl People {
         let mut csv = csv::Writer::from_writer(output);
         csv.write_record(HEADINGS)?;
         let mut rng = Rng::with_seed(self.seed);
+        let mut earlier = String::new();
         for row in 0..self.rows {
-            let repeated =
-                self.repeated_every > 0 && row % self.repeated_every == self.repeated_every - 1;
-            let number = if repeated { row / 2 } else { row };
-            let mut record = person(&mut rng, number);
-            if self.bounce_every > 0
-                && row % self.bounce_every == self.bounce_every - 1
-                && !repeated
-            {
+            let every = |n: u64| n > 0 && row % n == n - 1;
+            let mut record = person(&mut rng, row);
+            if every(self.repeated_every) && !earlier.is_empty() {
+                record[0].clone_from(&earlier);
+            } else if every(self.bounce_every) {
                 record[0] = format!("bounce+{}", record[0]);
             }
-            if self.bad_every > 0 && row % self.bad_every == self.bad_every - 1 {
+            if every(self.bad_every) {
                 spoil(&mut rng, &mut record);
+            } else if row % 97 == 0 {
+                earlier.clone_from(&record[0]);
             }
             csv.write_record(&record)?;
         }

@@ -32,7 +32,7 @@ impl Command {
     pub(crate) fn logs_by_default(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Work(_) => "info,sqlx=warn",
-            _ => "warn",
+            _ => "warn,sqlx=error",
         }
     }
 }

@@ -85,6 +85,9 @@ impl Dialect {
 
     /// A row source (`FROM …`) made of a JSON array of objects bound as parameter `number`, named `alias`.
     ///
+    /// On SQLite its limit of none keeps it whole: parsed once, not once for each row that it is joined to.
+    /// Write `FROM rows CROSS JOIN table`, which SQLite follows in that order, by the table's index.
+    ///
     /// Ids in it are UUID text, JSON columns are nested JSON; missing keys and JSON nulls are SQL nulls.
     /// Bind the array as text.
     #[must_use]
@@ -110,7 +113,7 @@ impl Dialect {
                     };
                     let _ = write!(list, "{comma}{value} AS {name}");
                 }
-                format!("(SELECT {list} FROM json_each(${number})) AS {alias}")
+                format!("(SELECT {list} FROM json_each(${number}) LIMIT -1) AS {alias}")
             }
         }
     }
@@ -123,7 +126,7 @@ impl Dialect {
                 "(SELECT CAST(value AS uuid) AS id FROM jsonb_array_elements_text(CAST(${number} AS jsonb))) AS {alias}"
             ),
             Self::Sqlite => format!(
-                "(SELECT unhex(replace(value, '-', '')) AS id FROM json_each(${number})) AS {alias}"
+                "(SELECT unhex(replace(value, '-', '')) AS id FROM json_each(${number}) LIMIT -1) AS {alias}"
             ),
         }
     }
@@ -135,7 +138,7 @@ impl Dialect {
             Self::Postgres => format!(
                 "(SELECT value FROM jsonb_array_elements_text(CAST(${number} AS jsonb))) AS {alias}"
             ),
-            Self::Sqlite => format!("(SELECT value FROM json_each(${number})) AS {alias}"),
+            Self::Sqlite => format!("(SELECT value FROM json_each(${number}) LIMIT -1) AS {alias}"),
         }
     }
 

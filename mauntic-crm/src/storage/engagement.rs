@@ -37,7 +37,7 @@ impl EngagementRepository for SeaOrmCrmUnitOfWork {
         let sql = format!(
             "INSERT INTO engagement (organization_id, contact_id, kind, subject_id, machine, day, count)
              SELECT $1, r.contact_id, r.kind, r.subject_id, r.machine, r.day, r.count FROM {}
-             JOIN contact c ON c.organization_id = $1 AND c.id = r.contact_id WHERE TRUE
+             CROSS JOIN contact c WHERE c.organization_id = $1 AND c.id = r.contact_id
              ORDER BY r.contact_id, r.kind, r.subject_id, r.machine, r.day
              ON CONFLICT (organization_id, contact_id, kind, subject_id, machine, day)
              DO UPDATE SET count = engagement.count + excluded.count

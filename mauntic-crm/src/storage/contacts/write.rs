@@ -333,9 +333,8 @@ impl SeaOrmCrmUnitOfWork {
     ) -> Result<Vec<UniqueKey>, StoreError> {
         let sql = format!(
             "SELECT r.contact_id, r.field, r.value_key FROM {}
-             JOIN contact_key k ON k.organization_id = $1 AND k.field = r.field
-                  AND k.value_key = r.value_key
-             WHERE k.contact_id <> r.contact_id",
+             CROSS JOIN contact_key k WHERE k.organization_id = $1 AND k.field = r.field
+                  AND k.value_key = r.value_key AND k.contact_id <> r.contact_id",
             self.dialect.rows(2, "r", KEY)
         );
         let all: Vec<_> = keys.iter().collect();

@@ -120,8 +120,8 @@ impl TrackingRepository for SeaOrmUnitOfWork {
     ) -> Result<Vec<EarlierClick>, StoreError> {
         let sql = format!(
             "SELECT h.organization_id, h.delivery_id, h.link, h.machine, MAX(h.at) AS last_at
-             FROM {} JOIN hit h ON h.organization_id = r.organization_id AND h.delivery_id = r.delivery_id
-             WHERE h.counted AND h.kind = {} AND h.link IS NOT NULL
+             FROM {} CROSS JOIN hit h
+             WHERE h.organization_id = r.organization_id AND h.delivery_id = r.delivery_id AND h.counted AND h.kind = {} AND h.link IS NOT NULL
              GROUP BY h.organization_id, h.delivery_id, h.link, h.machine",
             self.dialect.rows(1, "r", DELIVERIES),
             HitKind::Click.code(),
