@@ -10,9 +10,9 @@ use std::{
 
 /// Counts the messages that were accepted, by recipient.
 #[derive(Clone)]
-pub struct Sink {
+pub(crate) struct Sink {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     received: Arc<Mutex<HashMap<String, u32>>>,
 }
 
@@ -22,9 +22,11 @@ impl Sink {
     /// # Panics
     /// If no port can be had.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a bound listener has an address");
+        let address = listener
+            .local_addr()
+            .expect("a bound listener has an address");
         let received = Arc::<Mutex<HashMap<String, u32>>>::default();
         let counts = Arc::clone(&received);
         thread::spawn(move || {
@@ -39,8 +41,11 @@ impl Sink {
 
     /// How many messages each recipient got.
     #[must_use]
-    pub fn received(&self) -> HashMap<String, u32> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn received(&self) -> HashMap<String, u32> {
+        self.received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -59,7 +64,9 @@ fn converse(stream: TcpStream, counts: &Mutex<HashMap<String, u32>>) -> io::Resu
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         let verb = text.get(..4).unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
-            "EHLO" => output.write_all(b"250-sink.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n")?,
+            "EHLO" => {
+                output.write_all(b"250-sink.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n")?
+            }
             "RCPT" => {
                 let address = text.split(['<', '>']).nth(1).unwrap_or_default();
                 recipients.push(address.to_lowercase());
