@@ -100,7 +100,12 @@ impl SmtpServer {
             username,
             ehlo_name,
         };
-        Ok((server, url.password().map(decode)))
+        let password = url.password().map(decode);
+        let names = server.username.iter().chain(&password);
+        if names.flat_map(|text| text.chars()).any(char::is_control) {
+            return Err(InvalidTransportUrl);
+        }
+        Ok((server, password))
     }
 }
 
@@ -281,6 +286,7 @@ mod tests {
             "smtp://",
             "smtp://mail.example.com?tls=maybe",
             "smtp://mail.example.com?ehlo=a%0d%0aMAIL",
+            "smtp://ann%00:secret@mail.example.com",
         ] {
             assert_eq!(SmtpServer::parse(url), Err(InvalidTransportUrl), "{url}");
         }

@@ -1,8 +1,10 @@
 //! How HTTP is served: the listener, and what every request passes through.
 
+pub(crate) mod allow;
 pub(crate) mod auth;
 pub(crate) mod idempotency;
 pub(crate) mod limits;
+pub(crate) mod nul;
 pub mod problem;
 
 use std::{any::Any, io, time::Duration};

@@ -4,8 +4,8 @@ use mauntic_core::{ImportId, SegmentId, UserId};
 use mauntic_crm::{
     FieldAlias,
     import::{
-        ColumnChoice, CreateImport, Delimiter, EmptyCells, Existing, FormatHints, ImportFile,
-        ImportOptions, TextEncoding,
+        ColumnChoice, CreateImport, CsvError, Delimiter, EmptyCells, Existing, FormatHints,
+        ImportError, ImportFile, ImportOptions, TextEncoding,
     },
 };
 use poem_openapi::{
@@ -162,6 +162,9 @@ impl ImportsApi {
         let mut bytes = file.0.into_async_read();
         let max = self.0.settings.max_upload_bytes;
         let upload = self.0.imports.upload(&actor, &mut bytes, max).await?;
+        if upload.bytes == 0 {
+            return Err(ImportError::from(CsvError::Empty).into());
+        }
         let command = CreateImport {
             name: name.0.unwrap_or_else(|| "upload.csv".to_owned()),
             file: ImportFile::Upload(upload.id),
@@ -233,7 +236,7 @@ impl ImportsApi {
             async move {
                 let now = imports.find(&actor, id).await?.progress();
                 let more = !now.state.is_final();
-                Ok::<_, mauntic_crm::import::ImportError>((ProgressBody::from(now), more))
+                Ok::<_, ImportError>((ProgressBody::from(now), more))
             }
         });
         Ok(EventStream::new(Box::pin(stream) as _).keep_alive(KEEP_ALIVE))
