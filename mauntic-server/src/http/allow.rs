@@ -76,7 +76,7 @@ impl<E: Endpoint> Endpoint for Allowing<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let path = request.original_uri().path().to_owned();
+        let path = request.uri().path().to_owned();
         match self.inner.call(request).await {
             Ok(response) => Ok(response.into_response()),
             Err(error) if error.status() == StatusCode::METHOD_NOT_ALLOWED => {

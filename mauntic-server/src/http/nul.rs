@@ -22,7 +22,7 @@ impl<E: Endpoint> Endpoint for WithoutNul<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let target = request.original_uri().path_and_query();
+        let target = request.uri().path_and_query();
         let mut found = target.is_some_and(|target| target.as_str().contains("%00"));
         let is_json = request
             .content_type()

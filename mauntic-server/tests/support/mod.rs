@@ -1,0 +1,167 @@
+//! An installation of its own for each test, called through the real router.
+
+use mauntic_core::{
+    Actor, Operator, Role,
+    identity::{CreateOrganization, CreateToken},
+    storage::test_database::TestDatabase,
+};
+use mauntic_server::{App, Settings, endpoint};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use poem::{
+    Endpoint as _, EndpointExt as _, Request, Response,
+    endpoint::BoxEndpoint,
+    http::{Method, Uri, header},
+};
+use serde_json::Value;
+
+/// The largest JSON body of the installation.
+pub const MAX_BODY: u64 = 20_000;
+
+/// An installation with two organisations.
+pub struct Installation {
+    endpoint: BoxEndpoint<'static, Response>,
+    /// May do everything in the first organisation.
+    pub owner: String,
+    /// May look at the first organisation.
+    pub viewer: String,
+    /// May do everything in the other organisation.
+    pub stranger: String,
+    _folder: tempfile::TempDir,
+    _database: TestDatabase,
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub headers: header::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The refusal, after a check that it is one in the usual form.
+    #[track_caller]
+    pub fn problem(&self, status: u16) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status, status, "{text}");
+        assert!(
+            self.content_type.starts_with("application/problem+json"),
+            "{}: {text}",
+            self.content_type
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], status, "{problem}");
+        assert!(problem["code"].is_string(), "{problem}");
+        problem
+    }
+
+    #[track_caller]
+    pub fn ok(&self, status: u16) -> Value {
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        self.json()
+    }
+}
+
+impl Installation {
+    pub async fn on(database: TestDatabase) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            database: Some(match &database.target {
+                mauntic_core::storage::DbTarget::Sqlite(folder) => {
+                    format!("sqlite:{}", folder.display())
+                }
+                mauntic_core::storage::DbTarget::Postgres(url) => url.clone(),
+            }),
+            data: folder.path().to_owned(),
+            max_body_bytes: MAX_BODY,
+            requests_per_second: 100_000,
+            ..Settings::default()
+        };
+        let app = App::open(settings).await.unwrap();
+        let [ours, theirs] = [
+            organization(&app, "Ours").await,
+            organization(&app, "Theirs").await,
+        ];
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        Self {
+            owner: token(&app, &ours, Role::Owner).await,
+            viewer: token(&app, &ours, Role::Viewer).await,
+            stranger: token(&app, &theirs, Role::Owner).await,
+            endpoint: endpoint(&app, metrics).map_to_response().boxed(),
+            _folder: folder,
+            _database: database,
+        }
+    }
+
+    pub async fn sqlite() -> Self {
+        Self::on(TestDatabase::sqlite()).await
+    }
+
+    pub async fn call(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let request = request(token, method, path);
+        let request = match body {
+            Some(body) => request
+                .content_type("application/json")
+                .body(body.to_string()),
+            None => request.finish(),
+        };
+        self.send(request).await
+    }
+
+    /// Sends any request.
+    pub async fn send(&self, request: Request) -> Answer {
+        let response = self.endpoint.get_response(request).await;
+        let (parts, body) = response.into_parts();
+        let content_type = parts.headers.get(header::CONTENT_TYPE);
+        Answer {
+            status: parts.status.as_u16(),
+            content_type: content_type
+                .map(|value| value.to_str().unwrap().to_owned())
+                .unwrap_or_default(),
+            headers: parts.headers,
+            body: body.into_vec().await.unwrap(),
+        }
+    }
+}
+
+/// A request to build on; without a token if that is empty.
+pub fn request(token: &str, method: &str, path: &str) -> poem::RequestBuilder {
+    let request = Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).unwrap())
+        .uri(path.parse::<Uri>().unwrap());
+    if token.is_empty() {
+        request
+    } else {
+        request.header(header::AUTHORIZATION, format!("Bearer {token}"))
+    }
+}
+
+async fn organization(app: &App, name: &str) -> Actor {
+    let command = CreateOrganization::named(name.parse().unwrap());
+    let made = app
+        .identity
+        .create_organization(&Operator::local(), command)
+        .await
+        .unwrap();
+    Actor::system(made.id)
+}
+
+async fn token(app: &App, actor: &Actor, role: Role) -> String {
+    let command = CreateToken {
+        name: "test".parse().unwrap(),
+        role,
+        scopes: None,
+        expires_at: None,
+    };
+    let made = app.identity.create_token(actor, command).await.unwrap();
+    made.secret.reveal().to_owned()
+}
