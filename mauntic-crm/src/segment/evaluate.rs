@@ -105,10 +105,6 @@ impl TextTest {
 }
 
 impl NumberTest {
-    #[expect(
-        clippy::float_cmp,
-        reason = "a rule asks for exactly the number that is stored"
-    )]
     fn holds(&self, number: f64) -> bool {
         match self {
             Self::OneOf(wanted) => wanted.contains(&number),

@@ -66,13 +66,11 @@ pub fn classify(stage: Stage, reply: &SmtpReply) -> BounceClass {
 fn by_enhanced(subject: u16, detail: u16) -> Option<BounceClass> {
     Some(match (subject, detail) {
         // 7 and 8: the sender's address; 10: a null MX, so there is no mail at that domain.
-        (1, 7 | 8) => BounceClass::Policy,
-        (1, _) => BounceClass::Hard,
-        (2, 1) => BounceClass::Hard,
+        (1, 7 | 8) | (7, _) => BounceClass::Policy,
+        (1, _) | (2, 1) => BounceClass::Hard,
         (2, 3) | (3, 4) | (6, _) => BounceClass::Content,
         (2 | 3, _) => BounceClass::Soft,
         (4 | 5, _) => BounceClass::Technical,
-        (7, _) => BounceClass::Policy,
         _ => return None,
     })
 }

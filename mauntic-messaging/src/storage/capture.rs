@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use mauntic_core::{
     CapturedMailId, OrganizationId, Page, PageSize, StoreError, storage::to_micros,
@@ -46,12 +48,12 @@ impl CapturedMailQueries for SeaOrmMessagingStore {
         if let Some(to) = to {
             let to = parameters.bind(to.trim().to_ascii_lowercase());
             let column = self.db.dialect().ascii_lower("envelope_to");
-            sql += &format!(" AND {column} = {to}");
+            let _ = write!(sql, " AND {column} = {to}");
         }
         if let Some(after) = after {
-            sql += &format!(" AND id < {}", parameters.bind(after.as_uuid()));
+            let _ = write!(sql, " AND id < {}", parameters.bind(after.as_uuid()));
         }
-        sql += &format!(" ORDER BY id DESC LIMIT {}", size.overfetched());
+        let _ = write!(sql, " ORDER BY id DESC LIMIT {}", size.overfetched());
         let statement = parameters.statement(self.db.dialect(), sql);
         let rows = self.db.reader().query_all_raw(statement).await?;
         let mails = rows.iter().map(mail).collect::<Result<Vec<_>, _>>()?;
@@ -131,7 +133,7 @@ impl CapturedMailRepository for SeaOrmUnitOfWork {
             parameters.bind(organization.as_uuid())
         );
         if let Some(id) = id {
-            sql += &format!(" AND id = {}", parameters.bind(id.as_uuid()));
+            let _ = write!(sql, " AND id = {}", parameters.bind(id.as_uuid()));
         }
         let statement = parameters.statement(self.dialect, sql);
         Ok(self.txn.execute_raw(statement).await?.rows_affected())

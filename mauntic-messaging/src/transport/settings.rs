@@ -78,10 +78,9 @@ impl SmtpServer {
         let tls = match (url.scheme(), parameter("tls").as_deref()) {
             ("smtps", None) => TlsPolicy::Implicit,
             ("smtp", Some("none")) => TlsPolicy::None,
-            ("smtp", Some("opportunistic")) => TlsPolicy::Opportunistic,
             ("smtp", Some("required")) => TlsPolicy::Required,
             ("smtp", None) if username.is_some() => TlsPolicy::Required,
-            ("smtp", None) => TlsPolicy::Opportunistic,
+            ("smtp", None | Some("opportunistic")) => TlsPolicy::Opportunistic,
             _ => return Err(InvalidTransportUrl),
         };
         let usual_port = match (tls, &username) {

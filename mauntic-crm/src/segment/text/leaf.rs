@@ -69,7 +69,7 @@ fn subject(parser: &mut Parser<'_>) -> Parsed<String> {
     if parser.fields.get(&name).is_none()
         && let Some(property) = Property::from_written(&name)
     {
-        name = property.as_str().to_owned();
+        property.as_str().clone_into(&mut name);
     }
     if parser.fields.get(&name).is_some() || Property::from_name(&name).is_some() {
         return Ok(name);

@@ -96,13 +96,13 @@ fn write_field(test: &FieldTest, text: &mut String) {
         (Operand::Many(literals), Operator::Between | Operator::NotBetween) => {
             text.push(' ');
             write_list(literals, " and ", text, |literal, text| {
-                write_literal(literal, text)
+                write_literal(literal, text);
             });
         }
         (Operand::Many(literals), _) => {
             text.push_str(" (");
             write_list(literals, ", ", text, |literal, text| {
-                write_literal(literal, text)
+                write_literal(literal, text);
             });
             text.push(')');
         }

@@ -8,7 +8,7 @@ use super::{
 /// The tokens of a text, read from front to back.
 pub(super) struct Tokens<'a> {
     text: &'a str,
-    tokens: Vec<(Token, Range<usize>)>,
+    all: Vec<(Token, Range<usize>)>,
     next: usize,
 }
 
@@ -17,7 +17,7 @@ impl<'a> Tokens<'a> {
     pub(super) fn new(text: &'a str, tokens: Vec<(Token, Range<usize>)>) -> Self {
         Self {
             text,
-            tokens,
+            all: tokens,
             next: 0,
         }
     }
@@ -29,7 +29,7 @@ impl<'a> Tokens<'a> {
 
     /// The token so many behind the next.
     pub(super) fn peek_at(&self, ahead: usize) -> &Token {
-        self.tokens
+        self.all
             .get(self.next + ahead)
             .map_or(&Token::End, |(token, _)| token)
     }
@@ -37,17 +37,14 @@ impl<'a> Tokens<'a> {
     /// The place of the next token.
     pub(super) fn span(&self) -> Range<usize> {
         let end = self.text.len()..self.text.len();
-        self.tokens
+        self.all
             .get(self.next)
             .map_or(end, |(_, span)| span.clone())
     }
 
     /// Where the last token that was read ends.
     pub(super) fn end_of_last(&self) -> usize {
-        let last = self
-            .next
-            .checked_sub(1)
-            .and_then(|last| self.tokens.get(last));
+        let last = self.next.checked_sub(1).and_then(|last| self.all.get(last));
         last.map_or(0, |(_, span)| span.end)
     }
 

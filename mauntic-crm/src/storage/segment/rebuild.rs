@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -88,7 +90,7 @@ impl SeaOrmCrmUnitOfWork {
         for (limit, id) in [(">", after), ("<=", up_to)] {
             if let Some(id) = id {
                 parameters.push(id.into());
-                range.push_str(&format!(" AND contact_id {limit} ${}", parameters.len()));
+                let _ = write!(range, " AND contact_id {limit} ${}", parameters.len());
             }
         }
         let removed = self

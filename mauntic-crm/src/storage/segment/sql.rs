@@ -91,7 +91,7 @@ impl Compiler<'_> {
             ),
             Test::DoNotContact(test) => self.do_not_contact(*test),
             Test::Segments(ids) => {
-                let ids = self.bind_all(ids.iter().map(|id| id.as_uuid()));
+                let ids = self.bind_all(ids.iter().map(mauntic_core::Id::as_uuid));
                 self.among(
                     "segment_member",
                     &format!("segment_id IN ({ids}) AND origin <> 2"),

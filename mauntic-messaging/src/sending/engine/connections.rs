@@ -33,7 +33,7 @@ struct Trouble {
     failures: u32,
 }
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 impl Troubles {
     /// Whether messages of the organisation should wait.

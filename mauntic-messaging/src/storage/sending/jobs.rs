@@ -89,7 +89,7 @@ impl SendRepository for SeaOrmUnitOfWork {
             return Ok(());
         }
         let rows = rows.iter().map(|(name, n)| json!({"name": name, "n": n}));
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "INSERT INTO send_count (organization_id, job_id, shard, name, n)
              SELECT $2, $3, $4, r.name, r.n FROM {} WHERE TRUE ORDER BY r.name

@@ -111,7 +111,7 @@ impl Ledger for SeaOrmUnitOfWork {
                 "address_hash": row.address.as_ref().map(|address| address_hash(&address.key())),
                 "reason": row.skip.map(SkipReason::as_str)})
         });
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "INSERT INTO delivery (organization_id, id, job_id, email_id, email_version_id, contact_id,
                  channel, occurrence, lane, address, address_hash, state, skip_reason, deferrals,
@@ -209,7 +209,7 @@ impl Ledger for SeaOrmUnitOfWork {
             json!({"organization_id": delivery.organization_id, "id": delivery.id,
                 "at": to_micros(*at)})
         });
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "UPDATE delivery SET state = {WAITING}, worker_id = NULL, next_attempt_at = r.at,
                  updated_at = $3
@@ -233,7 +233,7 @@ impl Ledger for SeaOrmUnitOfWork {
             json!({"organization_id": delivery.organization_id, "id": delivery.id,
                 "reason": reason.as_str()})
         });
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "UPDATE delivery SET state = 'skipped', skip_reason = r.reason, updated_at = $3
              FROM {} WHERE {IS_ROW} AND state = 'leased' AND worker_id = $2",
@@ -273,7 +273,7 @@ impl Ledger for SeaOrmUnitOfWork {
         let rows = keys
             .iter()
             .map(|key| json!({"key": key, "hash": address_hash(key)}));
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let columns: &[Column] = &[("key", SqlType::Text), ("hash", SqlType::Text)];
         let sql = format!(
             "SELECT r.key FROM {} JOIN suppression s
@@ -330,9 +330,10 @@ impl Ledger for SeaOrmUnitOfWork {
             .map(|row| {
                 let name = delivery_ref(row)?;
                 let suppressed: bool = row.try_get("", "suppressed")?;
-                Ok(match suppressed {
-                    true => Withheld::Suppressed(name),
-                    false => Withheld::Stopped(name),
+                Ok(if suppressed {
+                    Withheld::Suppressed(name)
+                } else {
+                    Withheld::Stopped(name)
                 })
             })
             .collect()
@@ -364,7 +365,7 @@ impl Ledger for SeaOrmUnitOfWork {
                 "at": outcome.retry_at.map_or(0, to_micros),
             }))
         });
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "UPDATE delivery SET state = r.state, bounce_class = r.class, reply = r.reply,
                  deferrals = deferrals + r.deferred, next_attempt_at = r.at, updated_at = $2

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use mauntic_core::{DeliveryId, EmailId, OrganizationId, Page, PageSize, SendJobId, StoreError};
 use sea_orm::ConnectionTrait as _;
@@ -36,12 +38,12 @@ impl SendQueries for SeaOrmMessagingStore {
             parameters.bind(organization.as_uuid())
         );
         if let Some(email) = email {
-            sql += &format!(" AND email_id = {}", parameters.bind(email.as_uuid()));
+            let _ = write!(sql, " AND email_id = {}", parameters.bind(email.as_uuid()));
         }
         if let Some(after) = after {
-            sql += &format!(" AND id < {}", parameters.bind(after.as_uuid()));
+            let _ = write!(sql, " AND id < {}", parameters.bind(after.as_uuid()));
         }
-        sql += &format!(" ORDER BY id DESC LIMIT {}", size.overfetched());
+        let _ = write!(sql, " ORDER BY id DESC LIMIT {}", size.overfetched());
         let statement = parameters.statement(self.db.dialect(), sql);
         let rows = self.db.reader().query_all_raw(statement).await?;
         let jobs = rows.iter().map(job).collect::<Result<Vec<_>, _>>()?;

@@ -19,7 +19,7 @@ pub(super) fn refs(deliveries: &[DeliveryRef]) -> Value {
     let rows = deliveries
         .iter()
         .map(|delivery| json!({"organization_id": delivery.organization_id, "id": delivery.id}));
-    serde_json::Value::from_iter(rows).to_string().into()
+    rows.collect::<serde_json::Value>().to_string().into()
 }
 
 pub(super) fn lane_name(lane: Lane) -> &'static str {

@@ -83,7 +83,7 @@ impl RateRepository for SeaOrmUnitOfWork {
             return Ok(());
         }
         let rows = keys.iter().map(|key| json!({"key": key}));
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "INSERT INTO rate (organization_id, key, due_at, level, settled_at)
              SELECT $2, r.key, 0, 0, 0 FROM {} WHERE TRUE ORDER BY r.key ON CONFLICT DO NOTHING",
@@ -102,7 +102,7 @@ impl RateRepository for SeaOrmUnitOfWork {
     ) -> Result<Vec<Rate>, StoreError> {
         const WHAT: &str = "rate";
         let rows = keys.iter().map(|key| json!({"key": key}));
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         // In the order of the keys, so that two workers do not wait for each other.
         let sql = format!(
             "SELECT key, due_at, level, settled_at FROM rate
@@ -138,7 +138,7 @@ impl RateRepository for SeaOrmUnitOfWork {
             json!({"key": rate.key, "due_at": to_micros(rate.due_at), "level": rate.level,
                 "settled_at": to_micros(rate.settled_at)})
         });
-        let rows = serde_json::Value::from_iter(rows).to_string();
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "INSERT INTO rate (organization_id, key, due_at, level, settled_at)
              SELECT $2, r.key, r.due_at, r.level, r.settled_at FROM {} WHERE TRUE ORDER BY r.key

@@ -27,6 +27,10 @@ pub(super) struct Connection {
 
 /// What a server offers.
 #[derive(Debug, Default, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each extension of SMTP is there or not, whatever the others are"
+)]
 struct Features {
     pipelining: bool,
     starttls: bool,
@@ -82,7 +86,7 @@ impl Connection {
         };
         let greeted = matches!(server.tls, TlsPolicy::Opportunistic | TlsPolicy::Required);
         if !greeted {
-            expect_yes(wire.reply(COMMAND).await?)?;
+            expect_yes(&wire.reply(COMMAND).await?)?;
         }
         let features = hello(&mut wire, server).await?;
         log_in(&mut wire, &features, server, password).await?;
@@ -216,9 +220,10 @@ impl Connection {
         if let Err(broken) = self.wire.write_message(&stuffed, MESSAGE).await {
             let text = format!("the connection broke within the message: {}", broken.error);
             // Without its final dot a message is not taken (RFC 5321 §4.1.1.4).
-            return lost(match broken.complete {
-                true => HandOver::Unknown(text),
-                false => HandOver::NotSent(text),
+            return lost(if broken.complete {
+                HandOver::Unknown(text)
+            } else {
+                HandOver::NotSent(text)
             });
         }
         let reply = match self.wire.reply(FINAL_DOT).await {
@@ -309,9 +314,10 @@ async fn encrypt(
 ) -> io::Result<Wire<Box<dyn Stream>>> {
     let builder =
         SmtpClientBuilder::new(server.host.as_str(), server.port).map_err(io::Error::other)?;
-    let builder = match any_certificate {
-        true => builder.allow_invalid_certs(),
-        false => builder,
+    let builder = if any_certificate {
+        builder.allow_invalid_certs()
+    } else {
+        builder
     };
     let client = SmtpClient {
         stream,
@@ -326,7 +332,7 @@ async fn encrypt(
 
 async fn start_tls(stream: TcpStream, server: &SmtpServer) -> io::Result<Wire<Box<dyn Stream>>> {
     let mut wire = Wire::new(stream);
-    expect_yes(wire.reply(COMMAND).await?)?;
+    expect_yes(&wire.reply(COMMAND).await?)?;
     let features = hello(&mut wire, server).await?;
     if !features.starttls {
         return match server.tls {
@@ -334,7 +340,7 @@ async fn start_tls(stream: TcpStream, server: &SmtpServer) -> io::Result<Wire<Bo
             _ => Ok(plain(wire.stream)),
         };
     }
-    expect_yes(wire.command("STARTTLS\r\n", COMMAND).await?)?;
+    expect_yes(&wire.command("STARTTLS\r\n", COMMAND).await?)?;
     if !wire.is_drained() {
         // Somebody in between put words into the server's mouth.
         return Err(invalid("the server spoke before encryption began"));
@@ -349,7 +355,7 @@ async fn hello<S: Stream>(wire: &mut Wire<S>, server: &SmtpServer) -> io::Result
     if lines.code / 100 == 2 {
         return Ok(Features::read(&lines.lines));
     }
-    expect_yes(wire.command(&format!("HELO {name}\r\n"), COMMAND).await?)?;
+    expect_yes(&wire.command(&format!("HELO {name}\r\n"), COMMAND).await?)?;
     Ok(Features::default())
 }
 
@@ -378,12 +384,12 @@ async fn log_in<S: Stream>(
     } else if features.auth_login {
         let asked = wire.command("AUTH LOGIN\r\n", COMMAND).await?;
         if asked.code != 334 {
-            return expect_yes(asked);
+            return expect_yes(&asked);
         }
         let username = format!("{}\r\n", STANDARD.encode(username));
         let asked = wire.command(&username, COMMAND).await?;
         if asked.code != 334 {
-            return expect_yes(asked);
+            return expect_yes(&asked);
         }
         let password = format!("{}\r\n", STANDARD.encode(password));
         wire.command(&password, COMMAND).await?
@@ -392,10 +398,10 @@ async fn log_in<S: Stream>(
             "the server offers neither AUTH PLAIN nor AUTH LOGIN",
         ));
     };
-    expect_yes(reply)
+    expect_yes(&reply)
 }
 
-fn expect_yes(reply: SmtpReply) -> io::Result<()> {
+fn expect_yes(reply: &SmtpReply) -> io::Result<()> {
     if reply.is_positive() {
         return Ok(());
     }
