@@ -94,7 +94,7 @@ fn awkward(fields: &FieldSet) -> Vec<Contact> {
             let value = field.parse(text, &ParseContext::default()).unwrap();
             contact.set_value(&field.alias, value, &mut changes);
         }
-        contact.set_points(-(number as i64), &mut changes);
+        contact.set_points(-i64::try_from(number).unwrap(), &mut changes);
         contact.set_stage(Some((*text).trim().to_owned()), &mut changes);
         contact.set_tags(
             [text.replace('|', " ").parse().unwrap()].into(),

@@ -1,8 +1,11 @@
 //! Imports: every row is dealt with once, whatever happens in between.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use chrono::TimeDelta;
@@ -208,15 +211,8 @@ pub async fn rows_become_contacts(store: Arc<dyn CrmStore>) {
         .await
         .unwrap();
     assert_eq!(tags.items.len(), 3);
-    assert_eq!(
-        desk.service
-            .find(&desk.actor, import.id)
-            .await
-            .unwrap()
-            .progress()
-            .fraction,
-        1.0
-    );
+    let ended = desk.service.find(&desk.actor, import.id).await.unwrap();
+    assert!(ended.progress().fraction >= 1.0);
 }
 
 /// The same file again changes nothing, other values change what is different and leave a history.
@@ -338,7 +334,7 @@ pub async fn an_interrupted_import_goes_on_where_it_was(store: Arc<dyn CrmStore>
     let desk = Desk::new(store);
     let mut file = "email,firstname\n".to_owned();
     for number in 0..20 {
-        file.push_str(&format!("{number}@example.com,\"N\n{number}\"\n"));
+        write!(file, "{number}@example.com,\"N\n{number}\"\n").unwrap();
     }
     file.push_str("bad,row\n3@example.com,Again\n");
     let import = desk.create(&file, ImportOptions::default()).await.unwrap();

@@ -431,10 +431,10 @@ impl Applier<'_> {
                 contact.set_value(&field.alias, value.clone(), changes);
             }
         }
-        if let Some(email) = row.email.as_ref().filter(|_| self.match_field().is_some()) {
-            if !blanks_only || contact.email().is_none() {
-                contact.set_email(Some(email.clone()), changes);
-            }
+        if let Some(email) = row.email.as_ref().filter(|_| self.match_field().is_some())
+            && (!blanks_only || contact.email().is_none())
+        {
+            contact.set_email(Some(email.clone()), changes);
         }
         let add: BTreeSet<Tag> = options.tags.iter().chain(&row.tags).cloned().collect();
         contact.change_tags(&add, &BTreeSet::new(), changes);

@@ -19,6 +19,10 @@ const MAX_STAGE: usize = 191;
 
 /// What one row of a file says about a contact.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::option_option,
+    reason = "`None` says nothing, `Some(None)` clears"
+)]
 pub(crate) struct ImportRow {
     /// The number of the line that it starts on.
     pub(crate) line: u64,
@@ -258,12 +262,12 @@ impl RowParser {
                 row.email = Some(
                     cell.parse()
                         .map_err(say::<mauntic_core::InvalidEmailAddress>)?,
-                )
+                );
             }
             Target::FullName => self.full_name(row, cell).map_err(say::<InvalidValue>)?,
             Target::Tags => row.tags = tags(cell).map_err(say::<InvalidTag>)?,
             Target::Owner => {
-                row.owner = Some(Some(cell.parse().map_err(|_| "not the id of a user")?))
+                row.owner = Some(Some(cell.parse().map_err(|_| "not the id of a user")?));
             }
             Target::Stage if cell.chars().count() > MAX_STAGE => {
                 return Err(say(InvalidValue::TooLong { max: MAX_STAGE }));

@@ -39,7 +39,7 @@ pub(super) struct ImportRunner {
 
 enum Step {
     /// The batch is in.
-    Done(Import, u64),
+    Done(Box<Import>, u64),
     /// The import is another worker's, paused or cancelled.
     Lost,
 }
@@ -116,7 +116,7 @@ impl ImportRunner {
             {
                 Ok(Step::Done(next, existing)) => {
                     expect_existing = existing * 2 > batch.rows.len() as u64;
-                    import = next;
+                    import = *next;
                 }
                 Ok(Step::Lost) => break Ok(()),
                 Err(error) => {
@@ -234,7 +234,7 @@ impl ImportRunner {
             return Ok(Step::Lost);
         }
         uow.commit().await?;
-        Ok(Step::Done(next, existing))
+        Ok(Step::Done(Box::new(next), existing))
     }
 
     async fn finish(

@@ -437,10 +437,9 @@ impl ImportService {
         if !sniffed.format.header
             && mapping.column_of(&super::Target::Email).is_none()
             && options.columns.is_empty()
+            && let Some(column) = sniffed.address_column()
         {
-            if let Some(column) = sniffed.address_column() {
-                mapping.set_email(column);
-            }
+            mapping.set_email(column);
         }
         RowParser::new(&mapping, &fields, &options)?;
         let plan = ImportPlan {

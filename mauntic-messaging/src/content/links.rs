@@ -129,9 +129,8 @@ impl Collector {
                 .append_element_content_handler(element!("a[href] img[alt]", |image| {
                     if let (Some(link), Some(alt)) = (*current.borrow(), image.get_attribute("alt"))
                     {
-                        this.borrow_mut().links[link]
-                            .label
-                            .push_str(&format!(" {alt} "));
+                        let label = &mut this.borrow_mut().links[link].label;
+                        label.extend([" ", &alt, " "]);
                     }
                     Ok(())
                 }));

@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
                 (None, b'>') => break,
                 // A quote only begins a value directly behind the equals sign.
                 (None, b'"' | b'\'') if self.html[name_end..at].trim_end().ends_with('=') => {
-                    quote = Some(*byte)
+                    quote = Some(*byte);
                 }
                 (Some(open), byte) if open == *byte => quote = None,
                 _ => {}

@@ -215,8 +215,8 @@ fn string_length(text: &str, quote: char) -> usize {
 /// Whether what ends here is clearly a number: a literal, or something turned into one by a filter.
 fn is_number(tokens: &[Token<'_>]) -> bool {
     match tokens {
-        [.., Token::Number] => true,
-        [
+        [.., Token::Number]
+        | [
             ..,
             Token::Sign('|'),
             Token::Name("int" | "float" | "round" | "abs" | "length" | "count"),

@@ -77,7 +77,9 @@ fn columns(contacts: &[Contact]) -> Result<Option<[String; 14]>, StoreError> {
             return Ok(None);
         }
         if index > 0 {
-            columns.iter_mut().for_each(|column| column.push(SEPARATOR));
+            for column in &mut columns {
+                column.push(SEPARATOR);
+            }
         }
         let [
             id,
@@ -96,15 +98,12 @@ fn columns(contacts: &[Contact]) -> Result<Option<[String; 14]>, StoreError> {
             origin,
         ] = &mut columns;
         let _ = write!(id, "{}", parts.id);
-        match &parts.email {
-            Some(address) => {
-                email.push_str(address.as_str());
-                email_key.push_str(&address.key());
-            }
-            None => {
-                email.push(NULL);
-                email_key.push(NULL);
-            }
+        if let Some(address) = &parts.email {
+            email.push_str(address.as_str());
+            email_key.push_str(&address.key());
+        } else {
+            email.push(NULL);
+            email_key.push(NULL);
         }
         write_json(fields, &parts.fields)?;
         write_json(tags, &parts.tags)?;

@@ -238,10 +238,10 @@ impl SeaOrmCrmUnitOfWork {
         organization: OrganizationId,
         contacts: &[Contact],
     ) -> Result<Statement, StoreError> {
-        if self.dialect == Dialect::Postgres {
-            if let Some((sql, parameters)) = bulk::insert(organization, contacts)? {
-                return Ok(self.dialect.statement(sql, parameters));
-            }
+        if self.dialect == Dialect::Postgres
+            && let Some((sql, parameters)) = bulk::insert(organization, contacts)?
+        {
+            return Ok(self.dialect.statement(sql, parameters));
         }
         // In the order of the index, so that two batches with the same addresses wait for each other
         // instead of deadlocking. A violation would abort the transaction on PostgreSQL, hence DO NOTHING.
