@@ -3,6 +3,12 @@
 //! Results go to standard output (with `--json` as one object on one line), everything else to
 //! standard error. The exit codes are in `mauntic --help`.
 
+#![expect(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "doc comments are the help texts of the command line, which know no Markdown"
+)]
+
 mod cli;
 mod commands;
 mod context;

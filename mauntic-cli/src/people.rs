@@ -267,8 +267,8 @@ fn plain(name: &str) -> String {
 fn spoil(rng: &mut Rng, record: &mut [String; 14]) {
     match rng.u8(0..3) {
         0 => record[0] = record[0].replace('@', " at "),
-        1 => record[10] = "a lot".to_owned(),
-        _ => record[11] = "2024-13-45".to_owned(),
+        1 => "a lot".clone_into(&mut record[10]),
+        _ => "2024-13-45".clone_into(&mut record[11]),
     }
 }
 

@@ -153,14 +153,14 @@ impl App {
                 place: target.describe(),
                 source,
             })?;
-        let app = Self::assemble(settings, secret, stores);
+        let app = Self::assemble(settings, secret, &stores);
         app.identity
             .check_secret(&Operator::local(), &app.secret.fingerprint())
             .await?;
         Ok(app)
     }
 
-    fn assemble(settings: Settings, secret: SecretKey, stores: Stores) -> Self {
+    fn assemble(settings: Settings, secret: SecretKey, stores: &Stores) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdSource> = Arc::new(UuidV7Source);
         let identity_store: Arc<dyn IdentityStore> = Arc::new(stores.identity.clone());
@@ -168,7 +168,7 @@ impl App {
             Arc::new(IdentityZones::new(identity_store.clone(), clock.clone()));
         let crm: Arc<dyn CrmStore> = stores.crm.clone();
         let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone());
-        let messaging = Messaging::assemble(&settings, &secret, &stores, &clock, &ids);
+        let messaging = Messaging::assemble(&settings, &secret, stores, &clock, &ids);
         Self(Arc::new(Parts {
             identity: IdentityService::new(identity_store.clone(), clock.clone(), ids.clone()),
             identity_store,

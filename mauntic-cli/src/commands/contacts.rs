@@ -120,6 +120,7 @@ fn sort(text: &str) -> Result<ContactSort, String> {
 
 impl ContactsCommand {
     /// Runs the command.
+    #[expect(clippy::too_many_lines, reason = "an arm for each command")]
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let contacts = &context.app.contacts;
         let actor = context.actor().await?;
@@ -186,7 +187,7 @@ impl ContactsCommand {
             }
             Self::Tag { contact, tags } => change_tags(context, &contact, tags, Vec::new()).await?,
             Self::Untag { contact, tags } => {
-                change_tags(context, &contact, Vec::new(), tags).await?
+                change_tags(context, &contact, Vec::new(), tags).await?;
             }
             Self::Block {
                 contact,

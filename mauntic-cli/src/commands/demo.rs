@@ -183,7 +183,7 @@ async fn import_people(context: &Context, actor: &Actor, rows: u64) -> anyhow::R
     let created = context.app.imports.create(actor, command).await?;
     let mut progress = Progress::start(context.output, "Importing", rows);
     let mut show = |_: &Import, now: mauntic_crm::import::ImportProgress| {
-        progress.update(now.counts.rows, rows, "")
+        progress.update(now.counts.rows, rows, "");
     };
     let worker = WorkerId::generate(&*context.app.ids);
     let watch = Watch {

@@ -169,6 +169,7 @@ fn read(path: &std::path::Path) -> anyhow::Result<String> {
 
 impl EmailsCommand {
     /// Runs the command.
+    #[expect(clippy::too_many_lines, reason = "an arm for each command")]
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let emails = &context.app.emails;
         let actor = context.actor().await?;

@@ -1,6 +1,7 @@
 //! `mauntic contacts import` and `export`.
 
 use std::{
+    fmt::Write as _,
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -29,6 +30,10 @@ use crate::{
 
 /// `mauntic contacts import`
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command"
+)]
 pub(crate) struct ImportFileCommand {
     /// The CSV file; - reads standard input
     file: PathBuf,
@@ -358,7 +363,7 @@ fn describe(preview: &ImportPreview) -> String {
             .iter()
             .map(|(field, value)| format!("{field}={value}"))
             .collect();
-        text.push_str(&format!("\nline {}: {}", row.line, values.join(", ")));
+        let _ = write!(text, "\nline {}: {}", row.line, values.join(", "));
     }
     for problem in &preview.problems {
         let column = problem
@@ -366,10 +371,7 @@ fn describe(preview: &ImportPreview) -> String {
             .as_deref()
             .map(|column| format!(" {column}:"))
             .unwrap_or_default();
-        text.push_str(&format!(
-            "\nline {}:{column} {}",
-            problem.line, problem.reason
-        ));
+        let _ = write!(text, "\nline {}:{column} {}", problem.line, problem.reason);
     }
     text
 }

@@ -112,10 +112,11 @@ impl ImportsCommand {
                 let import = imports.find(&actor, id).await?;
                 match output {
                     Some(path) => {
-                        write_report(context, &actor, &import, std::fs::File::create(path)?).await?
+                        write_report(context, &actor, &import, std::fs::File::create(path)?)
+                            .await?;
                     }
                     None => {
-                        write_report(context, &actor, &import, std::io::stdout().lock()).await?
+                        write_report(context, &actor, &import, std::io::stdout().lock()).await?;
                     }
                 }
             }

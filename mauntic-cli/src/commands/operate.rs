@@ -126,7 +126,7 @@ async fn examine_app(app: &App) -> Vec<Finding> {
     match app.event_backlog().await {
         Ok(0) => findings.push(Finding::good("events", "none waiting")),
         Ok(waiting) if waiting < 10_000 => {
-            findings.push(Finding::good("events", format!("{waiting} waiting")))
+            findings.push(Finding::good("events", format!("{waiting} waiting")));
         }
         Ok(waiting) => findings.push(Finding::bad(
             "events",

@@ -1,6 +1,6 @@
 //! `mauntic segments`.
 
-use std::time::Instant;
+use std::{fmt::Write as _, time::Instant};
 
 use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, PageSize, SegmentId, WorkerId};
@@ -368,7 +368,7 @@ async fn explain(context: &Context, segment: &str, contact: &str) -> anyhow::Res
         );
         if let Some(origin) = why.origin {
             let origin = serde_json::to_value(origin).unwrap_or_default();
-            text.push_str(&format!(" (by {})", origin.as_str().unwrap_or_default()));
+            let _ = write!(text, " (by {})", origin.as_str().unwrap_or_default());
         }
         if let Some(proof) = &why.proof {
             describe(proof, 1, &mut text);
@@ -384,11 +384,12 @@ fn describe(proof: &Proof, depth: usize, text: &mut String) {
         .as_deref()
         .map(|value| format!("   (has {value})"))
         .unwrap_or_default();
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "\n{}{mark} {}{observed}",
         "  ".repeat(depth),
         proof.rule
-    ));
+    );
     for part in &proof.parts {
         describe(part, depth + 1, text);
     }

@@ -97,9 +97,7 @@ impl From<Organization> for OrganizationBody {
             name: organization.name.to_string(),
             slug: organization.slug.to_string(),
             timezone: organization.timezone.to_string(),
-            postal_address: organization
-                .postal_address
-                .map(|address| address.to_string()),
+            postal_address: organization.postal_address,
             created_at: organization.created_at,
         }
     }

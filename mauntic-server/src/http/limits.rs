@@ -1,6 +1,14 @@
 //! What protects the server from its callers: body sizes and request rates.
 
-use std::{io, net::IpAddr, num::NonZeroU32, sync::Arc};
+use std::{
+    io,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures_util::StreamExt as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -96,10 +104,14 @@ fn too_large(max: u64) -> Response {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response()
 }
 
+/// So many requests from one tidying to the next.
+const TIDY_EVERY: u64 = 4_096;
+
 /// Limits how often one client address may call (GCRA, per process).
 #[derive(Clone)]
 pub(crate) struct RateLimit {
     limiter: Arc<DefaultKeyedRateLimiter<IpAddr>>,
+    seen: Arc<AtomicU64>,
 }
 
 impl RateLimit {
@@ -110,12 +122,16 @@ impl RateLimit {
             .allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(9)));
         Self {
             limiter: Arc::new(RateLimiter::keyed(quota)),
+            seen: Arc::default(),
         }
     }
 
-    /// Forgets addresses that have not called for a while.
-    pub(crate) fn tidy(&self) {
-        self.limiter.retain_recent();
+    /// Whether the address may not call now. Forgets, once in a while, those that no longer call.
+    fn refuses(&self, address: IpAddr) -> bool {
+        if self.seen.fetch_add(1, Ordering::Relaxed) % TIDY_EVERY == 0 {
+            self.limiter.retain_recent();
+        }
+        self.limiter.check_key(&address).is_err()
     }
 }
 
@@ -141,7 +157,7 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let client = client_address(&request);
-        if client.is_some_and(|address| self.limit.limiter.check_key(&address).is_err()) {
+        if client.is_some_and(|address| self.limit.refuses(address)) {
             let detail = "too many requests from this address: wait a second and try again";
             let mut response =
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)

@@ -88,6 +88,10 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
 }
 
 /// A defect: logged here, hidden from the client.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that poem calls"
+)]
 fn panicked(cause: Box<dyn Any + Send>) -> Response {
     let text = cause.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text

@@ -17,7 +17,7 @@ use crate::{
     http::{limits::client_address, problem::describe},
 };
 
-/// A transparent image of one pixel (GIF89a).
+/// A transparent image of one pixel (`GIF89a`).
 const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00\x21\xf9\x04\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
 /// Longest body of an unsubscribe request, in bytes.
 const MAX_FORM: usize = 16 << 10;

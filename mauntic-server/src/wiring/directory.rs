@@ -117,10 +117,7 @@ impl OrganizationDirectory for Organizations {
         })?;
         Ok(OrganizationDetails {
             name: found.name.to_string(),
-            address: found
-                .postal_address
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
+            address: found.postal_address.unwrap_or_default(),
             timezone: found.timezone,
         })
     }

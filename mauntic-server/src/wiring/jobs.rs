@@ -187,7 +187,7 @@ impl Job for Housekeeping {
     async fn run_once(&self, stop: &CancellationToken) -> anyhow::Result<bool> {
         let store = self.app.identity_store.idempotency();
         store.forget_old(self.app.clock.now()).await?;
-        let hour = std::time::Duration::from_secs(3_600);
+        let hour = std::time::Duration::from_hours(1);
         let _ = tokio::time::timeout(hour, stop.cancelled()).await;
         Ok(false)
     }

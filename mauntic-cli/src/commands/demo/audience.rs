@@ -19,6 +19,10 @@ const SCANNER: &str = "Mozilla/5.0 (compatible; BarracudaCentral/1.0)";
 
 /// What becomes of one mail.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "any of them goes with any other"
+)]
 struct Reaction {
     scanned: bool,
     opened: bool,

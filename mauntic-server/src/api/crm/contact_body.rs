@@ -181,7 +181,7 @@ impl ContactInput {
             MaybeUndefined::Undefined => {}
             MaybeUndefined::Null => drop(values.insert("email".to_owned(), Value::Null)),
             MaybeUndefined::Value(email) => {
-                drop(values.insert("email".to_owned(), email.as_str().into()))
+                drop(values.insert("email".to_owned(), email.as_str().into()));
             }
         }
         Ok(values)

@@ -44,6 +44,10 @@ impl OptionBody {
 /// A field of contacts.
 #[derive(Debug, Object)]
 #[oai(rename = "Field", skip_serializing_if_is_none)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "as many as a field has properties"
+)]
 struct FieldBody {
     /// Its name in rules, templates, imports and the API.
     alias: String,

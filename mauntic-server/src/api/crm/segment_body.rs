@@ -147,6 +147,7 @@ pub(super) struct PreviewRule {
 
 /// Reads a rule that is given as text or as a tree. `None` if nothing is said of it, `Some(None)` for
 /// none at all.
+#[expect(clippy::option_option, reason = "as the command has it")]
 pub(super) fn read_rule(
     text: MaybeUndefined<String>,
     rule: MaybeUndefined<Doc<Rule>>,

@@ -141,7 +141,7 @@ struct WarningBody {
 impl From<&ContentProblem> for WarningBody {
     fn from(problem: &ContentProblem) -> Self {
         Self {
-            code: problem.code.to_string(),
+            code: problem.code.clone(),
             message: problem.message.clone(),
         }
     }
