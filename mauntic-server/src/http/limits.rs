@@ -128,7 +128,11 @@ impl RateLimit {
 
     /// Whether the address may not call now. Forgets, once in a while, those that no longer call.
     fn refuses(&self, address: IpAddr) -> bool {
-        if self.seen.fetch_add(1, Ordering::Relaxed) % TIDY_EVERY == 0 {
+        if self
+            .seen
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(TIDY_EVERY)
+        {
             self.limiter.retain_recent();
         }
         self.limiter.check_key(&address).is_err()
