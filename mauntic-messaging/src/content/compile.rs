@@ -178,8 +178,10 @@ impl Compiler<'_> {
                 });
             }
         }
-        // What is refused must not run, not even once.
-        let runs = self.problems.len() == before;
+        // What is refused must not run, and the engine works out constants while it reads.
+        if self.problems.len() > before {
+            return;
+        }
         let code = masked.code_only(source);
         let template = match self.environment.template_from_named_str("code", &code) {
             Ok(template) => template,
@@ -192,11 +194,7 @@ impl Compiler<'_> {
         let mut unknown: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         unknown.retain(|name| !self.variables.knows(name) && !is_global(&self.environment, name));
         unknown.sort();
-        let failed = if runs {
-            template.render(context! {}).err()
-        } else {
-            None
-        };
+        let failed = template.render(context! {}).err();
         let failed = failed.map(|error| code_problem("template_fails", part, &error));
         let found: Vec<Problem> = unknown
             .iter()
