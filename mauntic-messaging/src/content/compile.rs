@@ -216,7 +216,6 @@ impl Compiler<'_> {
         wants_text: bool,
         links: &mut Collector,
     ) -> Option<(String, String)> {
-        let written = source.body.source();
         self.check_unsubscribe(&masked, source);
         let result = Self::build(
             source,
@@ -232,7 +231,6 @@ impl Compiler<'_> {
                 Some((html, text))
             }
             Err(problems) => {
-                debug_assert!(!written.is_empty() || !problems.is_empty());
                 self.problems.extend(problems);
                 None
             }
@@ -256,16 +254,16 @@ impl Compiler<'_> {
             );
             return Err(vec![problem.fix("write something")]);
         }
-        let (html, mut warnings) = match source.body {
+        let html = match source.body {
             Body::Mjml(_) => mjml::to_html(masked, written)?,
             Body::Html(_) => {
                 html::check_depth(masked, written).map_or(Ok(()), |problem| Err(vec![problem]))?;
-                (masked.protected(&masked.text), Vec::new())
+                masked.protected(&masked.text)
             }
         };
         let one = |problem: Problem| vec![problem];
         let html = html::inline_styles(&html).map_err(one)?;
-        warnings.extend(html::missing_alt(&html));
+        let warnings = html::missing_alt(&html).into_iter().collect();
         let html = links.rewrite_html(&html, masked).map_err(one)?;
         let text = if wants_text {
             html::to_text(&html, masked).map_err(one)?

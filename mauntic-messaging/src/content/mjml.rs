@@ -54,14 +54,11 @@ const TAGS: [&str; 33] = [
 ];
 const MORE_TAGS: [&str; 3] = ["mj-title", "mj-wrapper", "mj-html-attribute"];
 
-/// Turns masked MJML into masked HTML, with what is odd about it.
+/// Turns masked MJML into masked HTML.
 ///
 /// # Errors
 /// What is wrong, with its place.
-pub(super) fn to_html(
-    masked: &Masked,
-    source: &str,
-) -> Result<(String, Vec<Problem>), Vec<Problem>> {
+pub(super) fn to_html(masked: &Masked, source: &str) -> Result<String, Vec<Problem>> {
     let at = |offset: usize| Location::at(Part::Body, source, masked.source_offset(offset));
     if let Some(offset) = scan::too_deep(&masked.text, MAX_DEPTH) {
         let message = format!("tags are nested more than {MAX_DEPTH} deep");
@@ -85,7 +82,7 @@ pub(super) fn to_html(
             .map_err(|error| unreadable(&error.to_string()))
     });
     match result {
-        Ok(Ok(html)) => Ok((html, Vec::new())),
+        Ok(Ok(html)) => Ok(html),
         Ok(Err(problem)) => Err(vec![problem]),
         Err(_) => Err(vec![unreadable("the MJML cannot be read")]),
     }
@@ -264,7 +261,7 @@ mod tests {
     fn convert(source: &str) -> Result<String, Vec<Problem>> {
         let (masked, problems) = Masked::new(source, Syntax::Html, Part::Body);
         assert_eq!(problems, []);
-        to_html(&masked, source).map(|(html, _)| masked.reveal(&html))
+        to_html(&masked, source).map(|html| masked.reveal(&html))
     }
 
     #[test]
