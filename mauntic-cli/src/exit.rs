@@ -1,7 +1,10 @@
 //! Exit codes, which scripts rely on.
 
 use mauntic_core::{StoreError, identity::IdentityError};
-use mauntic_crm::CrmError;
+use mauntic_crm::{
+    CrmError,
+    import::{CsvError, ImportError},
+};
 use mauntic_messaging::MessagingError;
 
 /// Failed for a reason of the system.
@@ -67,6 +70,9 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
             if let Some(error) = cause.downcast_ref::<CrmError>() {
                 return Some(crm(error));
             }
+            if let Some(error) = cause.downcast_ref::<ImportError>() {
+                return Some(import(error));
+            }
             cause.downcast_ref::<MessagingError>().map(messaging)
         })
         .unwrap_or(FAILED)
@@ -106,14 +112,28 @@ fn identity(error: &IdentityError) -> u8 {
 fn crm(error: &CrmError) -> u8 {
     match error {
         CrmError::Forbidden(_) => FORBIDDEN,
-        CrmError::ContactNotFound(_) | CrmError::FieldNotFound(_) | CrmError::TagNotFound => {
-            NOT_FOUND
-        }
+        CrmError::ContactNotFound(_)
+        | CrmError::FieldNotFound(_)
+        | CrmError::TagNotFound
+        | CrmError::SegmentNotFound(_) => NOT_FOUND,
         CrmError::Taken { .. }
         | CrmError::InUse { .. }
         | CrmError::VersionMismatch { .. }
         | CrmError::CoreField(_) => CONFLICT,
         CrmError::Store(error) => store(error),
+        _ => INVALID,
+    }
+}
+
+fn import(error: &ImportError) -> u8 {
+    match error {
+        ImportError::Forbidden(_) => FORBIDDEN,
+        ImportError::NotFound(_)
+        | ImportError::UploadNotFound(_)
+        | ImportError::SegmentNotFound(_) => NOT_FOUND,
+        ImportError::WrongState(_) => CONFLICT,
+        ImportError::Csv(CsvError::Io(_)) => FAILED,
+        ImportError::Store(error) => store(error),
         _ => INVALID,
     }
 }

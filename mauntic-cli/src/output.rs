@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use mauntic_messaging::{FieldProblem, MessagingError};
 use serde::Serialize;
 
 /// Prints results as text for people, or as one JSON object on one line for programs.
@@ -58,15 +59,22 @@ impl Output {
 
     /// Why the command did not succeed: a line for people, an object for programs; always to standard error.
     pub(crate) fn error(self, error: &anyhow::Error) {
+        let problems = problems(error);
         let mut stderr = io::stderr().lock();
         let _ = if self.json {
-            writeln!(
-                stderr,
-                "{}",
-                serde_json::json!({"error": format!("{error:#}")})
-            )
+            let mut record = serde_json::json!({"error": format!("{error:#}")});
+            if !problems.is_empty() {
+                record["problems"] = serde_json::json!(problems);
+            }
+            writeln!(stderr, "{record}")
         } else {
-            writeln!(stderr, "error: {error:#}")
+            writeln!(stderr, "error: {error:#}").and_then(|()| {
+                problems.iter().try_for_each(|problem| {
+                    let line = problem.line.map(|line| format!(", line {line}"));
+                    let line = line.unwrap_or_default();
+                    writeln!(stderr, "  {}{line}: {}", problem.field, problem.message)
+                })
+            })
         };
     }
 
@@ -76,6 +84,16 @@ impl Output {
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
     }
+}
+
+/// What is wrong with each field, if that is the error.
+fn problems(error: &anyhow::Error) -> &[FieldProblem] {
+    let mut causes = error.chain();
+    let invalid = causes.find_map(|cause| match cause.downcast_ref() {
+        Some(MessagingError::Invalid { problems }) => Some(problems.as_slice()),
+        _ => None,
+    });
+    invalid.unwrap_or_default()
 }
 
 /// A table for people.
