@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::doc_markdown,
-    rustdoc::bare_urls,
     reason = "doc comments are the help texts of the command line, which know no Markdown"
 )]
 
