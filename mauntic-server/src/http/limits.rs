@@ -59,7 +59,7 @@ impl<E: Endpoint> Endpoint for BodyLimited<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let max = if (self.is_upload)(request.uri().path()) {
+        let max = if (self.is_upload)(request.original_uri().path()) {
             self.upload
         } else {
             self.ordinary
