@@ -171,7 +171,7 @@ impl Server {
         let waiting = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(
-                waiting.elapsed() < Duration::from_secs(60),
+                waiting.elapsed() < Duration::from_mins(1),
                 "the server does not start"
             );
             std::thread::sleep(Duration::from_millis(50));
@@ -230,7 +230,7 @@ impl Server {
         let mut output = TcpStream::connect(self.address).unwrap();
         let mut input = output.try_clone().unwrap();
         input
-            .set_read_timeout(Some(Duration::from_secs(120)))
+            .set_read_timeout(Some(Duration::from_mins(2)))
             .unwrap();
         let answer = std::thread::spawn(move || {
             let mut start = [0; 12];

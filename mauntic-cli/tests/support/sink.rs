@@ -65,7 +65,7 @@ fn converse(stream: TcpStream, counts: &Mutex<HashMap<String, u32>>) -> io::Resu
         let verb = text.get(..4).unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
             "EHLO" => {
-                output.write_all(b"250-sink.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n")?
+                output.write_all(b"250-sink.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n")?;
             }
             "RCPT" => {
                 let address = text.split(['<', '>']).nth(1).unwrap_or_default();

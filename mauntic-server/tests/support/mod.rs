@@ -15,37 +15,37 @@ use poem::{
 use serde_json::Value;
 
 /// The largest JSON body of the installation.
-pub const MAX_BODY: u64 = 20_000;
+pub(crate) const MAX_BODY: u64 = 20_000;
 
 /// An installation with two organisations.
-pub struct Installation {
+pub(crate) struct Installation {
     endpoint: BoxEndpoint<'static, Response>,
     /// May do everything in the first organisation.
-    pub owner: String,
+    pub(crate) owner: String,
     /// May look at the first organisation.
-    pub viewer: String,
+    pub(crate) viewer: String,
     /// May do everything in the other organisation.
-    pub stranger: String,
+    pub(crate) stranger: String,
     _folder: tempfile::TempDir,
     _database: TestDatabase,
 }
 
 /// What came back.
-pub struct Answer {
-    pub status: u16,
-    pub content_type: String,
-    pub headers: header::HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) headers: header::HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     /// The refusal, after a check that it is one in the usual form.
     #[track_caller]
-    pub fn problem(&self, status: u16) -> Value {
+    pub(crate) fn problem(&self, status: u16) -> Value {
         let text = String::from_utf8_lossy(&self.body);
         assert_eq!(self.status, status, "{text}");
         assert!(
@@ -60,7 +60,7 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn ok(&self, status: u16) -> Value {
+    pub(crate) fn ok(&self, status: u16) -> Value {
         assert_eq!(
             self.status,
             status,
@@ -72,7 +72,7 @@ impl Answer {
 }
 
 impl Installation {
-    pub async fn on(database: TestDatabase) -> Self {
+    pub(crate) async fn on(database: TestDatabase) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             database: Some(match &database.target {
@@ -102,11 +102,17 @@ impl Installation {
         }
     }
 
-    pub async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         Self::on(TestDatabase::sqlite()).await
     }
 
-    pub async fn call(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
         let request = request(token, method, path);
         let request = match body {
             Some(body) => request
@@ -118,7 +124,7 @@ impl Installation {
     }
 
     /// Sends any request.
-    pub async fn send(&self, request: Request) -> Answer {
+    pub(crate) async fn send(&self, request: Request) -> Answer {
         let response = self.endpoint.get_response(request).await;
         let (parts, body) = response.into_parts();
         let content_type = parts.headers.get(header::CONTENT_TYPE);
@@ -134,7 +140,7 @@ impl Installation {
 }
 
 /// A request to build on; without a token if that is empty.
-pub fn request(token: &str, method: &str, path: &str) -> poem::RequestBuilder {
+pub(crate) fn request(token: &str, method: &str, path: &str) -> poem::RequestBuilder {
     let request = Request::builder()
         .method(Method::from_bytes(method.as_bytes()).unwrap())
         .uri(path.parse::<Uri>().unwrap());
