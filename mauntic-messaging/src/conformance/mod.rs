@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod suppression;
 pub mod tracking;
 pub mod transaction;
+pub mod transport;
 
 /// Makes a test of each case. `$new_store` is an async function that returns whatever must outlive
 /// the store, and a fresh `Arc<dyn MessagingStore>`.
@@ -44,6 +45,10 @@ macro_rules! messaging_store_conformance {
             one_living_worker_plans_a_send,
             a_send_is_its_organizations_alone,
             rates_are_kept,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, transport: [
+            a_transport_is_replaced_as_a_whole,
+            captured_mail_is_kept_byte_for_byte,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, suppression: [
             an_address_is_suppressed_in_its_organisation_alone,
