@@ -300,8 +300,10 @@ async fn what_changed_since_the_plan_counts(database: TestDatabase) {
     world.people.crowd(10);
     let id = world.create(1).await;
     // Plan without sending: the send is paused as soon as it is planned.
-    let mut limits = SendingLimits::default();
-    limits.per_second = Some(0.001);
+    let limits = SendingLimits {
+        per_second: Some(0.001),
+        ..SendingLimits::default()
+    };
     *world.sink.limits.lock().unwrap() = limits;
     world
         .run_until(id, |status| status.tally.accepted == 1)

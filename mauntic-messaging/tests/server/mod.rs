@@ -97,7 +97,7 @@ async fn serve(stream: TcpStream, seen: &Seen, offers: Offers) -> std::io::Resul
                 text += "250-PIPELINING\r\n";
             }
             if let Some(auth) = offers.auth {
-                text += &format!("250-AUTH {auth}\r\n");
+                text.extend(["250-AUTH ", auth, "\r\n"]);
             }
             text + "250 8BITMIME\r\n"
         } else if upper.starts_with("AUTH PLAIN") {

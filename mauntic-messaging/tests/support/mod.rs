@@ -338,7 +338,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let engine = self.engine(8);
         let work = tokio::spawn(async move { engine.run(stopped).await });
-        let reached = tokio::time::timeout(Duration::from_secs(60), async {
+        let reached = tokio::time::timeout(Duration::from_mins(1), async {
             while !wanted(&self.status(id).await) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
