@@ -377,6 +377,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unused_async, reason = "the suite makes its stores so")]
     async fn new_store() -> (Arc<dyn EventStore>, ()) {
         (Arc::new(MemoryStore::default()), ())
     }
