@@ -144,6 +144,11 @@ pub(crate) enum Command {
     /// Events between the parts of Mauntic that could not be dealt with
     #[command(subcommand)]
     Events(commands::operate::EventsCommand),
+    /// Measure imports, segments, sends and tracking on this machine
+    Bench(crate::bench::Bench),
+    /// Ask a server for paths from standard input, and say how long it took
+    #[command(hide = true)]
+    BenchLoad(crate::bench::BenchLoad),
     /// Print the OpenAPI document
     #[command(hide = true)]
     Openapi,

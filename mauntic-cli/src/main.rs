@@ -8,6 +8,7 @@
     reason = "doc comments are the help texts of the command line, which know no Markdown"
 )]
 
+mod bench;
 mod cli;
 mod commands;
 mod context;

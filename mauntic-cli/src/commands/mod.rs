@@ -69,6 +69,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
             clap_mangen::generate_to(Cli::command(), &folder)?;
             output.note(format_args!("The man pages are in {}.", folder.display()));
         }
+        Command::BenchLoad(command) => command.run().await?,
         Command::Openapi => {
             let document = mauntic_server::openapi_document().await?;
             println!("{}", serde_json::to_string_pretty(&document)?);
@@ -96,6 +97,7 @@ async fn with_app(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Tags(command) => command.run(context).await?,
         Command::Suppressions(command) => command.run(context).await?,
         Command::Events(command) => command.run(context).await?,
+        Command::Bench(command) => command.run(context).await?,
         _ => unreachable!("commands without an App are run before"),
     }
     Ok(ExitCode::SUCCESS)

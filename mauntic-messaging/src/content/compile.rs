@@ -178,10 +178,8 @@ impl Compiler<'_> {
                 });
             }
         }
-        // What is refused must not run, and the engine works out constants while it reads.
-        if self.problems.len() > before {
-            return;
-        }
+        // What is refused must not run, not even once.
+        let runs = self.problems.len() == before;
         let code = masked.code_only(source);
         let template = match self.environment.template_from_named_str("code", &code) {
             Ok(template) => template,
@@ -194,7 +192,11 @@ impl Compiler<'_> {
         let mut unknown: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         unknown.retain(|name| !self.variables.knows(name) && !is_global(&self.environment, name));
         unknown.sort();
-        let failed = template.render(context! {}).err();
+        let failed = if runs {
+            template.render(context! {}).err()
+        } else {
+            None
+        };
         let failed = failed.map(|error| code_problem("template_fails", part, &error));
         let found: Vec<Problem> = unknown
             .iter()
@@ -216,6 +218,7 @@ impl Compiler<'_> {
         wants_text: bool,
         links: &mut Collector,
     ) -> Option<(String, String)> {
+        let written = source.body.source();
         self.check_unsubscribe(&masked, source);
         let result = Self::build(
             source,
@@ -231,6 +234,7 @@ impl Compiler<'_> {
                 Some((html, text))
             }
             Err(problems) => {
+                debug_assert!(!written.is_empty() || !problems.is_empty());
                 self.problems.extend(problems);
                 None
             }
@@ -254,16 +258,16 @@ impl Compiler<'_> {
             );
             return Err(vec![problem.fix("write something")]);
         }
-        let html = match source.body {
+        let (html, mut warnings) = match source.body {
             Body::Mjml(_) => mjml::to_html(masked, written)?,
             Body::Html(_) => {
                 html::check_depth(masked, written).map_or(Ok(()), |problem| Err(vec![problem]))?;
-                masked.protected(&masked.text)
+                (masked.protected(&masked.text), Vec::new())
             }
         };
         let one = |problem: Problem| vec![problem];
         let html = html::inline_styles(&html).map_err(one)?;
-        let warnings = html::missing_alt(&html).into_iter().collect();
+        warnings.extend(html::missing_alt(&html));
         let html = links.rewrite_html(&html, masked).map_err(one)?;
         let text = if wants_text {
             html::to_text(&html, masked).map_err(one)?

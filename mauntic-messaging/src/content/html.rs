@@ -4,7 +4,9 @@ use std::{cell::RefCell, rc::Rc};
 
 use css_inline::CSSInliner;
 use html2text::config;
-use lol_html::{RewriteStrSettings, element, html_content::ContentType, rewrite_str, text};
+use lol_html::{
+    RewriteStrSettings, comments, element, html_content::ContentType, rewrite_str, text,
+};
 
 use super::{
     mask::Masked,
@@ -123,13 +125,18 @@ pub(super) fn complete(html: &str, frame: &Frame<'_>) -> Result<String, Problem>
 
 /// The text part of masked HTML: links become footnotes, what is hidden is left out.
 pub(super) fn to_text(html: &str, masked: &Masked) -> Result<String, Problem> {
-    let settings = RewriteStrSettings::new().append_element_content_handler(element!(
-        "[style*='display:none' i], [style*='display: none' i], head, img:not([alt]), img[alt='']",
-        |hidden| {
-            hidden.remove();
+    let settings = RewriteStrSettings::new()
+        .append_element_content_handler(element!(
+            "[style*='display:none' i], [style*='display: none' i], head, img:not([alt]), img[alt='']",
+            |hidden| {
+                hidden.remove();
+                Ok(())
+            }
+        ))
+        .append_element_content_handler(comments!("noscript", |comment| {
+            comment.remove();
             Ok(())
-        }
-    ));
+        }));
     let visible = rewrite(&masked.as_text(html), settings)?;
     let text = config::plain()
         .raw_mode(true)

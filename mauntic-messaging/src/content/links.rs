@@ -129,9 +129,8 @@ impl Collector {
                 .append_element_content_handler(element!("a[href] img[alt]", |image| {
                     if let (Some(link), Some(alt)) = (*current.borrow(), image.get_attribute("alt"))
                     {
-                        this.borrow_mut().links[link]
-                            .label
-                            .extend([" ", alt.as_str(), " "]);
+                        let label = &mut this.borrow_mut().links[link].label;
+                        label.extend([" ", &alt, " "]);
                     }
                     Ok(())
                 }));
@@ -281,6 +280,6 @@ mod tests {
         assert!(text.starts_with(
             "See {{ mauntic.link(0) }}, ({{ mauntic.link(1) }}). {{ unsubscribe_url }} x"
         ));
-        assert!(text.ends_with('.'));
+        assert!(text.ends_with("."));
     }
 }

@@ -54,11 +54,14 @@ const TAGS: [&str; 33] = [
 ];
 const MORE_TAGS: [&str; 3] = ["mj-title", "mj-wrapper", "mj-html-attribute"];
 
-/// Turns masked MJML into masked HTML.
+/// Turns masked MJML into masked HTML, with what is odd about it.
 ///
 /// # Errors
 /// What is wrong, with its place.
-pub(super) fn to_html(masked: &Masked, source: &str) -> Result<String, Vec<Problem>> {
+pub(super) fn to_html(
+    masked: &Masked,
+    source: &str,
+) -> Result<(String, Vec<Problem>), Vec<Problem>> {
     let at = |offset: usize| Location::at(Part::Body, source, masked.source_offset(offset));
     if let Some(offset) = scan::too_deep(&masked.text, MAX_DEPTH) {
         let message = format!("tags are nested more than {MAX_DEPTH} deep");
@@ -82,7 +85,7 @@ pub(super) fn to_html(masked: &Masked, source: &str) -> Result<String, Vec<Probl
             .map_err(|error| unreadable(&error.to_string()))
     });
     match result {
-        Ok(Ok(html)) => Ok(html),
+        Ok(Ok(html)) => Ok((html, Vec::new())),
         Ok(Err(problem)) => Err(vec![problem]),
         Err(_) => Err(vec![unreadable("the MJML cannot be read")]),
     }
@@ -261,7 +264,7 @@ mod tests {
     fn convert(source: &str) -> Result<String, Vec<Problem>> {
         let (masked, problems) = Masked::new(source, Syntax::Html, Part::Body);
         assert_eq!(problems, []);
-        to_html(&masked, source).map(|html| masked.reveal(&html))
+        to_html(&masked, source).map(|(html, _)| masked.reveal(&html))
     }
 
     #[test]
