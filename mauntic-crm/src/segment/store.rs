@@ -51,6 +51,12 @@ pub trait SegmentQueries: Send + Sync {
         contacts: &[ContactId],
     ) -> Result<Vec<ContactFacts>, StoreError>;
 
+    /// Whether [`SegmentRepository::claim_rebuild`] would find something.
+    async fn has_due_rebuild(&self, now: DateTime<Utc>) -> Result<bool, StoreError>;
+
+    /// Whether [`SegmentRepository::dirtiest`] would find something.
+    async fn has_dirty(&self) -> Result<bool, StoreError>;
+
     /// How many contacts a condition holds for.
     async fn count_matching(
         &self,

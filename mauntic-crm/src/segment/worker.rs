@@ -86,6 +86,15 @@ impl SegmentWorker {
     /// # Errors
     /// If the storage fails. The rebuild goes on where it was once the lease is over.
     pub async fn run_due_rebuilds(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        // A look is cheap; a transaction keeps SQLite's other writers waiting.
+        if !self
+            .store
+            .segments()
+            .has_due_rebuild(self.clock.now())
+            .await?
+        {
+            return Ok(false);
+        }
         let Some(claimed) = self.claim(worker, None).await? else {
             return Ok(false);
         };
@@ -261,6 +270,9 @@ impl SegmentWorker {
     /// # Errors
     /// If the storage fails; then the changes stay in the queue.
     pub async fn run_incremental(&self, _: WorkerId) -> Result<bool, StoreError> {
+        if !self.store.segments().has_dirty().await? {
+            return Ok(false);
+        }
         let mut uow = self.store.begin().await?;
         let Some(organization) = uow.segments().dirtiest().await? else {
             return Ok(false);

@@ -17,7 +17,7 @@ use super::{
     },
 };
 use crate::{
-    Contact, ContactChange, ContactRepository, UniqueKey,
+    Contact, ContactChange, ContactRepository, UniqueKey, segment::SegmentRepository as _,
     storage::unit_of_work::SeaOrmCrmUnitOfWork,
 };
 
@@ -123,6 +123,8 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
+        // The counts of many segments change: with the workers that do so too, one after the other.
+        self.enter_gate(organization).await?;
         let wanted = self.dialect.ids(2, "wanted");
         let parameters = || [organization.as_uuid().into(), id_rows(ids).into()];
         let sql = format!(

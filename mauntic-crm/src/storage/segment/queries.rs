@@ -1,10 +1,13 @@
 use async_trait::async_trait;
-use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError};
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError, storage::to_micros,
+};
 use sea_orm::ConnectionTrait as _;
 
 use super::{
     facts::facts,
-    row::{COLUMNS, contact_id, member, segment},
+    row::{COLUMNS, DUE, contact_id, member, segment},
     sql::matching,
 };
 use crate::{
@@ -132,6 +135,18 @@ impl SegmentQueries for SeaOrmCrmStore {
             EngagementKind::ALL,
         )
         .await
+    }
+
+    async fn has_due_rebuild(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let sql = format!("SELECT 1 AS found FROM segment WHERE {DUE} LIMIT 1");
+        let statement = self.db.dialect().statement(sql, [to_micros(now).into()]);
+        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+    }
+
+    async fn has_dirty(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS found FROM segment_dirty LIMIT 1";
+        let statement = self.db.dialect().statement(sql, []);
+        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
     }
 
     async fn count_matching(

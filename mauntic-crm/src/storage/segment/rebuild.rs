@@ -86,36 +86,27 @@ impl SeaOrmCrmUnitOfWork {
         .await?;
         let mut parameters: Vec<Value> =
             vec![organization.as_uuid().into(), segment.as_uuid().into()];
-        let mut range = String::new();
+        let mut members = "s.organization_id = $1 AND s.segment_id = $2".to_owned();
         for (limit, id) in [(">", after), ("<=", up_to)] {
             if let Some(id) = id {
                 parameters.push(id.into());
-                let _ = write!(range, " AND contact_id {limit} ${}", parameters.len());
+                let _ = write!(members, " AND s.contact_id {limit} ${}", parameters.len());
             }
         }
-        let removed = self
-            .execute(
-                format!(
-                    "DELETE FROM segment_member WHERE organization_id = $1 AND segment_id = $2{range}
-                     AND origin = 0 AND contact_id NOT IN (SELECT id FROM matching)"
-                ),
-                parameters,
-            )
-            .await?;
-        let added = self
-            .execute(
-                "INSERT INTO segment_member (organization_id, segment_id, contact_id, origin, added_at)
-                 SELECT $1, $2, m.id, 0, $3 FROM matching m WHERE NOT EXISTS (
-                    SELECT 1 FROM segment_member s WHERE s.organization_id = $1
-                    AND s.segment_id = $2 AND s.contact_id = m.id)
-                 ORDER BY m.id",
-                [
-                    organization.as_uuid().into(),
-                    segment.as_uuid().into(),
-                    to_micros(build.started_at).into(),
-                ],
-            )
-            .await?;
+        let delete = format!(
+            "DELETE FROM segment_member AS s WHERE {members} AND s.origin = 0
+             AND s.contact_id NOT IN (SELECT id FROM matching)"
+        );
+        let removed = self.execute(delete, parameters.clone()).await?;
+        parameters.push(to_micros(build.started_at).into());
+        let insert = format!(
+            "INSERT INTO segment_member (organization_id, segment_id, contact_id, origin, added_at)
+             SELECT $1, $2, m.id, 0, CAST(${} AS BIGINT) FROM matching m WHERE NOT EXISTS (
+                SELECT 1 FROM segment_member s WHERE {members} AND s.contact_id = m.id)
+             ORDER BY m.id",
+            parameters.len()
+        );
+        let added = self.execute(insert, parameters).await?;
         self.execute("DROP TABLE matching", []).await?;
         let (added, removed) = (signed(added), signed(removed));
         self.change_counts(organization, &BTreeMap::from([(segment, added - removed)]))

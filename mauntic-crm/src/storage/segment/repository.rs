@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     facts::facts,
-    row::{COLUMNS, contact_id, parameters, segment},
+    row::{COLUMNS, DUE, contact_id, parameters, segment},
 };
 use crate::{
     segment::{
@@ -227,8 +227,7 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         });
         let pick = format!(
             "SELECT organization_id, id FROM segment
-             WHERE ((build_started_at IS NULL AND next_rebuild_at <= $1)
-                OR (build_started_at IS NOT NULL AND (lease_until IS NULL OR lease_until <= $1))){one}
+             WHERE {DUE}{one}
              ORDER BY COALESCE(build_started_at, next_rebuild_at), id LIMIT 1{}",
             self.dialect.skip_locked()
         );

@@ -16,6 +16,10 @@ use crate::{
 pub(super) const COLUMNS: &str = "id, name, description, rule, version, member_count, built_at, \
      next_rebuild_at, build_started_at, build_cursor, build_added, build_removed, created_at, updated_at";
 
+/// Whether a rebuild is to be started, or goes on without a worker, at the instant `$1`.
+pub(super) const DUE: &str = "((build_started_at IS NULL AND next_rebuild_at <= $1) OR \
+     (build_started_at IS NOT NULL AND (lease_until IS NULL OR lease_until <= $1)))";
+
 /// Reads a row of [`COLUMNS`].
 pub(super) fn segment(row: &QueryResult) -> Result<Segment, StoreError> {
     let has_rule = row
