@@ -59,7 +59,9 @@ fn mail(number: u128, to: &str) -> (CapturedMail, Vec<u8>) {
     let mail = CapturedMail {
         id: CapturedMailId::from_uuid(Uuid::from_u128(number)),
         organization_id: organization(1),
-        delivery_id: (number % 2 == 0).then(|| DeliveryId::from_uuid(Uuid::from_u128(number))),
+        delivery_id: number
+            .is_multiple_of(2)
+            .then(|| DeliveryId::from_uuid(Uuid::from_u128(number))),
         envelope_from: "b@example.net".to_owned(),
         envelope_to: to.to_owned(),
         sender: "shop@example.net".to_owned(),
