@@ -51,7 +51,7 @@ pub(super) async fn import(url: &str, file: &Path) -> anyhow::Result<Duration> {
     let merge = format!(
         "INSERT INTO bench_contact AS c (organization_id, id, email, email_key, fields, tags, points,
              created_at, updated_at, version, origin)
-         SELECT '{}', lpad(to_hex(row_number() OVER ()), 32, '0')::uuid, email, lower(email),
+         SELECT '{NOBODY}', lpad(to_hex(row_number() OVER ()), 32, '0')::uuid, email, lower(email),
              jsonb_strip_nulls(jsonb_build_object('firstname', nullif(first, ''), 'lastname', nullif(last, ''),
                  'company', nullif(company, ''), 'city', nullif(city, ''), 'country', nullif(country, ''),
                  'preferred_locale', nullif(locale, ''), 'timezone', nullif(zone, ''), 'phone', nullif(phone, ''),
@@ -61,8 +61,7 @@ pub(super) async fn import(url: &str, file: &Path) -> anyhow::Result<Duration> {
          FROM staging
          ON CONFLICT (organization_id, email_key) DO UPDATE SET
              fields = c.fields || excluded.fields, tags = excluded.tags, updated_at = excluded.updated_at,
-             version = c.version + 1",
-        NOBODY
+             version = c.version + 1"
     );
     run(&mut transaction, &merge).await?;
     transaction.commit().await?;

@@ -1,6 +1,6 @@
 //! What every [`CrmStore`](crate::CrmStore) must do, as tests for any implementation.
 //!
-//! ```ignore
+//! ```text
 //! async fn new_store() -> (Guard, Arc<dyn CrmStore>) { … }
 //! mauntic_crm::crm_store_conformance!(new_store);
 //! ```

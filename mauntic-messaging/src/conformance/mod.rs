@@ -1,6 +1,6 @@
 //! What every [`MessagingStore`](crate::MessagingStore) must do, as tests for any implementation.
 //!
-//! ```ignore
+//! ```text
 //! async fn new_store() -> (Guard, Arc<dyn MessagingStore>) { … }
 //! mauntic_messaging::messaging_store_conformance!(new_store);
 //! ```
