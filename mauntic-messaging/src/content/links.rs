@@ -280,6 +280,6 @@ mod tests {
         assert!(text.starts_with(
             "See {{ mauntic.link(0) }}, ({{ mauntic.link(1) }}). {{ unsubscribe_url }} x"
         ));
-        assert!(text.ends_with("."));
+        assert!(text.ends_with('.'));
     }
 }

@@ -62,6 +62,10 @@ fn tracking() -> Tracking {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "called with what json! makes"
+)]
 fn fields(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }

@@ -51,7 +51,7 @@ async fn verdicts(keys: &[(Selector, PrivateKey)], raw: &[u8]) -> Vec<bool> {
         txt.insert(
             name.into_boxed_str(),
             Txt::from(record),
-            Instant::now() + Duration::from_secs(3_600),
+            Instant::now() + Duration::from_hours(1),
         );
     }
     let message = AuthenticatedMessage::parse(raw).unwrap();
