@@ -18,14 +18,17 @@ type Tables = BTreeMap<String, TableSchema>;
 const LEADER: &str = "organization_id";
 /// Tables, in any context or in one, that are not an organisation's: events and handlers are named across all, people
 /// may be members of several organisations, and the rest is about organisations or the installation itself.
-const SHARED: [&str; 6] = [
+const SHARED: [&str; 7] = [
     "outbox",
     "outbox_delivery",
     "inbox",
     "identity.account",
     "identity.organization",
     "identity.instance",
+    "messaging.worker",
 ];
+/// A queue whose rows the database numbers, which each back end does in its own way.
+const NUMBERED: &str = "crm.segment_dirty";
 /// The key of a token tells which organisation it is for, so it must be found without one.
 const FOUND_WITHOUT: (&str, &str) = ("identity.api_token", "secret_hash");
 
@@ -62,7 +65,7 @@ async fn both_back_ends_have_the_same_tables() {
     let names: BTreeSet<_> = sqlite.keys().chain(postgres.keys()).collect();
     let differences: Vec<_> = names
         .into_iter()
-        .filter(|name| sqlite.get(*name) != postgres.get(*name))
+        .filter(|name| *name != NUMBERED && sqlite.get(*name) != postgres.get(*name))
         .map(|name| {
             let (sqlite, postgres) = (sqlite.get(name), postgres.get(name));
             format!("{name}\n  SQLite:     {sqlite:?}\n  PostgreSQL: {postgres:?}")
@@ -76,7 +79,7 @@ async fn the_organisation_leads_every_table_and_key() {
     let mut wrong = Vec::new();
     for (name, table) in all_tables(&TestDatabase::sqlite()).await {
         let (_, plain) = name.split_once('.').unwrap();
-        if SHARED.contains(&plain) || SHARED.contains(&name.as_str()) {
+        if SHARED.contains(&plain) || SHARED.contains(&name.as_str()) || name == NUMBERED {
             continue;
         }
         if table.columns[0].name != LEADER {
