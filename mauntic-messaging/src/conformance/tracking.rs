@@ -216,8 +216,16 @@ pub async fn hits_of_a_lost_projector_are_counted_by_the_next(store: Arc<dyn Mes
         .collect();
     lost.tracking().settle(&settled).await.unwrap();
     drop(lost);
-    world.project().await;
-    assert_eq!(report(&world, &email).await.opened, ONE);
+    // The database ends a dropped transaction in its own time, and until then its rows are passed over.
+    let mut opened = Split::default();
+    for _ in 0..1_000 {
+        world.project().await;
+        opened = report(&world, &email).await.opened;
+        if opened == ONE {
+            break;
+        }
+    }
+    assert_eq!(opened, ONE);
 }
 
 /// One click suppresses the address at once, counts once, and can be taken back.
