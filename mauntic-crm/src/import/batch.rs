@@ -1,5 +1,7 @@
 use std::{collections::HashMap, ops::Range};
 
+use crate::PreparedContacts;
+
 use super::{
     CsvError, Import, ImportProblem, ProblemKind,
     reader::{Place, RecordReader},
@@ -23,11 +25,16 @@ pub(crate) struct Batch {
     pub(crate) read: u64,
     /// How many of them were overruled by later ones among them.
     pub(crate) overruled: u64,
+    /// The rows as new contacts, if somebody made them ready.
+    pub(crate) prepared: Option<PreparedContacts>,
     /// Where the next batch starts.
     pub(crate) place: Place,
     /// Whether the file ends here.
     pub(crate) last: bool,
 }
+
+/// Makes the contacts of a batch ready ahead of its turn, if most of them are likely to be new.
+pub(crate) type Prepare = Box<dyn Fn(&Batch) -> Option<PreparedContacts> + Send>;
 
 pub(crate) struct BatchRow {
     pub(crate) row: ImportRow,
@@ -113,6 +120,7 @@ impl BatchReader {
             problems: Vec::new(),
             read: 0,
             overruled: 0,
+            prepared: None,
             place: self.reader.place(),
             last: false,
         };

@@ -10,11 +10,13 @@
 
 mod apply;
 mod batch;
+mod change;
 mod encoding;
 mod error;
 mod format;
 pub(crate) mod guard;
 mod headings;
+mod look;
 mod mapping;
 mod model;
 mod options;
@@ -29,6 +31,7 @@ mod run;
 mod service;
 mod source;
 mod store;
+mod tell;
 
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use error::{CsvError, ImportError};

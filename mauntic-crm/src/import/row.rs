@@ -29,8 +29,8 @@ pub(crate) struct ImportRow {
     /// What tells which contact it is about: the key of the address or of another unique value.
     pub(crate) key: String,
     pub(crate) email: Option<EmailAddress>,
-    /// Values by the number of the field in [`RowParser::fields`]; `None` clears.
-    pub(crate) values: BTreeMap<usize, Option<Value>>,
+    /// Values by the number of the field in [`RowParser::fields`]; `None` clears, and later ones win.
+    pub(crate) values: Vec<(usize, Option<Value>)>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) owner: Option<Option<UserId>>,
     pub(crate) stage: Option<Option<String>>,
@@ -46,7 +46,7 @@ impl ImportRow {
             line,
             key: String::new(),
             email: None,
-            values: BTreeMap::new(),
+            values: Vec::new(),
             tags: Vec::new(),
             owner: None,
             stage: None,
@@ -55,6 +55,12 @@ impl ImportRow {
             do_not_email: None,
             created_at: None,
         }
+    }
+
+    /// The value of a field, by its number.
+    fn value(&self, field: usize) -> Option<&Value> {
+        let (_, value) = self.values.iter().rfind(|(index, _)| *index == field)?;
+        value.as_ref()
     }
 
     /// Lets a later row about the same contact have the last word, as if it came in another batch.
@@ -235,11 +241,11 @@ impl RowParser {
                     "country" => value.as_text().and_then(|code| code.parse().ok()),
                     _ => None,
                 };
-                row.values.insert(index, Some(value));
+                row.values.push((index, Some(value)));
                 return Ok(country);
             }
             None if is_null(cell) || self.empty == EmptyCells::Clear => {
-                row.values.insert(index, None);
+                row.values.push((index, None));
             }
             None => {}
         }
@@ -288,7 +294,7 @@ impl RowParser {
         for (index, part) in self.names.into_iter().zip([first, last]) {
             let Some(index) = index else { continue };
             if let Some(value) = self.fields[index].parse(part, &self.context)? {
-                row.values.insert(index, Some(value));
+                row.values.push((index, Some(value)));
             }
         }
         Ok(())
@@ -315,7 +321,7 @@ impl RowParser {
             let value = field.parse_json(json, &self.context);
             let value = value.map_err(|error| format!("{}: {error}", field.alias))?;
             if let Some(value) = value {
-                row.values.insert(*index, Some(value));
+                row.values.push((*index, Some(value)));
             }
         }
         Ok(())
@@ -324,13 +330,7 @@ impl RowParser {
     fn set_key(&self, row: &mut ImportRow) -> Result<(), BadCell> {
         let (column, key) = match self.key {
             KeyColumn::Email(column) => (column, row.email.as_ref().map(EmailAddress::key)),
-            KeyColumn::Field { column, field } => (
-                column,
-                row.values
-                    .get(&field)
-                    .and_then(Option::as_ref)
-                    .map(Value::key),
-            ),
+            KeyColumn::Field { column, field } => (column, row.value(field).map(Value::key)),
         };
         row.key = key.ok_or_else(|| BadCell {
             column,

@@ -1,4 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{Clock, IdSource, ImportId, OrganizationId, StoreError, WorkerId};
@@ -7,10 +13,12 @@ use tracing::{error, info, warn};
 
 use super::{
     CsvError, Import, ImportError, ImportProgress, ImportSource, ImportState,
-    apply::{Applied, Applier, FOLLOWED_BYTES},
-    batch::{Batch, BatchReader},
+    apply::{Applied, Applier},
+    batch::{Batch, BatchReader, Prepare},
+    change::Rules,
     row::RowParser,
     source,
+    tell::FOLLOWED_BYTES,
 };
 use crate::{CrmStore, Field, FieldSet};
 
@@ -85,8 +93,8 @@ impl ImportRunner {
             &import.plan.options,
         )?;
         let fields = parser.fields().to_vec();
-        let (mut batches, reader) = self.read(import.clone(), parser);
-        let mut expect_existing = false;
+        let mostly_new = Arc::new(AtomicBool::new(true));
+        let (mut batches, reader) = self.read(import.clone(), parser, &mostly_new);
         let outcome = loop {
             if (watch.stop)() {
                 break self.release(import, worker).await;
@@ -111,11 +119,17 @@ impl ImportRunner {
                 }
             };
             match self
-                .apply(&import, &fields, worker, &batch, expect_existing)
+                .apply(
+                    &import,
+                    &fields,
+                    worker,
+                    &batch,
+                    !mostly_new.load(Ordering::Relaxed),
+                )
                 .await
             {
                 Ok(Step::Done(next, existing)) => {
-                    expect_existing = existing * 2 > batch.rows.len() as u64;
+                    mostly_new.store(existing * 2 <= batch.rows.len() as u64, Ordering::Relaxed);
                     import = *next;
                 }
                 Ok(Step::Lost) => break Ok(()),
@@ -137,21 +151,50 @@ impl ImportRunner {
         outcome
     }
 
+    /// What the reading thread can do for the writing one: make contacts of rows, as long as most are new.
+    fn prepare(&self, import: &Import, fields: &[Field], wanted: &Arc<AtomicBool>) -> Prepare {
+        let (import, fields, wanted) = (import.clone(), fields.to_vec(), Arc::clone(wanted));
+        let (store, ids) = (Arc::clone(&self.store), Arc::clone(&self.ids));
+        let clock = Arc::clone(&self.clock);
+        Box::new(move |batch| {
+            if !wanted.load(Ordering::Relaxed) {
+                return None;
+            }
+            let rules = Rules {
+                import: &import,
+                fields: &fields,
+                ids: &*ids,
+                now: clock.now(),
+            };
+            let rows = batch.rows.iter().map(|row| rules.new_contact(&row.row));
+            let contacts = rows.collect::<Result<Vec<_>, _>>().ok()?;
+            store
+                .contacts()
+                .prepare_insert(import.organization_id, contacts)
+                .ok()
+        })
+    }
+
     /// Reads ahead on a thread of its own: one batch is parsed while another is written.
     fn read(
         &self,
         import: Import,
         parser: RowParser,
+        wanted: &Arc<AtomicBool>,
     ) -> (mpsc::Receiver<Result<Batch, CsvError>>, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(1);
         let (store, size) = (Arc::clone(&self.store), self.batch);
+        let prepare = self.prepare(&import, parser.fields(), wanted);
         let task = tokio::task::spawn_blocking(move || {
             let mut reader = match open(&store, &import, parser, size) {
                 Ok(reader) => reader,
                 Err(error) => return drop(sender.blocking_send(Err(error))),
             };
             loop {
-                let batch = reader.next();
+                let batch = reader.next().map(|mut batch| {
+                    batch.prepared = prepare(&batch);
+                    batch
+                });
                 let last = batch.as_ref().map_or(true, |batch| batch.last);
                 if sender.blocking_send(batch).is_err() || last {
                     return;
@@ -200,11 +243,13 @@ impl ImportRunner {
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
         let applier = Applier {
-            import,
-            fields,
-            ids: &*self.ids,
-            now,
-            expect_existing,
+            rules: Rules {
+                import,
+                fields,
+                ids: &*self.ids,
+                now,
+            },
+            expect_existing: batch.prepared.is_none() && expect_existing,
         };
         let Applied {
             counts,

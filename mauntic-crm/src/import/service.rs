@@ -6,13 +6,13 @@ use mauntic_core::{
     Actor, Clock, IdSource, ImportId, OrganizationId, Page, PageSize, Permission, StoreError,
     WorkerId,
 };
-use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{
     CsvError, Import, ImportError, ImportOptions, ImportPlan, ImportPreview, ImportProblem,
-    ImportSource, ImportState, Mapping, ProblemKind, Sniffed, Watch,
+    ImportSource, ImportState, Mapping, ProblemKind, Watch,
     batch::BatchReader,
+    look::{blocking, look},
     preview::next_batch,
     report,
     row::RowParser,
@@ -456,67 +456,4 @@ impl ImportService {
         };
         Ok(Import::new(id, organization, plan, self.clock.now()))
     }
-}
-
-type Looked = (ImportSource, u64, String, Sniffed);
-
-/// Size, fingerprint and start of a file; `None` if there is no such upload.
-fn look(
-    source: ImportSource,
-    store: &Arc<dyn CrmStore>,
-    organization: OrganizationId,
-    id: ImportId,
-    hints: super::FormatHints,
-) -> Result<Option<Looked>, CsvError> {
-    let (source, bytes, fingerprint) = match source {
-        ImportSource::Path { path } => {
-            let (bytes, fingerprint) = source::inspect(&path)?;
-            (
-                ImportSource::Path {
-                    path: path.canonicalize()?,
-                },
-                bytes,
-                fingerprint,
-            )
-        }
-        ImportSource::Stored => {
-            let (bytes, fingerprint) =
-                measure(store, organization, id).map_err(std::io::Error::other)?;
-            if bytes == 0 {
-                return Ok(None);
-            }
-            (ImportSource::Stored, bytes, fingerprint)
-        }
-    };
-    let file = source::open(&source, store, organization, id, bytes)?;
-    let sniffed = Sniffed::read(file, hints)?;
-    Ok(Some((source, bytes, fingerprint, sniffed)))
-}
-
-fn measure(
-    store: &Arc<dyn CrmStore>,
-    organization: OrganizationId,
-    id: ImportId,
-) -> Result<(u64, String), StoreError> {
-    let runtime = tokio::runtime::Handle::current();
-    let (mut bytes, mut hash) = (0, Sha256::new());
-    for number in 0.. {
-        let chunk = runtime.block_on(store.imports().chunk(organization, id, number))?;
-        let Some(chunk) = chunk else { break };
-        bytes += chunk.len() as u64;
-        hash.update(&chunk);
-        if chunk.len() < CHUNK {
-            break;
-        }
-    }
-    Ok((bytes, format!("stored:{}", source::hex(&hash.finalize()))))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, CsvError> + Send + 'static,
-) -> Result<T, ImportError> {
-    let done = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(StoreError::backend)?;
-    Ok(done?)
 }

@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{any::Any, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -127,9 +127,45 @@ pub struct UniqueKey {
     pub key: Option<String>,
 }
 
+/// Contacts to add, made ready ahead of their turn by [`ContactQueries::prepare_insert`].
+pub struct PreparedContacts {
+    contacts: Vec<Contact>,
+    ready: Box<dyn Any + Send + Sync>,
+}
+
+impl PreparedContacts {
+    /// Contacts with what a storage will need to add them.
+    pub fn new(contacts: Vec<Contact>, ready: impl Any + Send + Sync) -> Self {
+        Self {
+            contacts,
+            ready: Box::new(ready),
+        }
+    }
+
+    /// The contacts.
+    #[must_use]
+    pub fn contacts(&self) -> &[Contact] {
+        &self.contacts
+    }
+
+    /// What the storage will need, if it is of that type.
+    #[must_use]
+    pub fn ready<T: Any>(&self) -> Option<&T> {
+        self.ready.downcast_ref()
+    }
+}
+
 /// Reads contacts. Ids of another organisation are as good as unknown.
 #[async_trait]
 pub trait ContactQueries: Send + Sync {
+    /// Does ahead of a transaction whatever takes time and needs no database, to add contacts with
+    /// [`ContactRepository::insert_prepared`].
+    fn prepare_insert(
+        &self,
+        organization: OrganizationId,
+        contacts: Vec<Contact>,
+    ) -> Result<PreparedContacts, StoreError>;
+
     /// The contacts with these ids, by id; unknown ones are left out.
     async fn find_many(
         &self,
@@ -185,6 +221,14 @@ pub trait ContactRepository: Send {
         &mut self,
         organization: OrganizationId,
         contacts: &[Contact],
+    ) -> Result<Vec<ContactId>, StoreError>;
+
+    /// Does the same as [`insert_many`](Self::insert_many) with what was made ready for it, as often
+    /// as a transaction has to be tried again.
+    async fn insert_prepared(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &PreparedContacts,
     ) -> Result<Vec<ContactId>, StoreError>;
 
     /// Replaces stored contacts. [`StoreError::Conflict`] if an address is taken: then nothing is

@@ -16,7 +16,7 @@ use crate::{
 pub use self::{
     contacts::{
         ContactCursor, ContactFilter, ContactListing, ContactQueries, ContactRepository,
-        ContactSort, InvalidCursor, UniqueKey,
+        ContactSort, InvalidCursor, PreparedContacts, UniqueKey,
     },
     fields::{FieldIndexes, FieldQueries, FieldRepository},
     tags::{TagQueries, TagRepository},

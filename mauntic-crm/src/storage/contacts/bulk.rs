@@ -1,12 +1,17 @@
-//! Adding contacts by the thousand to PostgreSQL.
+//! Adding contacts by the thousand.
 //!
-//! Each column goes as one text whose parts PostgreSQL takes apart itself: several times as fast as
+//! To PostgreSQL each column goes as one text whose parts PostgreSQL takes apart itself: several times as fast as
 //! an array of JSON objects, and unlike `COPY` it can be part of any transaction.
 
 use std::fmt::Write as _;
 
-use mauntic_core::{OrganizationId, StoreError, storage::to_micros};
-use sea_orm::Value;
+use mauntic_core::{
+    OrganizationId, StoreError,
+    storage::{Dialect, to_micros},
+};
+use sea_orm::{Statement, Value};
+
+use super::row::{CONTACT, contact_rows};
 
 use crate::Contact;
 
@@ -38,35 +43,49 @@ fn is_plain(text: &str) -> bool {
     !text.contains([SEPARATOR, NULL])
 }
 
-/// The statement and its parameters, which adds contacts whose address is not taken and returns their
-/// ids; `None` if they hold what this way cannot carry.
-pub(super) fn insert(
+/// Adds contacts whose address is not taken and returns their ids.
+pub(super) fn insert_statement(
+    dialect: Dialect,
     organization: OrganizationId,
     contacts: &[Contact],
-) -> Result<Option<(String, Vec<Value>)>, StoreError> {
-    let Some(columns) = columns(contacts)? else {
-        return Ok(None);
-    };
+) -> Result<Statement, StoreError> {
     let names = COLUMNS.map(|(name, _)| name).join(", ");
-    let mut arrays = String::new();
-    for (number, (_, sql_type)) in COLUMNS.iter().enumerate() {
-        let comma = if number == 0 { "" } else { ", " };
-        let _ = write!(
-            arrays,
-            "{comma}CAST(string_to_array(${}, E'\\x1f', E'\\x1e') AS {sql_type}[])",
-            number + 2
-        );
-    }
+    let columns = match dialect {
+        Dialect::Postgres => columns(contacts)?,
+        Dialect::Sqlite => None,
+    };
+    let (source, data): (_, Vec<Value>) = match columns {
+        Some(columns) => (
+            format!("unnest({}) AS r({names})", arrays()),
+            columns.into_iter().map(Value::from).collect(),
+        ),
+        None => (
+            dialect.rows(2, "r", CONTACT),
+            vec![contact_rows(contacts)?.into()],
+        ),
+    };
     // In the order of the index, so that two batches with the same addresses wait for each other
-    // instead of deadlocking. A violation would abort the transaction, hence DO NOTHING.
+    // instead of deadlocking. A violation would abort the transaction on PostgreSQL, hence DO NOTHING.
     let sql = format!(
         "INSERT INTO contact (organization_id, {names})
-         SELECT $1, {names} FROM unnest({arrays}) AS r({names}) ORDER BY email_key
+         SELECT $1, {names} FROM {source} WHERE TRUE ORDER BY email_key
          ON CONFLICT DO NOTHING RETURNING id"
     );
-    let organization = Value::from(organization.as_uuid());
-    let parameters = std::iter::once(organization).chain(columns.into_iter().map(Value::from));
-    Ok(Some((sql, parameters.collect())))
+    let parameters = std::iter::once(organization.as_uuid().into()).chain(data);
+    Ok(dialect.statement(sql, parameters))
+}
+
+fn arrays() -> String {
+    let mut arrays = String::new();
+    for (index, (_, sql_type)) in COLUMNS.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        let number = index + 2;
+        let _ = write!(
+            arrays,
+            "{comma}CAST(string_to_array(${number}, E'\\x1f', E'\\x1e') AS {sql_type}[])"
+        );
+    }
+    arrays
 }
 
 fn columns(contacts: &[Contact]) -> Result<Option<[String; 14]>, StoreError> {

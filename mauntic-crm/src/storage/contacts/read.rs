@@ -5,15 +5,26 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    bulk::insert_statement,
     list,
     row::{COLUMNS, change, contact, contact_id, id_rows, mark},
 };
 use crate::{
-    Contact, ContactChange, ContactCursor, ContactListing, ContactQueries, storage::SeaOrmCrmStore,
+    Contact, ContactChange, ContactCursor, ContactListing, ContactQueries, PreparedContacts,
+    storage::SeaOrmCrmStore,
 };
 
 #[async_trait]
 impl ContactQueries for SeaOrmCrmStore {
+    fn prepare_insert(
+        &self,
+        organization: OrganizationId,
+        contacts: Vec<Contact>,
+    ) -> Result<PreparedContacts, StoreError> {
+        let statement = insert_statement(self.db.dialect(), organization, &contacts)?;
+        Ok(PreparedContacts::new(contacts, statement))
+    }
+
     async fn find_many(
         &self,
         organization: OrganizationId,

@@ -4,21 +4,19 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     ContactId, OrganizationId, StoreError,
-    storage::{Column, Dialect, SqlType, to_micros},
+    storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, SqlErr, Statement, TransactionTrait as _};
 use serde_json::{Value as Json, json};
 
 use super::{
-    bulk,
+    bulk::insert_statement,
     read::{by_emails, by_ids},
-    row::{
-        CHANGE, COLUMNS, CONTACT, MARK, change_rows, contact_id, contact_rows, id_rows, mark_rows,
-    },
+    row::{CHANGE, CONTACT, MARK, change_rows, contact_id, contact_rows, id_rows, mark_rows},
 };
 use crate::{
-    Contact, ContactChange, ContactRepository, UniqueKey, segment::SegmentRepository as _,
-    storage::unit_of_work::SeaOrmCrmUnitOfWork,
+    Contact, ContactChange, ContactRepository, PreparedContacts, UniqueKey,
+    segment::SegmentRepository as _, storage::unit_of_work::SeaOrmCrmUnitOfWork,
 };
 
 const KEY: &[Column] = &[
@@ -77,23 +75,23 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         if contacts.is_empty() {
             return Ok(Vec::new());
         }
-        let statement = self.insert_statement(organization, contacts)?;
-        let rows = self.txn.query_all_raw(statement).await?;
-        let ids = rows.iter().map(|row| contact_id(row, "id"));
-        let inserted = ids.collect::<Result<HashSet<_>, _>>()?;
-        if inserted.len() == contacts.len() {
-            self.insert_marks(&*self.txn, organization, contacts)
-                .await?;
-            return Ok(contacts.iter().map(Contact::id).collect());
+        let statement = insert_statement(self.dialect, organization, contacts)?;
+        self.insert_by(organization, contacts, statement).await
+    }
+
+    async fn insert_prepared(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &PreparedContacts,
+    ) -> Result<Vec<ContactId>, StoreError> {
+        match contacts.ready::<Statement>() {
+            Some(statement) if !contacts.contacts().is_empty() => {
+                let statement = statement.clone();
+                self.insert_by(organization, contacts.contacts(), statement)
+                    .await
+            }
+            _ => self.insert_many(organization, contacts.contacts()).await,
         }
-        let inserted: Vec<_> = contacts
-            .iter()
-            .filter(|contact| inserted.contains(&contact.id()))
-            .cloned()
-            .collect();
-        self.insert_marks(&*self.txn, organization, &inserted)
-            .await?;
-        Ok(inserted.iter().map(Contact::id).collect())
     }
 
     async fn update_many(
@@ -235,29 +233,28 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
 }
 
 impl SeaOrmCrmUnitOfWork {
-    fn insert_statement(
+    async fn insert_by(
         &self,
         organization: OrganizationId,
         contacts: &[Contact],
-    ) -> Result<Statement, StoreError> {
-        if self.dialect == Dialect::Postgres
-            && let Some((sql, parameters)) = bulk::insert(organization, contacts)?
-        {
-            return Ok(self.dialect.statement(sql, parameters));
+        statement: Statement,
+    ) -> Result<Vec<ContactId>, StoreError> {
+        let rows = self.txn.query_all_raw(statement).await?;
+        let ids = rows.iter().map(|row| contact_id(row, "id"));
+        let inserted = ids.collect::<Result<HashSet<_>, _>>()?;
+        if inserted.len() == contacts.len() {
+            self.insert_marks(&*self.txn, organization, contacts)
+                .await?;
+            return Ok(contacts.iter().map(Contact::id).collect());
         }
-        // In the order of the index, so that two batches with the same addresses wait for each other
-        // instead of deadlocking. A violation would abort the transaction on PostgreSQL, hence DO NOTHING.
-        let sql = format!(
-            "INSERT INTO contact (organization_id, {COLUMNS})
-             SELECT $1, {COLUMNS} FROM {} WHERE TRUE ORDER BY email_key
-             ON CONFLICT DO NOTHING RETURNING id",
-            self.dialect.rows(2, "r", CONTACT)
-        );
-        let parameters = [
-            organization.as_uuid().into(),
-            contact_rows(contacts)?.into(),
-        ];
-        Ok(self.dialect.statement(sql, parameters))
+        let inserted: Vec<_> = contacts
+            .iter()
+            .filter(|contact| inserted.contains(&contact.id()))
+            .cloned()
+            .collect();
+        self.insert_marks(&*self.txn, organization, &inserted)
+            .await?;
+        Ok(inserted.iter().map(Contact::id).collect())
     }
 
     async fn insert_marks<C: ConnectionTrait>(
