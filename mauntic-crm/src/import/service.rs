@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{CrmStore, FieldSet};
 
-/// Rows in a batch: the larger, the fewer commits; the smaller, the less memory.
-const BATCH: usize = 10_000;
+/// Rows in a batch: the larger, the fewer commits; the smaller, the less memory. What PostgreSQL works
+/// on at once must fit its `work_mem`, 4 MB unless configured: else it writes it to disk first.
+const BATCH: usize = 4_000;
 /// Uploads that no import is made of are kept this long.
 const ORPHANED: TimeDelta = TimeDelta::days(1);
 /// How often somebody who waits for another's import looks.

@@ -1,18 +1,17 @@
 //! Adding contacts by the thousand.
 //!
-//! To PostgreSQL each column goes as one text whose parts PostgreSQL takes apart itself: several times as fast as
-//! an array of JSON objects, and unlike `COPY` it can be part of any transaction.
+//! To PostgreSQL each column goes as one text whose parts PostgreSQL takes apart itself: several times
+//! as fast as an array of JSON objects, and unlike `COPY` it can be part of any transaction.
 
 use std::fmt::Write as _;
 
 use mauntic_core::{
-    OrganizationId, StoreError,
+    EmailAddress, OrganizationId, StoreError,
     storage::{Dialect, to_micros},
 };
 use sea_orm::{Statement, Value};
 
 use super::row::{CONTACT, contact_rows};
-
 use crate::Contact;
 
 /// Stands between the parts of a column; no valid address and no JSON text has it in it.
@@ -49,18 +48,19 @@ pub(super) fn insert_statement(
     organization: OrganizationId,
     contacts: &[Contact],
 ) -> Result<Statement, StoreError> {
-    let names = COLUMNS.map(|(name, _)| name).join(", ");
     let columns = match dialect {
         Dialect::Postgres => columns(contacts)?,
         Dialect::Sqlite => None,
     };
-    let (source, data): (_, Vec<Value>) = match columns {
-        Some(columns) => (
-            format!("unnest({}) AS r({names})", arrays()),
-            columns.into_iter().map(Value::from).collect(),
-        ),
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    let (values, source, data) = match columns {
+        Some(columns) => by_columns(columns),
         None => (
-            dialect.rows(2, "r", CONTACT),
+            names.clone(),
+            format!(
+                "{} WHERE TRUE ORDER BY email_key",
+                dialect.rows(2, "r", CONTACT)
+            ),
             vec![contact_rows(contacts)?.into()],
         ),
     };
@@ -68,37 +68,108 @@ pub(super) fn insert_statement(
     // instead of deadlocking. A violation would abort the transaction on PostgreSQL, hence DO NOTHING.
     let sql = format!(
         "INSERT INTO contact (organization_id, {names})
-         SELECT $1, {names} FROM {source} WHERE TRUE ORDER BY email_key
+         SELECT $1, {values} FROM {source}
          ON CONFLICT DO NOTHING RETURNING id"
     );
     let parameters = std::iter::once(organization.as_uuid().into()).chain(data);
     Ok(dialect.statement(sql, parameters))
 }
 
-fn arrays() -> String {
-    let mut arrays = String::new();
-    for (index, (_, sql_type)) in COLUMNS.iter().enumerate() {
-        let comma = if index == 0 { "" } else { ", " };
-        let number = index + 2;
-        let _ = write!(
-            arrays,
-            "{comma}CAST(string_to_array(${number}, E'\\x1f', E'\\x1e') AS {sql_type}[])"
-        );
+/// What to select, from what, and the parameters from the second on. A column that is the same for
+/// all contacts goes once; but for the ids, which also tell how many contacts there are.
+fn by_columns(columns: [ColumnText; 14]) -> (String, String, Vec<Value>) {
+    let (mut values, mut arrays, mut names, mut data) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (index, ((name, sql_type), column)) in COLUMNS.into_iter().zip(columns).enumerate() {
+        let parameter = format!("${}", index + 2);
+        if column.same && index > 0 {
+            values.push(format!(
+                "CAST(NULLIF({parameter}, E'\\x1e') AS {sql_type}) AS {name}"
+            ));
+        } else {
+            values.push(format!("r.{name}"));
+            names.push(name);
+            arrays.push(format!(
+                "CAST(string_to_array({parameter}, E'\\x1f', E'\\x1e') AS {sql_type}[])"
+            ));
+        }
+        data.push(column.text.into());
     }
-    arrays
+    let source = format!("unnest({}) AS r({})", arrays.join(", "), names.join(", "));
+    (values.join(", "), source, data)
 }
 
-fn columns(contacts: &[Contact]) -> Result<Option<[String; 14]>, StoreError> {
-    let mut columns: [String; 14] = Default::default();
-    for (index, contact) in contacts.iter().enumerate() {
+/// The values of one column, behind each other; only once while they are all the same.
+#[derive(Default)]
+struct ColumnText {
+    text: String,
+    rows: usize,
+    same: bool,
+    next: String,
+}
+
+impl ColumnText {
+    fn push(&mut self, write: impl FnOnce(&mut String)) {
+        self.next.clear();
+        write(&mut self.next);
+        if self.rows == 0 {
+            self.text.push_str(&self.next);
+            self.same = true;
+        } else if !self.same || self.next != self.text {
+            self.spread();
+            self.text.push(SEPARATOR);
+            self.text.push_str(&self.next);
+        }
+        self.rows += 1;
+    }
+
+    /// Writes the value that all rows so far have once for each.
+    fn spread(&mut self) {
+        if !self.same {
+            return;
+        }
+        let value = self.text.clone();
+        for _ in 1..self.rows {
+            self.text.push(SEPARATOR);
+            self.text.push_str(&value);
+        }
+        self.same = false;
+    }
+
+    fn push_value(&mut self, value: Option<impl std::fmt::Display>) {
+        self.push(|text| match value {
+            Some(value) => {
+                let _ = write!(text, "{value}");
+            }
+            None => text.push(NULL),
+        });
+    }
+
+    fn push_json(&mut self, value: &impl serde::Serialize) -> Result<(), StoreError> {
+        let json =
+            serde_json::to_string(value).map_err(|_| StoreError::corrupt("contact", "a value"))?;
+        self.push(|text| text.push_str(&json));
+        Ok(())
+    }
+}
+
+/// Contacts with the keys of their addresses, in the order of these.
+fn in_order(contacts: &[Contact]) -> Vec<(Option<String>, &Contact)> {
+    let keyed = contacts
+        .iter()
+        .map(|contact| (contact.email().map(EmailAddress::key), contact));
+    let mut keyed: Vec<_> = keyed.collect();
+    keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    keyed
+}
+
+/// The columns of contacts; `None` if they hold what this way cannot carry.
+fn columns(contacts: &[Contact]) -> Result<Option<[ColumnText; 14]>, StoreError> {
+    let mut columns: [ColumnText; 14] = Default::default();
+    for (key, contact) in in_order(contacts) {
         let parts = contact.parts();
         if !is_plain(&parts.origin) || !parts.stage.as_deref().is_none_or(is_plain) {
             return Ok(None);
-        }
-        if index > 0 {
-            for column in &mut columns {
-                column.push(SEPARATOR);
-            }
         }
         let [
             id,
@@ -116,41 +187,26 @@ fn columns(contacts: &[Contact]) -> Result<Option<[String; 14]>, StoreError> {
             version,
             origin,
         ] = &mut columns;
-        let _ = write!(id, "{}", parts.id);
-        if let Some(address) = &parts.email {
-            email.push_str(address.as_str());
-            email_key.push_str(&address.key());
-        } else {
-            email.push(NULL);
-            email_key.push(NULL);
+        id.push_value(Some(parts.id));
+        email.push_value(parts.email.as_ref());
+        email_key.push_value(key);
+        fields.push_json(&parts.fields)?;
+        tags.push_json(&parts.tags)?;
+        owner.push_value(parts.owner);
+        stage.push_value(parts.stage.as_deref());
+        points.push_value(Some(parts.points));
+        last_active.push_value(parts.last_active_at.map(to_micros));
+        identified.push_value(parts.identified_at.map(to_micros));
+        created.push_value(Some(to_micros(parts.created_at)));
+        updated.push_value(Some(to_micros(parts.updated_at)));
+        version.push_value(Some(parts.version));
+        origin.push_value(Some(&parts.origin));
+    }
+    // An array of one is its value; a statement for it alone is not worth keeping.
+    if contacts.len() == 1 {
+        for column in &mut columns {
+            column.same = false;
         }
-        write_json(fields, &parts.fields)?;
-        write_json(tags, &parts.tags)?;
-        push(owner, parts.owner);
-        push(stage, parts.stage.as_deref());
-        push(points, Some(parts.points));
-        push(last_active, parts.last_active_at.map(to_micros));
-        push(identified, parts.identified_at.map(to_micros));
-        push(created, Some(to_micros(parts.created_at)));
-        push(updated, Some(to_micros(parts.updated_at)));
-        push(version, Some(parts.version));
-        origin.push_str(&parts.origin);
     }
     Ok(Some(columns))
-}
-
-fn push(column: &mut String, value: Option<impl std::fmt::Display>) {
-    match value {
-        Some(value) => {
-            let _ = write!(column, "{value}");
-        }
-        None => column.push(NULL),
-    }
-}
-
-fn write_json(column: &mut String, value: &impl serde::Serialize) -> Result<(), StoreError> {
-    let json =
-        serde_json::to_string(value).map_err(|_| StoreError::corrupt("contact", "a value"))?;
-    column.push_str(&json);
-    Ok(())
 }
