@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, EmailAddress, EmailId, PageSize};
 use mauntic_messaging::{
-    content::{Body, EmailSource},
+    content::{Body, EmailSource, blocks::BlockDocument},
     email::{CreateEmail, EmailFilter, EmailName, PreviewRecipient, SavedEmail, UpdateEmail},
     sending::CreateSend,
 };
@@ -111,11 +111,14 @@ pub(crate) enum EmailsCommand {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Content {
     /// A file with the body as HTML
-    #[arg(long, value_name = "FILE", conflicts_with = "mjml")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mjml", "blocks"])]
     html: Option<PathBuf>,
     /// A file with the body as MJML
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "blocks")]
     mjml: Option<PathBuf>,
+    /// A file with the body as blocks: the JSON that `emails show --json` and the API have
+    #[arg(long, value_name = "FILE")]
+    blocks: Option<PathBuf>,
     /// A file with the text part [default: made from the body]
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
@@ -135,10 +138,11 @@ pub(crate) struct Content {
 
 impl Content {
     fn body(&self) -> anyhow::Result<Option<Body>> {
-        Ok(match (&self.html, &self.mjml) {
-            (Some(path), _) => Some(Body::Html(read(path)?)),
-            (_, Some(path)) => Some(Body::Mjml(read(path)?)),
-            (None, None) => None,
+        Ok(match (&self.html, &self.mjml, &self.blocks) {
+            (Some(path), ..) => Some(Body::Html(read(path)?)),
+            (_, Some(path), _) => Some(Body::Mjml(read(path)?)),
+            (.., Some(path)) => Some(Body::Blocks(read_blocks(path)?)),
+            (None, None, None) => None,
         })
     }
 
@@ -167,6 +171,11 @@ fn read(path: &std::path::Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+fn read_blocks(path: &std::path::Path) -> anyhow::Result<BlockDocument> {
+    serde_json::from_str(&read(path)?)
+        .map_err(|error| exit::invalid(format!("{}: {error}", path.display())))
+}
+
 impl EmailsCommand {
     /// Runs the command.
     #[expect(clippy::too_many_lines, reason = "an arm for each command")]
@@ -180,8 +189,9 @@ impl EmailsCommand {
                 content,
             } => {
                 let body = content.body()?;
-                let body =
-                    body.ok_or_else(|| exit::invalid("give the body: --html FILE or --mjml FILE"))?;
+                let body = body.ok_or_else(|| {
+                    exit::invalid("give the body: --html FILE, --mjml FILE or --blocks FILE")
+                })?;
                 let mut source = EmailSource {
                     subject,
                     preheader: None,

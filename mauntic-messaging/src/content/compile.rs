@@ -1,12 +1,13 @@
 //! From what people write to what is rendered: once per saved version.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use chrono::{DateTime, Utc};
 use mauntic_core::TimeZoneName;
 use minijinja::{Environment, context};
 
 use super::{
+    blocks::{BlockDocument, BlockMjml},
     compiled::{CompiledEmail, RenderError},
     html::{self, Frame},
     links::Collector,
@@ -33,8 +34,10 @@ pub fn compile(source: &EmailSource, variables: &Variables) -> Result<CompiledEm
         environment: template::environment(),
         problems: Vec::new(),
     };
-    let compiled = compiler.compile(source);
+    let written = Written::of(&source.body);
+    let compiled = compiler.compile(source, &written);
     let mut problems = compiler.problems;
+    written.place(&mut problems);
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     match compiled {
         Some(compiled)
@@ -51,6 +54,55 @@ pub fn compile(source: &EmailSource, variables: &Variables) -> Result<CompiledEm
     }
 }
 
+/// The body as text, and where its lines come from.
+struct Written<'a> {
+    markup: Cow<'a, str>,
+    mjml: bool,
+    blocks: Option<(&'a BlockDocument, BlockMjml)>,
+}
+
+impl<'a> Written<'a> {
+    fn of(body: &'a Body) -> Self {
+        let (markup, blocks) = match body {
+            Body::Html(source) | Body::Mjml(source) => (Cow::Borrowed(source.as_str()), None),
+            Body::Blocks(document) => {
+                let mut made = document.to_mjml();
+                let mjml = std::mem::take(&mut made.mjml);
+                (Cow::Owned(mjml), Some((document, made)))
+            }
+        };
+        Self {
+            markup,
+            mjml: !matches!(body, Body::Html(_)),
+            blocks,
+        }
+    }
+
+    /// What is wrong with blocks whatever they say.
+    fn shape_problems(&self) -> Vec<Problem> {
+        let Some((document, _)) = &self.blocks else {
+            return Vec::new();
+        };
+        let problems = document.shape_problems().into_iter();
+        problems
+            .map(|(block, message)| Problem::error("block", Location::block(block), message))
+            .collect()
+    }
+
+    /// Names blocks where there are no lines that people wrote.
+    fn place(&self, problems: &mut [Problem]) {
+        let Some((_, made)) = &self.blocks else {
+            return;
+        };
+        for location in problems.iter_mut().map(|problem| &mut problem.location) {
+            if location.part == Part::Body && location.block.is_none() {
+                location.block = location.line.and_then(|line| made.block_at(line));
+                (location.line, location.column) = (None, None);
+            }
+        }
+    }
+}
+
 struct Compiler<'a> {
     variables: &'a Variables,
     environment: Environment<'static>,
@@ -58,7 +110,8 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn compile(&mut self, source: &EmailSource) -> Option<CompiledEmail> {
+    fn compile(&mut self, source: &EmailSource, written: &Written<'_>) -> Option<CompiledEmail> {
+        self.problems.extend(written.shape_problems());
         let subject = self.line(Part::Subject, &source.subject);
         if source.subject.trim().is_empty() {
             self.problems.push(
@@ -74,18 +127,19 @@ impl Compiler<'_> {
         let from_name = self.optional_line(Part::FromName, source.from_name.as_deref());
         let from_address = self.optional_line(Part::FromAddress, source.from_address.as_deref());
         let reply_to = self.optional_line(Part::ReplyTo, source.reply_to.as_deref());
-        let body = self.masked(Part::Body, source.body.source(), Syntax::Html, MAX_BODY);
-        let written = source
+        let body = self.masked(Part::Body, &written.markup, Syntax::Html, MAX_BODY);
+        let own_text = source
             .text
             .as_deref()
             .filter(|text| !text.trim().is_empty());
-        let text = written.map(|text| self.masked(Part::Text, text, Syntax::Text, MAX_BODY));
+        let text = own_text.map(|text| self.masked(Part::Text, text, Syntax::Text, MAX_BODY));
         if self.has_errors() {
             return None;
         }
         let mut links = Collector::default();
         let (html, generated) = self.body(
             source,
+            written,
             body?,
             preheader.is_some(),
             text.is_none(),
@@ -213,15 +267,15 @@ impl Compiler<'_> {
     fn body(
         &mut self,
         source: &EmailSource,
+        written: &Written<'_>,
         mut masked: Masked,
         preheader: bool,
         wants_text: bool,
         links: &mut Collector,
     ) -> Option<(String, String)> {
-        let written = source.body.source();
         self.check_unsubscribe(&masked, source);
         let result = Self::build(
-            source,
+            written,
             &mut masked,
             preheader,
             wants_text,
@@ -234,7 +288,7 @@ impl Compiler<'_> {
                 Some((html, text))
             }
             Err(problems) => {
-                debug_assert!(!written.is_empty() || !problems.is_empty());
+                debug_assert!(!written.markup.is_empty() || !problems.is_empty());
                 self.problems.extend(problems);
                 None
             }
@@ -242,15 +296,19 @@ impl Compiler<'_> {
     }
 
     fn build(
-        source: &EmailSource,
+        body: &Written<'_>,
         masked: &mut Masked,
         preheader: bool,
         wants_text: bool,
         links: &mut Collector,
         variables: &Variables,
     ) -> Result<(String, String, Vec<Problem>), Vec<Problem>> {
-        let written = source.body.source();
-        if written.trim().is_empty() {
+        let written: &str = &body.markup;
+        let nothing = match &body.blocks {
+            Some((document, _)) => document.blocks.is_empty(),
+            None => written.trim().is_empty(),
+        };
+        if nothing {
             let problem = Problem::error(
                 "empty_body",
                 Location::whole(Part::Body),
@@ -258,12 +316,11 @@ impl Compiler<'_> {
             );
             return Err(vec![problem.fix("write something")]);
         }
-        let (html, mut warnings) = match source.body {
-            Body::Mjml(_) => mjml::to_html(masked, written)?,
-            Body::Html(_) => {
-                html::check_depth(masked, written).map_or(Ok(()), |problem| Err(vec![problem]))?;
-                (masked.protected(&masked.text), Vec::new())
-            }
+        let (html, mut warnings) = if body.mjml {
+            mjml::to_html(masked, written)?
+        } else {
+            html::check_depth(masked, written).map_or(Ok(()), |problem| Err(vec![problem]))?;
+            (masked.protected(&masked.text), Vec::new())
         };
         let one = |problem: Problem| vec![problem];
         let html = html::inline_styles(&html).map_err(one)?;
@@ -307,6 +364,7 @@ impl Compiler<'_> {
                 Body::Mjml(_) => {
                     "add <mj-text><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></mj-text>"
                 }
+                Body::Blocks(_) => "add [Unsubscribe]({{ unsubscribe_url }}) to a text block",
             };
             let message = "there is no unsubscribe link";
             self.problems.push(
@@ -383,6 +441,7 @@ fn code_problem(code: &str, part: Part, error: &minijinja::Error) -> Problem {
             part,
             line,
             column: None,
+            block: None,
         },
         template::message(error),
     )

@@ -223,6 +223,7 @@ fn broken(
                 part: Part::Body,
                 line: Some(place.row),
                 column: Some(place.col),
+                block: None,
             }
         }
         (None, _) => Location::whole(Part::Body),

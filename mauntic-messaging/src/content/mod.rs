@@ -3,6 +3,7 @@
 //! What is slow happens once, when an email is saved: [`compile`] checks an [`EmailSource`] and turns it into a
 //! [`CompiledEmail`], which is stored. [`CompiledEmail::render`] then only fills in one recipient.
 
+pub mod blocks;
 mod compile;
 mod compiled;
 mod dates;

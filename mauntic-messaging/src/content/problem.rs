@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::blocks::BlockId;
+
 /// How bad a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +59,9 @@ pub struct Location {
     pub line: Option<u32>,
     /// At which character of the line, counted from 1.
     pub column: Option<u32>,
+    /// In which block, if the body is made of blocks; it has no lines then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockId>,
 }
 
 impl Location {
@@ -67,6 +72,16 @@ impl Location {
             part,
             line: None,
             column: None,
+            block: None,
+        }
+    }
+
+    /// A block of the body.
+    #[must_use]
+    pub const fn block(block: BlockId) -> Self {
+        Self {
+            block: Some(block),
+            ..Self::whole(Part::Body)
         }
     }
 
@@ -87,6 +102,7 @@ impl Location {
             part,
             line: u32::try_from(line).ok(),
             column: u32::try_from(column).ok(),
+            block: None,
         }
     }
 }
@@ -94,6 +110,9 @@ impl Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.part.name())?;
+        if let Some(block) = self.block {
+            write!(f, ", block {block}")?;
+        }
         if let Some(line) = self.line {
             write!(f, ", line {line}")?;
         }

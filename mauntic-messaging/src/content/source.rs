@@ -1,4 +1,8 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+use super::blocks::BlockDocument;
 
 /// The longest body that may be saved, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
@@ -13,14 +17,17 @@ pub enum Body {
     Html(String),
     /// MJML, which becomes HTML that every mail program shows alike.
     Mjml(String),
+    /// Blocks, which become MJML.
+    Blocks(BlockDocument),
 }
 
 impl Body {
-    /// What was written.
+    /// What was written, as text; of blocks, the MJML that they become.
     #[must_use]
-    pub fn source(&self) -> &str {
+    pub fn markup(&self) -> Cow<'_, str> {
         match self {
-            Self::Html(source) | Self::Mjml(source) => source,
+            Self::Html(source) | Self::Mjml(source) => Cow::Borrowed(source),
+            Self::Blocks(document) => Cow::Owned(document.to_mjml().mjml),
         }
     }
 }

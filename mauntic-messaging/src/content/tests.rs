@@ -254,7 +254,7 @@ fn loops_over_rows_and_conditions_survive_the_html_programs() {
     ));
     assert!(codes(&source).contains(&"template_syntax".to_owned()));
     let source = EmailSource {
-        body: Body::Html(source.body.source().replace("&&", "and")),
+        body: Body::Html(source.body.markup().replace("&&", "and")),
         ..source
     };
     let mail = preview(&source, json!({ "interests": ["a", "b"], "points": 9 }));

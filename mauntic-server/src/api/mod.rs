@@ -203,7 +203,11 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
 #[must_use]
 pub fn openapi(app: &App) -> Value {
     let derived = serde_json::from_str(&service(app).spec()).unwrap_or_default();
-    document::complete(derived, stored::schemas_of::<mauntic_crm::segment::Rule>())
+    let mut schemas = stored::schemas_of::<mauntic_crm::segment::Rule>();
+    schemas.extend(stored::schemas_of::<
+        mauntic_messaging::content::blocks::BlockDocument,
+    >());
+    document::complete(derived, schemas)
 }
 
 /// The OpenAPI document, without an installation at hand: it depends on the code alone.

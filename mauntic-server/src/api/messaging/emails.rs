@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, EmailId};
 use mauntic_messaging::{
-    content::{Body, EmailSource, Problem as ContentProblem},
+    content::{Body, EmailSource, Problem as ContentProblem, blocks::BlockDocument},
     email::{
         CreateEmail, Email, EmailCursor, EmailFilter, EmailService, EmailSort, Preview,
         PreviewRecipient, SavedEmail, UpdateEmail,
@@ -22,6 +22,7 @@ use crate::{
     App,
     api::{
         ApiTag, Created, Done, Page, Versioned, expected_version, page_size, parse, read_cursor,
+        stored::Doc,
     },
     http::{auth::Token, problem::ApiError},
 };
@@ -70,10 +71,12 @@ pub(crate) struct ContentBody {
     subject: String,
     /// The preview text that mail programs show beside the subject.
     preheader: Option<String>,
-    /// The body as HTML; either this or `mjml`.
+    /// The body as HTML; one of this, `mjml` and `blocks`.
     html: Option<String>,
-    /// The body as MJML; either this or `html`.
+    /// The body as MJML.
     mjml: Option<String>,
+    /// The body as blocks.
+    blocks: Option<Doc<BlockDocument>>,
     /// The text part; without it, one is made from the body.
     text: Option<String>,
     from_name: Option<String>,
@@ -83,22 +86,22 @@ pub(crate) struct ContentBody {
 
 impl ContentBody {
     pub(crate) fn read(self) -> Result<EmailSource, ApiError> {
-        let body = match (self.html, self.mjml) {
-            (Some(html), None) => Body::Html(html),
-            (None, Some(mjml)) => Body::Mjml(mjml),
-            (None, None) => {
-                return Err(ApiError::invalid(
-                    "/content/html",
-                    &"give either html or mjml",
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(ApiError::invalid(
-                    "/content/mjml",
-                    &"give either html or mjml, not both",
-                ));
-            }
-        };
+        let bodies = [
+            self.html.map(|html| ("html", Body::Html(html))),
+            self.mjml.map(|mjml| ("mjml", Body::Mjml(mjml))),
+            self.blocks.map(|blocks| ("blocks", Body::Blocks(blocks.0))),
+        ];
+        let mut bodies = bodies.into_iter().flatten();
+        let (_, body) = bodies.next().ok_or_else(|| {
+            ApiError::invalid("/content/html", &"give one of html, mjml and blocks")
+        })?;
+        if let Some((second, _)) = bodies.next() {
+            let pointer = format!("/content/{second}");
+            return Err(ApiError::invalid(
+                &pointer,
+                &"give only one of html, mjml and blocks",
+            ));
+        }
         Ok(EmailSource {
             subject: self.subject,
             preheader: self.preheader,
@@ -113,15 +116,17 @@ impl ContentBody {
 
 impl From<&EmailSource> for ContentBody {
     fn from(source: &EmailSource) -> Self {
-        let (html, mjml) = match source.body.clone() {
-            Body::Html(html) => (Some(html), None),
-            Body::Mjml(mjml) => (None, Some(mjml)),
+        let (html, mjml, blocks) = match source.body.clone() {
+            Body::Html(html) => (Some(html), None, None),
+            Body::Mjml(mjml) => (None, Some(mjml), None),
+            Body::Blocks(blocks) => (None, None, Some(Doc(blocks))),
         };
         Self {
             subject: source.subject.clone(),
             preheader: source.preheader.clone(),
             html,
             mjml,
+            blocks,
             text: source.text.clone(),
             from_name: source.from_name.clone(),
             from_address: source.from_address.clone(),
