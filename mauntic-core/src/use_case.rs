@@ -5,12 +5,16 @@ use crate::Permission;
 pub enum Access {
     /// An [`Actor`](crate::Actor) with the permission.
     Needs(Permission),
+    /// An [`Actor`](crate::Actor) with all of the permissions.
+    NeedsAll(&'static [Permission]),
     /// The operator of the installation, who shows an [`Operator`].
     Operator,
     /// The user whom it is about, and the operator through [`Actor::system`](crate::Actor::system).
     Oneself,
-    /// Anybody: the use case is about finding out who calls.
+    /// Anybody: the use case is about finding out who calls, or a signed link says who does.
     Anybody,
+    /// Mauntic itself, with no person behind it: a worker, or a handler of an event, which names the organisation.
+    Itself,
 }
 
 /// A use case of a service by name, and who may call it.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Datelike as _, Utc};
-use mauntic_core::{Clock, ContactId, EmailId, EventId, OrganizationId, StoreError, Zones};
+use mauntic_core::{
+    Access, Clock, ContactId, EmailId, EventId, OrganizationId, StoreError, UseCase, Zones,
+};
 
 use crate::{CrmStore, segment::EngagementKind};
 
@@ -63,6 +65,11 @@ pub struct EngagementRecorder {
 }
 
 impl EngagementRecorder {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("record", Access::Itself),
+    ];
+
     /// A recorder that counts days in the organisation's zone.
     #[must_use]
     pub fn new(store: Arc<dyn CrmStore>, zones: Arc<dyn Zones>, clock: Arc<dyn Clock>) -> Self {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
-use mauntic_core::{Actor, EmailAddress, PageSize, Permission, SegmentId, StoreError};
+use mauntic_core::{
+    Access, Actor, EmailAddress, PageSize, Permission, SegmentId, StoreError, UseCase,
+};
 
 use crate::{
     Channel, Contact, ContactCursor, ContactFilter, ContactListing, CrmError, CrmStore, Field,
@@ -27,6 +29,11 @@ pub struct ExportService {
 }
 
 impl ExportService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("contacts", Access::Needs(Permission::ContactsExport)),
+    ];
+
     /// Exports from that store.
     #[must_use]
     pub fn new(store: Arc<dyn CrmStore>) -> Self {

@@ -3,7 +3,13 @@
 
 mod support;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use mauntic_core::{PageSize, storage::test_database::TestDatabase};
@@ -38,6 +44,8 @@ on_both!(
     a_dead_address_is_suppressed,
     a_refused_sender_stops_the_send,
     a_server_that_is_down_costs_nobody_their_mail,
+    a_server_that_is_down_is_noted_until_it_answers,
+    mail_goes_out_while_the_rest_is_planned,
     an_email_that_cannot_be_made_fails_the_send,
     limits_hold,
     what_changed_since_the_plan_counts,
@@ -262,6 +270,55 @@ async fn a_server_that_is_down_costs_nobody_their_mail(database: TestDatabase) {
     let status = world.run_to_the_end(id).await;
     assert_eq!(status.tally.accepted, 5);
     assert_eq!(world.sink.total(), 5);
+}
+
+async fn a_server_that_is_down_is_noted_until_it_answers(database: TestDatabase) {
+    let up = Arc::new(AtomicBool::new(false));
+    let answers = Arc::clone(&up);
+    let sink = Sink::new(move |_, _| {
+        if answers.load(Ordering::SeqCst) {
+            accepted()
+        } else {
+            HandOver::NotSent("mail.example.net:25 refuses connections".to_owned())
+        }
+    });
+    let world = World::new(database, sink).await;
+    world.people.crowd(20);
+    let id = world.create(1).await;
+    world.run_until(id, |status| status.job.is_held_up()).await;
+    let note = world.status(id).await.job.note.unwrap();
+    assert!(
+        note.contains("mail.example.net:25 refuses connections"),
+        "{note}"
+    );
+    up.store(true, Ordering::SeqCst);
+    world
+        .run_until(id, |status| {
+            status.tally.accepted > 0 && !status.job.is_held_up()
+        })
+        .await;
+    let status = world.run_to_the_end(id).await;
+    assert_eq!((status.tally.accepted, status.job.note), (20, None));
+}
+
+async fn mail_goes_out_while_the_rest_is_planned(database: TestDatabase) {
+    // More than one page of a plan.
+    const PEOPLE: u128 = 5_100;
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(PEOPLE);
+    world.people.first_page_only.store(true, Ordering::SeqCst);
+    let id = world.create(1).await;
+    world
+        .run_until(id, |status| status.tally.accepted > 0)
+        .await;
+    let job = world.status(id).await.job;
+    assert_eq!((job.state, job.planned), (JobState::Planning, false));
+    assert!(job.started_at.is_some());
+    world.people.first_page_only.store(false, Ordering::SeqCst);
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.job.state, JobState::Completed);
+    assert_eq!(status.tally.accepted, 5_100);
+    assert!(world.sink.taken().values().all(|count| *count == 1));
 }
 
 async fn an_email_that_cannot_be_made_fails_the_send(database: TestDatabase) {

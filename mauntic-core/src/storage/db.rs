@@ -270,7 +270,10 @@ async fn connect_postgres(
         .idle_timeout(Duration::from_mins(5))
         .set_schema_search_path(context)
         .map_sqlx_postgres_opts(move |options| {
-            options.application_name(&format!("mauntic-{context}"))
+            options
+                .application_name(&format!("mauntic-{context}"))
+                // A plan that was kept from when a table was empty reads a million rows for each row asked for.
+                .options([("plan_cache_mode", "force_custom_plan")])
         });
     Ok(Database::connect(connect).await?)
 }

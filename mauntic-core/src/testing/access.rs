@@ -76,17 +76,18 @@ pub fn access_cases(
     ids: &dyn IdSource,
 ) -> Vec<AccessCase> {
     let needing = use_cases.iter().filter_map(|(name, access)| match access {
-        Access::Needs(permission) => Some((*name, *permission)),
-        Access::Operator | Access::Oneself | Access::Anybody => None,
+        Access::Needs(permission) => Some((*name, std::slice::from_ref(permission))),
+        Access::NeedsAll(permissions) => Some((*name, *permissions)),
+        Access::Operator | Access::Oneself | Access::Anybody | Access::Itself => None,
     });
     needing
-        .flat_map(|(name, permission)| cases_of(name, permission, own, other, ids))
+        .flat_map(|(name, permissions)| cases_of(name, permissions, own, other, ids))
         .collect()
 }
 
 fn cases_of(
     use_case: &'static str,
-    permission: Permission,
+    permissions: &[Permission],
     own: OrganizationId,
     other: OrganizationId,
     ids: &dyn IdSource,
@@ -109,22 +110,27 @@ fn cases_of(
         .into_iter()
         .map(|role| {
             let actor = Actor::user(own, user, role);
-            case(actor, reach(role.allows(permission)), role.as_str())
+            let allowed = permissions
+                .iter()
+                .all(|permission| role.allows(*permission));
+            case(actor, reach(allowed), role.as_str())
         })
         .collect();
-    let all = Permission::ALL
-        .into_iter()
-        .map(|(permission, _)| permission);
-    let rest: BTreeSet<_> = all.filter(|other| *other != permission).collect();
     let token = |scopes| Actor::token(own, ApiTokenId::generate(ids), Role::Owner, scopes);
-    let with = token(BTreeSet::from([permission]));
-    let without = token(rest);
+    let with = token(permissions.iter().copied().collect());
+    cases.push(case(with, Reach::Allowed, "a token with the scope"));
+    for permission in permissions {
+        let all = Permission::ALL.into_iter().map(|(other, _)| other);
+        let rest: BTreeSet<_> = all.filter(|other| other != permission).collect();
+        let who = format!("a token without the scope {}", permission.as_str());
+        cases.push(case(token(rest), Reach::Forbidden, &who));
+    }
     let foreign = Actor::user(other, user, Role::Owner);
-    cases.extend([
-        case(with, Reach::Allowed, "a token with the scope"),
-        case(without, Reach::Forbidden, "a token without the scope"),
-        case(foreign, Reach::Unseen, "the owner of another organisation"),
-    ]);
+    cases.push(case(
+        foreign,
+        Reach::Unseen,
+        "the owner of another organisation",
+    ));
     cases
 }
 

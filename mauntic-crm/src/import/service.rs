@@ -3,8 +3,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use futures_util::{Stream, stream};
 use mauntic_core::{
-    Actor, Clock, IdSource, ImportId, OrganizationId, Page, PageSize, Permission, StoreError,
-    WorkerId,
+    Access, Actor, Clock, IdSource, ImportId, OrganizationId, Page, PageSize, Permission,
+    StoreError, UseCase, WorkerId,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -68,6 +68,22 @@ pub struct ImportService {
 }
 
 impl ImportService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("cancel", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        ("create", Access::Needs(Permission::ContactsImport)),
+        ("find", Access::Needs(Permission::ContactsRead)),
+        ("list", Access::Needs(Permission::ContactsRead)),
+        ("pause", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        ("preview", Access::Needs(Permission::ContactsImport)),
+        ("problems", Access::Needs(Permission::ContactsImport)),
+        ("report", Access::Needs(Permission::ContactsImport)),
+        ("resume", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        ("run_once", Access::Itself),
+        ("run_to_end", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        ("upload", Access::Needs(Permission::ContactsImport)),
+    ];
+
     /// Imports into that store.
     #[must_use]
     pub fn new(store: Arc<dyn CrmStore>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {

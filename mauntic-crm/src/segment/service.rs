@@ -7,7 +7,9 @@ mod rules;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mauntic_core::{Clock, EmailId, IdSource, OrganizationId, StoreError, Zones};
+use mauntic_core::{
+    Access, Clock, EmailId, IdSource, OrganizationId, Permission, StoreError, UseCase, Zones,
+};
 
 pub(super) use self::definitions::users;
 pub use self::{
@@ -69,6 +71,25 @@ pub struct SegmentService {
 }
 
 impl SegmentService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("add", Access::Needs(Permission::SegmentsWrite)),
+        ("create", Access::Needs(Permission::SegmentsWrite)),
+        ("delete", Access::Needs(Permission::SegmentsWrite)),
+        ("explain", Access::NeedsAll(&[Permission::SegmentsRead, Permission::ContactsRead])),
+        ("find", Access::Needs(Permission::SegmentsRead)),
+        ("find_by_name", Access::Needs(Permission::SegmentsRead)),
+        ("list", Access::Needs(Permission::SegmentsRead)),
+        ("members", Access::Needs(Permission::SegmentsRead)),
+        ("of_contact", Access::Needs(Permission::SegmentsRead)),
+        ("preview", Access::NeedsAll(&[Permission::SegmentsRead, Permission::ContactsRead])),
+        ("queue_rebuild", Access::Needs(Permission::SegmentsWrite)),
+        ("remove", Access::Needs(Permission::SegmentsWrite)),
+        ("rule_text", Access::Needs(Permission::SegmentsRead)),
+        ("update", Access::Needs(Permission::SegmentsWrite)),
+        ("used_by", Access::Needs(Permission::SegmentsRead)),
+    ];
+
     /// The use cases of segments over a store.
     #[must_use]
     pub fn new(

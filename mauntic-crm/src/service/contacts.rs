@@ -1,8 +1,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use mauntic_core::{
-    Actor, Cause, Clock, ContactId, EmailAddress, Envelope, IdSource, OrganizationId, Page,
-    PageSize, Permission, Principal, Zones,
+    Access, Actor, Cause, Clock, ContactId, EmailAddress, Envelope, IdSource, OrganizationId, Page,
+    PageSize, Permission, Principal, UseCase, Zones,
 };
 use uuid::Uuid;
 
@@ -27,6 +27,31 @@ pub struct ContactService {
 pub(super) type Results<T> = Vec<Result<T, CrmError>>;
 
 impl ContactService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("apply_hard_bounce", Access::Itself),
+        ("apply_resubscribe", Access::Itself),
+        ("apply_unsubscribe", Access::Itself),
+        ("create", Access::Needs(Permission::ContactsWrite)),
+        ("create_many", Access::Needs(Permission::ContactsWrite)),
+        ("delete", Access::Needs(Permission::ContactsDelete)),
+        ("delete_many", Access::Needs(Permission::ContactsDelete)),
+        ("find_by_email", Access::Needs(Permission::ContactsRead)),
+        ("find_many", Access::Needs(Permission::ContactsRead)),
+        ("get", Access::Needs(Permission::ContactsRead)),
+        ("history", Access::Needs(Permission::ContactsRead)),
+        ("lift_do_not_contact", Access::Needs(Permission::ContactsWrite)),
+        ("lift_do_not_contact_many", Access::Needs(Permission::ContactsWrite)),
+        ("list", Access::Needs(Permission::ContactsRead)),
+        ("parse", Access::Needs(Permission::ContactsWrite)),
+        ("parse_many", Access::Needs(Permission::ContactsWrite)),
+        ("set_do_not_contact", Access::Needs(Permission::ContactsWrite)),
+        ("set_do_not_contact_many", Access::Needs(Permission::ContactsWrite)),
+        ("update", Access::Needs(Permission::ContactsWrite)),
+        ("update_many", Access::Needs(Permission::ContactsWrite)),
+        ("upsert_batch", Access::Needs(Permission::ContactsWrite)),
+    ];
+
     /// The use cases over a store.
     #[must_use]
     pub fn new(

@@ -1,6 +1,6 @@
 use std::{collections::HashSet, sync::Arc};
 
-use mauntic_core::{Actor, IdSource, Permission, StoreError};
+use mauntic_core::{Access, Actor, IdSource, Permission, StoreError, UseCase};
 use serde_json::Value as Json;
 
 use super::consent::plain_text;
@@ -88,6 +88,15 @@ pub struct FieldService {
 }
 
 impl FieldService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("create", Access::Needs(Permission::FieldsManage)),
+        ("delete", Access::Needs(Permission::FieldsManage)),
+        ("list", Access::Needs(Permission::ContactsRead)),
+        ("update", Access::Needs(Permission::FieldsManage)),
+        ("uses", Access::Needs(Permission::ContactsRead)),
+    ];
+
     /// The use cases over a store.
     #[must_use]
     pub fn new(store: Arc<dyn CrmStore>, ids: Arc<dyn IdSource>) -> Self {

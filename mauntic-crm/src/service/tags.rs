@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use mauntic_core::{Actor, ContactId, Page, PageSize, Permission};
+use mauntic_core::{Access, Actor, ContactId, Page, PageSize, Permission, UseCase};
 
 use super::{ContactPatch, ContactService, UpdateContact, batch::MAX_BATCH};
 use crate::{Contact, CrmError, Tag};
@@ -12,6 +12,15 @@ pub struct TagService {
 }
 
 impl TagService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("change", Access::Needs(Permission::ContactsWrite)),
+        ("count", Access::Needs(Permission::ContactsRead)),
+        ("delete", Access::Needs(Permission::ContactsWrite)),
+        ("list", Access::Needs(Permission::ContactsRead)),
+        ("rename", Access::Needs(Permission::ContactsWrite)),
+    ];
+
     /// The use cases of tags, which write through those of contacts.
     #[must_use]
     pub fn new(contacts: ContactService) -> Self {

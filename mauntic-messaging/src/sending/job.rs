@@ -12,9 +12,9 @@ use super::{Lane, SkipReason};
 pub enum JobState {
     /// Waits for its time.
     Scheduled,
-    /// The audience is being written to the ledger.
+    /// The audience is being written to the ledger, while messages to those who are in it are handed over.
     Planning,
-    /// Messages are being handed over.
+    /// The whole audience is in the ledger, and messages are being handed over.
     Sending,
     /// Somebody stopped it for now.
     Paused,
@@ -38,6 +38,9 @@ impl JobState {
         Self::Failed,
     ];
 
+    /// The states in which messages are handed over.
+    pub const RUNNING: [Self; 2] = [Self::Planning, Self::Sending];
+
     /// The name, as it is stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -50,6 +53,12 @@ impl JobState {
             Self::Completed => "completed",
             Self::Failed => "failed",
         }
+    }
+
+    /// Whether messages are being handed over.
+    #[must_use]
+    pub fn is_running(self) -> bool {
+        Self::RUNNING.contains(&self)
     }
 
     /// Whether nothing more happens by itself.
@@ -90,6 +99,9 @@ pub struct WrongJobState {
     /// What was asked for, such as `paused`.
     pub wanted: &'static str,
 }
+
+/// What a note begins with if the mail server cannot be used.
+const HELD_UP: &str = "no mail goes out: ";
 
 /// One email sent to one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -244,6 +256,31 @@ impl SendJob {
         Ok(())
     }
 
+    /// Notes that the mail server cannot be used at the moment; `false` if that is noted already.
+    pub fn hold_up(&mut self, reason: &str) -> bool {
+        let note = format!("{HELD_UP}{reason}; it is tried again within a minute");
+        let news = self.note.as_deref() != Some(&note);
+        self.note = Some(note);
+        news
+    }
+
+    /// Takes back what [`hold_up`](Self::hold_up) noted; `false` if it noted nothing.
+    pub fn go_through(&mut self) -> bool {
+        let held_up = self.is_held_up();
+        if held_up {
+            self.note = None;
+        }
+        held_up
+    }
+
+    /// Whether the mail server could not be used when it was tried last.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        self.note
+            .as_deref()
+            .is_some_and(|note| note.starts_with(HELD_UP))
+    }
+
     /// Ends the send because it cannot go on.
     pub fn fail(&mut self, note: String, now: DateTime<Utc>) {
         self.state = JobState::Failed;
@@ -253,13 +290,13 @@ impl SendJob {
 
     /// Notes how far the ledger reaches; without a cursor the whole audience is in it.
     pub fn planned_up_to(&mut self, cursor: Option<ContactId>, now: DateTime<Utc>) {
+        self.started_at.get_or_insert(now);
         if let Some(cursor) = cursor {
             self.plan_cursor = Some(cursor);
             return;
         }
         self.planned = true;
         self.state = JobState::Sending;
-        self.started_at.get_or_insert(now);
     }
 
     /// Ends the send because every delivery has its outcome, or was left out when it was cancelled.

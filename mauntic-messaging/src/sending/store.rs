@@ -51,7 +51,7 @@ pub trait SendQueries: Send + Sync {
     ) -> Result<Option<Delivery>, StoreError>;
 
     /// Sends of all organisations that are in the state and not finished, the oldest first.
-    async fn open_jobs(&self, state: JobState) -> Result<Vec<SendJob>, StoreError>;
+    async fn open_jobs(&self, states: &[JobState]) -> Result<Vec<SendJob>, StoreError>;
 }
 
 /// Changes sends.

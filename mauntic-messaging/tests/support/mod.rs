@@ -3,7 +3,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -45,7 +45,11 @@ impl Clock for ShiftedClock {
 
 /// Contacts of one organisation, all in one segment.
 #[derive(Default)]
-pub(crate) struct People(Mutex<BTreeMap<ContactId, Person>>);
+pub(crate) struct People {
+    all: Mutex<BTreeMap<ContactId, Person>>,
+    /// Whether only the first page of the audience can be read.
+    pub(crate) first_page_only: AtomicBool,
+}
 
 #[derive(Clone)]
 pub(crate) struct Person {
@@ -63,11 +67,11 @@ impl People {
             address: address.map(str::to_owned),
             do_not_contact,
         };
-        self.0.lock().unwrap().insert(contact(number), person);
+        self.all.lock().unwrap().insert(contact(number), person);
     }
 
     pub(crate) fn remove(&self, number: u128) {
-        self.0.lock().unwrap().remove(&contact(number));
+        self.all.lock().unwrap().remove(&contact(number));
     }
 
     pub(crate) fn crowd(&self, people: u128) {
@@ -80,7 +84,7 @@ impl People {
 #[async_trait]
 impl Audience for People {
     async fn size(&self, _: OrganizationId, _: SegmentId) -> Result<Option<u64>, StoreError> {
-        Ok(Some(self.0.lock().unwrap().len() as u64))
+        Ok(Some(self.all.lock().unwrap().len() as u64))
     }
 
     async fn members(
@@ -90,7 +94,10 @@ impl Audience for People {
         after: Option<ContactId>,
         limit: u64,
     ) -> Result<Vec<AudienceMember>, StoreError> {
-        let people = self.0.lock().unwrap();
+        if after.is_some() && self.first_page_only.load(Ordering::SeqCst) {
+            return Err(StoreError::backend("the second page cannot be read yet"));
+        }
+        let people = self.all.lock().unwrap();
         let rest = people.iter().filter(|(id, _)| Some(**id) > after);
         let page = rest.take(usize::try_from(limit).unwrap());
         Ok(page
@@ -110,7 +117,7 @@ impl ContactDirectory for People {
         _: OrganizationId,
         ids: &[ContactId],
     ) -> Result<Vec<Recipient>, StoreError> {
-        let people = self.0.lock().unwrap();
+        let people = self.all.lock().unwrap();
         let found = ids.iter().filter_map(|id| {
             let person = people.get(id)?;
             Some(Recipient {

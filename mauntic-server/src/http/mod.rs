@@ -164,14 +164,12 @@ async fn observe<E: Endpoint>(endpoint: &E, request: Request) -> poem::Result<Re
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    let area = path
-        .split('/')
-        .nth(1)
-        .filter(|area| AREAS.contains(area))
-        .unwrap_or("other")
-        .to_owned();
+    let first = path.split('/').nth(1).unwrap_or_default();
+    let known = AREAS.into_iter().find(|area| *area == first);
+    let area = known.unwrap_or("other");
     let status = response.status();
-    metrics::counter!("mauntic_http_requests_total", "area" => area.clone(), "status" => class(status)).increment(1);
+    metrics::counter!("mauntic_http_requests_total", "area" => area, "status" => class(status))
+        .increment(1);
     metrics::histogram!("mauntic_http_seconds", "area" => area)
         .record(started.elapsed().as_secs_f64());
     Ok(response)

@@ -33,6 +33,8 @@ struct Trouble {
     failures: u32,
 }
 
+/// Why a message is not even tried; what happened is known from the message before it.
+pub(super) const AT_THE_MOMENT: &str = "the mail server cannot be used at the moment";
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 impl Troubles {
@@ -103,7 +105,7 @@ pub(super) async fn hand_over(
 async fn attempt(run: &Run, ready: &Ready) -> HandOver {
     let organization = ready.delivery.organization_id;
     if run.troubles.is_waiting(organization) {
-        return HandOver::NotSent("the mail server cannot be used at the moment".to_owned());
+        return HandOver::NotSent(AT_THE_MOMENT.to_owned());
     }
     match run.ports.transports.of(organization).await {
         Ok(transport) => transport.channel.hand_over(&ready.message).await,

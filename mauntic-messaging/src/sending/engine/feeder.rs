@@ -57,7 +57,10 @@ impl Feeder {
     /// One batch of each running send; `false` if there was nothing to do.
     async fn round(&mut self) -> Result<bool, StoreError> {
         let jobs = self.run.ports.store.sends();
-        let mut jobs = jobs.open_jobs(JobState::Sending).await?;
+        let mut jobs = jobs.open_jobs(&JobState::RUNNING).await?;
+        self.run
+            .held_up()
+            .extend(jobs.iter().filter(|job| job.is_held_up()).map(|job| job.id));
         jobs.retain(|job| !self.run.troubles.is_waiting(job.organization_id));
         let share = self.run.options.batch / jobs.len().max(1) as u64;
         let mut fed = false;
@@ -243,7 +246,7 @@ impl Feeder {
             .sends()
             .find_job_for_update(job.organization_id, job.id)
             .await?;
-        if let Some(mut job) = stored.filter(|job| job.state == JobState::Sending) {
+        if let Some(mut job) = stored.filter(|job| job.state.is_running()) {
             job.fail(error.to_string(), run.ports.clock.now());
             uow.sends().update_job(&job).await?;
         }

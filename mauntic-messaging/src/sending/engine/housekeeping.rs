@@ -61,16 +61,11 @@ pub(super) async fn keep_up(run: Arc<Run>) {
 
 async fn chores(run: &Run) -> Result<(), StoreError> {
     while clear_up(run).await? {}
-    for job in run.ports.store.sends().open_jobs(JobState::Sending).await? {
+    let sends = run.ports.store.sends();
+    for job in sends.open_jobs(&[JobState::Sending]).await? {
         finish(run, &job).await?;
     }
-    for job in run
-        .ports
-        .store
-        .sends()
-        .open_jobs(JobState::Cancelled)
-        .await?
-    {
+    for job in sends.open_jobs(&[JobState::Cancelled]).await? {
         while leave_out(run, &job).await? {}
         finish(run, &job).await?;
     }

@@ -1,20 +1,24 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{Cause, DomainEvent, Envelope, OrganizationId, StoreError};
+use mauntic_core::{Cause, DomainEvent, Envelope, OrganizationId, SendJobId, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{
     Ready, Run, change,
-    connections::{Finished, Granted},
+    connections::{AT_THE_MOMENT, Finished, Granted},
     log_retry, merge,
 };
 use crate::{
     MessagingUnitOfWork,
     event::{Bounced, EmailsBounced, EmailsSent, Sent},
     sending::{
-        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, JobState, Rate, Report,
-        SkipReason, Stage, Withheld, settle,
+        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, Rate, Report, SkipReason,
+        Stage, Withheld, settle,
     },
     suppression::{Suppression, SuppressionReason},
 };
@@ -192,7 +196,52 @@ impl Group {
             all.any(|one| one.ready.slow && DeliveryRef::from(&one.ready.delivery) == name)
         };
         adapt_rates(uow, &settled, in_slow_domain, now).await?;
+        self.note_troubles(run, uow).await?;
         self.stop_refused_sends(uow).await
+    }
+
+    /// A send says why no mail of it goes out, until some does again.
+    async fn note_troubles(
+        &self,
+        run: &Run,
+        uow: &mut dyn MessagingUnitOfWork,
+    ) -> Result<(), StoreError> {
+        // In the order of ids, so that two workers do not wait for each other.
+        let mut notes: BTreeMap<(OrganizationId, SendJobId), Option<&str>> = BTreeMap::new();
+        for one in &self.finished {
+            let delivery = &one.ready.delivery;
+            let job = (delivery.organization_id, delivery.job_id);
+            match &one.hand_over {
+                HandOver::NotSent(reason) if reason == AT_THE_MOMENT => {}
+                HandOver::NotSent(reason) => {
+                    notes.insert(job, Some(reason));
+                }
+                HandOver::Unknown(_) => {}
+                _ if run.held_up().contains(&job.1) => {
+                    notes.insert(job, None);
+                }
+                _ => {}
+            }
+        }
+        for ((organization, id), reason) in notes {
+            let job = uow.sends().find_job_for_update(organization, id).await?;
+            let Some(mut job) = job.filter(|job| job.state.is_running()) else {
+                continue;
+            };
+            let changed = match reason {
+                Some(reason) => job.hold_up(reason),
+                None => job.go_through(),
+            };
+            if changed {
+                uow.sends().update_job(&job).await?;
+            }
+            if reason.is_some() {
+                run.held_up().insert(id);
+            } else {
+                run.held_up().remove(&id);
+            }
+        }
+        Ok(())
     }
 
     /// A server that refuses the sender refuses everybody: better to stop than to burn the list.
@@ -209,7 +258,7 @@ impl Group {
                 .sends()
                 .find_job_for_update(delivery.organization_id, delivery.job_id)
                 .await?;
-            if let Some(mut job) = job.filter(|job| job.state == JobState::Sending)
+            if let Some(mut job) = job.filter(|job| job.state.is_running())
                 && job.pause().is_ok()
             {
                 job.note = Some(format!("the mail server refused the sender: {reply}"));

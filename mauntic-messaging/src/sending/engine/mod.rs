@@ -12,15 +12,16 @@ mod ledger;
 mod tally;
 
 use std::{
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use chrono::TimeDelta;
-use mauntic_core::{Clock, IdSource, StoreError, WorkerId};
+use mauntic_core::{Clock, IdSource, SendJobId, StoreError, WorkerId};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -103,6 +104,8 @@ struct Run {
     /// One permit for each message between intent and committed outcome.
     in_flight: Arc<Semaphore>,
     troubles: connections::Troubles,
+    /// Sends whose note tells of a mail server that could not be used.
+    held_up: Mutex<HashSet<SendJobId>>,
     lost: AtomicBool,
     stop: watch::Receiver<bool>,
 }
@@ -111,6 +114,10 @@ impl Run {
     /// Whether no new work is to be begun.
     fn is_stopping(&self) -> bool {
         *self.stop.borrow() || self.lost.load(Ordering::Relaxed)
+    }
+
+    fn held_up(&self) -> MutexGuard<'_, HashSet<SendJobId>> {
+        self.held_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits, but not beyond the end.
@@ -169,6 +176,7 @@ impl Engine {
             shard: i16::from(worker.as_uuid().as_bytes()[15] % 16),
             in_flight: Arc::new(Semaphore::new(self.options.connections * 2)),
             troubles: connections::Troubles::default(),
+            held_up: Mutex::default(),
             lost: AtomicBool::new(false),
             stop,
         });

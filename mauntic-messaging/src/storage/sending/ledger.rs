@@ -48,13 +48,16 @@ const SETTLED: &[Column] = &[
 const WAITING: &str = "CASE WHEN deferrals > 0 THEN 'deferred' ELSE 'planned' END";
 /// A row `r` of a set is the delivery.
 const IS_ROW: &str = "delivery.organization_id = r.organization_id AND delivery.id = r.id";
+/// The worker `$2` has the delivery. Written so that no database looks for it by the index of what workers hold, which
+/// is full of what they held before: the row is found by its key.
+const IS_MINE: &str = "(delivery.worker_id = $2) IS TRUE";
 /// The address of the delivery is on the suppression list.
 const IS_SUPPRESSED: &str = "EXISTS (SELECT 1 FROM suppression s
      WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)";
 /// The send of the delivery is running.
 const IS_RUNNING: &str =
     "EXISTS (SELECT 1 FROM send_job j WHERE j.organization_id = delivery.organization_id
-     AND j.id = delivery.job_id AND j.state = 'sending')";
+     AND j.id = delivery.job_id AND j.state IN ('planning', 'sending'))";
 
 impl SeaOrmUnitOfWork {
     async fn execute<const N: usize>(
@@ -213,7 +216,7 @@ impl Ledger for SeaOrmUnitOfWork {
         let sql = format!(
             "UPDATE delivery SET state = {WAITING}, worker_id = NULL, next_attempt_at = r.at,
                  updated_at = $3
-             FROM {} WHERE {IS_ROW} AND state = 'leased' AND worker_id = $2",
+             FROM {} WHERE {IS_ROW} AND state = 'leased' AND {IS_MINE}",
             self.dialect.rows(1, "r", GIVEN_BACK)
         );
         let values = [rows.into(), worker.as_uuid().into(), to_micros(now).into()];
@@ -236,7 +239,7 @@ impl Ledger for SeaOrmUnitOfWork {
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
             "UPDATE delivery SET state = 'skipped', skip_reason = r.reason, updated_at = $3
-             FROM {} WHERE {IS_ROW} AND state = 'leased' AND worker_id = $2",
+             FROM {} WHERE {IS_ROW} AND state = 'leased' AND {IS_MINE}",
             self.dialect.rows(1, "r", SKIPPED)
         );
         let values = [rows.into(), worker.as_uuid().into(), to_micros(now).into()];
@@ -298,7 +301,7 @@ impl Ledger for SeaOrmUnitOfWork {
         let sql = format!(
             "UPDATE delivery SET state = 'handed_over',
                  first_attempt_at = COALESCE(first_attempt_at, $3), updated_at = $3
-             FROM {} WHERE {IS_ROW} AND state = 'leased' AND worker_id = $2
+             FROM {} WHERE {IS_ROW} AND state = 'leased' AND {IS_MINE}
              AND {IS_RUNNING} AND NOT {IS_SUPPRESSED}
              RETURNING delivery.organization_id AS organization_id, delivery.id AS id",
             self.dialect.rows(1, "r", REFS)
@@ -320,7 +323,7 @@ impl Ledger for SeaOrmUnitOfWork {
         let sql = format!(
             "SELECT delivery.organization_id AS organization_id, delivery.id AS id,
                  {IS_SUPPRESSED} AS suppressed
-             FROM delivery JOIN {} ON {IS_ROW} WHERE worker_id = $2 AND state = 'leased'",
+             FROM delivery JOIN {} ON {IS_ROW} WHERE {IS_MINE} AND state = 'leased'",
             self.dialect.rows(1, "r", REFS)
         );
         let rows = self

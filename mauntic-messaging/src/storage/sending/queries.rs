@@ -117,14 +117,18 @@ impl SendQueries for SeaOrmMessagingStore {
         row.as_ref().map(delivery).transpose()
     }
 
-    async fn open_jobs(&self, state: JobState) -> Result<Vec<SendJob>, StoreError> {
-        let statement = self.db.dialect().statement(
-            format!(
-                "SELECT {JOB} FROM send_job WHERE state = $1 AND finished_at IS NULL
-                 ORDER BY scheduled_at, id"
-            ),
-            [state.as_str().into()],
+    async fn open_jobs(&self, states: &[JobState]) -> Result<Vec<SendJob>, StoreError> {
+        let mut parameters = Parameters::default();
+        let states: Vec<_> = states
+            .iter()
+            .map(|state| parameters.bind(state.as_str()))
+            .collect();
+        let sql = format!(
+            "SELECT {JOB} FROM send_job WHERE state IN ({}) AND finished_at IS NULL
+             ORDER BY scheduled_at, id",
+            states.join(", ")
         );
+        let statement = parameters.statement(self.db.dialect(), sql);
         let rows = self.db.reader().query_all_raw(statement).await?;
         rows.iter().map(job).collect()
     }

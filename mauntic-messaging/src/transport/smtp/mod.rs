@@ -76,7 +76,8 @@ impl MailTransport for SmtpTransport {
                 None => match self.open().await {
                     Ok(connection) => connection,
                     Err(error) => {
-                        let text = format!("the mail server cannot be used: {error}");
+                        let (host, port) = (&self.server.host, self.server.port);
+                        let text = format!("the mail server {host}:{port} cannot be used: {error}");
                         return HandOver::NotSent(text);
                     }
                 },
