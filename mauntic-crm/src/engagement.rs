@@ -66,9 +66,7 @@ pub struct EngagementRecorder {
 
 impl EngagementRecorder {
     /// Every use case and who may call it; a test holds the list to the code.
-    pub const USE_CASES: &[UseCase] = &[
-        ("record", Access::Itself),
-    ];
+    pub const USE_CASES: &[UseCase] = &[("record", Access::Itself)];
 
     /// A recorder that counts days in the organisation's zone.
     #[must_use]

@@ -30,9 +30,7 @@ pub struct ExportService {
 
 impl ExportService {
     /// Every use case and who may call it; a test holds the list to the code.
-    pub const USE_CASES: &[UseCase] = &[
-        ("contacts", Access::Needs(Permission::ContactsExport)),
-    ];
+    pub const USE_CASES: &[UseCase] = &[("contacts", Access::Needs(Permission::ContactsExport))];
 
     /// Exports from that store.
     #[must_use]

@@ -142,11 +142,7 @@ impl Fixture {
     async fn upload(&self) -> ImportId {
         let mut text: &[u8] = b"email\ncarol@example.com\n";
         let us = Actor::system(OWN);
-        self.imports
-            .upload(&us, &mut text, 1_000)
-            .await
-            .unwrap()
-            .id
+        self.imports.upload(&us, &mut text, 1_000).await.unwrap().id
     }
 
     /// Whether Ann can be seen among these.
@@ -158,10 +154,9 @@ impl Fixture {
     async fn kept_apart(&self, actor: &Actor, made: ContactId) -> Reach {
         let ours = Actor::system(OWN);
         let here = self.contacts.get(&ours, made).await.is_ok();
-        let there = self
-            .contacts
-            .get(&Actor::system(actor.organization_id()), made);
-        assert!(there.await.is_ok(), "it is its maker's");
+        let maker = Actor::system(actor.organization_id());
+        let there = self.contacts.get(&maker, made).await;
+        assert!(there.is_ok(), "it is its maker's");
         seen(here)
     }
 
@@ -193,7 +188,13 @@ impl Fixture {
             "parse" => known(contacts.parse(actor, values).await.map(drop)),
             "parse_many" => {
                 let items = [values.clone()];
-                known(contacts.parse_many(actor, &items).await?.remove(0).map(drop))
+                known(
+                    contacts
+                        .parse_many(actor, &items)
+                        .await?
+                        .remove(0)
+                        .map(drop),
+                )
             }
             "create" => {
                 let made = contacts.create(actor, create("new@example.com")).await?;
@@ -230,19 +231,17 @@ impl Fixture {
             "history" => allowed(contacts.history(actor, ann, None, self.all).await),
             "delete" => allowed(contacts.delete(actor, ann).await),
             "delete_many" => allowed(contacts.delete_many(actor, &[ann]).await?.remove(0)),
-            "set_do_not_contact" => {
-                allowed(contacts.set_do_not_contact(actor, ann, &mark).await)
-            }
+            "set_do_not_contact" => allowed(contacts.set_do_not_contact(actor, ann, &mark).await),
             "set_do_not_contact_many" => {
-                let marked = contacts.set_do_not_contact_many(actor, &[ann], &mark);
-                allowed(marked.await?.remove(0))
+                let marked = contacts.set_do_not_contact_many(actor, &[ann], &mark).await;
+                allowed(marked?.remove(0))
             }
-            "lift_do_not_contact" => {
-                allowed(contacts.lift_do_not_contact(actor, ann, &lift).await)
-            }
+            "lift_do_not_contact" => allowed(contacts.lift_do_not_contact(actor, ann, &lift).await),
             "lift_do_not_contact_many" => {
-                let lifted = contacts.lift_do_not_contact_many(actor, &[ann], &lift);
-                allowed(lifted.await?.remove(0))
+                let lifted = contacts
+                    .lift_do_not_contact_many(actor, &[ann], &lift)
+                    .await;
+                allowed(lifted?.remove(0))
             }
             unknown => panic!("no call is written for the use case {unknown}"),
         }
@@ -281,8 +280,10 @@ impl Fixture {
             "count" => Ok(seen(tags.count(actor, tag).await? == 1)),
             "change" => {
                 let add = BTreeSet::from(["new".parse().unwrap()]);
-                let changed = tags.change(actor, &[self.ann], &add, &BTreeSet::new());
-                allowed(changed.await?.remove(0))
+                let changed = tags
+                    .change(actor, &[self.ann], &add, &BTreeSet::new())
+                    .await;
+                allowed(changed?.remove(0))
             }
             "rename" => allowed(tags.rename(actor, tag, &"other".parse().unwrap()).await),
             "delete" => allowed(tags.delete(actor, tag).await),
@@ -363,7 +364,7 @@ impl Fixture {
                 Ok(seen(page.items.iter().any(|found| found.id == import)))
             }
             "problems" => {
-                let kind = ProblemKind::Failed;
+                let kind = ProblemKind::Duplicate;
                 imports.problems(actor, import, kind, None, all).await?;
                 Ok(Reach::Allowed)
             }

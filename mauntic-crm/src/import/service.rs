@@ -70,17 +70,35 @@ pub struct ImportService {
 impl ImportService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
-        ("cancel", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        (
+            "cancel",
+            Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead]),
+        ),
         ("create", Access::Needs(Permission::ContactsImport)),
         ("find", Access::Needs(Permission::ContactsRead)),
         ("list", Access::Needs(Permission::ContactsRead)),
-        ("pause", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        (
+            "pause",
+            Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead]),
+        ),
         ("preview", Access::Needs(Permission::ContactsImport)),
-        ("problems", Access::Needs(Permission::ContactsImport)),
-        ("report", Access::Needs(Permission::ContactsImport)),
-        ("resume", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        (
+            "problems",
+            Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead]),
+        ),
+        (
+            "report",
+            Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead]),
+        ),
+        (
+            "resume",
+            Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead]),
+        ),
         ("run_once", Access::Itself),
-        ("run_to_end", Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead])),
+        (
+            "run_to_end",
+            Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead]),
+        ),
         ("upload", Access::Needs(Permission::ContactsImport)),
     ];
 

@@ -218,8 +218,14 @@ impl FieldService {
     }
 
     /// The names of the segments whose rules read a field.
+    ///
+    /// # Errors
+    /// [`CrmError::FieldNotFound`] if the organisation has no such field.
     pub async fn uses(&self, actor: &Actor, alias: &FieldAlias) -> Result<Vec<String>, CrmError> {
         let organization = actor.require(Permission::ContactsRead)?;
+        if self.list(actor).await?.get(alias.as_str()).is_none() {
+            return Err(CrmError::FieldNotFound(alias.clone()));
+        }
         Ok(self
             .store
             .fields()

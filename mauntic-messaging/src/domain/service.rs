@@ -2,7 +2,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, SendingDomainId, StoreError,
+    Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, SendingDomainId,
+    StoreError, UseCase,
 };
 
 use super::{DkimKey, DomainName, KeyState, SendingDomain, Signers};
@@ -41,6 +42,18 @@ pub struct SendingDomainService {
 }
 
 impl SendingDomainService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("activate", Access::Needs(Permission::SendingManage)),
+        ("add", Access::Needs(Permission::SendingManage)),
+        ("delete", Access::Needs(Permission::SendingManage)),
+        ("dns_records", Access::Needs(Permission::SendingRead)),
+        ("get", Access::Needs(Permission::SendingRead)),
+        ("get_named", Access::Needs(Permission::SendingRead)),
+        ("list", Access::Needs(Permission::SendingRead)),
+        ("rotate", Access::Needs(Permission::SendingManage)),
+    ];
+
     /// The use cases over a store; `signers` forgets a domain when it is changed here.
     #[must_use]
     pub fn new(

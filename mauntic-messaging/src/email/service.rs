@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Actor, Clock, EmailId, EmailVersionId, IdSource, OrganizationId, Page, PageSize, Permission,
-    StoreError,
+    Access, Actor, Clock, EmailId, EmailVersionId, IdSource, OrganizationId, Page, PageSize,
+    Permission, StoreError, UseCase,
 };
 
 use super::{
@@ -70,6 +70,19 @@ pub struct EmailService {
 }
 
 impl EmailService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("check", Access::Needs(Permission::EmailsRead)),
+        ("create", Access::Needs(Permission::EmailsWrite)),
+        ("delete", Access::Needs(Permission::EmailsWrite)),
+        ("get", Access::Needs(Permission::EmailsRead)),
+        ("get_named", Access::Needs(Permission::EmailsRead)),
+        ("list", Access::Needs(Permission::EmailsRead)),
+        ("preview", Access::Needs(Permission::EmailsRead)),
+        ("preview_source", Access::Needs(Permission::EmailsRead)),
+        ("update", Access::Needs(Permission::EmailsWrite)),
+    ];
+
     /// The use cases over these parts.
     #[must_use]
     pub fn new(parts: EmailParts) -> Self {

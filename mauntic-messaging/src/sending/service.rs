@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId, Page,
-    PageSize, Permission, SegmentId, SendJobId,
+    Access, Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId,
+    Page, PageSize, Permission, SegmentId, SendJobId, UseCase,
 };
 use serde_json::{Map, Value};
 
@@ -45,6 +45,19 @@ pub struct SendService {
 }
 
 impl SendService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("cancel", Access::Needs(Permission::EmailsSend)),
+        ("create", Access::Needs(Permission::EmailsSend)),
+        ("deliveries", Access::Needs(Permission::EmailsRead)),
+        ("list", Access::Needs(Permission::EmailsRead)),
+        ("pause", Access::Needs(Permission::EmailsSend)),
+        ("resume", Access::Needs(Permission::EmailsSend)),
+        ("retry_unknown", Access::Needs(Permission::EmailsSend)),
+        ("send_test", Access::Needs(Permission::EmailsSend)),
+        ("status", Access::Needs(Permission::EmailsRead)),
+    ];
+
     /// A service over these ports.
     #[must_use]
     pub fn new(ports: EnginePorts) -> Self {
@@ -229,8 +242,8 @@ impl SendService {
     /// a contact if one is given.
     ///
     /// # Errors
-    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`]; [`MessagingError::Invalid`] if
-    /// the email cannot be sent or there are too many addresses.
+    /// Needs [`Permission::EmailsSend`], and [`Permission::ContactsRead`] for the values of a contact;
+    /// [`MessagingError::NotFound`]; [`MessagingError::Invalid`] if the email cannot be sent or there are too many addresses.
     pub async fn send_test(
         &self,
         actor: &Actor,
@@ -239,6 +252,9 @@ impl SendService {
         addresses: &[EmailAddress],
     ) -> Result<Vec<TestResult>, MessagingError> {
         let organization = actor.require(Permission::EmailsSend)?;
+        if contact.is_some() {
+            actor.require(Permission::ContactsRead)?;
+        }
         if addresses.is_empty() || addresses.len() > MAX_TEST_ADDRESSES {
             let problem = format!("expected 1 to {MAX_TEST_ADDRESSES} addresses");
             return Err(MessagingError::invalid("to", "out_of_range", problem));

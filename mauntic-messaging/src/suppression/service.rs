@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mauntic_core::{Actor, Clock, EmailAddress, Page, PageSize, Permission};
+use mauntic_core::{Access, Actor, Clock, EmailAddress, Page, PageSize, Permission, UseCase};
 use serde::Serialize;
 
 use super::{Suppression, SuppressionCursor, SuppressionFilter, SuppressionReason, address_hash};
@@ -43,6 +43,16 @@ pub struct SuppressionService {
 }
 
 impl SuppressionService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("add", Access::Needs(Permission::SuppressionsWrite)),
+        ("erase", Access::Needs(Permission::SuppressionsWrite)),
+        ("find", Access::Needs(Permission::SuppressionsRead)),
+        ("import", Access::Needs(Permission::SuppressionsWrite)),
+        ("list", Access::Needs(Permission::SuppressionsRead)),
+        ("remove", Access::Needs(Permission::SuppressionsWrite)),
+    ];
+
     /// The use cases over a store.
     #[must_use]
     pub fn new(store: Arc<dyn MessagingStore>, clock: Arc<dyn Clock>) -> Self {

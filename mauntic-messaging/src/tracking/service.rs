@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Actor, Cause, Clock, ContactId, DeliveryId, DomainEvent, EmailId, Envelope, HitId, IdSource,
-    OrganizationId, Page, PageSize, Permission, StoreError,
+    Access, Actor, Cause, Clock, ContactId, DeliveryId, DomainEvent, EmailId, Envelope, HitId,
+    IdSource, OrganizationId, Page, PageSize, Permission, StoreError, UseCase,
 };
 use serde::Serialize;
 use tracing::warn;
@@ -81,6 +81,18 @@ pub struct TrackingService {
 }
 
 impl TrackingService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("click", Access::Anybody),
+        ("open", Access::Anybody),
+        ("report", Access::Needs(Permission::EmailsRead)),
+        ("resubscribe", Access::Anybody),
+        ("timeline", Access::Needs(Permission::ContactsRead)),
+        ("unsubscribe", Access::Anybody),
+        ("unsubscribe_page", Access::Anybody),
+        ("web_view", Access::Anybody),
+    ];
+
     /// The use cases over these parts.
     #[must_use]
     pub fn new(parts: TrackingParts) -> Self {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mauntic_core::{Actor, Clock, IdSource, Permission, SecretKey, TransportId};
+use mauntic_core::{Access, Actor, Clock, IdSource, Permission, SecretKey, TransportId, UseCase};
 use serde::Serialize;
 
 use super::{ConfiguredTransports, SendingLimits, SmtpServer, Transport, TransportKind};
@@ -32,6 +32,13 @@ pub struct TransportService {
 }
 
 impl TransportService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("configure", Access::Needs(Permission::SendingManage)),
+        ("show", Access::Needs(Permission::SendingRead)),
+        ("test", Access::Needs(Permission::SendingManage)),
+    ];
+
     /// A service over that store. The key is the one that `transports` has.
     #[must_use]
     pub fn new(

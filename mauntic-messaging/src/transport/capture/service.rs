@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mauntic_core::{Actor, CapturedMailId, Page, PageSize, Permission};
+use mauntic_core::{Access, Actor, CapturedMailId, Page, PageSize, Permission, UseCase};
 
 use super::{CapturedMail, MailContent};
 use crate::{MessagingError, MessagingStore};
@@ -22,6 +22,15 @@ pub struct CapturedMailService {
 }
 
 impl CapturedMailService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("count", Access::Needs(Permission::InboxRead)),
+        ("delete", Access::Needs(Permission::InboxDelete)),
+        ("delete_all", Access::Needs(Permission::InboxDelete)),
+        ("list", Access::Needs(Permission::InboxRead)),
+        ("open", Access::Needs(Permission::InboxRead)),
+    ];
+
     /// A service over that store.
     #[must_use]
     pub fn new(store: Arc<dyn MessagingStore>) -> Self {

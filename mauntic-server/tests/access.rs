@@ -1,0 +1,408 @@
+//! Every use case of messaging over a whole installation: as every role, as tokens, and from another organisation.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+use mauntic_core::{
+    Actor, CapturedMailId, ContactId, EmailId, IdSource as _, Operator, OrganizationId, PageSize,
+    SegmentId, SendJobId, SendingDomainId, UseCase,
+    identity::CreateOrganization,
+    storage::test_database::TestDatabase,
+    testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
+};
+use mauntic_crm::{Change, ContactPatch, CreateContact, segment::CreateSegment};
+use mauntic_messaging::{
+    MessagingError,
+    content::{Body, EmailSource},
+    domain::{AddSendingDomain, SendingDomainService, SendingHosts},
+    email::{CreateEmail, EmailFilter, EmailService, PreviewRecipient, UpdateEmail},
+    sending::{CreateSend, SendService},
+    suppression::{NewSuppression, SuppressionFilter, SuppressionReason, SuppressionService},
+    tracking::TrackingService,
+    transport::{SendingLimits, TransportService, capture::CapturedMailService},
+};
+use mauntic_server::{App, Settings};
+
+/// One organisation with a contact, an email, a send, a captured mail, a sending domain and a suppressed address; and
+/// another one without anything.
+struct Fixture {
+    app: App,
+    own: OrganizationId,
+    other: OrganizationId,
+    ann: ContactId,
+    fans: SegmentId,
+    email: EmailId,
+    send: SendJobId,
+    mail: CapturedMailId,
+    domain: SendingDomainId,
+    all: PageSize,
+    _folder: tempfile::TempDir,
+    _database: TestDatabase,
+}
+
+fn source(subject: &str) -> EmailSource {
+    EmailSource {
+        subject: subject.to_owned(),
+        preheader: None,
+        body: Body::Html("<p>Hi</p><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a>".to_owned()),
+        text: None,
+        from_name: None,
+        from_address: None,
+        reply_to: None,
+    }
+}
+
+fn gone(address: &str) -> NewSuppression {
+    NewSuppression {
+        address: address.parse().unwrap(),
+        reason: SuppressionReason::Manual,
+        source: "test".to_owned(),
+        note: None,
+    }
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let database = TestDatabase::sqlite();
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            database: Some(format!("sqlite:{}", folder.path().display())),
+            data: folder.path().to_owned(),
+            ..Settings::default()
+        };
+        let app = App::open(settings).await.unwrap();
+        let organization = async |name: &str| {
+            let command = CreateOrganization::named(name.parse().unwrap());
+            let operator = Operator::local();
+            let made = app.identity.create_organization(&operator, command).await;
+            made.unwrap().id
+        };
+        let (own, other) = (organization("Own").await, organization("Other").await);
+        let us = Actor::system(own);
+        let patch = ContactPatch {
+            email: Change::Set("ann@example.com".parse().unwrap()),
+            ..ContactPatch::default()
+        };
+        let command = CreateContact {
+            patch,
+            origin: None,
+        };
+        let ann = app.contacts.create(&us, command).await.unwrap().id();
+        let command = CreateSegment {
+            name: "Fans".parse().unwrap(),
+            description: String::new(),
+            rule: None,
+        };
+        let fans = app.segments.create(&us, command).await.unwrap().id;
+        app.segments.add(&us, fans, &[ann]).await.unwrap();
+        let command = CreateEmail {
+            name: "Hello".parse().unwrap(),
+            source: source("Hello"),
+        };
+        let email = app.emails.create(&us, command).await.unwrap().email.id;
+        let command = CreateSend {
+            email,
+            segment: fans,
+            at: None,
+        };
+        let send = app.sends.create(&us, command).await.unwrap().id;
+        let to = ["ann@example.com".parse().unwrap()];
+        app.sends.send_test(&us, email, None, &to).await.unwrap();
+        let all = PageSize::default();
+        let mails = app.inbox.list(&us, None, None, all).await.unwrap();
+        let command = AddSendingDomain {
+            domain: "example.org".parse().unwrap(),
+            return_path: None,
+        };
+        let domain = app.domains.add(&us, command).await.unwrap().id;
+        app.suppressions
+            .add(&us, gone("gone@example.com"))
+            .await
+            .unwrap();
+        Self {
+            own,
+            other,
+            ann,
+            fans,
+            email,
+            send,
+            mail: mails.items[0].id,
+            domain,
+            all,
+            app,
+            _folder: folder,
+            _database: database,
+        }
+    }
+
+    /// For what a call makes or sees without naming a record: it is its caller's own.
+    fn mine(&self, actor: &Actor) -> Reach {
+        seen(actor.organization_id() == self.own)
+    }
+
+    async fn emails(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
+        let (emails, id, all) = (&self.app.emails, self.email, self.all);
+        match use_case {
+            "create" => {
+                let command = CreateEmail {
+                    name: "New".parse().unwrap(),
+                    source: source("New"),
+                };
+                let made = emails.create(actor, command).await?.email.id;
+                let ours = emails.get(&Actor::system(self.own), made).await;
+                Ok(seen(ours.is_ok()))
+            }
+            "update" => {
+                let command = UpdateEmail {
+                    name: Some("Renamed".parse().unwrap()),
+                    source: None,
+                    expected_version: None,
+                };
+                allowed(emails.update(actor, id, command).await)
+            }
+            "delete" => allowed(emails.delete(actor, id).await),
+            "get" => allowed(emails.get(actor, id).await),
+            "get_named" => allowed(emails.get_named(actor, "Hello").await),
+            "list" => {
+                let page = emails
+                    .list(actor, &EmailFilter::default(), None, all)
+                    .await?;
+                Ok(seen(page.items.iter().any(|email| email.id == id)))
+            }
+            "check" => {
+                assert_eq!(emails.check(actor, &source("Hi")).await?, []);
+                Ok(self.mine(actor))
+            }
+            "preview" => allowed(emails.preview(actor, id, PreviewRecipient::Sample).await),
+            "preview_source" => {
+                let hi = source("Hi");
+                emails
+                    .preview_source(actor, &hi, PreviewRecipient::Sample)
+                    .await?;
+                let ann = PreviewRecipient::Contact(self.ann);
+                match emails.preview_source(actor, &hi, ann).await {
+                    // The scope to read contacts is another one.
+                    Err(MessagingError::Forbidden(_)) => Ok(self.mine(actor)),
+                    shown => allowed(shown),
+                }
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+
+    async fn sends(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
+        let (sends, id, all) = (&self.app.sends, self.send, self.all);
+        match use_case {
+            "create" => {
+                let command = CreateSend {
+                    email: self.email,
+                    segment: self.fans,
+                    at: None,
+                };
+                allowed(sends.create(actor, command).await)
+            }
+            "status" => allowed(sends.status(actor, id).await),
+            "list" => {
+                let page = sends.list(actor, None, None, all).await?;
+                Ok(seen(page.items.iter().any(|status| status.job.id == id)))
+            }
+            "deliveries" => allowed(sends.deliveries(actor, id, None, None, all).await),
+            "pause" => allowed(sends.pause(actor, id).await),
+            "resume" => allowed(sends.resume(actor, id).await),
+            "cancel" => allowed(sends.cancel(actor, id).await),
+            "retry_unknown" => allowed(sends.retry_unknown(actor, id).await),
+            "send_test" => {
+                let to = ["me@example.com".parse().unwrap()];
+                allowed(sends.send_test(actor, self.email, None, &to).await)
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+
+    async fn tracking(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
+        let tracking = &self.app.tracking;
+        match use_case {
+            "report" => {
+                let report = tracking.report(actor, self.email).await;
+                let empty = |report: &mauntic_messaging::tracking::EmailReport| {
+                    *report == mauntic_messaging::tracking::EmailReport::default()
+                };
+                match report {
+                    // Nothing was sent yet, so there is nothing that others could see.
+                    Ok(report) if empty(&report) => Ok(self.mine(actor)),
+                    report => allowed(report),
+                }
+            }
+            "timeline" => {
+                let page = tracking.timeline(actor, self.ann, None, self.all).await?;
+                assert_eq!(page.items, []);
+                Ok(self.mine(actor))
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+
+    async fn transports(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
+        let transports = &self.app.transports;
+        let limits = SendingLimits::default();
+        match use_case {
+            "show" => transports.show(actor).await.map(drop)?,
+            "test" => transports.test(actor).await.map(drop)?,
+            "configure" => {
+                let url = Some("smtp://mail.example.com:587");
+                transports.configure(actor, url, limits).await?;
+                let ours = transports.show(&Actor::system(self.own)).await?;
+                let changed = serde_json::to_string(&ours)
+                    .unwrap()
+                    .contains("mail.example");
+                return Ok(seen(changed));
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+        Ok(self.mine(actor))
+    }
+
+    async fn domains(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
+        let (domains, id) = (&self.app.domains, self.domain);
+        match use_case {
+            "add" => {
+                let command = AddSendingDomain {
+                    domain: "example.net".parse().unwrap(),
+                    return_path: None,
+                };
+                let made = domains.add(actor, command).await?.id;
+                let ours = domains.get(&Actor::system(self.own), made).await;
+                Ok(seen(ours.is_ok()))
+            }
+            "list" => Ok(seen(domains.list(actor).await?.iter().any(|d| d.id == id))),
+            "get" => allowed(domains.get(actor, id).await),
+            "get_named" => {
+                let name = "example.org".parse().unwrap();
+                allowed(domains.get_named(actor, &name).await)
+            }
+            "rotate" => allowed(domains.rotate(actor, id).await),
+            "activate" => allowed(domains.activate(actor, id).await),
+            "delete" => allowed(domains.delete(actor, id).await),
+            "dns_records" => {
+                let hosts = SendingHosts::default();
+                allowed(domains.dns_records(actor, id, &hosts).await)
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+
+    async fn suppressions(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
+        let (list, all) = (&self.app.suppressions, self.all);
+        let us = Actor::system(self.own);
+        let address = "gone@example.com".parse().unwrap();
+        let new = "new@example.com".parse().unwrap();
+        match use_case {
+            "add" => {
+                list.add(actor, gone("new@example.com")).await?;
+                Ok(seen(list.find(&us, &new).await?.is_some()))
+            }
+            "import" => {
+                list.import(actor, vec![gone("new@example.com")]).await?;
+                Ok(seen(list.find(&us, &new).await?.is_some()))
+            }
+            "remove" => allowed(list.remove(actor, &address).await),
+            "erase" => allowed(list.erase(actor, &address).await),
+            "find" => Ok(seen(list.find(actor, &address).await?.is_some())),
+            "list" => {
+                let page = list
+                    .list(actor, &SuppressionFilter::default(), None, all)
+                    .await?;
+                Ok(seen(!page.items.is_empty()))
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+
+    async fn inbox(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
+        let (inbox, id) = (&self.app.inbox, self.mail);
+        match use_case {
+            "list" => {
+                let page = inbox.list(actor, None, None, self.all).await?;
+                Ok(seen(page.items.iter().any(|mail| mail.id == id)))
+            }
+            "count" => Ok(seen(inbox.count(actor).await? == 1)),
+            "open" => allowed(inbox.open(actor, id).await),
+            "delete" => allowed(inbox.delete(actor, id).await),
+            "delete_all" => {
+                inbox.delete_all(actor).await?;
+                let left = inbox.count(&Actor::system(self.own)).await?;
+                Ok(seen(left == 0))
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+}
+
+fn seen(seen: bool) -> Reach {
+    if seen { Reach::Allowed } else { Reach::Unseen }
+}
+
+fn allowed<T>(result: Result<T, MessagingError>) -> Result<Reach, MessagingError> {
+    match result {
+        // It was found, and the caller was told where it stands.
+        Err(MessagingError::WrongState { .. }) => Ok(Reach::Allowed),
+        result => result.map(|_| Reach::Allowed),
+    }
+}
+
+fn reach(case: &AccessCase, result: Result<Reach, MessagingError>) -> Reach {
+    match result {
+        Ok(reach) => reach,
+        Err(MessagingError::Forbidden(_)) => Reach::Forbidden,
+        Err(MessagingError::NotFound { .. }) => Reach::Unseen,
+        Err(error) => panic!("{} by {}: {error}", case.use_case, case.who),
+    }
+}
+
+async fn check(
+    use_cases: &[UseCase],
+    call: impl AsyncFn(&Fixture, &str, &Actor) -> Result<Reach, MessagingError>,
+) {
+    let ids = CountingIds::default();
+    let [own, other] = [ids.next(), ids.next()].map(OrganizationId::from_uuid);
+    let cases = access_cases(use_cases, own, other, &ids);
+    assert_access(&cases, async |case: &AccessCase| {
+        let fixture = Fixture::new().await;
+        // The same case with the organisations of this installation.
+        let cases = access_cases(use_cases, fixture.own, fixture.other, &ids);
+        let same = |found: &&AccessCase| found.use_case == case.use_case && found.who == case.who;
+        let case = cases.iter().find(same).unwrap();
+        reach(case, call(&fixture, case.use_case, &case.actor).await)
+    })
+    .await;
+}
+
+macro_rules! access_tests {
+    ($($name:ident: $service:ty, $place:literal;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[tokio::test]
+            async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
+                check(<$service>::USE_CASES, async |fixture: &Fixture, use_case: &str, actor: &Actor| {
+                    fixture.$name(use_case, actor).await
+                })
+                .await;
+            }
+
+            #[test]
+            fn every_use_case_is_listed() {
+                let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../mauntic-messaging/src/", $place);
+                assert_complete(<$service>::USE_CASES, &[place]);
+            }
+        })*
+    };
+}
+
+access_tests! {
+    emails: EmailService, "email/service.rs";
+    sends: SendService, "sending/service.rs";
+    tracking: TrackingService, "tracking/service.rs";
+    transports: TransportService, "transport/service.rs";
+    domains: SendingDomainService, "domain/service.rs";
+    suppressions: SuppressionService, "suppression/service.rs";
+    inbox: CapturedMailService, "transport/capture/service.rs";
+}
