@@ -41,7 +41,7 @@ impl Installation {
     /// The program with these arguments, away from the settings of whoever runs the test.
     ///
     /// `TEST_BINARY` names another build of the program, such as an optimised one.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let program =
             std::env::var_os("TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_mauntic").into());
         let mut command = Command::new(program);

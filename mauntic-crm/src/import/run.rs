@@ -23,9 +23,9 @@ use super::{
 use crate::{CrmStore, Field, FieldSet};
 
 /// How long a worker may be silent before another takes its import.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
+const LEASE: TimeDelta = TimeDelta::seconds(15);
 /// How often a worker that waits for its file says that it is there.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How often a batch is tried before the import fails.
 const ATTEMPTS: u32 = 5;
 

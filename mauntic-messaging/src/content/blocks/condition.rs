@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 /// Who sees a conditional block.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "by", rename_all = "snake_case")]
+#[schemars(rename = "BlockCondition")]
 pub enum Condition {
     /// A field of the contact decides.
     Field {
@@ -22,6 +23,7 @@ pub enum Condition {
 /// What a field must be.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", content = "value", rename_all = "snake_case")]
+#[schemars(rename = "BlockTest")]
 pub enum Test {
     /// It has a value.
     Set,

@@ -69,6 +69,7 @@ impl FromStr for BlockId {
 
 /// One block.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "EmailBlock")]
 pub struct Block {
     /// Names it within the document.
     pub id: BlockId,
@@ -179,6 +180,7 @@ pub enum BlockContent {
 
 /// A column.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "BlockColumn")]
 pub struct Column {
     /// Its part of the width, in percent; equal parts if it is 0.
     #[serde(default)]

@@ -89,6 +89,13 @@ impl Connection {
             expect_yes(&wire.reply(COMMAND).await?)?;
         }
         let features = hello(&mut wire, server).await?;
+        if password.is_some() && server.tls == TlsPolicy::Opportunistic {
+            // Whoever can take the offer of encryption away would get to read it.
+            return Err(invalid(
+                "a password is sent with tls=required, over smtps, or with tls=none, but not where encryption is left to \
+                 the other side",
+            ));
+        }
         log_in(&mut wire, &features, server, password).await?;
         let now = Instant::now();
         Ok(Self {
