@@ -19,7 +19,7 @@ use mauntic_crm::{
 };
 use mauntic_messaging::{
     MessagingStore, OrganizationDirectory,
-    domain::{SendingDomainService, Signers},
+    domain::{DnsLookup, SendingDomainService, Signers, SystemDns},
     email::{Composer, ComposerParts, EmailParts, EmailService, EmailVersions},
     sending::{EnginePorts, SendService},
     storage::SeaOrmMessagingStore,
@@ -82,6 +82,8 @@ pub struct Parts {
     pub transports: TransportService,
     /// Domains that mail is sent from.
     pub domains: SendingDomainService,
+    /// Answers what is published for domains.
+    pub dns: Arc<dyn DnsLookup>,
     /// What the engine that hands mail over works with.
     pub engine: EnginePorts,
     /// What messaging keeps.
@@ -200,6 +202,7 @@ impl App {
             inbox: CapturedMailService::new(messaging.store.clone()),
             transports: messaging.transports,
             domains: messaging.domains,
+            dns: Arc::new(SystemDns::new(settings.dns_server)),
             engine: messaging.engine,
             suppressions: SuppressionService::new(messaging.store.clone(), clock.clone()),
             messaging_store: messaging.store,

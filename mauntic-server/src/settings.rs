@@ -37,6 +37,8 @@ pub struct Settings {
     /// The sender of emails without a sender of their own. Without it: `no-reply` at the host of
     /// [`base_url`](Self::base_url).
     pub mail_from: Option<EmailAddress>,
+    /// The DNS server to ask about sending domains, such as `192.0.2.53:53`. Without it: those of the system.
+    pub dns_server: Option<SocketAddr>,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             max_body_bytes: 10 << 20,
             max_upload_bytes: 512 << 20,
             mail_from: None,
+            dns_server: None,
             requests_per_second: 500,
         }
     }
@@ -201,22 +204,10 @@ struct Known {
 
 impl Known {
     fn from_environment() -> Self {
-        const NAMES: [&str; 11] = [
-            "DATABASE",
-            "DATA",
-            "LISTEN",
-            "BASE_URL",
-            "SECRET",
-            "MAX_CONNECTIONS",
-            "SQLITE_FULL_SYNC",
-            "MAX_BODY_BYTES",
-            "MAX_UPLOAD_BYTES",
-            "MAIL_FROM",
-            "REQUESTS_PER_SECOND",
-        ];
-        let variables: std::collections::HashMap<_, _> = NAMES
-            .iter()
-            .map(|name| format!("MAUNTIC_{name}"))
+        let settings = serde_json::to_value(Settings::default()).unwrap_or_default();
+        let names = settings.as_object().into_iter().flat_map(|map| map.keys());
+        let variables: std::collections::HashMap<_, _> = names
+            .map(|name| format!("MAUNTIC_{}", name.to_ascii_uppercase()))
             .filter_map(|name| std::env::var(&name).ok().map(|value| (name, value)))
             .filter(|(_, value)| !value.is_empty())
             .collect();

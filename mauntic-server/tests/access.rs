@@ -66,6 +66,8 @@ impl Fixture {
         let settings = Settings {
             database: Some(format!("sqlite:{}", folder.path().display())),
             data: folder.path().to_owned(),
+            // Nobody answers there, and nobody is asked elsewhere.
+            dns_server: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 9))),
             ..Settings::default()
         };
         let app = App::open(settings).await.unwrap();
@@ -277,6 +279,10 @@ impl Fixture {
             "get_named" => {
                 let name = "example.org".parse().unwrap();
                 allowed(domains.get_named(actor, &name).await)
+            }
+            "check" => {
+                let (hosts, dns) = (SendingHosts::default(), &*self.app.dns);
+                allowed(domains.check(actor, id, &hosts, dns).await)
             }
             "rotate" => allowed(domains.rotate(actor, id).await),
             "activate" => allowed(domains.activate(actor, id).await),

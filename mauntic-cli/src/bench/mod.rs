@@ -5,6 +5,7 @@
 
 mod baseline;
 mod database;
+mod follow;
 mod import;
 mod load;
 mod memory;
@@ -20,6 +21,7 @@ use serde::Serialize;
 pub(crate) use tracking::BenchLoad;
 
 use self::{
+    follow::FollowFigures,
     import::ImportFigures,
     segment::SegmentFigures,
     send::SendFigures,
@@ -64,7 +66,7 @@ enum What {
     All,
     /// Importing a CSV file
     Import,
-    /// Rebuilding a segment of three conditions
+    /// Rebuilding a segment of three conditions, and following changes with a thousand segments
     Segment,
     /// Sending signed mail to smtp-sink
     Send,
@@ -82,6 +84,8 @@ struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<SegmentFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    follow: Option<FollowFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     send: Option<SendFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking: Option<TrackingFigures>,
@@ -95,6 +99,7 @@ impl Bench {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             import: None,
             segment: None,
+            follow: None,
             send: None,
             tracking: None,
         };
@@ -128,6 +133,7 @@ impl Bench {
         };
         if self.measures(What::Segment) {
             figures.segment = Some(segment::run(&world, contacts).await?);
+            figures.follow = Some(follow::run(&world).await?);
         }
         self.end(world).await
     }
@@ -161,6 +167,7 @@ impl Figures {
         let rows = [
             self.import.as_ref().map(ImportFigures::rows),
             self.segment.as_ref().map(SegmentFigures::rows),
+            self.follow.as_ref().map(FollowFigures::rows),
             self.send.as_ref().map(SendFigures::rows),
             self.tracking.as_ref().map(TrackingFigures::rows),
         ];

@@ -1,7 +1,8 @@
 //! `mauntic migrate`, `doctor`, `events`.
 
 use clap::{Args, Subcommand};
-use mauntic_core::Operator;
+use mauntic_core::{Actor, Operator, PageSize};
+use mauntic_messaging::domain::{RecordCheck, RecordState, SendingDomain, SendingHosts};
 use mauntic_server::App;
 use serde::Serialize;
 use serde_json::json;
@@ -139,7 +140,70 @@ async fn examine_app(app: &App) -> Vec<Finding> {
             "see the log of the database",
         )),
     }
+    match domains(app).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(Finding::bad(
+            "sending domains",
+            format!("{error:#}"),
+            "see the log of the database",
+        )),
+    }
     findings
+}
+
+/// What is published for the sending domains of all organisations.
+async fn domains(app: &App) -> anyhow::Result<Vec<Finding>> {
+    let (operator, mut after, mut findings) = (Operator::local(), None, Vec::new());
+    loop {
+        let page = app
+            .identity
+            .organizations(&operator, after, PageSize::clamped(1_000))
+            .await?;
+        for organization in &page.items {
+            let actor = Actor::system(organization.id);
+            for domain in app.domains.list(&actor).await? {
+                let hosts = SendingHosts::default();
+                let checks = app
+                    .domains
+                    .check(&actor, domain.id, &hosts, &*app.dns)
+                    .await?;
+                findings.push(published(&domain, &checks));
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(findings);
+        }
+    }
+}
+
+fn published(domain: &SendingDomain, checks: &[RecordCheck]) -> Finding {
+    const WHAT: &str = "sending domain";
+    let of = |wanted: fn(RecordState) -> bool| {
+        let names = checks.iter().filter(|check| wanted(check.state));
+        let names: Vec<_> = names
+            .map(|check| format!("{} is {}", check.record.name, check.state.as_str()))
+            .collect();
+        names.join(", ")
+    };
+    let (bad, open) = (
+        of(RecordState::is_bad),
+        of(|state| matches!(state, RecordState::Unknown | RecordState::Warning)),
+    );
+    let name = &domain.domain;
+    if !bad.is_empty() {
+        let advice =
+            "publish what `mauntic domains records` prints; `mauntic domains check` says more";
+        return Finding::bad(WHAT, format!("{name}: {bad}"), advice);
+    }
+    if open.is_empty() {
+        Finding::good(WHAT, format!("{name}: all records are published"))
+    } else {
+        Finding::good(
+            WHAT,
+            format!("{name}: {open} (`mauntic domains check` says more)"),
+        )
+    }
 }
 
 /// `mauntic events …`

@@ -1,6 +1,7 @@
 //! `mauntic transport` and `mauntic domains`: how mail leaves.
 
 use clap::Subcommand;
+use mauntic_core::{Actor, SendingDomainId};
 use mauntic_messaging::{
     domain::{AddSendingDomain, DomainName, SendingDomain, SendingHosts},
     transport::{SendingLimits, TransportView},
@@ -135,6 +136,11 @@ pub(crate) enum DomainsCommand {
         /// The domain
         domain: DomainName,
     },
+    /// Look up what is published, and compare it with what should be; fails if something is missing or wrong
+    Check {
+        /// The domain
+        domain: DomainName,
+    },
     /// Make new keys to be published; the old ones sign until they are activated
     Rotate {
         /// The domain
@@ -191,6 +197,10 @@ impl DomainsCommand {
             Self::Records { domain } => {
                 records(context, &domains.get_named(&actor, &domain).await?).await
             }
+            Self::Check { domain } => {
+                let id = domains.get_named(&actor, &domain).await?.id;
+                check(context, &actor, id, &domain).await
+            }
             Self::Rotate { domain } => {
                 let id = domains.get_named(&actor, &domain).await?.id;
                 records(context, &domains.rotate(&actor, id).await?).await
@@ -215,6 +225,38 @@ impl DomainsCommand {
             }
         }
     }
+}
+
+async fn check(
+    context: &Context,
+    actor: &Actor,
+    id: SendingDomainId,
+    domain: &DomainName,
+) -> anyhow::Result<()> {
+    let app = &context.app;
+    let checks = app
+        .domains
+        .check(actor, id, &SendingHosts::default(), &*app.dns)
+        .await?;
+    let bad = checks.iter().filter(|check| check.state.is_bad()).count();
+    let result = json!({"domain": domain, "ok": bad == 0, "records": checks});
+    context.output.result(&result, |_| {
+        let lines = checks.iter().map(|check| {
+            let found = match check.found.as_slice() {
+                [] => String::new(),
+                found => format!("\n        found: {}", found.join(" | ")),
+            };
+            let (state, name) = (check.state.as_str(), &check.record.name);
+            format!("{state:<8}{name}: {}{found}", check.detail)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    if bad > 0 {
+        return Err(exit::invalid(format!(
+            "{bad} records of {domain} are missing or wrong; see `mauntic domains records {domain}`"
+        )));
+    }
+    Ok(())
 }
 
 async fn records(context: &Context, domain: &SendingDomain) -> anyhow::Result<()> {

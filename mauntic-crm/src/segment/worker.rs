@@ -20,7 +20,7 @@ use super::{
 use crate::{CrmStore, CrmUnitOfWork, EVENT_BATCH, Field, FieldSet};
 
 /// How long a worker may be silent before another goes on with its rebuild.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// How many contacts one transaction of a rebuild deals with.
 const CHUNK: u64 = 500_000;
 /// How many changes one transaction works off.

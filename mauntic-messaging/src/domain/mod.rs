@@ -1,5 +1,7 @@
 //! Domains that mail is sent from, with the keys that sign it.
 
+mod check;
+mod lookup;
 mod service;
 mod signer;
 
@@ -10,6 +12,8 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{OrganizationId, SendingDomainId, StoreError};
 use serde::{Deserialize, Serialize};
 
+pub use check::{RecordCheck, RecordState, check_record, unanswered};
+pub use lookup::{DnsLookup, DnsUnanswered, SystemDns};
 pub use service::{AddSendingDomain, SendingDomainService, SendingHosts};
 pub use signer::{Signers, SigningDomain, SigningDomains};
 

@@ -1,16 +1,20 @@
 use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 use mauntic_core::{
     Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, SendingDomainId,
     StoreError, UseCase,
 };
 
-use super::{DkimKey, DomainName, KeyState, SendingDomain, Signers};
+use super::{
+    DkimKey, DnsLookup, DnsUnanswered, DomainName, KeyState, RecordCheck, SendingDomain, Signers,
+    check_record, unanswered,
+};
 use crate::{
     MessagingError, MessagingStore,
     dkim::{PrivateKey, Selector},
-    dns::{DnsRecord, DomainSetup, records},
+    dns::{DnsRecord, DomainSetup, RecordPurpose, RecordType, records},
 };
 
 /// A domain to send from.
@@ -20,6 +24,28 @@ pub struct AddSendingDomain {
     pub domain: DomainName,
     /// The domain of the return path; `bounce.` in front of the domain unless told.
     pub return_path: Option<DomainName>,
+}
+
+async fn published(dns: &dyn DnsLookup, record: &DnsRecord) -> Result<Vec<String>, DnsUnanswered> {
+    if record.kind == RecordType::Mx {
+        return dns.mx(&record.name).await;
+    }
+    let mut found = dns.txt(&record.name).await?;
+    if record.purpose != RecordPurpose::Dmarc {
+        return Ok(found);
+    }
+    let mut domain = record.name.trim_start_matches("_dmarc.");
+    while !found
+        .iter()
+        .any(|text| text.to_ascii_lowercase().starts_with("v=dmarc1"))
+    {
+        match domain.split_once('.') {
+            Some((_, above)) if above.contains('.') => domain = above,
+            _ => break,
+        }
+        found = dns.txt(&format!("_dmarc.{domain}")).await?;
+    }
+    Ok(found)
 }
 
 /// What is known of the hosts that send for the installation; part of the DNS records to publish.
@@ -46,6 +72,7 @@ impl SendingDomainService {
     pub const USE_CASES: &[UseCase] = &[
         ("activate", Access::Needs(Permission::SendingManage)),
         ("add", Access::Needs(Permission::SendingManage)),
+        ("check", Access::Needs(Permission::SendingRead)),
         ("delete", Access::Needs(Permission::SendingManage)),
         ("dns_records", Access::Needs(Permission::SendingRead)),
         ("get", Access::Needs(Permission::SendingRead)),
@@ -214,6 +241,28 @@ impl SendingDomainService {
             sending_ips: &hosts.sending_ips,
             reports_to: None,
         }))
+    }
+
+    /// Compares the records of [`dns_records`](Self::dns_records) with what the DNS has. A DMARC policy may also be
+    /// published by a domain above (RFC 9989 §4.10).
+    ///
+    /// # Errors
+    /// Needs [`Permission::SendingRead`]; [`MessagingError::NotFound`]. A DNS that does not answer is a result.
+    pub async fn check(
+        &self,
+        actor: &Actor,
+        id: SendingDomainId,
+        hosts: &SendingHosts,
+        dns: &dyn DnsLookup,
+    ) -> Result<Vec<RecordCheck>, MessagingError> {
+        let records = self.dns_records(actor, id, hosts).await?;
+        let checks = records.into_iter().map(async |record| {
+            match published(dns, &record).await {
+                Ok(found) => check_record(record, &found),
+                Err(error) => unanswered(record, &error.to_string()),
+            }
+        });
+        Ok(join_all(checks).await)
     }
 
     async fn change(

@@ -5,7 +5,9 @@ use mauntic_core::{Actor, SendingDomainId};
 use mauntic_messaging::{
     dkim::KeyAlgorithm,
     dns::{DnsRecord, RecordPurpose, RecordType},
-    domain::{AddSendingDomain, DkimKey, KeyState, SendingDomain, SendingHosts},
+    domain::{
+        AddSendingDomain, DkimKey, KeyState, RecordCheck, RecordState, SendingDomain, SendingHosts,
+    },
 };
 use poem_openapi::{Enum, Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined};
 use uuid::Uuid;
@@ -166,6 +168,57 @@ impl From<DnsRecord> for RecordBody {
     }
 }
 
+/// How a DNS record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "DnsRecordState", rename_all = "snake_case")]
+enum StateName {
+    /// It is published and does what it should.
+    Ok,
+    /// It is published and works, but something should be better.
+    Warning,
+    /// It is not published.
+    Missing,
+    /// Something else is published.
+    Wrong,
+    /// The DNS did not answer.
+    Unknown,
+}
+
+impl From<RecordState> for StateName {
+    fn from(state: RecordState) -> Self {
+        match state {
+            RecordState::Ok => Self::Ok,
+            RecordState::Warning => Self::Warning,
+            RecordState::Missing => Self::Missing,
+            RecordState::Wrong => Self::Wrong,
+            RecordState::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// A record that should be published, and what is.
+#[derive(Debug, Object)]
+#[oai(rename = "DnsRecordCheck")]
+struct CheckBody {
+    record: RecordBody,
+    state: StateName,
+    /// What the DNS has at that name, of the same kind.
+    found: Vec<String>,
+    /// What that means, and what to do.
+    detail: String,
+}
+
+impl From<RecordCheck> for CheckBody {
+    fn from(check: RecordCheck) -> Self {
+        Self {
+            record: check.record.into(),
+            state: check.state.into(),
+            found: check.found,
+            detail: check.detail,
+        }
+    }
+}
+
 /// A domain and what to publish for it.
 #[derive(Debug, Object)]
 struct DomainWithRecords {
@@ -226,6 +279,25 @@ impl DomainsApi {
         let id = SendingDomainId::from_uuid(domain_id.0);
         let domain = self.0.domains.get(&actor, id).await?;
         Ok(Json(self.present(&actor, domain).await?))
+    }
+
+    /// Look up what is published for a sending domain
+    ///
+    /// Asks the DNS now, and compares it with what should be published.
+    #[oai(
+        path = "/:domain_id/dns",
+        method = "get",
+        operation_id = "checkSendingDomain"
+    )]
+    async fn check(
+        &self,
+        Token(actor): Token,
+        domain_id: Path<Uuid>,
+    ) -> Result<Json<Vec<CheckBody>>, ApiError> {
+        let id = SendingDomainId::from_uuid(domain_id.0);
+        let (hosts, dns) = (SendingHosts::default(), &*self.0.dns);
+        let checks = self.0.domains.check(&actor, id, &hosts, dns).await?;
+        Ok(Json(checks.into_iter().map(CheckBody::from).collect()))
     }
 
     /// Make new DKIM keys
