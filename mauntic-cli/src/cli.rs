@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Migrate(commands::operate::Migrate),
     /// Check the installation and say what to do
     Doctor(commands::operate::Doctor),
+    /// Copy everything into a folder to restore from, while Mauntic runs
+    Backup(commands::backup::Backup),
     /// Organisations
     #[command(subcommand)]
     Org(commands::identity::OrgCommand),

@@ -37,6 +37,10 @@ pub struct Settings {
     /// The sender of emails without a sender of their own. Without it: `no-reply` at the host of
     /// [`base_url`](Self::base_url).
     pub mail_from: Option<EmailAddress>,
+    /// How long single opens and clicks are kept, in days; what they add up to is kept for good. 0 keeps them for ever.
+    pub keep_hits_days: u32,
+    /// How long captured mail is kept, in days. 0 keeps it for ever.
+    pub keep_captured_days: u32,
     /// The DNS server to ask about sending domains, such as `192.0.2.53:53`. Without it: those of the system.
     pub dns_server: Option<SocketAddr>,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
@@ -56,6 +60,8 @@ impl Default for Settings {
             max_body_bytes: 10 << 20,
             max_upload_bytes: 512 << 20,
             mail_from: None,
+            keep_hits_days: 400,
+            keep_captured_days: 90,
             dns_server: None,
             requests_per_second: 500,
         }

@@ -1,5 +1,6 @@
 //! The commands, one module for each noun.
 
+pub(crate) mod backup;
 pub(crate) mod contacts;
 pub(crate) mod demo;
 pub(crate) mod emails;
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Serve(command) => command.run(global, output).await?,
         Command::Work(command) => command.run(global, output).await?,
         Command::Migrate(command) => command.run(global, output).await?,
+        Command::Backup(command) => command.run(global, output).await?,
         Command::Doctor(command) => {
             let healthy = command.run(global, output).await?;
             return Ok(if healthy {

@@ -49,6 +49,7 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, transport: [
             a_transport_is_replaced_as_a_whole,
             captured_mail_is_kept_byte_for_byte,
+            old_captured_mail_is_forgotten,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, suppression: [
             an_address_is_suppressed_in_its_organisation_alone,

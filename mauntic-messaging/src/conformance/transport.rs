@@ -72,6 +72,40 @@ fn mail(number: u128, to: &str) -> (CapturedMail, Vec<u8>) {
     (mail, source)
 }
 
+/// Captured mail is forgotten by its age, in bounded steps, whosever it is.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn old_captured_mail_is_forgotten(store: Arc<dyn MessagingStore>) {
+    let mails: Vec<_> = (1..=10_u8)
+        .map(|number| {
+            let (mut mail, source) = mail(number.into(), "c@example.com");
+            mail.organization_id = organization(u128::from(number % 2) + 1);
+            mail.captured_at = now() + chrono::TimeDelta::days(number.into());
+            (mail, source)
+        })
+        .collect();
+    let mut uow = store.begin().await.unwrap();
+    uow.captured().insert_captured(&mails).await.unwrap();
+    uow.commit().await.unwrap();
+
+    let before = mails[6].0.captured_at;
+    for forgotten in [4, 2, 0] {
+        let mut uow = store.begin().await.unwrap();
+        assert_eq!(
+            uow.captured().forget_captured(before, 4).await.unwrap(),
+            forgotten
+        );
+        uow.commit().await.unwrap();
+    }
+    let captured = store.captured();
+    for organization in [organization(1), organization(2)] {
+        assert_eq!(captured.count_captured(organization).await.unwrap(), 2);
+    }
+    let kept = captured.find_captured(mails[6].0.organization_id, mails[6].0.id);
+    assert!(kept.await.unwrap().is_some());
+}
+
 /// Captured mail is listed newest first, read byte for byte, and deleted, by its organisation alone.
 ///
 /// # Panics

@@ -256,12 +256,12 @@ impl SendingDomainService {
         dns: &dyn DnsLookup,
     ) -> Result<Vec<RecordCheck>, MessagingError> {
         let records = self.dns_records(actor, id, hosts).await?;
-        let checks = records.into_iter().map(async |record| {
-            match published(dns, &record).await {
+        let checks = records
+            .into_iter()
+            .map(async |record| match published(dns, &record).await {
                 Ok(found) => check_record(record, &found),
                 Err(error) => unanswered(record, &error.to_string()),
-            }
-        });
+            });
         Ok(join_all(checks).await)
     }
 

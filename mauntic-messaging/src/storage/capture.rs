@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use mauntic_core::{
     CapturedMailId, OrganizationId, Page, PageSize, StoreError, storage::to_micros,
 };
@@ -136,6 +137,20 @@ impl CapturedMailRepository for SeaOrmUnitOfWork {
             let _ = write!(sql, " AND id = {}", parameters.bind(id.as_uuid()));
         }
         let statement = parameters.statement(self.dialect, sql);
+        Ok(self.txn.execute_raw(statement).await?.rows_affected())
+    }
+
+    async fn forget_captured(
+        &mut self,
+        before: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        let sql = format!(
+            "DELETE FROM captured_mail WHERE (organization_id, id) IN
+                (SELECT organization_id, id FROM captured_mail
+                 WHERE captured_at < $1 ORDER BY captured_at LIMIT {limit})"
+        );
+        let statement = self.dialect.statement(sql, [to_micros(before).into()]);
         Ok(self.txn.execute_raw(statement).await?.rows_affected())
     }
 }

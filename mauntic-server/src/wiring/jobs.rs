@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{EventHandler, Relay, WorkerId};
 use mauntic_messaging::sending::{Engine, EngineOptions};
 use tokio::sync::watch;
@@ -173,9 +174,46 @@ impl Job for Tracking {
     }
 }
 
-/// Forgets what is no longer needed.
+/// Forgets what is no longer needed. The ledger of sends is not: nobody is mailed twice because it remembers.
 struct Housekeeping {
     app: App,
+}
+
+/// Rows that one transaction forgets.
+const FORGOTTEN_AT_ONCE: u64 = 5_000;
+
+impl Housekeeping {
+    /// Before when something is old that is kept for so many days; never if that is 0.
+    fn old(&self, days: u32) -> Option<DateTime<Utc>> {
+        (days > 0).then(|| self.app.clock.now() - TimeDelta::days(days.into()))
+    }
+
+    async fn forget_hits(&self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let Some(before) = self.old(self.app.settings.keep_hits_days) else {
+            return Ok(());
+        };
+        let hits = self.app.messaging_store.tracking();
+        while !stop.is_cancelled() && hits.forget_hits(before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    async fn forget_captured(&self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let Some(before) = self.old(self.app.settings.keep_captured_days) else {
+            return Ok(());
+        };
+        while !stop.is_cancelled() {
+            let mut uow = self.app.messaging_store.begin().await?;
+            let forgotten = uow
+                .captured()
+                .forget_captured(before, FORGOTTEN_AT_ONCE)
+                .await?;
+            uow.commit().await?;
+            if forgotten == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -187,6 +225,8 @@ impl Job for Housekeeping {
     async fn run_once(&self, stop: &CancellationToken) -> anyhow::Result<bool> {
         let store = self.app.identity_store.idempotency();
         store.forget_old(self.app.clock.now()).await?;
+        self.forget_hits(stop).await?;
+        self.forget_captured(stop).await?;
         let hour = std::time::Duration::from_hours(1);
         let _ = tokio::time::timeout(hour, stop.cancelled()).await;
         Ok(false)

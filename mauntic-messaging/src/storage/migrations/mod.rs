@@ -1,6 +1,7 @@
 //! The tables of messaging, one file for each part of it.
 
 mod emails;
+mod retention;
 mod sending;
 mod tracking;
 
@@ -21,6 +22,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(emails::Emails),
             Box::new(sending::Sending),
             Box::new(tracking::Tracking),
+            Box::new(retention::Retention),
         ]
     }
 

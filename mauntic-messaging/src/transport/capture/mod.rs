@@ -94,6 +94,14 @@ pub trait CapturedMailRepository: Send {
         organization: OrganizationId,
         id: Option<CapturedMailId>,
     ) -> Result<u64, StoreError>;
+
+    /// Deletes up to `limit` mails of all organisations that were captured before that instant, the oldest first;
+    /// returns how many.
+    async fn forget_captured(
+        &mut self,
+        before: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<u64, StoreError>;
 }
 
 /// Keeps mail in the database. Mails that come at the same time are committed together.
