@@ -147,6 +147,7 @@ kinds! {
     Segment, SegmentId, "segment";
     SendJob, SendJobId, "send job";
     SendingDomain, SendingDomainId, "sending domain";
+    Session, SessionId, "session";
     Transport, TransportId, "transport";
     User, UserId, "user";
     Worker, WorkerId, "worker process";

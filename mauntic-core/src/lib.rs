@@ -56,7 +56,7 @@ pub use event::{
 pub use id::{
     ApiTokenId, AuditEntryId, CapturedMailId, ContactId, DeliveryId, EmailId, EmailVersionId,
     EventId, HitId, Id, ImportId, InvalidId, OrganizationId, SegmentId, SendJobId, SendingDomainId,
-    TransportId, UserId, WorkerId, kind,
+    SessionId, TransportId, UserId, WorkerId, kind,
 };
 pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
 pub use page::{Page, PageSize};

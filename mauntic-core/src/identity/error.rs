@@ -23,6 +23,18 @@ pub enum IdentityError {
     /// The email address or the password is wrong; which of them is not told.
     #[error("wrong email address or password")]
     WrongPassword,
+    /// Logging in failed too often.
+    #[error("too many failed attempts: try again in {seconds} seconds")]
+    TooManyFailures {
+        /// How long to wait, at least 1.
+        seconds: u64,
+    },
+    /// The installation was set up before.
+    #[error("the installation is set up already: log in, or ask its owner for an invitation")]
+    AlreadySetUp,
+    /// The user has no such session.
+    #[error("no session has the id {0}")]
+    SessionNotFound(crate::SessionId),
     /// There is no such organisation.
     #[error("no organisation has the id {0}")]
     OrganizationNotFound(OrganizationId),

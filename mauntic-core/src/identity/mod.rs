@@ -50,6 +50,7 @@ mod name;
 mod organization;
 mod password;
 mod service;
+mod session;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;
@@ -66,12 +67,16 @@ pub use organization::{
 };
 pub use password::{HashingFailed, Password, PasswordHash, PasswordHasher, WeakPassword};
 pub use service::{
-    AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, NewToken,
+    AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, LogIn, NewSession,
+    NewToken, SetUp,
+};
+pub use session::{
+    Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,
 };
 pub use store::{
-    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, MemberQueries,
-    MembershipRepository, OrganizationQueries, OrganizationRepository, TokenQueries,
-    TokenRepository, UserRepository,
+    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, LoginAttempts, MemberQueries,
+    MembershipRepository, OrganizationQueries, OrganizationRepository, SessionQueries,
+    SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
 pub use token::{
     ApiToken, Holder, InvalidTokenSecret, NoRandomness, PresentedToken, Refusal, TokenHash,

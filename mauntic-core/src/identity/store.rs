@@ -2,12 +2,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    ApiToken, AuditEntry, IdempotencyStore, Member, Membership, Organization, PresentedToken, Slug,
-    TokenHash, User,
+    ApiToken, AuditEntry, IdempotencyStore, Member, Membership, Organization, PresentedToken,
+    Session, Slug, TokenHash, User, Workplace,
 };
 use crate::{
-    ApiTokenId, AuditEntryId, EmailAddress, OrganizationId, Outbox, Page, PageSize, StoreError,
-    UserId,
+    ApiTokenId, AuditEntryId, EmailAddress, OrganizationId, Outbox, Page, PageSize, SessionId,
+    StoreError, UserId,
 };
 
 /// Keeps everything that Identity knows.
@@ -21,6 +21,12 @@ pub trait IdentityStore: Send + Sync {
 
     /// The committed tokens, for reading.
     fn tokens(&self) -> &dyn TokenQueries;
+
+    /// The committed sessions, for reading.
+    fn sessions(&self) -> &dyn SessionQueries;
+
+    /// How often logging in failed.
+    fn login_attempts(&self) -> &dyn LoginAttempts;
 
     /// The committed audit log, for reading.
     fn audit(&self) -> &dyn AuditQueries;
@@ -53,6 +59,9 @@ pub trait IdentityUnitOfWork: Send {
 
     /// The tokens, within this transaction.
     fn tokens(&mut self) -> &mut dyn TokenRepository;
+
+    /// The sessions, within this transaction.
+    fn sessions(&mut self) -> &mut dyn SessionRepository;
 
     /// The audit log, within this transaction.
     fn audit(&mut self) -> &mut dyn AuditRepository;
@@ -125,13 +134,92 @@ pub trait MemberQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Member, UserId>, StoreError>;
 
+    /// Whether there is any user at all.
+    async fn any_user(&self) -> Result<bool, StoreError>;
+
+    /// The organisations that the user may work in, by name; blocked ones are left out.
+    async fn workplaces(&self, user: UserId) -> Result<Vec<Workplace>, StoreError>;
+
     /// The user's memberships, in the order of the organisations' ids.
     async fn of_user(&self, user: UserId) -> Result<Vec<Membership>, StoreError>;
+}
+
+/// Reads sessions.
+#[async_trait]
+pub trait SessionQueries: Send + Sync {
+    /// The session whose secret has that hash, if any, even if its time is over.
+    async fn find_by_hash(&self, hash: &TokenHash) -> Result<Option<Session>, StoreError>;
+
+    /// All sessions of the user, the latest first.
+    async fn of_user(&self, user: UserId) -> Result<Vec<Session>, StoreError>;
+}
+
+/// Changes sessions.
+#[async_trait]
+pub trait SessionRepository: Send {
+    /// Adds a session.
+    async fn insert(&mut self, session: &Session, hash: &TokenHash) -> Result<(), StoreError>;
+
+    /// Notes that a session was used; it only moves forward.
+    async fn see(&mut self, id: SessionId, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Notes the organisation that is worked in; an unknown session is [`StoreError::Missing`].
+    async fn work_in(
+        &mut self,
+        id: SessionId,
+        organization: OrganizationId,
+    ) -> Result<(), StoreError>;
+
+    /// Ends a session of the user; `false` if the user has no such session.
+    async fn delete(&mut self, user: UserId, id: SessionId) -> Result<bool, StoreError>;
+
+    /// Ends the user's sessions but one; returns how many.
+    async fn delete_others(&mut self, user: UserId, kept: SessionId) -> Result<u64, StoreError>;
+
+    /// Ends all sessions of the user; returns how many.
+    async fn delete_all(&mut self, user: UserId) -> Result<u64, StoreError>;
+
+    /// Deletes sessions that were not used since a time, which is another for remembered ones, or made before a third;
+    /// returns how many.
+    async fn delete_unseen(
+        &mut self,
+        since: DateTime<Utc>,
+        remembered_since: DateTime<Utc>,
+        created_since: DateTime<Utc>,
+    ) -> Result<u64, StoreError>;
+}
+
+/// Counts how often logging in failed, by keys of the caller's choice. Each method is a transaction of its own.
+#[async_trait]
+pub trait LoginAttempts: Send + Sync {
+    /// The failures noted under these keys, and when the last of each was.
+    async fn failures(
+        &self,
+        keys: &[String],
+    ) -> Result<Vec<(String, u32, DateTime<Utc>)>, StoreError>;
+
+    /// Notes a failure under each key. Where the last one was not after `forgotten`, the count begins anew.
+    async fn note_failure(
+        &self,
+        keys: &[String],
+        now: DateTime<Utc>,
+        forgotten: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets the failures under a key.
+    async fn forget(&self, key: &str) -> Result<(), StoreError>;
+
+    /// Forgets failures that are not after a time; returns under how many keys.
+    async fn forget_old(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
 }
 
 /// Changes users.
 #[async_trait]
 pub trait UserRepository: Send {
+    /// Claims the set-up of the installation, which one transaction can do once; `false` if it is done, or there is a
+    /// user.
+    async fn claim_set_up(&mut self, now: DateTime<Utc>) -> Result<bool, StoreError>;
+
     /// Returns the user, if any, and keeps others from changing it until the transaction ends.
     async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 

@@ -4,6 +4,7 @@ mod audit;
 mod members;
 mod organizations;
 mod passwords;
+mod sessions;
 mod tokens;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::{
 
 pub use members::{AddMember, CreateUser};
 pub use organizations::CreateOrganization;
+pub use sessions::{LogIn, NewSession, SetUp};
 pub use tokens::{CreateToken, NewToken};
 
 /// The use cases of Identity. Cheap to clone.
@@ -44,14 +46,23 @@ impl IdentityService {
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
         ("create_user", Access::Needs(Permission::MembersManage)),
+        ("end_other_sessions", Access::Oneself),
+        ("end_session", Access::Oneself),
         ("ensure_default_organization", Access::Operator),
         ("find_organization", Access::Operator),
+        ("forget_old_sessions", Access::Operator),
+        ("log_in", Access::Anybody),
+        ("logged_in", Access::Anybody),
         ("members", Access::Needs(Permission::MembersRead)),
+        ("needs_set_up", Access::Anybody),
         ("organization", Access::Needs(Permission::MembersRead)),
         ("organizations", Access::Operator),
+        ("own_sessions", Access::Oneself),
         ("remove_member", Access::Needs(Permission::MembersManage)),
         ("revoke_token", Access::Needs(Permission::TokensManage)),
         ("set_password", Access::Oneself),
+        ("set_up", Access::Anybody),
+        ("switch_organization", Access::Oneself),
         ("tokens", Access::Needs(Permission::TokensManage)),
         ("unblock_organization", Access::Operator),
         ("unblock_user", Access::Operator),

@@ -4,8 +4,8 @@ use super::super::{
 use crate::{Actor, EmailAddress, Principal, UserId};
 
 impl IdentityService {
-    /// Sets the password of a user. Users set their own and tell the current one, if there is one;
-    /// the operator sets that of any member of the organisation.
+    /// Sets the password of a user and ends all their sessions. Users set their own and tell the current one, if
+    /// there is one; the operator sets that of any member of the organisation.
     #[tracing::instrument(skip_all)]
     pub async fn set_password(
         &self,
@@ -40,6 +40,7 @@ impl IdentityService {
         }
         found.password = Some(hash);
         uow.users().update(&found).await?;
+        uow.sessions().delete_all(user).await?;
         let change = Change::new("user.password_set", Subject::new("user", user));
         self.audit(&mut *uow, actor, change, self.clock.now())
             .await?;

@@ -12,7 +12,11 @@ pub struct IdentityMigrator;
 #[migration_async_trait::async_trait]
 impl MigratorTrait for IdentityMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(OutboxMigration), Box::new(Tables)]
+        vec![
+            Box::new(OutboxMigration),
+            Box::new(Tables),
+            Box::new(Sessions),
+        ]
     }
 
     fn migration_table_name() -> sea_orm::DynIden {
@@ -36,6 +40,54 @@ impl MigrationTrait for Tables {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for statement in statements(Dialect::of(manager)) {
+            manager
+                .get_connection()
+                .execute_unprepared(&statement)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Logging in with a browser.
+struct Sessions;
+
+impl MigrationName for Sessions {
+    fn name(&self) -> &'static str {
+        "m0003_sessions"
+    }
+}
+
+#[migration_async_trait::async_trait]
+impl MigrationTrait for Sessions {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let dialect = Dialect::of(manager);
+        let uuid = dialect.type_name(SqlType::Uuid);
+        let bytes = dialect.type_name(SqlType::Bytes);
+        // A session is a person's, who may work in several organisations; so it leads with none.
+        let statements = [
+            format!(
+                "CREATE TABLE session (
+                    id {uuid} NOT NULL PRIMARY KEY, secret_hash {bytes} NOT NULL,
+                    user_id {uuid} NOT NULL REFERENCES account (id), organization_id {uuid},
+                    remembered BOOLEAN NOT NULL, created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
+                    network TEXT, user_agent TEXT)"
+            ),
+            "CREATE UNIQUE INDEX session_secret ON session (secret_hash)".to_owned(),
+            "CREATE INDEX session_of_user ON session (user_id, id)".to_owned(),
+            "CREATE INDEX session_unseen ON session (seen_at)".to_owned(),
+            "CREATE TABLE login_attempt (key TEXT NOT NULL PRIMARY KEY, failures BIGINT NOT NULL,
+                failed_at BIGINT NOT NULL)"
+                .to_owned(),
+            "CREATE INDEX login_attempt_old ON login_attempt (failed_at)".to_owned(),
+            "CREATE TABLE set_up (only_row BIGINT NOT NULL PRIMARY KEY, at BIGINT NOT NULL)"
+                .to_owned(),
+        ];
+        for statement in statements {
             manager
                 .get_connection()
                 .execute_unprepared(&statement)

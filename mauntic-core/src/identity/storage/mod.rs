@@ -4,6 +4,7 @@ mod audit;
 mod idempotency;
 mod migrations;
 mod organizations;
+mod sessions;
 mod tokens;
 mod users;
 
@@ -13,8 +14,9 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
     AuditQueries, AuditRepository, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
-    MemberQueries, MembershipRepository, OrganizationQueries, OrganizationRepository, TokenQueries,
-    TokenRepository, UserRepository,
+    LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
+    OrganizationRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
+    UserRepository,
 };
 use crate::{
     Envelope, Outbox, StoreError,
@@ -64,6 +66,14 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn tokens(&self) -> &dyn TokenQueries {
+        self
+    }
+
+    fn sessions(&self) -> &dyn SessionQueries {
+        self
+    }
+
+    fn login_attempts(&self) -> &dyn LoginAttempts {
         self
     }
 
@@ -122,6 +132,10 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn tokens(&mut self) -> &mut dyn TokenRepository {
+        self
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
         self
     }
 

@@ -1,14 +1,16 @@
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use sea_orm::QueryResult;
 
 use super::{
     SeaOrmIdentityStore, SeaOrmUnitOfWork, found, inserted, instant, many, maybe_instant, micros,
-    one, parsed,
+    one, parsed, sessions::workplace,
 };
 use crate::{
     EmailAddress, OrganizationId, Page, PageSize, StoreError, UserId,
     identity::{
-        Member, MemberQueries, Membership, MembershipRepository, PasswordHash, User, UserRepository,
+        Member, MemberQueries, Membership, MembershipRepository, PasswordHash, User,
+        UserRepository, Workplace,
     },
     storage::to_micros,
 };
@@ -74,6 +76,22 @@ impl MemberQueries for SeaOrmIdentityStore {
         Ok(Page::from_overfetched(rows, size, |row| row.user_id))
     }
 
+    async fn any_user(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS one FROM account LIMIT 1";
+        Ok(one(self.db.reader(), self.db.dialect(), sql, [])
+            .await?
+            .is_some())
+    }
+
+    async fn workplaces(&self, user: UserId) -> Result<Vec<Workplace>, StoreError> {
+        let sql = "SELECT m.organization_id, o.name, m.role
+             FROM membership m JOIN organization o ON o.id = m.organization_id
+             WHERE m.user_id = $1 AND o.blocked_at IS NULL ORDER BY o.name_key, o.id";
+        let key = [user.as_uuid().into()];
+        let rows = many(self.db.reader(), self.db.dialect(), sql, key).await?;
+        rows.iter().map(workplace).collect()
+    }
+
     async fn of_user(&self, user: UserId) -> Result<Vec<Membership>, StoreError> {
         let key = [user.as_uuid().into()];
         let rows = many(self.db.reader(), self.db.dialect(), &of_user(), key).await?;
@@ -83,6 +101,12 @@ impl MemberQueries for SeaOrmIdentityStore {
 
 #[async_trait]
 impl UserRepository for SeaOrmUnitOfWork {
+    async fn claim_set_up(&mut self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let claim = "INSERT INTO set_up (only_row, at) SELECT 1, $1
+             WHERE NOT EXISTS (SELECT 1 FROM account) ON CONFLICT DO NOTHING";
+        Ok(self.execute(claim, [to_micros(now).into()]).await? == 1)
+    }
+
     async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
         let lock = self.dialect.for_update();
         let sql = format!("SELECT {USER} FROM account WHERE id = $1{lock}");

@@ -1,0 +1,338 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest as _, Sha256};
+use tracing::info;
+
+use super::super::{
+    Change, Client, DisplayName, IdentityError, IdentityService, LoggedIn, Membership,
+    Organization, Password, Patience, Session, SessionSecret, Slug, Subject, User,
+};
+use crate::{
+    Actor, EmailAddress, Operator, OrganizationId, PageSize, Role, SessionId, StoreError,
+    TimeZoneName, UserId,
+};
+
+/// The first organisation and who owns it.
+#[derive(Debug, Clone)]
+pub struct SetUp {
+    /// What people call the organisation.
+    pub organization: DisplayName,
+    /// The zone in which it counts its days.
+    pub timezone: TimeZoneName,
+    /// What the owner is called.
+    pub name: DisplayName,
+    /// The address that the owner logs in with.
+    pub email: EmailAddress,
+    /// The owner's password.
+    pub password: Password,
+}
+
+/// What somebody logs in with.
+#[derive(Debug, Clone)]
+pub struct LogIn {
+    /// The address.
+    pub email: EmailAddress,
+    /// The password.
+    pub password: Password,
+    /// Whether the session is to outlive a night without use.
+    pub remember: bool,
+}
+
+/// A session and the secret for its cookie, which is shown this once.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The secret.
+    pub secret: SessionSecret,
+    /// The session.
+    pub session: Session,
+}
+
+impl IdentityService {
+    /// Whether nobody can log in yet, so that the first to come sets the installation up.
+    pub async fn needs_set_up(&self) -> Result<bool, IdentityError> {
+        Ok(!self.store.members().any_user().await?)
+    }
+
+    /// Sets the installation up: its first organisation and the owner, who is logged in at once. Of many who try at
+    /// the same time, one does it. An organisation that is there already, as after commands on the command line, is
+    /// the first one.
+    ///
+    /// # Errors
+    /// [`IdentityError::AlreadySetUp`] once there is a user.
+    #[tracing::instrument(skip_all)]
+    pub async fn set_up(
+        &self,
+        command: SetUp,
+        client: Client,
+    ) -> Result<NewSession, IdentityError> {
+        if !self.needs_set_up().await? {
+            return Err(IdentityError::AlreadySetUp);
+        }
+        let first = self
+            .organizations(&Operator::local(), None, PageSize::clamped(1))
+            .await?;
+        let first = first.items.into_iter().next();
+        let password = self.hasher.hash(command.password).await?;
+        let now = self.clock.now();
+        let user = User {
+            id: UserId::generate(&*self.ids),
+            email: command.email,
+            name: command.name,
+            password: Some(password),
+            created_at: now,
+            blocked_at: None,
+        };
+        let mut uow = self.store.begin().await?;
+        if !uow.users().claim_set_up(now).await? {
+            return Err(IdentityError::AlreadySetUp);
+        }
+        let organization = match first {
+            Some(mut found) => {
+                found.name = command.organization;
+                found.timezone = command.timezone;
+                uow.organizations().update(&found).await?;
+                found.id
+            }
+            None => {
+                let organization = Organization {
+                    id: OrganizationId::generate(&*self.ids),
+                    slug: Slug::suggested_by(&command.organization),
+                    name: command.organization,
+                    timezone: command.timezone,
+                    postal_address: None,
+                    created_at: now,
+                    blocked_at: None,
+                };
+                uow.organizations().insert(&organization).await?;
+                organization.id
+            }
+        };
+        match uow.users().insert(&user).await {
+            Err(StoreError::Conflict { .. }) => return Err(IdentityError::AlreadySetUp),
+            done => done?,
+        }
+        let membership = Membership {
+            organization_id: organization,
+            user_id: user.id,
+            role: Role::Owner,
+            created_at: now,
+        };
+        uow.memberships().insert(&membership).await?;
+        let actor = Actor::user(organization, user.id, Role::Owner);
+        let change = Change::new("installation.set_up", Subject::new("user", user.id));
+        self.audit(&mut *uow, &actor, change, now).await?;
+        let new = self.new_session(user.id, Some(organization), false, client, now)?;
+        uow.sessions()
+            .insert(&new.session, &new.secret.hash())
+            .await?;
+        uow.commit().await?;
+        info!(user.id = %user.id, "the installation was set up");
+        Ok(new)
+    }
+
+    /// Begins a session, if address and password are right. Each login has a session of its own; one that the browser
+    /// had before is to be ended. After several failures the next try has to wait.
+    ///
+    /// # Errors
+    /// [`IdentityError::WrongPassword`], whatever is wrong; [`IdentityError::TooManyFailures`] says how long to wait;
+    /// [`Refusal::UserBlocked`](super::super::Refusal::UserBlocked), told only to those who know the password.
+    #[tracing::instrument(skip_all)]
+    pub async fn log_in(
+        &self,
+        command: LogIn,
+        client: Client,
+    ) -> Result<NewSession, IdentityError> {
+        let now = self.clock.now();
+        let keys = attempt_keys(&command.email, &client);
+        self.wait_or_go_on(&keys, now).await?;
+        let attempts = self.store.login_attempts();
+        let user = match self.verify_password(&command.email, command.password).await {
+            Ok(user) => user,
+            Err(error @ IdentityError::WrongPassword) => {
+                let names: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
+                attempts
+                    .note_failure(&names, now, now - Patience::MEMORY)
+                    .await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        // What a stranger failed at elsewhere stays noted.
+        attempts.forget(&keys[0].0).await?;
+        let places = self.store.members().workplaces(user.id).await?;
+        let organization = places.first().map(|place| place.organization_id);
+        let new = self.new_session(user.id, organization, command.remember, client, now)?;
+        let mut uow = self.store.begin().await?;
+        uow.sessions()
+            .insert(&new.session, &new.secret.hash())
+            .await?;
+        uow.commit().await?;
+        Ok(new)
+    }
+
+    /// Who is logged in with that secret; `None` if the session is over, or the user blocked. Blocking a user or an
+    /// organisation takes effect here, at the next request.
+    pub async fn logged_in(
+        &self,
+        secret: &SessionSecret,
+    ) -> Result<Option<LoggedIn>, IdentityError> {
+        let now = self.clock.now();
+        let found = self.store.sessions().find_by_hash(&secret.hash()).await?;
+        let Some(mut session) = found.filter(|session| now < session.ends_at()) else {
+            return Ok(None);
+        };
+        let user = self.store.members().find_user(session.user_id).await?;
+        let Some(user) = user.filter(|user| user.blocked_at.is_none()) else {
+            return Ok(None);
+        };
+        let workplaces = self.store.members().workplaces(user.id).await?;
+        if session.see(now) {
+            let mut uow = self.store.begin().await?;
+            uow.sessions().see(session.id, now).await?;
+            uow.commit().await?;
+        }
+        Ok(Some(LoggedIn {
+            session,
+            user,
+            workplaces,
+        }))
+    }
+
+    /// The user's own sessions that have not ended, the latest first.
+    pub async fn own_sessions(&self, who: &LoggedIn) -> Result<Vec<Session>, IdentityError> {
+        let now = self.clock.now();
+        let mut sessions = self.store.sessions().of_user(who.user.id).await?;
+        sessions.retain(|session| now < session.ends_at());
+        Ok(sessions)
+    }
+
+    /// Ends one of the user's own sessions: this one to log out, or another.
+    ///
+    /// # Errors
+    /// [`IdentityError::SessionNotFound`] if the user has no such session.
+    pub async fn end_session(&self, who: &LoggedIn, id: SessionId) -> Result<(), IdentityError> {
+        let mut uow = self.store.begin().await?;
+        if !uow.sessions().delete(who.user.id, id).await? {
+            return Err(IdentityError::SessionNotFound(id));
+        }
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// Ends the user's own sessions but this one; returns how many.
+    pub async fn end_other_sessions(&self, who: &LoggedIn) -> Result<u64, IdentityError> {
+        let mut uow = self.store.begin().await?;
+        let ended = uow
+            .sessions()
+            .delete_others(who.user.id, who.session.id)
+            .await?;
+        uow.commit().await?;
+        Ok(ended)
+    }
+
+    /// Works in another of the user's organisations from now on, in this session.
+    ///
+    /// # Errors
+    /// [`IdentityError::OrganizationNotFound`] if the user is no member there, or it is blocked.
+    pub async fn switch_organization(
+        &self,
+        who: &LoggedIn,
+        organization: OrganizationId,
+    ) -> Result<(), IdentityError> {
+        let here = |place: &super::super::Workplace| place.organization_id == organization;
+        if !who.workplaces.iter().any(here) {
+            return Err(IdentityError::OrganizationNotFound(organization));
+        }
+        let mut uow = self.store.begin().await?;
+        uow.sessions().work_in(who.session.id, organization).await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets sessions that are over and failures that no longer count; returns how many rows.
+    pub async fn forget_old_sessions(&self, _: &Operator) -> Result<u64, IdentityError> {
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        let sessions = uow
+            .sessions()
+            .delete_unseen(
+                now - Session::IDLE,
+                now - Session::IDLE_REMEMBERED,
+                now - Session::LONGEST,
+            )
+            .await?;
+        uow.commit().await?;
+        let attempts = self.store.login_attempts();
+        Ok(sessions + attempts.forget_old(now - Patience::MEMORY).await?)
+    }
+
+    fn new_session(
+        &self,
+        user: UserId,
+        organization: Option<OrganizationId>,
+        remembered: bool,
+        client: Client,
+        now: DateTime<Utc>,
+    ) -> Result<NewSession, IdentityError> {
+        Ok(NewSession {
+            secret: SessionSecret::random()?,
+            session: Session {
+                id: SessionId::generate(&*self.ids),
+                user_id: user,
+                organization_id: organization,
+                remembered,
+                created_at: now,
+                seen_at: now,
+                client,
+            },
+        })
+    }
+
+    async fn wait_or_go_on(
+        &self,
+        keys: &[(String, Patience)],
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        let names: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
+        let failures = self.store.login_attempts().failures(&names).await?;
+        let waits = failures.iter().filter_map(|(key, count, last)| {
+            let (_, patience) = keys.iter().find(|(known, _)| known == key)?;
+            patience.wait(*count, *last, now)
+        });
+        match waits.max() {
+            None => Ok(()),
+            Some(wait) => Err(IdentityError::TooManyFailures {
+                seconds: seconds(wait),
+            }),
+        }
+    }
+}
+
+/// At least a second, so that nobody is told to wait for none.
+fn seconds(wait: TimeDelta) -> u64 {
+    let millis = u64::try_from(wait.num_milliseconds()).unwrap_or_default();
+    millis.div_ceil(1_000).max(1)
+}
+
+/// What failures are counted by. Addresses are hashed: this is no list of who tried to log in.
+fn attempt_keys(email: &EmailAddress, client: &Client) -> Vec<(String, Patience)> {
+    let account = hash(&email.key());
+    let network = client
+        .network
+        .map_or_else(|| "unknown".to_owned(), |network| network.to_string());
+    vec![
+        (
+            format!("here:{account}:{network}"),
+            Patience::FOR_ACCOUNT_HERE,
+        ),
+        (format!("network:{network}"), Patience::FOR_NETWORK),
+        (format!("account:{account}"), Patience::FOR_ACCOUNT),
+    ]
+}
+
+fn hash(text: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
