@@ -12,6 +12,7 @@ mod ops;
 mod public;
 
 mod settings;
+mod ui;
 mod wiring;
 mod worker;
 

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::limits::{BodyLimit, RateLimit};
-use crate::{App, api, ops, public};
+use crate::{App, api, ops, public, ui};
 
 /// How long open requests may take to end when the server stops.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
     };
     let rate = RateLimit::per_second(settings.requests_per_second);
     let api = api::routes(app).with(limits).with(rate);
-    public::routes(Route::new())
+    ui::routes(public::routes(Route::new()))
         .nest("/api", api)
         .at("/healthz", get(ops::healthz))
         .at("/readyz", get(ops::readyz))
@@ -175,7 +175,9 @@ async fn observe<E: Endpoint>(endpoint: &E, request: Request) -> poem::Result<Re
     Ok(response)
 }
 
-const AREAS: [&str; 7] = ["api", "t", "u", "v", "healthz", "readyz", "metrics"];
+const AREAS: [&str; 9] = [
+    "api", "app", "assets", "t", "u", "v", "healthz", "readyz", "metrics",
+];
 
 fn class(status: StatusCode) -> &'static str {
     match status.as_u16() / 100 {

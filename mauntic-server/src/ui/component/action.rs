@@ -1,0 +1,74 @@
+//! What people press.
+
+use maud::{Markup, html};
+
+use super::icon::{Icon, icon};
+
+/// How much a button asks for attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// The one thing to do on the page.
+    Primary,
+    /// Anything else.
+    Plain,
+    /// Loses something.
+    Danger,
+}
+
+impl Weight {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Primary => "button primary",
+            Self::Plain => "button",
+            Self::Danger => "button danger",
+        }
+    }
+}
+
+/// Sends the form it stands in.
+pub(crate) fn button(text: &str, weight: Weight) -> Markup {
+    html! { button type="submit" class=(weight.class()) { (text) } }
+}
+
+/// A link that looks like a button.
+pub(crate) fn button_link(href: &str, text: &str, weight: Weight) -> Markup {
+    html! { a class=(weight.class()) href=(href) { (text) } }
+}
+
+/// Changes the theme; needs the script.
+pub(crate) fn theme_toggle() -> Markup {
+    html! { button type="button" class="button" data-theme-toggle { "Light or dark" } }
+}
+
+/// A menu of links and buttons, opened by keyboard or mouse without the script.
+pub(crate) fn menu(label: &str, items: &[Markup]) -> Markup {
+    html! {
+        details class="menu" {
+            summary class="button" aria-label=(label) { (icon(Icon::More)) }
+            div { @for item in items { (item) } }
+        }
+    }
+}
+
+/// Asks before something is lost, and names it. A page of its own, so it works without the script.
+/// `token` is the field that proves the form is ours.
+pub(crate) fn confirmation(
+    question: &str,
+    lost: &[String],
+    verb: &str,
+    back: &str,
+    token: &Markup,
+) -> Markup {
+    html! {
+        section class="card" {
+            h2 { (question) }
+            p { "This will be lost and cannot be brought back:" }
+            ul class="tree" { @for thing in lost { li { (thing) } } }
+            form method="post" class="row" {
+                (token)
+                (button(verb, Weight::Danger))
+                (button_link(back, "Keep it", Weight::Plain))
+            }
+        }
+    }
+}

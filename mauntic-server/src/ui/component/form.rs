@@ -1,0 +1,78 @@
+//! Fields with a label, a hint and an error that a reader of the screen connects.
+
+use maud::{Markup, html};
+
+/// What every field has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Field<'a> {
+    /// The name in the form, also its id.
+    pub(crate) name: &'a str,
+    /// What it asks for.
+    pub(crate) label: &'a str,
+    /// What stands in it.
+    pub(crate) value: &'a str,
+    /// Helps to fill it in.
+    pub(crate) hint: Option<&'a str>,
+    /// What is wrong with the value.
+    pub(crate) error: Option<&'a str>,
+    /// Whether it may not be empty.
+    pub(crate) required: bool,
+}
+
+impl Field<'_> {
+    /// The ids of what describes it.
+    fn described(&self) -> Option<String> {
+        let name = self.name;
+        match (self.hint, self.error) {
+            (None, None) => None,
+            (Some(_), None) => Some(format!("{name}-hint")),
+            (None, Some(_)) => Some(format!("{name}-error")),
+            (Some(_), Some(_)) => Some(format!("{name}-hint {name}-error")),
+        }
+    }
+
+    fn wrap(&self, control: &Markup) -> Markup {
+        html! {
+            div class="field" {
+                label for=(self.name) {
+                    (self.label)
+                    @if !self.required { span class="hint" { " (optional)" } }
+                }
+                (control)
+                @if let Some(hint) = self.hint { p class="hint" id={ (self.name) "-hint" } { (hint) } }
+                @if let Some(error) = self.error { p class="error" id={ (self.name) "-error" } { (error) } }
+            }
+        }
+    }
+}
+
+/// One line; `kind` is the type of the input: `text`, `email`, `password`, `date`, ….
+pub(crate) fn input(field: &Field<'_>, kind: &str) -> Markup {
+    field.wrap(&html! {
+        input id=(field.name) name=(field.name) type=(kind) value=(field.value) required[field.required]
+            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()];
+    })
+}
+
+/// Several lines.
+pub(crate) fn text_area(field: &Field<'_>, rows: u8) -> Markup {
+    field.wrap(&html! {
+        textarea id=(field.name) name=(field.name) rows=(rows) required[field.required]
+            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()] { (field.value) }
+    })
+}
+
+/// One of a few: pairs of value and text.
+pub(crate) fn select(field: &Field<'_>, choices: &[(&str, &str)]) -> Markup {
+    field.wrap(&html! {
+        select id=(field.name) name=(field.name) required[field.required]
+            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()] {
+            @for (value, text) in choices { option value=(value) selected[*value == field.value] { (text) } }
+        }
+    })
+}
+
+/// Yes or no.
+pub(crate) fn checkbox(name: &str, label: &str, checked: bool) -> Markup {
+    html! { label class="check" { input type="checkbox" name=(name) checked[checked]; span { (label) } } }
+}

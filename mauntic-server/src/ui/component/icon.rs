@@ -1,0 +1,56 @@
+//! The icons: own drawings on a grid of 24, decoration beside a text.
+
+use maud::{Markup, html};
+
+/// An icon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Icon {
+    /// One person.
+    Contacts,
+    /// Overlapping circles.
+    Segments,
+    /// An envelope.
+    Emails,
+    /// Bars.
+    Reports,
+    /// Sliders.
+    Settings,
+    /// A plus.
+    Add,
+    /// Three dots.
+    More,
+}
+
+impl Icon {
+    /// All of them, for the gallery.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Contacts,
+        Self::Segments,
+        Self::Emails,
+        Self::Reports,
+        Self::Settings,
+        Self::Add,
+        Self::More,
+    ];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Contacts => "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21a8 8 0 0 1 16 0",
+            Self::Segments => {
+                "M9 17A5 5 0 1 0 9 7a5 5 0 0 0 0 10zM15 17a5 5 0 1 0 0-10 5 5 0 0 0 0 10z"
+            }
+            Self::Emails => "M3 6h18v12H3zM3 7l9 6 9-6",
+            Self::Reports => "M4 20h16M7 16v-5M12 16V6M17 16v-8",
+            Self::Settings => {
+                "M4 7h9M17 7h3M4 17h3M11 17h9M15 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM9 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z"
+            }
+            Self::Add => "M12 5v14M5 12h14",
+            Self::More => "M5 12h.01M12 12h.01M19 12h.01",
+        }
+    }
+}
+
+/// Draws it; a reader of the screen passes it by.
+pub(crate) fn icon(icon: Icon) -> Markup {
+    html! { svg class="icon" viewBox="0 0 24 24" aria-hidden="true" { path d=(icon.path()) {} } }
+}

@@ -1,0 +1,156 @@
+//! Every component on one page, for those who build pages. Served by debug builds only.
+
+use maud::{Markup, html};
+use poem::handler;
+
+use super::component::{
+    Tone,
+    action::{Weight, button, button_link, confirmation, menu, theme_toggle},
+    chart, form,
+    form::Field,
+    frame::{self, Place},
+    icon::{Icon, icon},
+    show::{self, Node},
+    table::{Column, table},
+};
+
+const HERE: &str = "/app/_components";
+const POINTS: [(&str, u32); 6] = [
+    ("Mon", 12),
+    ("Tue", 30),
+    ("Wed", 21),
+    ("Thu", 44),
+    ("Fri", 38),
+    ("Sat", 9),
+];
+
+/// Shows them all.
+#[handler]
+pub(crate) fn gallery() -> Markup {
+    let places = [Place {
+        href: HERE,
+        name: "Components",
+        icon: Icon::Settings,
+    }];
+    frame::page(
+        "Components",
+        &places,
+        HERE,
+        &html! {
+            (frame::breadcrumbs(&[("/app", "Home")], "Components"))
+            (frame::header("Components", &html! { (theme_toggle()) (button_link(HERE, "Reload", Weight::Primary)) }))
+            (show::toast("3 contacts were added.", Tone::Good))
+            (show::toast("The list was not sent: no transport is set.", Tone::Bad))
+            (show::tabs("Example", &[(HERE, "Overview"), ("#fields", "Fields")], HERE))
+            div class="grid" {
+                (show::stat("Contacts", "12,408", "+3.1 % this week"))
+                (show::stat("Opened by people", "38.2 %", "machines: 21.0 %"))
+            }
+            div class="grid" { (lines()) (words()) }
+            (fields())
+            (show::card("Table", &html! { (rows()) }))
+            (show::empty("No segments yet", "A segment is a rule that picks contacts, always up to date.", &button_link("#", "New segment", Weight::Primary)))
+            (confirmation("Delete the segment “Customers”?", &["its rule".to_owned(), "1,204 memberships".to_owned()], "Delete segment", HERE, &html! {}))
+        },
+    )
+}
+
+fn lines() -> Markup {
+    html! {
+        (show::card("Line", &chart::line("Contacts by day", &POINTS)))
+        (show::card("Bars", &chart::bars("Mails by day", &POINTS)))
+    }
+}
+
+fn words() -> Markup {
+    let tree = [Node {
+        text: "All of".to_owned(),
+        below: vec![Node {
+            text: "country is DE".to_owned(),
+            below: Vec::new(),
+        }],
+    }];
+    show::card(
+        "Words",
+        &html! {
+            div class="row" {
+                (show::badge("draft", Tone::Plain)) (show::badge("sent", Tone::Good))
+                (show::badge("paused", Tone::Warn)) (show::badge("bounced", Tone::Bad))
+                (show::chip("country: DE", HERE)) (show::avatar("Ann Lee"))
+                (menu("More actions", &[html! { a href=(HERE) { "Rename" } }]))
+            }
+            div class="row" { @for each in Icon::ALL { (icon(each)) } (chart::sparkline("Week", &POINTS)) }
+            (show::progress("Import", 420, 1000))
+            (show::skeleton(2))
+            (show::values(&[("Email", html! { "ann@example.com" }), ("Country", html! { "Germany" })]))
+            (show::tree(&tree))
+            (show::code("country = \"DE\" and tag in (\"vip\")"))
+        },
+    )
+}
+
+fn fields() -> Markup {
+    let name = Field {
+        name: "name",
+        label: "Name",
+        value: "Ann",
+        required: true,
+        ..Field::default()
+    };
+    let email = Field {
+        name: "email",
+        label: "Email",
+        value: "ann@",
+        hint: Some("Where mail goes."),
+        error: Some("An address needs a domain, like ann@example.com."),
+        required: true,
+    };
+    let country = Field {
+        name: "country",
+        label: "Country",
+        value: "DE",
+        ..Field::default()
+    };
+    let born = Field {
+        name: "born",
+        label: "Born",
+        ..Field::default()
+    };
+    let note = Field {
+        name: "note",
+        label: "Note",
+        ..Field::default()
+    };
+    show::card(
+        "Fields",
+        &html! {
+            form id="fields" class="stack" {
+                (form::input(&name, "text")) (form::input(&email, "email"))
+                (form::select(&country, &[("DE", "Germany"), ("FR", "France")]))
+                (form::input(&born, "date")) (form::text_area(&note, 3))
+                (form::checkbox("vip", "Treat as a very important person", true))
+                div class="row" { (button("Save", Weight::Primary)) (button("Delete", Weight::Danger)) }
+            }
+        },
+    )
+}
+
+fn rows() -> Markup {
+    let columns = [
+        Column {
+            name: "Email",
+            sort: Some("?sort=-email"),
+            sorted: Some("ascending"),
+            number: false,
+        },
+        Column {
+            name: "Points",
+            sort: Some("?sort=points"),
+            sorted: None,
+            number: true,
+        },
+    ];
+    let rows = [("ann@example.com", 12), ("bob@example.com", 7)]
+        .map(|(email, points)| html! { tr { td { (email) } td class="number" { (points) } } });
+    table("Contacts", &columns, &rows, Some("?after=bob"))
+}
