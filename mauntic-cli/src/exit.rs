@@ -95,11 +95,13 @@ fn identity(error: &IdentityError) -> u8 {
         | IdentityError::NoOrganizationCalled
         | IdentityError::UserNotFound(_)
         | IdentityError::NoUserWithEmail
+        | IdentityError::SessionNotFound(_)
         | IdentityError::TokenNotFound(_) => NOT_FOUND,
         IdentityError::SlugTaken
         | IdentityError::EmailTaken
         | IdentityError::AlreadyMember
-        | IdentityError::LastOwner => CONFLICT,
+        | IdentityError::LastOwner
+        | IdentityError::AlreadySetUp => CONFLICT,
         IdentityError::BeyondOwnScope(_)
         | IdentityError::BeyondRole(..)
         | IdentityError::ExpiresInThePast

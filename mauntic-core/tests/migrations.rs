@@ -66,7 +66,9 @@ async fn both_back_ends_have_the_same_tables() {
             "membership",
             "organization",
             "outbox",
-            "outbox_delivery"
+            "outbox_delivery",
+            "session",
+            "set_up"
         ]
     );
 }

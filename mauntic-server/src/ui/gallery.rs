@@ -36,6 +36,7 @@ pub(crate) fn gallery() -> Markup {
         "Components",
         &places,
         HERE,
+        &html! {},
         &html! {
             (frame::breadcrumbs(&[("/app", "Home")], "Components"))
             (frame::header("Components", &html! { (theme_toggle()) (button_link(HERE, "Reload", Weight::Primary)) }))

@@ -8,18 +8,32 @@
 //! 4. Add it to [`routes`] as `/app/…`; a fragment is `/ui/<context>/…`.
 //! 5. Look at it at 390 and 1440 pixels, light and dark, by keyboard and without scripting.
 //!
+//! A page takes a [`visitor::Visitor`], who is logged in, and a form that changes something a [`visitor::Posted`], which
+//! has proved that it comes from a page of ours: put [`csrf`](visitor::Visitor::csrf) into every such form. After a
+//! change, the browser is sent to a page, with a [`Done`] that says what happened.
+//!
 //! There is no inline script or style: the policy of [`secured`] forbids both. What is missing in the look
 //! goes into `assets/mauntic.css` as a component.
 
+mod account;
 mod assets;
 mod component;
+mod failure;
 mod gallery;
+mod home;
+mod visitor;
+mod words;
 
-use maud::html;
+use maud::{Markup, html};
+use mauntic_messaging::sending::{JobState, SendJob};
 use poem::{
     Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route, get, handler,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
+
+use serde::Deserialize;
+
+use visitor::Visitor;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
@@ -30,6 +44,7 @@ pub(crate) fn routes(route: Route) -> Route {
     if cfg!(debug_assertions) {
         pages = pages.at("/_components", get(gallery::gallery));
     }
+    let pages = account::routes(pages.at("/", get(home::home)));
     let pages = pages.at("/*", get(missing));
     route
         .nest("/app", pages.around(secured))
@@ -57,4 +72,94 @@ fn missing() -> Response {
     let text = html! { p { "The address may be mistyped, or what it showed was deleted." } };
     let page = component::frame::alone("There is no such page", &text);
     page.with_status(StatusCode::NOT_FOUND).into_response()
+}
+
+/// A page for a visitor; `current` is the place of the navigation that it belongs to.
+pub(crate) fn shell(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
+    let who = &visitor.who;
+    let here = visitor.actor.organization_id();
+    let foot = html! {
+        @if who.workplaces.len() > 1 {
+            form method="post" action="/app/account/organization" class="stack" {
+                (visitor.csrf())
+                label class="hidden" for="organization" { "Organisation" }
+                select id="organization" name="organization" {
+                    @for place in &who.workplaces {
+                        option value=(place.organization_id) selected[place.organization_id == here] { (place.name.as_str()) }
+                    }
+                }
+                (component::action::button("Switch", component::action::Weight::Plain))
+            }
+        } @else if let Some(place) = who.workplace() {
+            p class="soft" { (place.name.as_str()) }
+        }
+        a class="person" href="/app/account" { (component::show::avatar(who.user.name.as_str())) span { (who.user.name.as_str()) } }
+        (component::action::theme_toggle())
+    };
+    component::frame::page(title, &visitor::places(visitor), current, &foot, content)
+}
+
+/// What just happened, for the page that the browser is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Done {
+    /// Something was made.
+    Created,
+    /// A change was saved.
+    Saved,
+    /// Something was deleted.
+    Deleted,
+    /// Sessions were ended.
+    Ended,
+    /// A send was started.
+    Started,
+    /// A test was sent.
+    Tested,
+}
+
+/// The query of a page that says what happened.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Said {
+    /// What happened.
+    #[serde(default)]
+    pub(crate) done: Option<Done>,
+}
+
+impl Done {
+    /// The address of a page that says it.
+    pub(crate) fn at(self, place: &str) -> String {
+        let name = match self {
+            Self::Created => "created",
+            Self::Saved => "saved",
+            Self::Deleted => "deleted",
+            Self::Ended => "ended",
+            Self::Started => "started",
+            Self::Tested => "tested",
+        };
+        format!("{place}?done={name}")
+    }
+
+    /// The words for it.
+    pub(crate) fn toast(self) -> Markup {
+        let text = match self {
+            Self::Created => "It was created.",
+            Self::Saved => "The change was saved.",
+            Self::Deleted => "It was deleted.",
+            Self::Ended => "The session was ended.",
+            Self::Started => "The send was started.",
+            Self::Tested => "The test was sent.",
+        };
+        component::show::toast(text, component::Tone::Good)
+    }
+}
+
+/// Where a send stands.
+pub(crate) fn send_state(job: &SendJob) -> Markup {
+    let tone = match job.state {
+        JobState::Completed => component::Tone::Good,
+        JobState::Failed => component::Tone::Bad,
+        JobState::Paused | JobState::Cancelled => component::Tone::Warn,
+        JobState::Scheduled | JobState::Planning | JobState::Sending => component::Tone::Plain,
+    };
+    component::show::badge(job.state.as_str(), tone)
 }

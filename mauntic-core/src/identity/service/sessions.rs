@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 use tracing::info;
@@ -85,26 +87,23 @@ impl IdentityService {
         if !uow.users().claim_set_up(now).await? {
             return Err(IdentityError::AlreadySetUp);
         }
-        let organization = match first {
-            Some(mut found) => {
-                found.name = command.organization;
-                found.timezone = command.timezone;
-                uow.organizations().update(&found).await?;
-                found.id
-            }
-            None => {
-                let organization = Organization {
-                    id: OrganizationId::generate(&*self.ids),
-                    slug: Slug::suggested_by(&command.organization),
-                    name: command.organization,
-                    timezone: command.timezone,
-                    postal_address: None,
-                    created_at: now,
-                    blocked_at: None,
-                };
-                uow.organizations().insert(&organization).await?;
-                organization.id
-            }
+        let organization = if let Some(mut found) = first {
+            found.name = command.organization;
+            found.timezone = command.timezone;
+            uow.organizations().update(&found).await?;
+            found.id
+        } else {
+            let organization = Organization {
+                id: OrganizationId::generate(&*self.ids),
+                slug: Slug::suggested_by(&command.organization),
+                name: command.organization,
+                timezone: command.timezone,
+                postal_address: None,
+                created_at: now,
+                blocked_at: None,
+            };
+            uow.organizations().insert(&organization).await?;
+            organization.id
         };
         match uow.users().insert(&user).await {
             Err(StoreError::Conflict { .. }) => return Err(IdentityError::AlreadySetUp),
@@ -331,8 +330,8 @@ fn attempt_keys(email: &EmailAddress, client: &Client) -> Vec<(String, Patience)
 
 fn hash(text: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest[..16].iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -33,8 +33,14 @@ fn document(title: &str, body: &Markup) -> Markup {
     }
 }
 
-/// A page within the navigation; `current` is the address of the place it belongs to.
-pub(crate) fn page(title: &str, places: &[Place<'_>], current: &str, content: &Markup) -> Markup {
+/// A page within the navigation; `current` is the address of the place it belongs to, and `foot` stands below the places.
+pub(crate) fn page(
+    title: &str,
+    places: &[Place<'_>],
+    current: &str,
+    foot: &Markup,
+    content: &Markup,
+) -> Markup {
     document(
         title,
         &html! {
@@ -48,6 +54,7 @@ pub(crate) fn page(title: &str, places: &[Place<'_>], current: &str, content: &M
                                 (icon(place.icon)) span { (place.name) }
                             }
                         }
+                        div class="foot" { (foot) }
                     }
                     main class="main" id="main" { (content) }
                 }

@@ -1,0 +1,245 @@
+use maud::{Markup, html};
+use mauntic_core::{
+    TimeZoneName,
+    identity::{IdentityError, LogIn, Refusal, SetUp},
+};
+use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
+use serde::Deserialize;
+
+use crate::ui::{
+    component::{
+        Tone,
+        action::{Weight, button},
+        form::{Field, checkbox, input},
+        frame, show,
+    },
+    failure,
+    visitor::{
+        Fields, OpenForm, Posted, app, client, earlier_session, own_place, redirect, set_cookie,
+    },
+};
+
+/// Where to go on to.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Way {
+    next: Option<String>,
+}
+
+/// The login.
+#[handler]
+pub(super) async fn login(request: &Request, Query(way): Query<Way>) -> Result<Response> {
+    let app = app(request)?;
+    if app
+        .identity
+        .needs_set_up()
+        .await
+        .map_err(failure::identity)?
+    {
+        return Ok(redirect("/app/setup"));
+    }
+    Ok(login_page(&Fields::default(), way.next.as_deref(), None).into_response())
+}
+
+fn login_page(fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Markup {
+    let content = html! {
+        @if let Some(problem) = problem { (show::toast(problem, Tone::Bad)) }
+        form method="post" action="/app/login" class="stack" {
+            input type="hidden" name="next" value=(own_place(next));
+            (input(&Field { name: "email", label: "Email address", value: fields.text("email"), required: true, ..Field::default() }, "email"))
+            (input(&Field { name: "password", label: "Password", required: true, ..Field::default() }, "password"))
+            (checkbox("remember", "Stay logged in on this device", fields.find("remember").is_some()))
+            (button("Log in", Weight::Primary))
+        }
+    };
+    frame::alone("Log in", &content)
+}
+
+/// Logs in.
+#[handler]
+pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Result<Response> {
+    let app = app(request)?;
+    let next = fields.find("next");
+    let wrong = "The email address or the password is wrong.";
+    let again = |problem: &str, status| {
+        Ok(failure::with_status(
+            login_page(&fields, next, Some(problem)),
+            status,
+        ))
+    };
+    let (Ok(email), Ok(password)) = (
+        fields.text("email").parse(),
+        fields.find("password").unwrap_or_default().parse(),
+    ) else {
+        return again(wrong, StatusCode::UNPROCESSABLE_ENTITY);
+    };
+    let remember = fields.find("remember").is_some();
+    let command = LogIn {
+        email,
+        password,
+        remember,
+    };
+    match app.identity.log_in(command, client(request)).await {
+        Ok(new) => {
+            end_earlier(request).await?;
+            let mut response = redirect(own_place(next));
+            set_cookie(app, &mut response, Some((&new.secret, remember)));
+            Ok(response)
+        }
+        Err(IdentityError::WrongPassword) => again(wrong, StatusCode::UNPROCESSABLE_ENTITY),
+        Err(IdentityError::Refused(Refusal::UserBlocked)) => again(
+            "This account is blocked. Ask the owner of your organisation.",
+            StatusCode::FORBIDDEN,
+        ),
+        Err(IdentityError::TooManyFailures { seconds }) => {
+            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
+            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        }
+        Err(error) => Err(failure::identity(error)),
+    }
+}
+
+/// Whoever logs in leaves the session that the browser had: somebody else may have put it there.
+async fn end_earlier(request: &Request) -> Result<()> {
+    let app = app(request)?;
+    let Some(earlier) = earlier_session(app, request) else {
+        return Ok(());
+    };
+    let found = app.identity.logged_in(&earlier).await;
+    if let Some(who) = found.map_err(failure::identity)? {
+        let ended = app.identity.end_session(&who, who.session.id).await;
+        ended.map_err(failure::identity)?;
+    }
+    Ok(())
+}
+
+/// Logs out.
+#[handler]
+pub(super) async fn log_out(request: &Request, posted: Posted) -> Result<Response> {
+    let app = app(request)?;
+    let who = &posted.visitor.who;
+    let ended = app.identity.end_session(who, who.session.id).await;
+    ended.map_err(failure::identity)?;
+    let mut response = redirect("/app/login");
+    set_cookie(app, &mut response, None);
+    Ok(response)
+}
+
+/// The first page of a new installation.
+#[handler]
+pub(super) async fn setup(request: &Request) -> Result<Response> {
+    let app = app(request)?;
+    if !app
+        .identity
+        .needs_set_up()
+        .await
+        .map_err(failure::identity)?
+    {
+        return Ok(redirect("/app/login"));
+    }
+    Ok(setup_page(&Fields::default(), &[]).into_response())
+}
+
+type Problems = [(&'static str, String)];
+
+fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
+    let field = |name, label, hint| Field {
+        name,
+        label,
+        value: fields.text(name),
+        hint,
+        error: problems
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map(|(_, problem)| problem.as_str()),
+        required: true,
+    };
+    let zone = Field {
+        value: fields.find("timezone").unwrap_or("UTC"),
+        ..field(
+            "timezone",
+            "Time zone",
+            Some("In which its days begin, such as Europe/Oslo"),
+        )
+    };
+    let password = Field {
+        value: "",
+        ..field("password", "Password", Some("12 characters or more"))
+    };
+    let content = html! {
+        p { "Nobody uses this installation yet. Name your organisation and yourself; you will be its owner." }
+        form method="post" action="/app/setup" class="stack" {
+            (input(&field("organization", "Organisation", Some("Recipients see this name in your mail")), "text"))
+            (input(&zone, "text"))
+            (input(&field("name", "Your name", None), "text"))
+            (input(&field("email", "Your email address", None), "email"))
+            (input(&password, "password"))
+            (button("Begin", Weight::Primary))
+        }
+    };
+    frame::alone("Welcome to Mauntic", &content)
+}
+
+/// Makes the first organisation and its owner.
+#[handler]
+pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Result<Response> {
+    let app = app(request)?;
+    let command = match read_set_up(&fields) {
+        Ok(command) => command,
+        Err(problems) => {
+            let page = setup_page(&fields, &problems);
+            return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
+        }
+    };
+    match app.identity.set_up(command, client(request)).await {
+        Ok(new) => {
+            let mut response = redirect("/app");
+            set_cookie(app, &mut response, Some((&new.secret, false)));
+            Ok(response)
+        }
+        // Somebody was faster.
+        Err(IdentityError::AlreadySetUp) => Ok(redirect("/app/login")),
+        Err(error) => Err(failure::identity(error)),
+    }
+}
+
+fn read_set_up(fields: &Fields) -> std::result::Result<SetUp, Vec<(&'static str, String)>> {
+    let mut problems = Vec::new();
+    let organization = read(fields, "organization", &mut problems);
+    let timezone: Option<TimeZoneName> = read(fields, "timezone", &mut problems);
+    let name = read(fields, "name", &mut problems);
+    let email = read(fields, "email", &mut problems);
+    let password = match fields.find("password").unwrap_or_default().parse() {
+        Ok(password) => Some(password),
+        Err(error) => {
+            let error: mauntic_core::identity::WeakPassword = error;
+            problems.push(("password", error.to_string()));
+            None
+        }
+    };
+    match (organization, timezone, name, email, password) {
+        (Some(organization), Some(timezone), Some(name), Some(email), Some(password)) => {
+            Ok(SetUp {
+                organization,
+                timezone,
+                name,
+                email,
+                password,
+            })
+        }
+        _ => Err(problems),
+    }
+}
+
+fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
+    fields: &Fields,
+    name: &'static str,
+    problems: &mut Vec<(&'static str, String)>,
+) -> Option<T> {
+    match fields.text(name).parse() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            problems.push((name, format!("{error}")));
+            None
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What people see when something cannot be done: a page that says what, and what to do.
+
+use maud::{Markup, html};
+use mauntic_core::identity::IdentityError;
+use mauntic_crm::CrmError;
+use mauntic_messaging::MessagingError;
+use poem::{Error, IntoResponse as _, Response, http::StatusCode};
+
+use super::component::{
+    action::{Weight, button_link},
+    frame,
+};
+use crate::http::problem::describe;
+
+fn page(status: StatusCode, title: &str, text: &Markup) -> Error {
+    let page = frame::alone(title, text).with_status(status);
+    Error::from_response(page.into_response())
+}
+
+fn home() -> Markup {
+    html! { p { (button_link("/app", "Go to the start", Weight::Primary)) } }
+}
+
+/// There is no such thing, or it is another organisation's.
+pub(crate) fn missing(what: &str) -> Error {
+    let text = html! {
+        p { "There is no such " (what) ". It may have been deleted, or the address is mistyped." }
+        (home())
+    };
+    page(StatusCode::NOT_FOUND, "Not found", &text)
+}
+
+/// The visitor's role does not allow it.
+pub(crate) fn forbidden() -> Error {
+    let text = html! {
+        p { "Your role in this organisation does not allow this. Its owner can give you another." }
+        (home())
+    };
+    page(StatusCode::FORBIDDEN, "Not allowed", &text)
+}
+
+/// The form did not come from a page of ours, or that page is too old.
+pub(super) fn foreign_form() -> Error {
+    let text = html! {
+        p { "This form did not come from a page of yours, or you have logged in anew since. Go back, reload the page, and try again; nothing was changed." }
+        (home())
+    };
+    page(StatusCode::FORBIDDEN, "Please try again", &text)
+}
+
+/// The form is too long.
+pub(super) fn too_large() -> Error {
+    let text = html! { p { "That is more than a form may hold (2 MiB). Nothing was changed." } };
+    page(StatusCode::PAYLOAD_TOO_LARGE, "Too much", &text)
+}
+
+/// The user is logged in, but a member of no organisation.
+pub(super) fn no_workplace() -> Error {
+    let text = html! {
+        p { "You are not a member of any organisation now. Ask an owner to add you." }
+        p { (button_link("/app/login", "Log in as somebody else", Weight::Plain)) }
+    };
+    page(StatusCode::FORBIDDEN, "No organisation", &text)
+}
+
+/// Something failed on our side; the log says what.
+fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
+    tracing::error!(error = describe(error), "a page failed");
+    let text = html! {
+        p { "Something failed on our side. Nothing was half-done; please try again in a moment." }
+        (home())
+    };
+    page(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something went wrong",
+        &text,
+    )
+}
+
+/// What Identity refused.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(crate) fn identity(error: IdentityError) -> Error {
+    match &error {
+        IdentityError::Forbidden(_) => forbidden(),
+        IdentityError::OrganizationNotFound(_) => missing("organisation"),
+        IdentityError::SessionNotFound(_) => missing("session"),
+        _ => internal(&error),
+    }
+}
+
+/// What the CRM refused, but for what a form can tell.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(crate) fn crm(error: CrmError) -> Error {
+    match &error {
+        CrmError::Forbidden(_) => forbidden(),
+        CrmError::ContactNotFound(_) => missing("contact"),
+        CrmError::SegmentNotFound(_) => missing("segment"),
+        _ => internal(&error),
+    }
+}
+
+/// What messaging refused, but for what a form can tell.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(crate) fn messaging(error: MessagingError) -> Error {
+    match &error {
+        MessagingError::Forbidden(_) => forbidden(),
+        MessagingError::NotFound { what } => missing(what),
+        _ => internal(&error),
+    }
+}
+
+/// A page that is answered with another status than 200.
+pub(crate) fn with_status(page: Markup, status: StatusCode) -> Response {
+    page.with_status(status).into_response()
+}

@@ -1,0 +1,300 @@
+//! Who looks at a page, and forms that only our pages can send.
+
+use maud::{Markup, html};
+use mauntic_core::{
+    Actor, Permission,
+    identity::{Client, LoggedIn, SessionSecret},
+};
+use poem::{
+    Error, FromRequest, Request, RequestBody, Response, Result,
+    http::{HeaderValue, StatusCode, header},
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{component::icon::Icon, failure};
+use crate::{App, http::limits::client_address};
+
+/// The longest form, in bytes. Files have forms of their own.
+const MAX_FORM: usize = 2 << 20;
+/// The field that proves that a form is ours.
+pub(super) const CSRF: &str = "csrf";
+
+/// Somebody who is logged in and works in an organisation.
+pub(crate) struct Visitor {
+    /// The session and the user.
+    pub(crate) who: LoggedIn,
+    /// Acts in the organisation that is worked in.
+    pub(crate) actor: Actor,
+    secret: SessionSecret,
+}
+
+impl Visitor {
+    /// Whether to offer something.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.actor.may(permission)
+    }
+
+    /// The field for forms that change something.
+    pub(crate) fn csrf(&self) -> Markup {
+        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+    }
+}
+
+/// The app of the request.
+pub(super) fn app(request: &Request) -> Result<&App> {
+    request
+        .data::<App>()
+        .ok_or_else(|| Error::from_status(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// Where the request comes from.
+pub(super) fn client(request: &Request) -> Client {
+    Client::new(client_address(request), request.header("user-agent"))
+}
+
+impl<'a> FromRequest<'a> for Visitor {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let app = app(request)?;
+        let Some(secret) = cookie(app, request) else {
+            return Err(log_in_first(app, request).await);
+        };
+        let found = app.identity.logged_in(&secret).await;
+        let Some(who) = found.map_err(failure::identity)? else {
+            return Err(log_in_first(app, request).await);
+        };
+        let Some(actor) = who.actor() else {
+            return Err(failure::no_workplace());
+        };
+        let actor = match client_address(request) {
+            Some(address) => actor.calling_from(address),
+            None => actor,
+        };
+        Ok(Self { who, actor, secret })
+    }
+}
+
+/// To the login, and from there back to where somebody wanted to go; to the set-up if nobody can log in yet.
+async fn log_in_first(app: &App, request: &Request) -> Error {
+    match app.identity.needs_set_up().await {
+        Err(error) => failure::identity(error),
+        Ok(true) => Error::from_response(redirect("/app/setup")),
+        Ok(false) => {
+            let wanted = request.original_uri().path_and_query();
+            let wanted = wanted.map_or("/app", |wanted| wanted.as_str());
+            let back = if request.method() == poem::http::Method::GET {
+                let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
+                format!("/app/login?{query}")
+            } else {
+                "/app/login".to_owned()
+            };
+            Error::from_response(redirect(&back))
+        }
+    }
+}
+
+/// See other: the browser asks for the page with `GET`.
+pub(crate) fn redirect(to: &str) -> Response {
+    Response::builder()
+        .status(StatusCode::SEE_OTHER)
+        .header(header::LOCATION, to)
+        .finish()
+}
+
+/// A place of ours to go on to; anything else would send people to other sites.
+pub(super) fn own_place(next: Option<&str>) -> &str {
+    next.filter(|next| {
+        (*next == "/app" || next.starts_with("/app/") || next.starts_with("/app?"))
+            && !next.contains("//")
+            && !next.contains('\\')
+            && next.chars().all(|c| !c.is_control())
+    })
+    .unwrap_or("/app")
+}
+
+/// The name of the cookie. With HTTPS, browsers hold the prefix to what it promises: this host alone, encrypted alone.
+fn cookie_name(app: &App) -> &'static str {
+    if is_https(app) {
+        "__Host-mauntic"
+    } else {
+        "mauntic"
+    }
+}
+
+fn is_https(app: &App) -> bool {
+    app.settings.public_url().starts_with("https://")
+}
+
+fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
+    let name = cookie_name(app);
+    request
+        .headers()
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .and_then(|(_, secret)| secret.parse().ok())
+}
+
+/// What the browser had before a login: that session is ended, so that nobody can have planted it.
+pub(super) fn earlier_session(app: &App, request: &Request) -> Option<SessionSecret> {
+    cookie(app, request)
+}
+
+/// Gives the browser its secret, or takes it away.
+pub(super) fn set_cookie(
+    app: &App,
+    response: &mut Response,
+    secret: Option<(&SessionSecret, bool)>,
+) {
+    let secure = if is_https(app) { "; Secure" } else { "" };
+    let (value, age) = match secret {
+        None => (String::new(), "; Max-Age=0".to_owned()),
+        Some((secret, true)) => {
+            let age = mauntic_core::identity::Session::LONGEST.num_seconds();
+            (secret.reveal(), format!("; Max-Age={age}"))
+        }
+        Some((secret, false)) => (secret.reveal(), String::new()),
+    };
+    let name = cookie_name(app);
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}");
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+/// The fields of a form, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// The first value of a field, without spaces around it; empty if there is none.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.find(name).map_or("", str::trim)
+    }
+
+    /// The first value of a field as it was sent.
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// All fields.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    async fn read(request: &Request, body: &mut RequestBody) -> Result<Self> {
+        if !is_ours(request) {
+            return Err(failure::foreign_form());
+        }
+        let bytes = body.take()?.into_bytes_limit(MAX_FORM).await;
+        let bytes = bytes.map_err(|_| failure::too_large())?;
+        let fields = serde_urlencoded::from_bytes(&bytes);
+        Ok(Self(fields.map_err(|_| failure::foreign_form())?))
+    }
+}
+
+/// Whether a page of ours sent the request, as far as the browser says.
+fn is_ours(request: &Request) -> bool {
+    if let Some(site) = request.header("sec-fetch-site") {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = request.header(header::ORIGIN) else {
+        return true;
+    };
+    let host = request.header(header::HOST).unwrap_or_default();
+    origin.split_once("://").is_some_and(|(_, of)| of == host)
+}
+
+/// A form of somebody who is not logged in: the login itself.
+pub(crate) struct OpenForm(pub(crate) Fields);
+
+impl<'a> FromRequest<'a> for OpenForm {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        Fields::read(request, body).await.map(Self)
+    }
+}
+
+/// A form of a visitor, which proved that it is ours.
+pub(crate) struct Posted {
+    /// Who sent it.
+    pub(crate) visitor: Visitor,
+    /// What it says.
+    pub(crate) fields: Fields,
+}
+
+impl<'a> FromRequest<'a> for Posted {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let visitor = Visitor::from_request(request, body).await?;
+        let fields = Fields::read(request, body).await?;
+        // Hashes are compared, so that the time taken tells nothing.
+        let hash = |text: &str| Sha256::digest(text.as_bytes());
+        let given = fields.find(CSRF).unwrap_or_default();
+        if hash(given) != hash(&visitor.secret.csrf_token()) {
+            return Err(failure::foreign_form());
+        }
+        Ok(Self { visitor, fields })
+    }
+}
+
+/// The places of the navigation that the visitor may go to.
+pub(super) fn places(visitor: &Visitor) -> Vec<super::component::frame::Place<'static>> {
+    let all = [
+        (
+            Permission::ContactsRead,
+            "/app/contacts",
+            "Contacts",
+            Icon::Contacts,
+        ),
+        (
+            Permission::SegmentsRead,
+            "/app/segments",
+            "Segments",
+            Icon::Segments,
+        ),
+        (
+            Permission::EmailsRead,
+            "/app/emails",
+            "Emails",
+            Icon::Emails,
+        ),
+        (Permission::InboxRead, "/app/inbox", "Inbox", Icon::Reports),
+    ];
+    let allowed = all.into_iter().filter(|place| visitor.may(place.0));
+    let mut places: Vec<_> = allowed
+        .map(|(_, href, name, icon)| super::component::frame::Place { href, name, icon })
+        .collect();
+    places.push(super::component::frame::Place {
+        href: "/app/account",
+        name: "Account",
+        icon: Icon::Settings,
+    });
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_place;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        for (next, place) in [
+            (Some("/app/contacts?after=x"), "/app/contacts?after=x"),
+            (Some("/app"), "/app"),
+            (None, "/app"),
+            (Some("https://evil.example"), "/app"),
+            (Some("//evil.example"), "/app"),
+            (Some("/app//evil.example"), "/app"),
+            (Some("/app/\\evil.example"), "/app"),
+            (Some("/application"), "/app"),
+            (Some("javascript:alert(1)"), "/app"),
+            (Some("/app/\r\nX: y"), "/app"),
+        ] {
+            assert_eq!(own_place(next), place, "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Numbers and times as people read them.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use maud::{Markup, html};
+
+/// A number with commas: `12,408`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number that cannot be below zero but for a counter that is behind.
+pub(crate) fn counted(number: i64) -> String {
+    count(u64::try_from(number).unwrap_or_default())
+}
+
+/// A part of a whole: `38.2 %`; a dash if there is no whole.
+pub(crate) fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "–".to_owned();
+    }
+    let tenths = part.saturating_mul(1_000) / whole;
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+/// A time, in UTC, to the minute.
+pub(crate) fn time(at: DateTime<Utc>) -> Markup {
+    let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    html! { time datetime=(exact) { (at.format("%-d %b %Y, %H:%M").to_string()) " UTC" } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_easy_to_read() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_408, "12,408"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(count(number), text);
+        }
+        assert_eq!(counted(-3), "0");
+        assert_eq!(share(382, 1_000), "38.2 %");
+        assert_eq!(share(1, 3), "33.3 %");
+        assert_eq!(share(1, 0), "–");
+    }
+}
