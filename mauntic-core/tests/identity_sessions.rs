@@ -35,6 +35,7 @@ on_both!(
     of_many_who_set_up_one_does,
     an_organization_of_the_command_line_is_the_first_one,
     a_wrong_password_says_nothing_and_soon_has_to_wait,
+    of_many_guesses_at_once_only_a_few_are_looked_at,
     strangers_do_not_keep_the_owner_out,
     a_session_ends_when_it_is_not_used,
     blocking_takes_effect_at_the_next_request,
@@ -187,6 +188,30 @@ async fn a_wrong_password_says_nothing_and_soon_has_to_wait(world: World) {
     };
     let refused = world.service.log_in(unknown, home()).await;
     assert!(matches!(refused, Err(IdentityError::WrongPassword)));
+}
+
+async fn of_many_guesses_at_once_only_a_few_are_looked_at(world: World) {
+    world.ann().await;
+    let guesses: Vec<_> = (0..30)
+        .map(|number| {
+            let service = world.service.clone();
+            let command = LogIn {
+                email: "ann@example.com".parse().unwrap(),
+                password: password(&format!("wrong horse battery {number}")),
+                remember: false,
+            };
+            tokio::spawn(async move { service.log_in(command, home()).await })
+        })
+        .collect();
+    let mut looked_at = 0;
+    for guess in guesses {
+        match guess.await.unwrap() {
+            Err(IdentityError::WrongPassword) => looked_at += 1,
+            Err(IdentityError::TooManyFailures { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..=6).contains(&looked_at), "{looked_at}");
 }
 
 async fn strangers_do_not_keep_the_owner_out(world: World) {

@@ -198,13 +198,17 @@ pub trait LoginAttempts: Send + Sync {
         keys: &[String],
     ) -> Result<Vec<(String, u32, DateTime<Utc>)>, StoreError>;
 
-    /// Notes a failure under each key. Where the last one was not after `forgotten`, the count begins anew.
+    /// Notes a failure under each key, and returns the counts with it; of many at once, each gets another. Where the
+    /// last one was not after `forgotten`, the count begins anew.
     async fn note_failure(
         &self,
         keys: &[String],
         now: DateTime<Utc>,
         forgotten: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Vec<(String, u32)>, StoreError>;
+
+    /// Takes one failure back under each key.
+    async fn take_back(&self, keys: &[String]) -> Result<(), StoreError>;
 
     /// Forgets the failures under a key.
     async fn forget(&self, key: &str) -> Result<(), StoreError>;

@@ -8,7 +8,6 @@ use poem::{Request, Result, handler, web::Query};
 use super::{
     Said,
     component::{
-        action::{Weight, button_link},
         frame, show,
         table::{Column, table},
     },
@@ -35,7 +34,7 @@ pub(crate) async fn home(
     let content = html! {
         (frame::header("Start", &html! {}))
         @if let Some(done) = said.done { (done.toast()) }
-        @if sends.is_empty() { (next_steps(&visitor)) } @else { (figures(&sends)) (list(&sends)) }
+        @if sends.is_empty() { (next_steps()) } @else { (figures(&sends)) (list(&sends)) }
     };
     Ok(shell(&visitor, "Start", "/app", &content))
 }
@@ -113,7 +112,7 @@ fn list(sends: &[Sent]) -> Markup {
         .map(|sent| {
             let (job, tally) = (&sent.status.job, &sent.status.tally);
             html! { tr {
-                td { a href=(format!("/app/sends/{}", job.id)) { (sent.email) } }
+                td { (sent.email) }
                 td { (super::send_state(job)) }
                 td class="number" { (words::counted(tally.planned)) }
                 td class="number" { (words::counted(tally.accepted)) }
@@ -124,30 +123,13 @@ fn list(sends: &[Sent]) -> Markup {
     show::card("Sent last", &table("Sends", &columns, &rows, None))
 }
 
-fn next_steps(visitor: &Visitor) -> Markup {
-    let steps = [
-        (
-            Permission::ContactsImport,
-            "/app/contacts/import",
-            "Import contacts",
-        ),
-        (
-            Permission::SegmentsWrite,
-            "/app/segments/new",
-            "Describe a segment",
-        ),
-        (Permission::EmailsWrite, "/app/emails/new", "Write an email"),
-    ];
-    let links = html! {
-        div class="row" {
-            @for (permission, href, text) in steps {
-                @if visitor.may(permission) { (button_link(href, text, Weight::Primary)) }
-            }
-        }
-    };
+/// What to do first; for now at the command line or through the API.
+fn next_steps() -> Markup {
     show::empty(
         "Nothing was sent yet",
         "Bring your contacts in, say who should get a mail, write it, and send it. Without a mail server it is captured, so that nobody is mailed by accident.",
-        &links,
+        &show::code(
+            "mauntic contacts import people.csv\nmauntic segments create Readers --where 'country = \"DE\"'\nmauntic emails send Hello --segment Readers",
+        ),
     )
 }

@@ -98,7 +98,7 @@ pub(crate) fn shell(visitor: &Visitor, title: &str, current: &str, content: &Mar
         a class="person" href="/app/account" { (component::show::avatar(who.user.name.as_str())) span { (who.user.name.as_str()) } }
         (component::action::theme_toggle())
     };
-    component::frame::page(title, &visitor::places(visitor), current, &foot, content)
+    component::frame::page(title, &visitor::places(), current, &foot, content)
 }
 
 /// What just happened, for the page that the browser is sent to.

@@ -11,7 +11,10 @@ use poem::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{component::icon::Icon, failure};
+use super::{
+    component::{frame::Place, icon::Icon},
+    failure,
+};
 use crate::{App, http::limits::client_address};
 
 /// The longest form, in bytes. Files have forms of their own.
@@ -180,13 +183,6 @@ impl Fields {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// All fields.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self> {
         if !is_ours(request) {
             return Err(failure::foreign_form());
@@ -241,39 +237,13 @@ impl<'a> FromRequest<'a> for Posted {
     }
 }
 
-/// The places of the navigation that the visitor may go to.
-pub(super) fn places(visitor: &Visitor) -> Vec<super::component::frame::Place<'static>> {
-    let all = [
-        (
-            Permission::ContactsRead,
-            "/app/contacts",
-            "Contacts",
-            Icon::Contacts,
-        ),
-        (
-            Permission::SegmentsRead,
-            "/app/segments",
-            "Segments",
-            Icon::Segments,
-        ),
-        (
-            Permission::EmailsRead,
-            "/app/emails",
-            "Emails",
-            Icon::Emails,
-        ),
-        (Permission::InboxRead, "/app/inbox", "Inbox", Icon::Reports),
-    ];
-    let allowed = all.into_iter().filter(|place| visitor.may(place.0));
-    let mut places: Vec<_> = allowed
-        .map(|(_, href, name, icon)| super::component::frame::Place { href, name, icon })
-        .collect();
-    places.push(super::component::frame::Place {
-        href: "/app/account",
-        name: "Account",
-        icon: Icon::Settings,
-    });
-    places
+/// The places of the navigation.
+pub(super) fn places() -> [Place<'static>; 2] {
+    [
+        ("/app", "Start", Icon::Reports),
+        ("/app/account", "Account", Icon::Settings),
+    ]
+    .map(|(href, name, icon)| Place { href, name, icon })
 }
 
 #[cfg(test)]

@@ -157,6 +157,7 @@ impl IdentityService {
             return Ok(());
         }
         uow.users().update(&user).await?;
+        uow.sessions().delete_all(id).await?;
         for membership in uow.memberships().of_user(id).await? {
             let organization = membership.organization_id;
             let event = UserBlocked { user_id: id };

@@ -58,14 +58,14 @@ impl IdentityService {
         let user = self.store.members().find_user_by_email(email).await?;
         let hash = user.as_ref().and_then(|user| user.password.clone());
         let right = self.hasher.verify(password.clone(), hash.clone()).await?;
-        let (Some(user), Some(hash), true) = (user, hash, right) else {
+        let (Some(mut user), Some(hash), true) = (user, hash, right) else {
             return Err(IdentityError::WrongPassword);
         };
         if user.blocked_at.is_some() {
             return Err(Refusal::UserBlocked.into());
         }
         if hash.is_outdated() {
-            self.rehash(user.id, password, &hash).await?;
+            user.password = Some(self.rehash(user.id, password, &hash).await?);
         }
         Ok(user)
     }
@@ -87,16 +87,18 @@ impl IdentityService {
         id: UserId,
         password: Password,
         outdated: &PasswordHash,
-    ) -> Result<(), IdentityError> {
+    ) -> Result<PasswordHash, IdentityError> {
         let hash = self.hasher.hash(password).await?;
         let mut uow = self.store.begin().await?;
         if let Some(mut user) = uow.users().find_for_update(id).await?
             && user.password.as_ref() == Some(outdated)
         {
-            user.password = Some(hash);
+            user.password = Some(hash.clone());
             uow.users().update(&user).await?;
             uow.commit().await?;
+            return Ok(hash);
         }
-        Ok(())
+        // Somebody else changed it meanwhile.
+        Ok(outdated.clone())
     }
 }

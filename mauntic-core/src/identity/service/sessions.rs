@@ -142,25 +142,28 @@ impl IdentityService {
     ) -> Result<NewSession, IdentityError> {
         let now = self.clock.now();
         let keys = attempt_keys(&command.email, &client);
-        self.wait_or_go_on(&keys, now).await?;
+        let names: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
+        // Counted as a failure until it is none, so that many at once do not all pass before the first has failed.
+        self.count_try(&keys, &names, now).await?;
         let attempts = self.store.login_attempts();
-        let user = match self.verify_password(&command.email, command.password).await {
-            Ok(user) => user,
-            Err(error @ IdentityError::WrongPassword) => {
-                let names: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
-                attempts
-                    .note_failure(&names, now, now - Patience::MEMORY)
-                    .await?;
-                return Err(error);
-            }
-            Err(error) => return Err(error),
-        };
+        let verified = self.verify_password(&command.email, command.password).await;
+        if matches!(verified, Err(IdentityError::WrongPassword)) {
+            return Err(IdentityError::WrongPassword);
+        }
         // What a stranger failed at elsewhere stays noted.
-        attempts.forget(&keys[0].0).await?;
+        attempts.take_back(&names).await?;
+        attempts.forget(&names[0]).await?;
+        let user = verified?;
         let places = self.store.members().workplaces(user.id).await?;
         let organization = places.first().map(|place| place.organization_id);
         let new = self.new_session(user.id, organization, command.remember, client, now)?;
         let mut uow = self.store.begin().await?;
+        // A password that was changed since it was checked lets nobody in, nor does a block.
+        let stored = uow.users().find_for_update(user.id).await?;
+        let same = |stored: User| stored.password == user.password && stored.blocked_at.is_none();
+        if !stored.is_some_and(same) {
+            return Err(IdentityError::WrongPassword);
+        }
         uow.sessions()
             .insert(&new.session, &new.secret.hash())
             .await?;
@@ -286,23 +289,48 @@ impl IdentityService {
         })
     }
 
-    async fn wait_or_go_on(
+    /// Counts a try, unless it has to wait.
+    async fn count_try(
         &self,
         keys: &[(String, Patience)],
+        names: &[String],
         now: DateTime<Utc>,
     ) -> Result<(), IdentityError> {
-        let names: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
-        let failures = self.store.login_attempts().failures(&names).await?;
-        let waits = failures.iter().filter_map(|(key, count, last)| {
-            let (_, patience) = keys.iter().find(|(known, _)| known == key)?;
-            patience.wait(*count, *last, now)
-        });
-        match waits.max() {
-            None => Ok(()),
-            Some(wait) => Err(IdentityError::TooManyFailures {
-                seconds: seconds(wait),
-            }),
+        let attempts = self.store.login_attempts();
+        let patience = |key: &str| {
+            let known = keys.iter().find(|(known, _)| known == key);
+            known.map_or(Patience::FOR_ACCOUNT_HERE, |(_, patience)| *patience)
+        };
+        let before = attempts.failures(names).await?;
+        let waits = before
+            .iter()
+            .filter_map(|(key, count, last)| patience(key).wait(*count, *last, now));
+        if let Some(wait) = waits.max() {
+            return Err(too_many(wait));
         }
+        let counted = attempts
+            .note_failure(names, now, now - Patience::MEMORY)
+            .await?;
+        // Others that came in at the same moment count as well.
+        let crowded = counted.iter().filter_map(|(key, count)| {
+            let earlier = count.saturating_sub(1);
+            let seen = before.iter().find(|(known, ..)| known == key);
+            let seen = seen.map_or(0, |(_, seen, _)| *seen);
+            (earlier > seen).then(|| patience(key).wait(earlier, now, now))?
+        });
+        match crowded.max() {
+            None => Ok(()),
+            Some(wait) => {
+                attempts.take_back(names).await?;
+                Err(too_many(wait))
+            }
+        }
+    }
+}
+
+fn too_many(wait: TimeDelta) -> IdentityError {
+    IdentityError::TooManyFailures {
+        seconds: seconds(wait),
     }
 }
 

@@ -151,7 +151,7 @@ impl LoginAttempts for SeaOrmIdentityStore {
         names: &[String],
         now: DateTime<Utc>,
         forgotten: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<(String, u32)>, StoreError> {
         let dialect = self.db.dialect();
         // In the order of the keys, so that two failures do not wait for each other.
         let sql = format!(
@@ -159,7 +159,8 @@ impl LoginAttempts for SeaOrmIdentityStore {
              SELECT r.key, 1, $2 FROM {} WHERE TRUE ORDER BY r.key
              ON CONFLICT (key) DO UPDATE SET failed_at = excluded.failed_at,
                  failures = CASE WHEN login_attempt.failed_at <= $3 THEN 1
-                                 ELSE login_attempt.failures + 1 END",
+                                 ELSE login_attempt.failures + 1 END
+             RETURNING key, failures",
             dialect.rows(1, "r", KEYS)
         );
         let values = [
@@ -168,7 +169,33 @@ impl LoginAttempts for SeaOrmIdentityStore {
             to_micros(forgotten).into(),
         ];
         let txn = self.db.begin().await?;
-        execute(&*txn, dialect, &sql, values).await?;
+        let rows = many(&*txn, dialect, &sql, values).await?;
+        txn.commit().await?;
+        rows.iter()
+            .map(|row| {
+                let failures: i64 = row.try_get("", "failures")?;
+                Ok((
+                    row.try_get("", "key")?,
+                    u32::try_from(failures).unwrap_or(u32::MAX),
+                ))
+            })
+            .collect()
+    }
+
+    async fn take_back(&self, names: &[String]) -> Result<(), StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "UPDATE login_attempt SET failures = failures - 1
+             WHERE failures > 0 AND key IN (SELECT r.key FROM {})",
+            dialect.rows(1, "r", KEYS)
+        );
+        let none = format!(
+            "DELETE FROM login_attempt WHERE failures <= 0 AND key IN (SELECT r.key FROM {})",
+            dialect.rows(1, "r", KEYS)
+        );
+        let txn = self.db.begin().await?;
+        execute(&*txn, dialect, &sql, [keys(names)]).await?;
+        execute(&*txn, dialect, &none, [keys(names)]).await?;
         txn.commit().await
     }
 

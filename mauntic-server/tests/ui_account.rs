@@ -1,0 +1,193 @@
+//! Setting up, logging in and out in a browser, and what nobody may do to somebody else's session.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+#[path = "support/browser.rs"]
+#[expect(dead_code, reason = "each file of tests needs some of it")]
+mod browser;
+#[expect(dead_code, reason = "the pages need fewer tools than the API")]
+mod support;
+
+use browser::{Browser, OWNER};
+use support::{Installation, request};
+
+#[tokio::test]
+async fn the_first_to_come_sets_the_installation_up() {
+    let mut browser = Browser::fresh(Installation::sqlite().await);
+    browser.get("/app/").await;
+    assert_eq!(browser.at, "/app/setup");
+    // What is wrong is said at its field, and what was typed stays.
+    let fields = [
+        ("organization", "Acme"),
+        ("timezone", "Nowhere"),
+        ("name", "Ann"),
+        ("email", "not an address"),
+        ("password", "short"),
+    ];
+    let page = browser.post("/app/setup", &fields).await;
+    assert!(page.contains("id=\"email-error\""), "{page}");
+    assert!(page.contains("id=\"timezone-error\""), "{page}");
+    assert!(page.contains("id=\"password-error\""), "{page}");
+    assert!(page.contains("value=\"Acme\""), "{page}");
+    assert!(!page.contains("short"), "{page}");
+    assert_eq!(browser.status, 422);
+
+    let mut browser = Browser::new().await;
+    assert!(browser.page.contains("Ann Owner"), "{}", browser.page);
+    // The second to come can only log in.
+    browser.set_cookie("");
+    browser.get("/app/setup").await;
+    assert_eq!(browser.at, "/app/login");
+}
+
+#[tokio::test]
+async fn logging_in_leads_where_somebody_wanted_to_go_and_nowhere_else() {
+    let mut browser = Browser::new().await;
+    browser.set_cookie("");
+    browser.get("/app/account").await;
+    assert_eq!(browser.at, "/app/login?next=%2Fapp%2Faccount");
+    let form = |next| {
+        let fields = [("next", next), ("email", OWNER.0), ("password", OWNER.1)];
+        serde_urlencoded::to_string(fields).unwrap()
+    };
+    for (next, place) in [
+        ("/app/account", "/app/account"),
+        ("https://evil.example/", "/app"),
+        ("//evil.example", "/app"),
+    ] {
+        let answer = browser.send("POST", "/app/login", Some(form(next))).await;
+        assert_eq!(answer.status, 303);
+        assert_eq!(answer.headers["location"], place);
+        let cookie = answer.headers["set-cookie"].to_str().unwrap();
+        assert!(cookie.contains("HttpOnly"), "{cookie}");
+        assert!(cookie.contains("SameSite=Lax"), "{cookie}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_says_nothing_of_the_account() {
+    let mut browser = Browser::new().await;
+    browser.log_in(OWNER.0, "wrong horse battery").await;
+    let wrong = browser.page.replace(OWNER.0, "X");
+    assert_eq!(browser.status, 422);
+    browser
+        .log_in("nobody@example.com", "wrong horse battery")
+        .await;
+    assert_eq!(browser.page.replace("nobody@example.com", "X"), wrong);
+    for _ in 0..5 {
+        browser.log_in(OWNER.0, "wrong horse battery").await;
+    }
+    assert_eq!(browser.status, 429);
+    assert!(browser.page.contains("try again in"), "{}", browser.page);
+}
+
+#[tokio::test]
+async fn a_login_has_a_new_session_and_ends_the_one_before() {
+    let mut browser = Browser::new().await;
+    let before = browser.cookie().to_owned();
+    browser.get("/app/").await;
+    let fields = [("email", OWNER.0), ("password", OWNER.1)];
+    browser.post("/app/login", &fields).await;
+    assert_ne!(browser.cookie(), before);
+    browser.set_cookie(&before);
+    browser.get("/app/").await;
+    assert!(browser.at.starts_with("/app/login"), "{}", browser.at);
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_changes_nothing() {
+    let mut browser = Browser::new().await;
+    let cookie = browser.cookie().to_owned();
+    // Without the token, with a wrong one, and with the right one from another site.
+    browser.post_exactly("/app/logout", &[]).await;
+    assert_eq!(browser.status, 403);
+    browser.post_exactly("/app/logout", &[("csrf", "x")]).await;
+    assert_eq!(browser.status, 403);
+    browser.get("/app/account").await;
+    let token = browser.token();
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
+        let form = serde_urlencoded::to_string([("csrf", token.as_str())]).unwrap();
+        let request = request("", "POST", "/app/logout")
+            .header("cookie", &cookie)
+            .header("host", "127.0.0.1:8080")
+            .header(name, value)
+            .content_type("application/x-www-form-urlencoded")
+            .body(form);
+        let answer = browser.installation.send(request).await;
+        assert_eq!(answer.status, 403, "{name}: {value}");
+    }
+    browser.get("/app/").await;
+    assert_eq!(browser.at, "/app/", "still logged in");
+    browser.get("/app/account").await;
+    browser.post("/app/logout", &[]).await;
+    browser.set_cookie(&cookie);
+    browser.get("/app/").await;
+    assert!(browser.at.starts_with("/app/login"), "{}", browser.at);
+}
+
+#[tokio::test]
+async fn the_password_is_changed_by_who_knows_it_and_ends_every_session() {
+    let mut browser = Browser::new().await;
+    let cookie = browser.cookie().to_owned();
+    browser.get("/app/account").await;
+    let wrong = [
+        ("current", "wrong horse battery"),
+        ("new", "a newer long password"),
+    ];
+    let page = browser.post("/app/account/password", &wrong).await;
+    assert!(page.contains("present password is wrong"), "{page}");
+    let weak = [("current", OWNER.1), ("new", "short")];
+    let page = browser.post("/app/account/password", &weak).await;
+    assert!(page.contains("12 characters"), "{page}");
+    let right = [("current", OWNER.1), ("new", "a newer long password")];
+    browser.post("/app/account/password", &right).await;
+    assert_eq!(browser.at, "/app/login");
+    browser.set_cookie(&cookie);
+    browser.get("/app/").await;
+    assert!(browser.at.starts_with("/app/login"), "{}", browser.at);
+    browser.log_in(OWNER.0, "a newer long password").await;
+    assert_eq!(browser.at, "/app/");
+}
+
+#[tokio::test]
+async fn other_sessions_are_listed_and_ended() {
+    let mut browser = Browser::new().await;
+    let first = browser.cookie().to_owned();
+    browser.log_in(OWNER.0, OWNER.1).await;
+    let page = browser.get("/app/account").await;
+    assert_eq!(page.matches("this one").count(), 1);
+    assert!(page.contains("Log out everywhere else"), "{page}");
+    browser.post("/app/account/sessions/others", &[]).await;
+    assert!(browser.page.contains("The session was ended."));
+    let second = browser.cookie().to_owned();
+    browser.set_cookie(&first);
+    browser.get("/app/").await;
+    assert!(browser.at.starts_with("/app/login"), "{}", browser.at);
+    browser.set_cookie(&second);
+    browser.get("/app/").await;
+    assert_eq!(browser.at, "/app/");
+}
+
+#[tokio::test]
+async fn a_name_with_a_script_is_shown_as_it_is() {
+    let installation = Installation::sqlite().await;
+    let mut browser = Browser::fresh(installation);
+    let fields = [
+        ("organization", "<script>alert(1)</script>"),
+        ("timezone", "UTC"),
+        ("name", "\"><img src=x onerror=alert(1)>"),
+        ("email", OWNER.0),
+        ("password", OWNER.1),
+    ];
+    browser.post("/app/setup", &fields).await;
+    for path in ["/app/", "/app/account"] {
+        let page = browser.get(path).await;
+        assert!(!page.contains("<script>alert"), "{page}");
+        assert!(!page.contains("<img src=x"), "{page}");
+        assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
+    }
+}
