@@ -412,12 +412,15 @@ async fn test(
 
 /// The contract of `emails status --json`.
 pub(crate) async fn report(context: &Context, email: EmailId) -> anyhow::Result<Value> {
-    let report = context
-        .app
-        .tracking
-        .report(&context.actor().await?, email)
-        .await?;
+    let (app, actor) = (&context.app, context.actor().await?);
+    let report = app.tracking.report(&actor, email).await?;
     let mut record = serde_json::to_value(&report)?;
+    let sends = app
+        .sends
+        .list(&actor, Some(email), None, PageSize::clamped(100))
+        .await?;
+    let notes = sends.items.into_iter().filter_map(|send| send.job.note);
+    record["notes"] = notes.collect();
     record["email_id"] = json!(email);
     record["skipped_by_reason"] = record["skipped"].take();
     record["skipped"] = report.skipped.values().sum::<u64>().into();
@@ -433,8 +436,13 @@ pub(crate) fn describe(report: &Value) -> String {
         let side = |side: &str| count(report[name][side].as_u64().unwrap_or_default());
         format!("{} ({} more by machines)", side("human"), side("machine"))
     };
+    let notes = report["notes"].as_array().into_iter().flatten();
+    let notes: String = notes
+        .filter_map(Value::as_str)
+        .map(|note| format!("\n{note}"))
+        .collect();
     format!(
-        "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}\nbounced {}, unsubscribed {}",
+        "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}\nbounced {}, unsubscribed {}{notes}",
         number("planned"),
         number("skipped"),
         number("accepted"),

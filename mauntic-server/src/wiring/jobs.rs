@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use mauntic_core::{EventHandler, Relay, WorkerId};
+use mauntic_core::{EventHandler, Operator, Relay, WorkerId};
 use mauntic_messaging::sending::{Engine, EngineOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -225,6 +225,8 @@ impl Job for Housekeeping {
     async fn run_once(&self, stop: &CancellationToken) -> anyhow::Result<bool> {
         let store = self.app.identity_store.idempotency();
         store.forget_old(self.app.clock.now()).await?;
+        let identity = &self.app.identity;
+        identity.forget_old_sessions(&Operator::local()).await?;
         self.forget_hits(stop).await?;
         self.forget_captured(stop).await?;
         let hour = std::time::Duration::from_hours(1);
