@@ -437,10 +437,12 @@ pub(crate) fn describe(report: &Value) -> String {
         format!("{} ({} more by machines)", side("human"), side("machine"))
     };
     let notes = report["notes"].as_array().into_iter().flatten();
-    let notes: String = notes
-        .filter_map(Value::as_str)
-        .map(|note| format!("\n{note}"))
-        .collect();
+    let notes: Vec<_> = notes.filter_map(Value::as_str).collect();
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", notes.join("\n"))
+    };
     format!(
         "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}\nbounced {}, unsubscribed {}{notes}",
         number("planned"),

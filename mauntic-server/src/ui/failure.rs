@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 use mauntic_core::identity::IdentityError;
-use mauntic_crm::CrmError;
 use mauntic_messaging::MessagingError;
 use poem::{Error, IntoResponse as _, Response, http::StatusCode};
 
@@ -84,17 +83,6 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::Forbidden(_) => forbidden(),
         IdentityError::OrganizationNotFound(_) => missing("organisation"),
         IdentityError::SessionNotFound(_) => missing("session"),
-        _ => internal(&error),
-    }
-}
-
-/// What the CRM refused, but for what a form can tell.
-#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-pub(crate) fn crm(error: CrmError) -> Error {
-    match &error {
-        CrmError::Forbidden(_) => forbidden(),
-        CrmError::ContactNotFound(_) => missing("contact"),
-        CrmError::SegmentNotFound(_) => missing("segment"),
         _ => internal(&error),
     }
 }

@@ -21,7 +21,6 @@ mod component;
 mod failure;
 mod gallery;
 mod home;
-mod segments;
 mod visitor;
 mod words;
 
@@ -46,7 +45,6 @@ pub(crate) fn routes(route: Route) -> Route {
         pages = pages.at("/_components", get(gallery::gallery));
     }
     let pages = account::routes(pages.at("/", get(home::home)));
-    let pages = segments::routes(pages);
     let pages = pages.at("/*", get(missing));
     route
         .nest("/app", pages.around(secured))
