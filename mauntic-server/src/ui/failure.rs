@@ -105,6 +105,10 @@ pub(crate) fn messaging(error: MessagingError) -> Error {
     match &error {
         MessagingError::Forbidden(_) => forbidden(),
         MessagingError::NotFound { what } => missing(what),
+        MessagingError::WrongState { .. } | MessagingError::Busy => {
+            let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
+            page(StatusCode::CONFLICT, "That is not possible now", &text)
+        }
         _ => internal(&error),
     }
 }
