@@ -336,3 +336,87 @@ async fn a_viewer_is_offered_no_change_and_refused_when_forced() {
         assert_eq!(answer.status, 403, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
+    let installation = Installation::sqlite().await;
+    let owner = installation.owner.clone();
+    let api = |path, body| installation.call(&owner, "POST", path, Some(body));
+    for (name, role) in [("mia", "member"), ("vic", "viewer")] {
+        let member = serde_json::json!({
+            "email": format!("{name}@example.com"), "name": name, "role": role, "password": "a long enough password",
+        });
+        api("/api/identity/members", member).await.ok(201);
+    }
+    let segment = serde_json::json!({"name": "Everybody"});
+    let segment = api("/api/crm/segments", segment).await.ok(201);
+    let segment = segment["id"].as_str().unwrap();
+    let body = serde_json::json!({
+        "name": "Launch",
+        "content": {"subject": "Hi", "html": BODY, "from_address": "a@example.com"},
+    });
+    let made = api("/api/messaging/emails", body).await.ok(201);
+    let place = format!("/app/emails/{}/send", made["id"].as_str().unwrap());
+    let mia = log_in(&installation, "mia@example.com").await;
+    let vic = log_in(&installation, "vic@example.com").await;
+    assert!(mia.page(&place).await.contains("Everybody (0)"));
+    let summary = format!("{place}/summary?segment={segment}&at=");
+    let page = mia.page(&format!("{summary}2099-01-31T09:00")).await;
+    assert!(page.contains("31 Jan 2099, 09:00 UTC"), "{page}");
+    assert!(page.contains("Nobody is in this segment now"), "{page}");
+    assert_eq!(mia.get(&format!("{summary}soon")).await.status, 422);
+
+    let form = [("segment", segment), ("at", "2099-01-31T09:00")];
+    assert_eq!(vic.post(&place, &form).await.status, 403);
+    let made = mia.post(&place, &form).await;
+    assert_eq!(made.status, 303, "{}", text(&made));
+    let send = header(&made, "location");
+    let send = send.strip_suffix("?done=started").unwrap().to_owned();
+    assert!(mia.page(&send).await.contains(">scheduled<"));
+    assert!(!vic.page(&send).await.contains("Pause"));
+    for (step, state) in [
+        ("pause", ">paused<"),
+        ("resume", ">scheduled<"),
+        ("cancel", ">cancelled<"),
+    ] {
+        let path = format!("{send}/{step}");
+        assert_eq!(vic.post(&path, &[]).await.status, 403, "{step}");
+        let bare = post(&installation, &mia.cookie, &path, &[]).await;
+        assert_eq!(bare.status, 403, "{step} without its token");
+        assert_eq!(mia.post(&path, &[]).await.status, 303, "{step}");
+        assert!(mia.page(&send).await.contains(state), "{step}");
+    }
+    assert_eq!(mia.post(&format!("{send}/pause"), &[]).await.status, 409);
+}
+
+#[tokio::test]
+async fn another_organisations_send_is_not_there() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    let theirs = installation.stranger.clone();
+    let api = |path, body| installation.call(&theirs, "POST", path, Some(body));
+    let segment = serde_json::json!({"name": "Everybody"});
+    let segment = api("/api/crm/segments", segment).await.ok(201);
+    let body = serde_json::json!({
+        "name": "Theirs",
+        "content": {"subject": "Hi", "html": BODY, "from_address": "a@example.com"},
+    });
+    let email = api("/api/messaging/emails", body).await.ok(201);
+    let send = serde_json::json!({"email_id": email["id"], "segment_id": segment["id"], "at": "2099-01-01T00:00:00Z"});
+    let send = api("/api/messaging/sends", send).await.ok(201);
+    let send = format!("/app/sends/{}", send["id"].as_str().unwrap());
+    for path in ["", "/cancel", "/retry"] {
+        let answer = ann.get(&format!("{send}{path}")).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    for path in ["/pause", "/resume", "/cancel", "/retry"] {
+        let answer = ann.post(&format!("{send}{path}"), &[]).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+}
+
+async fn log_in<'a>(installation: &'a Installation, email: &str) -> Browser<'a> {
+    let form = [("email", email), ("password", "a long enough password")];
+    let login = post(installation, "", "/app/login", &form).await;
+    Browser::enter(installation, &login).await
+}

@@ -25,6 +25,7 @@ mod home;
 mod inbox;
 mod mail;
 mod segments;
+mod sends;
 mod visitor;
 mod words;
 
@@ -50,7 +51,7 @@ pub(crate) fn routes(route: Route) -> Route {
     }
     let pages = account::routes(pages.at("/", get(home::home)));
     let pages = segments::routes(pages);
-    let pages = inbox::routes(emails::routes(pages));
+    let pages = inbox::routes(sends::routes(emails::routes(pages)));
     let pages = pages.at("/*", get(missing));
     route
         .nest("/app", pages.around(secured))

@@ -163,6 +163,9 @@ async fn page(
             (button_link(&format!("{here}/edit"), "Edit", Weight::Plain))
             (button_link(&format!("{here}/delete"), "Delete", Weight::Danger))
         }
+        @if visitor.may(Permission::EmailsSend) {
+            (button_link(&format!("{here}/send"), "Send", Weight::Primary))
+        }
     };
     let content = html! {
         (frame::breadcrumbs(&[(PLACE, "Emails")], name))
