@@ -54,6 +54,16 @@ pub(super) fn too_large() -> Error {
     page(StatusCode::PAYLOAD_TOO_LARGE, "Too much", &text)
 }
 
+/// What was entered cannot be used; says why.
+pub(crate) fn unusable(why: &str) -> Error {
+    let text = html! { p { (why) } p { "Go back and change it; nothing was changed." } };
+    page(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "That cannot be used",
+        &text,
+    )
+}
+
 /// The user is logged in, but a member of no organisation.
 pub(super) fn no_workplace() -> Error {
     let text = html! {

@@ -18,6 +18,7 @@
 mod account;
 mod assets;
 mod component;
+mod contacts;
 mod failure;
 mod gallery;
 mod home;
@@ -47,6 +48,7 @@ pub(crate) fn routes(route: Route) -> Route {
     }
     let pages = account::routes(pages.at("/", get(home::home)));
     let pages = segments::routes(pages);
+    let pages = contacts::routes(pages);
     let pages = pages.at("/*", get(missing));
     route
         .nest("/app", pages.around(secured))
