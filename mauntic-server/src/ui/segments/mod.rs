@@ -1,11 +1,24 @@
 //! Segments: whom they take in, who is in, and why.
 
+mod delete;
+mod edit;
 mod list;
+mod members;
+mod page;
+mod reference;
+mod tree;
 
-use mauntic_crm::segment::Segment;
-use poem::{Route, get};
+use mauntic_crm::{Contact, segment::Segment};
+use poem::{Request, Result, Route, get, post};
 
-use super::component::{Tone, show, table::Column};
+use super::{
+    component::{
+        Tone, show,
+        table::{Column, table},
+    },
+    failure,
+    visitor::{Visitor, app},
+};
 
 /// How many rows a page shows.
 const ROWS: usize = 50;
@@ -14,7 +27,55 @@ const PLACE: &str = "/app/segments";
 
 /// The pages of it.
 pub(super) fn routes(route: Route) -> Route {
-    route.at("/segments", get(list::list))
+    route
+        .at("/segments", get(list::list))
+        .at("/segments/new", get(edit::new).post(edit::create))
+        .at("/segments/new/preview", post(edit::preview_new))
+        .at("/segments/:id", get(page::one))
+        .at("/segments/:id/edit", get(edit::edit).post(edit::update))
+        .at("/segments/:id/edit/preview", post(edit::preview_changed))
+        .at(
+            "/segments/:id/delete",
+            get(delete::ask).post(delete::delete),
+        )
+        .at("/segments/:id/add", post(members::add))
+        .at("/segments/:id/remove", post(members::remove))
+        .at("/segments/:id/rebuild", post(members::rebuild))
+}
+
+/// The segment that an address names.
+async fn found(request: &Request, visitor: &Visitor, id: &str) -> Result<Segment> {
+    let id = id.parse().map_err(|_| failure::missing("segment"))?;
+    let found = app(request)?.segments.find(&visitor.actor, id).await;
+    found.map_err(failure::crm)
+}
+
+/// Some contacts.
+fn sample(contacts: &[Contact]) -> maud::Markup {
+    let rows: Vec<_> = contacts
+        .iter()
+        .map(|contact| {
+            let tags = contact.parts().tags.iter();
+            maud::html! { tr {
+                td { (contact_link(contact)) }
+                td { @for tag in tags { (show::badge(tag.as_str(), Tone::Plain)) " " } }
+            } }
+        })
+        .collect();
+    table(
+        "Some of them",
+        &[column("Contact", false), column("Tags", false)],
+        &rows,
+        None,
+    )
+}
+
+/// Leads to a contact.
+fn contact_link(contact: &Contact) -> maud::Markup {
+    let name = contact
+        .email()
+        .map_or_else(|| contact.id().to_string(), ToString::to_string);
+    maud::html! { a href=(format!("/app/contacts/{}", contact.id())) { (name) } }
 }
 
 /// Where a segment is.
