@@ -1,7 +1,7 @@
 //! What happened between contacts and emails, counted for segments. Another context tells; this one
 //! only counts.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Datelike as _, Utc};
@@ -9,7 +9,10 @@ use mauntic_core::{
     Access, Clock, ContactId, EmailId, EventId, OrganizationId, StoreError, UseCase, Zones,
 };
 
-use crate::{CrmStore, segment::EngagementKind};
+use crate::{
+    CrmStore,
+    segment::{EngagementKind, Facets},
+};
 
 /// Something that happened between a contact and an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +124,13 @@ impl EngagementRecorder {
             return Ok(false);
         }
         let known = uow.engagement().count(organization, &rows).await?;
-        uow.contacts().mark_dirty(organization, &known, now).await?;
+        let known: BTreeSet<_> = known.into_iter().collect();
+        let dirty: Vec<_> = rows
+            .iter()
+            .filter(|row| known.contains(&row.contact_id))
+            .map(|row| (row.contact_id, Facets::engagement(row.kind, row.email_id)))
+            .collect();
+        uow.contacts().mark_dirty(organization, &dirty, now).await?;
         uow.commit().await?;
         Ok(true)
     }

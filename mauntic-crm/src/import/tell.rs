@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Channel, ConsentChanged, ContactCreated, ContactUpdated, CrmUnitOfWork, EVENT_BATCH, Reason,
     Tag,
-    segment::{ContactAddedToSegment, Origin},
+    segment::{ContactAddedToSegment, Facets, Origin},
 };
 
 /// Imports of fewer bytes have segments follow each contact; larger ones have segments rebuilt at the end.
@@ -34,6 +34,10 @@ impl Applier<'_> {
         let tags: Vec<Tag> = tags.into_iter().cloned().collect();
         uow.tags().add(organization, &tags, self.rules.now).await?;
         let mut events = self.events(applied)?;
+        let facets = Facets::changed(applied.changed_names.iter().map(String::as_str));
+        let created = applied.created.iter().map(|id| (*id, Facets::All));
+        let updated = applied.updated.iter().map(|id| (*id, facets.clone()));
+        let mut changed: Vec<_> = created.chain(updated).collect();
         if let Some(segment) = options.segment {
             let all = [&applied.created[..], &applied.updated, &applied.unchanged].concat();
             let added = uow
@@ -41,9 +45,10 @@ impl Applier<'_> {
                 .set_by_hand(organization, segment, &all, Origin::Added, self.rules.now)
                 .await?;
             events.extend(self.added_to_segment(segment, &added)?);
+            let facets = Facets::membership(segment);
+            changed.extend(added.iter().map(|id| (*id, facets.clone())));
         }
         if self.rules.import.plan.bytes < FOLLOWED_BYTES {
-            let changed = [&applied.created[..], &applied.updated].concat();
             uow.contacts()
                 .mark_dirty(organization, &changed, self.rules.now)
                 .await?;

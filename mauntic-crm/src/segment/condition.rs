@@ -170,7 +170,8 @@ impl Condition {
 }
 
 impl Node {
-    fn visit(&self, f: &mut dyn FnMut(&Test)) {
+    /// Shows each test.
+    pub(super) fn visit(&self, f: &mut dyn FnMut(&Test)) {
         match self {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().for_each(|node| node.visit(f)),
             Self::Not(node) => node.visit(f),

@@ -1,10 +1,12 @@
 //! The storage ports of segments.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError, WorkerId};
 
-use super::{Build, Condition, ContactFacts, EngagementKind, Member, Origin, Segment};
+use super::{Build, Condition, ContactFacts, EngagementKind, Facets, Member, Origin, Segment};
 use crate::Contact;
 
 /// Reads segments.
@@ -93,11 +95,11 @@ pub struct ClaimedRebuild {
     pub segment: Segment,
 }
 
-/// Contacts that changed since their segments were last checked, and whose they are.
+/// Contacts that changed since their segments were last checked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dirty {
-    /// The contacts, each once, by id.
-    pub contacts: Vec<ContactId>,
+    /// The contacts, and what changed of each.
+    pub contacts: BTreeMap<ContactId, Facets>,
     /// How many changes were taken from the queue.
     pub changes: u64,
 }
@@ -126,6 +128,13 @@ pub trait SegmentRepository: Send {
         &mut self,
         organization: OrganizationId,
     ) -> Result<Vec<Segment>, StoreError>;
+
+    /// The segments that have a rule, and their versions, by id; rules cannot be changed by others
+    /// until the transaction ends.
+    async fn rule_versions(
+        &mut self,
+        organization: OrganizationId,
+    ) -> Result<Vec<(SegmentId, i64)>, StoreError>;
 
     /// Adds a segment. A taken name is [`StoreError::Conflict`]; the transaction stays usable.
     async fn insert(

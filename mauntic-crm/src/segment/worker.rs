@@ -1,7 +1,7 @@
 //! What keeps memberships up to date: rebuilds, and checks of contacts that changed.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,11 +13,12 @@ use mauntic_core::{
 use tracing::{info, warn};
 
 use super::{
-    Build, ClaimedRebuild, Condition, ContactAddedToSegment, ContactFacts,
-    ContactRemovedFromSegment, EngagementKind, MembershipChanges, Segment, SegmentRebuilt, Today,
+    Build, ClaimedRebuild, Condition, ContactAddedToSegment, ContactRemovedFromSegment,
+    MembershipChanges, SegmentRebuilt, Today,
+    ready::{MadeOf, Ready},
     service::users,
 };
-use crate::{CrmStore, CrmUnitOfWork, EVENT_BATCH, Field, FieldSet};
+use crate::{CrmStore, CrmUnitOfWork, EVENT_BATCH, FieldSet};
 
 /// How long a worker may be silent before another goes on with its rebuild.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -38,21 +39,6 @@ pub struct SegmentWorker {
     zones: Arc<dyn Zones>,
     chunk: u64,
     ready: Mutex<HashMap<OrganizationId, Arc<Ready>>>,
-}
-
-/// The rules of an organisation, ready for one day; those that others ask for come first.
-struct Ready {
-    segments: Vec<(SegmentId, Condition)>,
-    kinds: Vec<EngagementKind>,
-    made_of: MadeOf,
-}
-
-/// What must still be the same for the rules to be used again.
-#[derive(PartialEq)]
-struct MadeOf {
-    versions: Vec<(SegmentId, i64)>,
-    fields: Vec<Field>,
-    today: Today,
 }
 
 impl SegmentWorker {
@@ -265,7 +251,8 @@ impl SegmentWorker {
         Ok(())
     }
 
-    /// Checks up to 2,000 changes against the rules of their organisation; `false` if there were none.
+    /// Checks up to 2,000 changes against those rules of their organisation that read what changed;
+    /// `false` if there were none.
     ///
     /// # Errors
     /// If the storage fails; then the changes stay in the queue.
@@ -278,26 +265,25 @@ impl SegmentWorker {
             return Ok(false);
         };
         uow.segments().enter_gate(organization).await?;
-        let all = uow.segments().all_for_update(organization).await?;
-        let ready = self.ready(&mut *uow, organization, &all).await?;
-        if ready.segments.len() <= SEGMENTS_TO_REBUILD
+        let ready = self.ready(&mut *uow, organization).await?;
+        if ready.len() <= SEGMENTS_TO_REBUILD
             && uow.segments().has_more_dirty(organization, BACKLOG).await?
         {
             uow.segments().forget_dirty(organization).await?;
-            let ids: Vec<_> = ready.segments.iter().map(|(id, _)| *id).collect();
             uow.segments()
-                .queue_rebuilds(organization, &ids, self.clock.now())
+                .queue_rebuilds(organization, &ready.ids(), self.clock.now())
                 .await?;
             uow.commit().await?;
             return Ok(true);
         }
         let dirty = uow.segments().take_dirty(organization, BATCH).await?;
-        if !ready.segments.is_empty() {
+        let checked = ready.concerned(&dirty);
+        if !checked.is_empty() {
             let facts = uow
                 .segments()
-                .facts(organization, &dirty.contacts, &ready.kinds)
+                .facts(organization, &checked, ready.kinds())
                 .await?;
-            let wanted = changes(&ready.segments, facts);
+            let wanted = ready.changes(&dirty, facts);
             let changes = uow
                 .segments()
                 .apply(organization, &wanted, self.clock.now())
@@ -314,18 +300,10 @@ impl SegmentWorker {
         &self,
         uow: &mut dyn CrmUnitOfWork,
         organization: OrganizationId,
-        all: &[Segment],
     ) -> Result<Arc<Ready>, StoreError> {
         let zone = self.zones.zone_of(organization).await?;
-        let with_rule: Vec<_> = all
-            .iter()
-            .filter(|segment| segment.rule.is_some())
-            .collect();
         let made_of = MadeOf {
-            versions: with_rule
-                .iter()
-                .map(|segment| (segment.id, segment.version))
-                .collect(),
+            versions: uow.segments().rule_versions(organization).await?,
             fields: uow.fields().list_custom(organization).await?,
             today: Today::at(self.clock.now(), zone),
         };
@@ -335,10 +313,11 @@ impl SegmentWorker {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&organization)
             .cloned();
-        if let Some(known) = known.filter(|known| known.made_of == made_of) {
+        if let Some(known) = known.filter(|known| known.is_made_of(&made_of)) {
             return Ok(known);
         }
-        let ready = Arc::new(make_ready(&with_rule, made_of));
+        let all = uow.segments().all_for_update(organization).await?;
+        let ready = Arc::new(Ready::new(&all, made_of));
         self.ready
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -370,95 +349,6 @@ impl SegmentWorker {
         let ids = &*self.ids;
         Envelope::seal(organization, event, self.clock.now(), ids, Cause::root(ids))
     }
-}
-
-fn make_ready(segments: &[&Segment], made_of: MadeOf) -> Ready {
-    let fields = FieldSet::with_custom(made_of.fields.clone());
-    let mut ready = Vec::new();
-    for segment in dependencies_first(segments) {
-        let compiled = segment
-            .rule
-            .as_ref()
-            .map(|rule| rule.compile(&fields, &made_of.today));
-        match compiled {
-            Some(Ok(condition)) => ready.push((segment.id, condition)),
-            Some(Err(error)) => {
-                warn!(segment.id = %segment.id, %error, "the rule of a segment does not suit the fields");
-            }
-            None => {}
-        }
-    }
-    let kinds: BTreeSet<_> = ready
-        .iter()
-        .flat_map(|(_, condition)| condition.engagement_kinds())
-        .collect();
-    Ready {
-        segments: ready,
-        kinds: kinds.into_iter().collect(),
-        made_of,
-    }
-}
-
-/// Segments in an order in which those that a rule asks for come before it.
-fn dependencies_first<'a>(segments: &[&'a Segment]) -> Vec<&'a Segment> {
-    let by_id: BTreeMap<SegmentId, &Segment> = segments
-        .iter()
-        .map(|segment| (segment.id, *segment))
-        .collect();
-    let mut ordered = Vec::with_capacity(segments.len());
-    let mut seen = BTreeSet::new();
-    for segment in segments {
-        // Each is put on the stack twice: to look for what it asks for, and to come after that.
-        let mut stack = vec![(*segment, false)];
-        while let Some((segment, asked)) = stack.pop() {
-            if asked {
-                ordered.push(segment);
-                continue;
-            }
-            if !seen.insert(segment.id) {
-                continue;
-            }
-            stack.push((segment, true));
-            let needs = segment
-                .rule
-                .as_ref()
-                .map(super::Rule::segments)
-                .unwrap_or_default();
-            stack.extend(
-                needs
-                    .iter()
-                    .filter_map(|id| by_id.get(id))
-                    .map(|segment| (*segment, false)),
-            );
-        }
-    }
-    ordered
-}
-
-/// What the rules say of contacts, where that is not how it is. What is decided for one segment holds
-/// for those that ask for it.
-fn changes(segments: &[(SegmentId, Condition)], contacts: Vec<ContactFacts>) -> MembershipChanges {
-    let mut changes = MembershipChanges::default();
-    for mut facts in contacts {
-        let contact = facts.contact().id();
-        for (segment, condition) in segments {
-            if facts.by_hand.contains(segment) {
-                continue;
-            }
-            match (condition.holds(&facts), facts.segments.contains(segment)) {
-                (true, false) => {
-                    changes.added.push((*segment, contact));
-                    facts.segments.insert(*segment);
-                }
-                (false, true) => {
-                    changes.removed.push((*segment, contact));
-                    facts.segments.remove(segment);
-                }
-                _ => {}
-            }
-        }
-    }
-    changes
 }
 
 /// The contacts of each segment, in as many batches as events may have.

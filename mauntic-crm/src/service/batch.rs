@@ -11,6 +11,7 @@ use mauntic_core::{
 use crate::{
     ChangeSet, Channel, ConsentChanged, Contact, ContactChange, ContactCreated, ContactDeleted,
     ContactUpdated, CrmError, CrmUnitOfWork, EVENT_BATCH, FieldSet, Reason, Tag, UniqueKey,
+    segment::Facets,
 };
 
 /// Most contacts that one call may deal with.
@@ -188,9 +189,19 @@ impl Writing<'_> {
         uow.contacts()
             .record_changes(self.organization, &history)
             .await?;
-        let ids: Vec<_> = written.iter().map(|changed| changed.contact.id()).collect();
+        let dirty: Vec<_> = written
+            .iter()
+            .map(|changed| {
+                let facets = if new {
+                    Facets::All
+                } else {
+                    Facets::from(&changed.changes)
+                };
+                (changed.contact.id(), facets)
+            })
+            .collect();
         uow.contacts()
-            .mark_dirty(self.organization, &ids, self.now)
+            .mark_dirty(self.organization, &dirty, self.now)
             .await?;
         uow.outbox().append(&self.events(written, new)?).await?;
         Ok(())

@@ -6,7 +6,7 @@ use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreEr
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Contact, ContactChange, FieldAlias, Tag};
+use crate::{Contact, ContactChange, FieldAlias, Tag, segment::Facets};
 
 /// Which contacts a list has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -261,11 +261,11 @@ pub trait ContactRepository: Send {
         changes: &[ContactChange],
     ) -> Result<(), StoreError>;
 
-    /// Notes that the contacts' rule segments must be checked again.
+    /// Notes what changed about contacts, so that the segments whose rules read it are checked again.
     async fn mark_dirty(
         &mut self,
         organization: OrganizationId,
-        ids: &[ContactId],
+        changed: &[(ContactId, Facets)],
         since: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 }

@@ -6,7 +6,7 @@ use mauntic_core::{
 use super::{SegmentService, definitions::users};
 use crate::{
     CrmError, EVENT_BATCH,
-    segment::{ContactAddedToSegment, ContactRemovedFromSegment, Member, Origin, Segment},
+    segment::{ContactAddedToSegment, ContactRemovedFromSegment, Facets, Member, Origin, Segment},
 };
 
 /// Most contacts that one call puts in or takes out.
@@ -121,9 +121,9 @@ impl SegmentService {
             other => other?,
         };
         if !users(&all, id).is_empty() {
-            uow.contacts()
-                .mark_dirty(organization, &changed, now)
-                .await?;
+            let facets = Facets::membership(id);
+            let dirty: Vec<_> = changed.iter().map(|it| (*it, facets.clone())).collect();
+            uow.contacts().mark_dirty(organization, &dirty, now).await?;
         }
         uow.outbox()
             .append(&self.told(organization, id, &changed, origin)?)

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     Contact, ContactChange, ContactRepository, PreparedContacts, UniqueKey,
-    segment::SegmentRepository as _, storage::unit_of_work::SeaOrmCrmUnitOfWork,
+    segment::{Facets, SegmentRepository as _},
+    storage::unit_of_work::SeaOrmCrmUnitOfWork,
 };
 
 const KEY: &[Column] = &[
@@ -24,6 +25,8 @@ const KEY: &[Column] = &[
     ("field", SqlType::Text),
     ("value_key", SqlType::Text),
 ];
+
+const DIRTY: &[Column] = &[("id", SqlType::Uuid), ("facets", SqlType::Text)];
 
 /// Tables whose rows go with their contact, each with a `contact_id`.
 const HANGING_ON_CONTACT: &[&str] = &[
@@ -209,20 +212,23 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
     async fn mark_dirty(
         &mut self,
         organization: OrganizationId,
-        ids: &[ContactId],
+        changed: &[(ContactId, Facets)],
         since: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if ids.is_empty() {
+        if changed.is_empty() {
             return Ok(());
         }
         let sql = format!(
-            "INSERT INTO segment_dirty (organization_id, contact_id, since)
-             SELECT DISTINCT $1, id, CAST($3 AS BIGINT) FROM {}",
-            self.dialect.ids(2, "changed")
+            "INSERT INTO segment_dirty (organization_id, contact_id, since, facets)
+             SELECT DISTINCT $1, id, CAST($3 AS BIGINT), facets FROM {}",
+            self.dialect.rows(2, "r", DIRTY)
         );
+        let rows = changed
+            .iter()
+            .map(|(id, facets)| json!({"id": id, "facets": facets.to_stored()}));
         let parameters = [
             organization.as_uuid().into(),
-            id_rows(ids).into(),
+            serde_json::Value::Array(rows.collect()).to_string().into(),
             to_micros(since).into(),
         ];
         self.txn

@@ -1,4 +1,5 @@
 mod contacts;
+mod facets;
 mod imports;
 mod segments;
 
@@ -16,6 +17,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(contacts::ContactsMigration),
             Box::new(segments::SegmentsMigration),
             Box::new(imports::ImportsMigration),
+            Box::new(facets::FacetsMigration),
         ]
     }
 

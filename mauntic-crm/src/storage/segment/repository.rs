@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::{
     facts::facts,
-    row::{COLUMNS, DUE, contact_id, parameters, segment},
+    row::{COLUMNS, DUE, contact_id, parameters, segment, segment_id},
 };
 use crate::{
     segment::{
-        Build, Chunk, ClaimedRebuild, Condition, ContactFacts, Dirty, EngagementKind,
+        Build, Chunk, ClaimedRebuild, Condition, ContactFacts, Dirty, EngagementKind, Facets,
         MembershipChanges, Origin, Segment, SegmentRepository,
     },
     storage::unit_of_work::SeaOrmCrmUnitOfWork,
@@ -55,6 +55,22 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
             .await?
             .iter()
             .map(segment)
+            .collect()
+    }
+
+    async fn rule_versions(
+        &mut self,
+        organization: OrganizationId,
+    ) -> Result<Vec<(SegmentId, i64)>, StoreError> {
+        self.enter_gate(organization).await?;
+        let sql = "SELECT id, version FROM segment WHERE organization_id = $1 AND rule IS NOT NULL
+                   ORDER BY id";
+        let statement = self.dialect.statement(sql, [organization.as_uuid().into()]);
+        self.txn
+            .query_all_raw(statement)
+            .await?
+            .iter()
+            .map(|row| Ok((segment_id(row, "id")?, row.try_get("", "version")?)))
             .collect()
     }
 
@@ -372,17 +388,19 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         let sql = format!(
             "DELETE FROM segment_dirty WHERE position IN (SELECT position FROM segment_dirty
                  WHERE organization_id = $1 ORDER BY position LIMIT {limit}{})
-             RETURNING contact_id",
+             RETURNING contact_id, facets",
             self.dialect.skip_locked()
         );
         let statement = self.dialect.statement(sql, [organization.as_uuid().into()]);
         let rows = self.txn.query_all_raw(statement).await?;
-        let mut contacts = rows
-            .iter()
-            .map(|row| contact_id(row, "contact_id"))
-            .collect::<Result<Vec<_>, _>>()?;
-        contacts.sort_unstable();
-        contacts.dedup();
+        let mut contacts = BTreeMap::new();
+        for row in &rows {
+            let facets: Option<String> = row.try_get("", "facets")?;
+            contacts
+                .entry(contact_id(row, "contact_id")?)
+                .or_insert_with(|| Facets::Only(BTreeSet::new()))
+                .add(Facets::from_stored(facets.as_deref()));
+        }
         Ok(Dirty {
             contacts,
             changes: rows.len() as u64,
