@@ -8,6 +8,7 @@
 //! - [`Actor`], [`Role`], [`Permission`]: who acts, and what they may do.
 //! - [`Page`], [`PageSize`]: keyset pages.
 //! - [`Envelope`], [`Outbox`], [`Inbox`], [`Relay`]: events that commit with the change they tell of.
+//! - [`Presence`]: which workers are there, so that the work of a killed one goes on at once.
 //! - [`SecretKey`]: keys derived from the installation's one secret.
 //! - [`identity`]: organisations, users, memberships, API tokens and the audit log.
 //!
@@ -35,6 +36,7 @@ mod id;
 pub mod identity;
 mod outbox;
 mod page;
+mod presence;
 mod relay;
 mod secret;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -60,6 +62,7 @@ pub use id::{
 };
 pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
 pub use page::{Page, PageSize};
+pub use presence::{Presence, Present};
 pub use relay::{Relay, RelayProgress};
 pub use secret::{InvalidSecret, SecretKey};
 pub use use_case::{Access, Operator, UseCase};

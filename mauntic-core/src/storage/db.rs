@@ -96,6 +96,8 @@ pub struct Db {
     connection: DatabaseConnection,
     context: &'static str,
     dialect: Dialect,
+    /// Where SQLite's files are.
+    folder: Option<PathBuf>,
     /// SQLite has one writer. Waiting here is fair; waiting for SQLite's lock is not.
     writer: Arc<Mutex<()>>,
 }
@@ -124,6 +126,10 @@ impl Db {
             connection,
             context,
             dialect,
+            folder: match target {
+                DbTarget::Sqlite(folder) => Some(folder.clone()),
+                DbTarget::Postgres(_) => None,
+            },
             writer: Arc::default(),
         })
     }
@@ -144,6 +150,11 @@ impl Db {
     #[must_use]
     pub fn context(&self) -> &'static str {
         self.context
+    }
+
+    /// Where the files are, on SQLite.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// Whether the database answers.

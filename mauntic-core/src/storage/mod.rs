@@ -8,6 +8,7 @@ mod db;
 mod dialect;
 mod migrate;
 mod outbox;
+mod presence;
 #[cfg(feature = "testing")]
 pub mod schema;
 #[cfg(feature = "testing")]

@@ -88,6 +88,18 @@ impl Desk {
         import
     }
 
+    async fn claim(&self, worker: WorkerId, id: ImportId) {
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await.unwrap();
+        let claimed = uow
+            .imports()
+            .claim(None, worker, now, now + TimeDelta::seconds(60))
+            .await
+            .unwrap();
+        assert_eq!(claimed.unwrap().id, id);
+        uow.commit().await.unwrap();
+    }
+
     async fn contact(&self, email: &str) -> Contact {
         let keys = [email.to_lowercase()];
         let mut found = self
@@ -357,22 +369,22 @@ pub async fn an_interrupted_import_goes_on_where_it_was(store: Arc<dyn CrmStore>
         (left.state, counts(&left)),
         (ImportState::Pending, [4, 4, 0, 0, 0, 0])
     );
-    // The next worker dies after one batch: its lease stays.
-    let dead = desk.store.begin().await;
-    let mut uow = dead.unwrap();
-    let (now, id) = (desk.clock.now(), import.id);
-    let claimed = uow
-        .imports()
-        .claim(None, OTHER_WORKER, now, now + TimeDelta::seconds(60))
-        .await
-        .unwrap();
-    assert_eq!(claimed.unwrap().id, id);
-    uow.commit().await.unwrap();
+    // The next worker is there, but falls silent.
+    let id = import.id;
+    let present = desk.store.presence().announce(OTHER_WORKER).await.unwrap();
+    desk.claim(OTHER_WORKER, id).await;
     assert!(
         !desk.service.run_once(WORKER, &|| false).await.unwrap(),
         "it is another worker's"
     );
     desk.clock.advance(TimeDelta::seconds(61));
+    assert!(desk.service.run_once(WORKER, &|| true).await.unwrap());
+    // Then its process ends, and its lease stays.
+    desk.claim(OTHER_WORKER, id).await;
+    drop(present);
+    while !desk.store.presence().is_gone(OTHER_WORKER).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
     assert!(desk.service.run_once(WORKER, &|| false).await.unwrap());
     let done = desk.service.find(&desk.actor, id).await.unwrap();
     assert_eq!(

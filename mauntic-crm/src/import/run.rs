@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{CrmStore, Field, FieldSet};
 
-/// How long a worker may be silent before another takes its import.
+/// How long a worker may be silent before another takes its import; that of a worker whose process has
+/// ended is taken at once.
 const LEASE: TimeDelta = TimeDelta::seconds(15);
 /// How often a worker that waits for its file says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -60,10 +61,13 @@ impl ImportRunner {
         worker: WorkerId,
         watch: &mut Watch<'_>,
     ) -> Result<Option<ImportId>, ImportError> {
+        self.free(only).await?;
         let now = self.clock.now();
         if !self.store.imports().has_waiting(now).await? {
             return Ok(None);
         }
+        // Before the claim: whoever sees the claim sees that the worker is there.
+        let _present = self.store.presence().announce(worker).await?;
         let mut uow = self.store.begin().await?;
         let claimed = uow.imports().claim(only, worker, now, now + LEASE).await?;
         uow.commit().await?;
@@ -74,6 +78,22 @@ impl ImportRunner {
         info!(import.id = %id, position = import.place.position, "an import goes on");
         self.work(import, worker, watch).await?;
         Ok(Some(id))
+    }
+
+    /// Takes imports from workers that are gone, without waiting for the end of their leases.
+    async fn free(&self, only: Option<(OrganizationId, ImportId)>) -> Result<(), StoreError> {
+        for (organization, id, worker) in self.store.imports().held(self.clock.now()).await? {
+            if only.is_some_and(|only| only != (organization, id))
+                || !self.store.presence().is_gone(worker).await?
+            {
+                continue;
+            }
+            info!(import.id = %id, %worker, "the worker of an import is gone");
+            let mut uow = self.store.begin().await?;
+            uow.imports().end_lease(organization, id, worker).await?;
+            uow.commit().await?;
+        }
+        Ok(())
     }
 
     async fn work(

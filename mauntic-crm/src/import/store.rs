@@ -35,6 +35,12 @@ pub trait ImportQueries: Send + Sync {
     /// Whether an import, of any organisation, waits for a worker.
     async fn has_waiting(&self, now: DateTime<Utc>) -> Result<bool, StoreError>;
 
+    /// The imports, of any organisation, that a worker has, and who that is.
+    async fn held(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(OrganizationId, ImportId, WorkerId)>, StoreError>;
+
     /// One page of the rows with problems, by line.
     async fn problems(
         &self,
@@ -77,6 +83,14 @@ pub trait ImportRepository: Send {
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
     ) -> Result<Option<Import>, StoreError>;
+
+    /// Lets an import wait again, if that worker has it.
+    async fn end_lease(
+        &mut self,
+        organization: OrganizationId,
+        id: ImportId,
+        worker: WorkerId,
+    ) -> Result<(), StoreError>;
 
     /// Saves how far an import is, and its lease; `false` if the worker does not hold it any more or
     /// somebody paused or cancelled it, and then nothing of the transaction may be kept.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mauntic_core::{
-    StoreError,
+    Presence, StoreError,
     storage::{Db, DbOptions, DbTarget, migrate},
 };
 
@@ -87,6 +87,10 @@ impl CrmStore for SeaOrmCrmStore {
 
     fn imports(&self) -> &dyn ImportQueries {
         self
+    }
+
+    fn presence(&self) -> &dyn Presence {
+        &self.db
     }
 
     async fn begin(&self) -> Result<Box<dyn CrmUnitOfWork>, StoreError> {

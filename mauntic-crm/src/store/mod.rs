@@ -5,7 +5,7 @@ mod fields;
 mod tags;
 
 use async_trait::async_trait;
-use mauntic_core::{Inbox, Outbox, StoreError};
+use mauntic_core::{Inbox, Outbox, Presence, StoreError};
 
 use crate::import::{ImportQueries, ImportRepository};
 use crate::{
@@ -41,6 +41,9 @@ pub trait CrmStore: Send + Sync {
     fn segments(&self) -> &dyn SegmentQueries;
     /// The committed imports, for reading.
     fn imports(&self) -> &dyn ImportQueries;
+
+    /// Which workers are there.
+    fn presence(&self) -> &dyn Presence;
 
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn CrmUnitOfWork>, StoreError>;

@@ -82,6 +82,25 @@ impl ImportQueries for SeaOrmCrmStore {
         Ok(self.db.reader().query_one_raw(statement).await?.is_some())
     }
 
+    async fn held(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(OrganizationId, ImportId, WorkerId)>, StoreError> {
+        let sql = "SELECT organization_id, id, worker_id FROM import
+                   WHERE state = 'running' AND lease_until >= $1";
+        let statement = self.db.dialect().statement(sql, [to_micros(now).into()]);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    OrganizationId::from_uuid(row.try_get("", "organization_id")?),
+                    ImportId::from_uuid(row.try_get("", "id")?),
+                    WorkerId::from_uuid(row.try_get("", "worker_id")?),
+                ))
+            })
+            .collect()
+    }
+
     async fn problems(
         &self,
         organization: OrganizationId,
@@ -205,6 +224,25 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
             .query_one_raw(self.dialect.statement(sql, parameters))
             .await?;
         row.as_ref().map(import).transpose()
+    }
+
+    async fn end_lease(
+        &mut self,
+        organization: OrganizationId,
+        id: ImportId,
+        worker: WorkerId,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "UPDATE import SET state = 'pending', worker_id = NULL, lease_until = NULL
+             WHERE organization_id = $1 AND id = $2 AND worker_id = $3 AND state = 'running'",
+            [
+                organization.as_uuid().into(),
+                id.as_uuid().into(),
+                worker.as_uuid().into(),
+            ],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
     }
 
     async fn save_progress(
