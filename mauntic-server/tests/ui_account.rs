@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 #[path = "support/browser.rs"]
-#[expect(dead_code, reason = "each file of tests needs some of it")]
 mod browser;
 #[expect(dead_code, reason = "the pages need fewer tools than the API")]
 mod support;
