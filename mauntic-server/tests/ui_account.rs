@@ -50,8 +50,8 @@ async fn logging_in_leads_where_somebody_wanted_to_go_and_nowhere_else() {
     };
     for (next, place) in [
         ("/app/account", "/app/account"),
-        ("https://evil.example/", "/app"),
-        ("//evil.example", "/app"),
+        ("https://evil.example/", "/app/"),
+        ("//evil.example", "/app/"),
     ] {
         let answer = browser.send("POST", "/app/login", Some(form(next))).await;
         assert_eq!(answer.status, 303);

@@ -17,7 +17,7 @@ fn page(status: StatusCode, title: &str, text: &Markup) -> Error {
 }
 
 fn home() -> Markup {
-    html! { p { (button_link("/app", "Go to the start", Weight::Primary)) } }
+    html! { p { (button_link("/app/", "Go to the start", Weight::Primary)) } }
 }
 
 /// There is no such thing, or it is another organisation's.

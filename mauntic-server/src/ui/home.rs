@@ -36,7 +36,7 @@ pub(crate) async fn home(
         @if let Some(done) = said.done { (done.toast()) }
         @if sends.is_empty() { (next_steps()) } @else { (figures(&sends)) (list(&sends)) }
     };
-    Ok(shell(&visitor, "Start", "/app", &content))
+    Ok(shell(&visitor, "Start", "/app/", &content))
 }
 
 /// A send with the results of its email.

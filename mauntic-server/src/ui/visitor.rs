@@ -111,7 +111,7 @@ pub(super) fn own_place(next: Option<&str>) -> &str {
             && !next.contains('\\')
             && next.chars().all(|c| !c.is_control())
     })
-    .unwrap_or("/app")
+    .unwrap_or("/app/")
 }
 
 /// The name of the cookie. With HTTPS, browsers hold the prefix to what it promises: this host alone, encrypted alone.
@@ -240,7 +240,7 @@ impl<'a> FromRequest<'a> for Posted {
 /// The places of the navigation.
 pub(super) fn places() -> [Place<'static>; 2] {
     [
-        ("/app", "Start", Icon::Reports),
+        ("/app/", "Start", Icon::Reports),
         ("/app/account", "Account", Icon::Settings),
     ]
     .map(|(href, name, icon)| Place { href, name, icon })
@@ -255,14 +255,14 @@ mod tests {
         for (next, place) in [
             (Some("/app/contacts?after=x"), "/app/contacts?after=x"),
             (Some("/app"), "/app"),
-            (None, "/app"),
-            (Some("https://evil.example"), "/app"),
-            (Some("//evil.example"), "/app"),
-            (Some("/app//evil.example"), "/app"),
-            (Some("/app/\\evil.example"), "/app"),
-            (Some("/application"), "/app"),
-            (Some("javascript:alert(1)"), "/app"),
-            (Some("/app/\r\nX: y"), "/app"),
+            (None, "/app/"),
+            (Some("https://evil.example"), "/app/"),
+            (Some("//evil.example"), "/app/"),
+            (Some("/app//evil.example"), "/app/"),
+            (Some("/app/\\evil.example"), "/app/"),
+            (Some("/application"), "/app/"),
+            (Some("javascript:alert(1)"), "/app/"),
+            (Some("/app/\r\nX: y"), "/app/"),
         ] {
             assert_eq!(own_place(next), place, "{next:?}");
         }

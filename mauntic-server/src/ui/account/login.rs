@@ -192,7 +192,7 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
     };
     match app.identity.set_up(command, client(request)).await {
         Ok(new) => {
-            let mut response = redirect("/app");
+            let mut response = redirect("/app/");
             set_cookie(app, &mut response, Some((&new.secret, false)));
             Ok(response)
         }

@@ -171,5 +171,5 @@ pub(super) async fn switch(request: &Request, posted: Posted) -> Result<Response
         .switch_organization(&posted.visitor.who, id)
         .await;
     switched.map_err(failure::identity)?;
-    Ok(redirect("/app"))
+    Ok(redirect("/app/"))
 }
