@@ -158,7 +158,7 @@ async fn other_sessions_are_listed_and_ended() {
     let first = browser.cookie().to_owned();
     browser.log_in(OWNER.0, OWNER.1).await;
     let page = browser.get("/app/account").await;
-    assert_eq!(page.matches("this one").count(), 1);
+    assert_eq!(page.matches(">this one<").count(), 1);
     assert!(page.contains("Log out everywhere else"), "{page}");
     browser.post("/app/account/sessions/others", &[]).await;
     assert!(browser.page.contains("The session was ended."));

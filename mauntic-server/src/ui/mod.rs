@@ -27,7 +27,9 @@ mod words;
 use maud::{Markup, html};
 use mauntic_messaging::sending::{JobState, SendJob};
 use poem::{
-    Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route, get, handler,
+    Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route,
+    error::NotFoundError,
+    get,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 
@@ -45,15 +47,24 @@ pub(crate) fn routes(route: Route) -> Route {
         pages = pages.at("/_components", get(gallery::gallery));
     }
     let pages = account::routes(pages.at("/", get(home::home)));
-    let pages = pages.at("/*", get(missing));
     route
-        .nest("/app", pages.around(secured))
+        .nest(
+            "/app",
+            pages
+                .catch_error(async |_: NotFoundError| missing())
+                .around(secured),
+        )
         .at("/assets/:version/*name", get(assets::serve))
 }
 
 /// Adds the headers that keep a page from being framed, and from running what is not ours.
 async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem::Result<Response> {
-    let mut response = next.call(request).await?.into_response();
+    let mut response = match next.call(request).await {
+        Ok(response) => response.into_response(),
+        // A redirect or a page of ours, only not what the handler meant to answer.
+        Err(error) if error.is_from_response() => error.into_response(),
+        Err(error) => return Err(error),
+    };
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
@@ -67,7 +78,6 @@ async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem
 }
 
 /// Says that there is no such page.
-#[handler]
 fn missing() -> Response {
     let text = html! { p { "The address may be mistyped, or what it showed was deleted." } };
     let page = component::frame::alone("There is no such page", &text);

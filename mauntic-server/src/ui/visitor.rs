@@ -82,10 +82,11 @@ async fn log_in_first(app: &App, request: &Request) -> Error {
         Err(error) => failure::identity(error),
         Ok(true) => Error::from_response(redirect("/app/setup")),
         Ok(false) => {
-            let wanted = request.original_uri().path_and_query();
-            let wanted = wanted.map_or("/app", |wanted| wanted.as_str());
+            // Within `/app`, addresses are without it.
+            let wanted = request.uri().path_and_query();
+            let wanted = format!("/app{}", wanted.map_or("/", |wanted| wanted.as_str()));
             let back = if request.method() == poem::http::Method::GET {
-                let query = serde_urlencoded::to_string([("next", wanted)]).unwrap_or_default();
+                let query = serde_urlencoded::to_string([("next", &wanted)]).unwrap_or_default();
                 format!("/app/login?{query}")
             } else {
                 "/app/login".to_owned()
