@@ -8,6 +8,7 @@
 //! - [`Actor`], [`Role`], [`Permission`]: who acts, and what they may do.
 //! - [`Page`], [`PageSize`]: keyset pages.
 //! - [`Envelope`], [`Outbox`], [`Inbox`], [`Relay`]: events that commit with the change they tell of.
+//! - [`is_public`]: addresses that are not of the installation's own network.
 //! - [`SecretKey`]: keys derived from the installation's one secret.
 //! - [`identity`]: organisations, users, memberships, API tokens and the audit log.
 //!
@@ -33,6 +34,7 @@ mod error;
 mod event;
 mod id;
 pub mod identity;
+mod network;
 mod outbox;
 mod page;
 mod relay;
@@ -58,6 +60,7 @@ pub use id::{
     EventId, HitId, Id, ImportId, InvalidId, OrganizationId, SegmentId, SendJobId, SendingDomainId,
     SessionId, TransportId, UserId, WorkerId, kind,
 };
+pub use network::is_public;
 pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
 pub use page::{Page, PageSize};
 pub use relay::{Relay, RelayProgress};

@@ -170,6 +170,16 @@ async fn a_server_without_encryption_is_refused_where_it_is_required() {
 }
 
 #[tokio::test]
+async fn a_private_server_is_left_alone_where_only_public_ones_are_allowed() {
+    let server = ScriptedServer::start(Offers::default()).await;
+    let transport = transport(&server, "").public_only();
+    assert!(transport.probe().await.unwrap_err().contains("private"));
+    let refused = transport.hand_over(&message("ann@example.com", TEXT)).await;
+    assert!(matches!(refused, HandOver::NotSent(why) if why.contains("private")));
+    assert!(server.seen.logins.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn an_address_beyond_ascii_needs_a_server_that_can() {
     let server = ScriptedServer::start(Offers::default()).await;
     let transport = transport(&server, "");

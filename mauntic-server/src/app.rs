@@ -311,8 +311,13 @@ impl Messaging {
             default_sender: Some(settings.sender()),
             clock: clock.clone(),
         });
-        let transports =
-            ConfiguredTransports::new(store.clone(), clock.clone(), ids.clone(), secret.clone());
+        let transports = ConfiguredTransports::new(
+            store.clone(),
+            clock.clone(),
+            ids.clone(),
+            secret.clone(),
+            settings.sending_host(),
+        );
         Self {
             emails: EmailService::new(EmailParts {
                 store: store.clone(),

@@ -4,6 +4,7 @@ use mauntic_core::{
     EmailAddress, InvalidSecret, SecretKey,
     storage::{DbOptions, DbTarget, InvalidDatabase},
 };
+use mauntic_messaging::transport::SendingHost;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -43,6 +44,9 @@ pub struct Settings {
     pub keep_captured_days: u32,
     /// The DNS server to ask about sending domains, such as `192.0.2.53:53`. Without it: those of the system.
     pub dns_server: Option<SocketAddr>,
+    /// Whether organisations may send through mail servers at private addresses, this machine's included. Switch it
+    /// off where organisations do not trust each other.
+    pub private_mail_servers: bool,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
 }
@@ -63,6 +67,7 @@ impl Default for Settings {
             keep_hits_days: 400,
             keep_captured_days: 90,
             dns_server: None,
+            private_mail_servers: true,
             requests_per_second: 500,
         }
     }
@@ -154,6 +159,16 @@ impl Settings {
         let at_host = host.and_then(|host| format!("no-reply@{host}").parse().ok());
         let chosen = self.mail_from.clone().or(at_host);
         chosen.unwrap_or_else(|| "no-reply@mauntic.example".parse().expect("a valid address"))
+    }
+
+    /// The host that mail leaves from: named as in [`base_url`](Self::base_url).
+    #[must_use]
+    pub fn sending_host(&self) -> SendingHost {
+        let domain = self.base_url.as_ref().and_then(Url::domain);
+        SendingHost {
+            name: domain.filter(|name| name.contains('.')).map(str::to_owned),
+            private_servers: self.private_mail_servers,
+        }
     }
 
     /// The installation's secret: the configured one, or the one in the data folder, made if there is none.

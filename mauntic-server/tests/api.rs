@@ -260,6 +260,24 @@ async fn a_repeated_request_is_done_once() {
 }
 
 #[tokio::test]
+async fn another_file_of_the_same_length_is_another_request() {
+    let installation = Installation::sqlite().await;
+    let post = |body: &str| {
+        let request = request(&installation.owner, "POST", "/api/crm/imports")
+            .header("Idempotency-Key", "one")
+            .content_type("text/csv")
+            .body(body.to_owned());
+        installation.send(request)
+    };
+    let first = post("email\nann@example.com\n").await;
+    let again = post("email\nann@example.com\n").await;
+    assert_eq!(first.ok(201)["id"], again.ok(201)["id"]);
+    assert!(again.headers.contains_key("idempotent-replayed"));
+    let other = post("email\nbob@example.com\n").await;
+    assert_eq!(other.problem(422)["code"], "idempotency_key_reused");
+}
+
+#[tokio::test]
 async fn a_change_on_an_old_version_is_refused() {
     let installation = Installation::sqlite().await;
     let owner = &installation.owner;

@@ -28,6 +28,9 @@ const EVENT: &[Column] = &[
     ("created_at", SqlType::BigInt),
 ];
 
+/// How many memories of handled events go in one transaction.
+const FORGOTTEN_AT_ONCE: i64 = 10_000;
+
 /// Creates the outbox, its deliveries and the inbox. Every context's migrator starts with it.
 pub struct OutboxMigration;
 
@@ -373,15 +376,22 @@ impl RelayStore for SeaOrmRelayStore {
     }
 
     async fn forget_handled(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
-        let txn = self.db.begin().await?;
-        let forgotten = txn
-            .execute_raw(self.db.dialect().statement(
-                "DELETE FROM inbox WHERE handled_at < $1",
-                [to_micros(before).into()],
-            ))
-            .await?;
-        txn.commit().await?;
-        Ok(forgotten.rows_affected())
+        let mut forgotten = 0;
+        loop {
+            let txn = self.db.begin().await?;
+            let done = txn
+                .execute_raw(self.db.dialect().statement(
+                    "DELETE FROM inbox WHERE (handler, event_id) IN
+                     (SELECT handler, event_id FROM inbox WHERE handled_at < $1 LIMIT $2)",
+                    [to_micros(before).into(), FORGOTTEN_AT_ONCE.into()],
+                ))
+                .await?;
+            txn.commit().await?;
+            forgotten += done.rows_affected();
+            if done.rows_affected() < FORGOTTEN_AT_ONCE.unsigned_abs() {
+                return Ok(forgotten);
+            }
+        }
     }
 
     async fn backlog(&self) -> Result<u64, StoreError> {

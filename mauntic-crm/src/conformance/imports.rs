@@ -294,6 +294,26 @@ pub async fn bad_rows_are_reported_and_repaired(store: Arc<dyn CrmStore>) {
     assert_eq!(desk.all().await.len(), 5);
 }
 
+/// A report that is opened in a spreadsheet runs nothing that the file brought, and imports like the file.
+pub async fn a_report_runs_nothing_in_a_spreadsheet(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let file = "firstname,email\n=1+1,nobody\n@SUM(A1),-2+3\n";
+    let import = desk.import(file, ImportOptions::default()).await;
+    assert_eq!(counts(&import), [2, 0, 0, 0, 2, 0]);
+    let report = desk.report(import.id).await;
+    for line in report.lines() {
+        for cell in line.split(',') {
+            assert!(!cell.starts_with(['=', '+', '-', '@']), "{report}");
+        }
+    }
+    let repaired = report.replace(",nobody,", ",ann@example.com,");
+    desk.import(&repaired, ImportOptions::default()).await;
+    assert_eq!(
+        text(&desk.contact("ann@example.com").await, "firstname"),
+        Some("=1+1")
+    );
+}
+
 /// The last row about a contact wins, within a batch and across batches; each row counts once.
 pub async fn the_last_row_about_a_contact_wins(store: Arc<dyn CrmStore>) {
     let desk = Desk::new(store);

@@ -88,6 +88,7 @@ macro_rules! crm_store_conformance {
             rows_become_contacts,
             the_same_file_again_changes_nothing,
             bad_rows_are_reported_and_repaired,
+            a_report_runs_nothing_in_a_spreadsheet,
             the_last_row_about_a_contact_wins,
             an_interrupted_import_goes_on_where_it_was,
             a_worker_that_lost_its_import_changes_nothing,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CsvError, MAX_COLUMNS, TextEncoding,
+    guard::unguarded,
     reader::{Place, RecordReader, Values},
 };
 
@@ -279,7 +280,7 @@ fn looks_like_header(values: &[String]) -> bool {
 }
 
 fn column_name(names: &[String], index: usize) -> String {
-    match names.get(index).map(|name| name.trim()) {
+    match names.get(index).map(|name| unguarded(name.trim())) {
         Some(name) if !name.is_empty() => name.to_owned(),
         _ => format!("column {}", index + 1),
     }

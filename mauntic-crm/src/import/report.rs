@@ -1,5 +1,6 @@
 use super::{
     ImportPlan, ImportProblem,
+    guard::guarded_cell,
     mapping::REPORT_COLUMNS,
     reader::{Place, RecordReader},
 };
@@ -14,7 +15,7 @@ pub(super) fn header(plan: &ImportPlan) -> Vec<u8> {
     line(plan, data.map(String::as_str).chain(REPORT_COLUMNS))
 }
 
-/// The rows of a report, each with its values as in the file.
+/// The rows of a report, each with its values as in the file, but for formulas, which are made text.
 pub(super) fn rows(plan: &ImportPlan, problems: &[ImportProblem]) -> Vec<u8> {
     problems
         .iter()
@@ -73,7 +74,8 @@ fn line<'a>(plan: &ImportPlan, values: impl Iterator<Item = &'a str>) -> Vec<u8>
         .delimiter(plan.format.delimiter.byte())
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());
-    let written = writer.write_record(values);
+    let values = values.map(guarded_cell);
+    let written = writer.write_record(values.map(|value| value.into_owned().into_bytes()));
     debug_assert!(written.is_ok(), "memory takes any record");
     writer.into_inner().unwrap_or_default()
 }

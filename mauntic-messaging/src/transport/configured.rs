@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use mauntic_core::{Clock, IdSource, OrganizationId, SecretKey, StoreError};
 
 use super::{
-    OpenTransport, SendingLimits, Transport, TransportKind, Transports, capture::CaptureTransport,
-    smtp::SmtpTransport,
+    OpenTransport, SendingHost, SendingLimits, Transport, TransportKind, Transports,
+    capture::CaptureTransport, smtp::SmtpTransport,
 };
 use crate::MessagingStore;
 
@@ -22,6 +22,7 @@ pub struct ConfiguredTransports {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     secret: SecretKey,
+    host: SendingHost,
     open: Mutex<HashMap<OrganizationId, Known>>,
 }
 
@@ -32,19 +33,21 @@ struct Known {
 }
 
 impl ConfiguredTransports {
-    /// The transports of that store, whose passwords open with that key.
+    /// The transports of that store, whose passwords open with that key, as that host uses them.
     #[must_use]
     pub fn new(
         store: Arc<dyn MessagingStore>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
         secret: SecretKey,
+        host: SendingHost,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
             clock,
             ids,
             secret,
+            host,
             open: Mutex::default(),
         })
     }
@@ -75,8 +78,14 @@ impl ConfiguredTransports {
             .as_deref()
             .map(|sealed| self.password(organization, sealed))
             .transpose()?;
+        let mut server = server.clone();
+        server.ehlo_name = server.ehlo_name.or_else(|| self.host.name.clone());
+        let mut channel = SmtpTransport::new(server, password, limits.clone());
+        if !self.host.private_servers {
+            channel = channel.public_only();
+        }
         Ok(OpenTransport {
-            channel: Arc::new(SmtpTransport::new(server.clone(), password, limits.clone())),
+            channel: Arc::new(channel),
             limits,
         })
     }

@@ -15,7 +15,8 @@ use mauntic_core::{OrganizationId, StoreError};
 pub use configured::ConfiguredTransports;
 pub use service::{TransportService, TransportView};
 pub use settings::{
-    InvalidTransportUrl, SendingLimits, SmtpServer, TlsPolicy, Transport, TransportKind,
+    InvalidTransportUrl, SendingHost, SendingLimits, SmtpServer, TlsPolicy, Transport,
+    TransportKind,
 };
 
 use crate::sending::{HandOver, OutgoingMessage};

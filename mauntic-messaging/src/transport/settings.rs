@@ -44,9 +44,30 @@ pub struct SmtpServer {
     /// Whom to log in as; `None` for servers that ask nobody.
     #[serde(default)]
     pub username: Option<String>,
-    /// What to call this host in `EHLO`; its own name unless given.
+    /// What to call this host in `EHLO`; without it, what [`SendingHost`] says.
     #[serde(default)]
     pub ehlo_name: Option<String>,
+}
+
+/// What the installation says about the host that mail leaves from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendingHost {
+    /// Its name in `EHLO`, where a server's URL gives none. RFC 5321 section 4.1.1.1 asks for a name that leads to this
+    /// host; without one, the machine's own name is used, or an address literal if that has no domain.
+    pub name: Option<String>,
+    /// Whether mail servers may be at private addresses, this machine's included. Where organisations do not trust
+    /// each other, they must not: the test of a transport tells open ports from closed ones.
+    pub private_servers: bool,
+}
+
+impl Default for SendingHost {
+    /// No name, and private servers are allowed.
+    fn default() -> Self {
+        Self {
+            name: None,
+            private_servers: true,
+        }
+    }
 }
 
 /// The text is not the URL of a mail server.
@@ -126,8 +147,11 @@ impl fmt::Display for SmtpServer {
         } else {
             write!(f, "{}:{}", self.host, self.port)?;
         }
-        if self.tls != TlsPolicy::Implicit {
-            write!(f, "?tls={}", self.tls.as_str())?;
+        let tls = (self.tls != TlsPolicy::Implicit).then(|| ("tls", self.tls.as_str()));
+        let ehlo = self.ehlo_name.as_deref().map(|name| ("ehlo", name));
+        let parameters = tls.into_iter().chain(ehlo);
+        for ((name, value), sign) in parameters.zip(['?', '&']) {
+            write!(f, "{sign}{name}={value}")?;
         }
         Ok(())
     }
@@ -260,8 +284,12 @@ mod tests {
         assert_eq!(server.ehlo_name.as_deref(), Some("out.example.com"));
         assert_eq!(
             server.to_string(),
-            "smtp://ann%40example.com@mail.example.com:587?tls=required"
+            "smtp://ann%40example.com@mail.example.com:587?tls=required&ehlo=out.example.com"
         );
+        let (server, _) = SmtpServer::parse("smtps://mail.example.com?ehlo=[192.0.2.1]").unwrap();
+        let shown = server.to_string();
+        assert_eq!(shown, "smtps://mail.example.com:465?ehlo=[192.0.2.1]");
+        assert_eq!(SmtpServer::parse(&shown).unwrap().0, server);
     }
 
     #[test]

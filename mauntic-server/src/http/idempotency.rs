@@ -1,14 +1,19 @@
 //! Requests that may be sent again: `Idempotency-Key` on every POST.
 
+use std::io;
+
+use futures_util::StreamExt as _;
 use mauntic_core::{
     Actor, Clock as _, SystemClock,
     identity::{Begun, Claim, IdempotencyKey, StoredAnswer},
 };
 use poem::{
-    Endpoint, IntoResponse, Middleware, Request, Response,
+    Body, Endpoint, IntoResponse, Middleware, Request, Response,
+    error::ReadBodyError,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::{
     auth::actor_of,
@@ -102,7 +107,8 @@ fn named(request: &Request) -> poem::Result<Option<(Actor, String)>> {
     Ok(actor_of(request).map(|actor| (actor, key.to_owned())))
 }
 
-/// Covers all that makes the request what it is. A file is too large to be read twice: its length stands for it.
+/// Covers all that makes the request what it is, its body included. A file goes through a temporary one, which costs
+/// only those who send a key.
 async fn hash(request: &mut Request) -> poem::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let target = request
@@ -114,14 +120,29 @@ async fn hash(request: &mut Request) -> poem::Result<[u8; 32]> {
     let is_json = request
         .content_type()
         .is_none_or(|content_type| content_type.contains("json"));
+    let body = request.take_body();
     if is_json {
-        let body = request.take_body().into_vec().await?;
+        let body = body.into_vec().await?;
         hasher.update(&body);
         request.set_body(body);
-    } else if let Some(length) = request.headers().get(header::CONTENT_LENGTH) {
-        hasher.update(length.as_bytes());
+    } else {
+        let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(kept_body)?);
+        let mut chunks = body.into_bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(ReadBodyError::from)?;
+            hasher.update(&chunk);
+            file.write_all(&chunk).await.map_err(kept_body)?;
+        }
+        file.rewind().await.map_err(kept_body)?;
+        request.set_body(Body::from_async_read(file));
     }
     Ok(hasher.finalize().into())
+}
+
+/// The temporary file could not be written: the disk is full, for instance.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+fn kept_body(error: io::Error) -> poem::Error {
+    ApiError::internal(&error).into()
 }
 
 async fn perform<E: Endpoint>(

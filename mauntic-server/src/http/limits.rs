@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
         Arc,
@@ -107,7 +107,7 @@ fn too_large(max: u64) -> Response {
 /// So many requests from one tidying to the next.
 const TIDY_EVERY: u64 = 4_096;
 
-/// Limits how often one client address may call (GCRA, per process).
+/// Limits how often one client address, or one IPv6 network of 64 bits, may call (GCRA, per process).
 #[derive(Clone)]
 pub(crate) struct RateLimit {
     limiter: Arc<DefaultKeyedRateLimiter<IpAddr>>,
@@ -135,7 +135,19 @@ impl RateLimit {
         {
             self.limiter.retain_recent();
         }
-        self.limiter.check_key(&address).is_err()
+        self.limiter.check_key(&network(address)).is_err()
+    }
+}
+
+/// Whom an address stands for: with IPv6, one subscriber has a whole `/64` of them (RFC 6177) and could call from
+/// a new one each time.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
     }
 }
 
@@ -181,4 +193,21 @@ pub(crate) fn client_address(request: &Request) -> Option<IpAddr> {
         .remote_addr()
         .as_socket_addr()
         .map(std::net::SocketAddr::ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_64_bits_is_one_caller() {
+        let limit = RateLimit::per_second(1);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let refused = (0..20)
+            .filter(|host| limit.refuses(address(&format!("2001:db8:1:2::{host:x}"))))
+            .count();
+        assert!(refused >= 9, "{refused}");
+        assert!(!limit.refuses(address("2001:db8:1:3::1")));
+        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    }
 }

@@ -2,6 +2,7 @@ use std::{fmt::Write as _, io, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mail_send::{SmtpClient, SmtpClientBuilder};
+use mauntic_core::is_public;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::Instant};
 
 use super::wire::{Stream, Wire, dot_stuffed, invalid, within};
@@ -74,9 +75,12 @@ impl Features {
 
 impl Connection {
     /// Connects, encrypts, says hello and logs in.
-    pub(super) async fn open(server: &SmtpServer, password: Option<&str>) -> io::Result<Self> {
-        let address = (server.host.as_str(), server.port);
-        let stream = within(CONNECT, TcpStream::connect(address)).await?;
+    pub(super) async fn open(
+        server: &SmtpServer,
+        password: Option<&str>,
+        public_only: bool,
+    ) -> io::Result<Self> {
+        let stream = within(CONNECT, connect(server, public_only)).await?;
         // Without it each message waits for the other side's delayed acknowledgement.
         stream.set_nodelay(true)?;
         let mut wire = match server.tls {
@@ -308,6 +312,21 @@ fn wire_address(address: &str) -> String {
         },
         _ => address.to_owned(),
     }
+}
+
+/// Connects to the first address that answers. What the name leads to is looked up once, so that it cannot lead
+/// elsewhere after it was checked.
+async fn connect(server: &SmtpServer, public_only: bool) -> io::Result<TcpStream> {
+    let found = tokio::net::lookup_host((server.host.as_str(), server.port)).await?;
+    let found: Vec<_> = found
+        .filter(|address| !public_only || is_public(address.ip()))
+        .collect();
+    if found.is_empty() {
+        return Err(invalid(
+            "it is at a private address, and the operator of this installation allows public mail servers alone",
+        ));
+    }
+    TcpStream::connect(found.as_slice()).await
 }
 
 fn plain(stream: TcpStream) -> Wire<Box<dyn Stream>> {

@@ -24,6 +24,7 @@ pub struct SmtpTransport {
     server: SmtpServer,
     password: Option<String>,
     limits: SendingLimits,
+    public_only: bool,
     idle: Mutex<Vec<Connection>>,
     free: Semaphore,
 }
@@ -37,12 +38,22 @@ impl SmtpTransport {
             server,
             password,
             limits,
+            public_only: false,
             idle: Mutex::default(),
         }
     }
 
+    /// The same, but a server at a private address is not connected to.
+    #[must_use]
+    pub fn public_only(self) -> Self {
+        Self {
+            public_only: true,
+            ..self
+        }
+    }
+
     async fn open(&self) -> io::Result<Connection> {
-        Connection::open(&self.server, self.password.as_deref()).await
+        Connection::open(&self.server, self.password.as_deref(), self.public_only).await
     }
 
     fn take_idle(&self) -> Option<Connection> {
