@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use mauntic_core::identity::IdentityError;
+use mauntic_crm::CrmError;
 use mauntic_messaging::MessagingError;
 use poem::{Error, IntoResponse as _, Response, http::StatusCode};
 
@@ -87,12 +88,27 @@ pub(crate) fn identity(error: IdentityError) -> Error {
     }
 }
 
+/// What the CRM refused, but for what a form can tell.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(crate) fn crm(error: CrmError) -> Error {
+    match &error {
+        CrmError::Forbidden(_) => forbidden(),
+        CrmError::ContactNotFound(_) => missing("contact"),
+        CrmError::SegmentNotFound(_) => missing("segment"),
+        _ => internal(&error),
+    }
+}
+
 /// What messaging refused, but for what a form can tell.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(crate) fn messaging(error: MessagingError) -> Error {
     match &error {
         MessagingError::Forbidden(_) => forbidden(),
         MessagingError::NotFound { what } => missing(what),
+        MessagingError::WrongState { .. } | MessagingError::Busy => {
+            let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
+            page(StatusCode::CONFLICT, "That is not possible now", &text)
+        }
         _ => internal(&error),
     }
 }

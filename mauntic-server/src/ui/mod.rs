@@ -18,9 +18,13 @@
 mod account;
 mod assets;
 mod component;
+mod emails;
 mod failure;
 mod gallery;
 mod home;
+mod inbox;
+mod mail;
+mod sends;
 mod visitor;
 mod words;
 
@@ -37,7 +41,7 @@ use serde::Deserialize;
 
 use visitor::Visitor;
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 
 /// Everything that people see in a browser.
@@ -47,6 +51,7 @@ pub(crate) fn routes(route: Route) -> Route {
         pages = pages.at("/_components", get(gallery::gallery));
     }
     let pages = account::routes(pages.at("/", get(home::home)));
+    let pages = inbox::routes(sends::routes(emails::routes(pages)));
     route
         .nest(
             "/app",
@@ -66,10 +71,10 @@ async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem
         Err(error) => return Err(error),
     };
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
+    // A mail has a stricter policy of its own.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(POLICY));
     headers.insert(
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static(PERMISSIONS),

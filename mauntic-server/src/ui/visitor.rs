@@ -239,9 +239,11 @@ impl<'a> FromRequest<'a> for Posted {
 }
 
 /// The places of the navigation.
-pub(super) fn places() -> [Place<'static>; 2] {
+pub(super) fn places() -> [Place<'static>; 4] {
     [
         ("/app/", "Start", Icon::Reports),
+        ("/app/emails", "Emails", Icon::Emails),
+        ("/app/inbox", "Inbox", Icon::Inbox),
         ("/app/account", "Account", Icon::Settings),
     ]
     .map(|(href, name, icon)| Place { href, name, icon })

@@ -54,11 +54,11 @@ pub(crate) fn input(field: &Field<'_>, kind: &str) -> Markup {
     })
 }
 
-/// Several lines.
+/// Several lines. Browsers drop the first line break, so that one is put before the value.
 pub(crate) fn text_area(field: &Field<'_>, rows: u8) -> Markup {
     field.wrap(&html! {
         textarea id=(field.name) name=(field.name) rows=(rows) required[field.required]
-            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()] { (field.value) }
+            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()] { "\n" (field.value) }
     })
 }
 

@@ -11,6 +11,8 @@ pub(crate) enum Icon {
     Segments,
     /// An envelope.
     Emails,
+    /// A tray.
+    Inbox,
     /// Bars.
     Reports,
     /// Sliders.
@@ -23,10 +25,11 @@ pub(crate) enum Icon {
 
 impl Icon {
     /// All of them, for the gallery.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Contacts,
         Self::Segments,
         Self::Emails,
+        Self::Inbox,
         Self::Reports,
         Self::Settings,
         Self::Add,
@@ -40,6 +43,7 @@ impl Icon {
                 "M9 17A5 5 0 1 0 9 7a5 5 0 0 0 0 10zM15 17a5 5 0 1 0 0-10 5 5 0 0 0 0 10z"
             }
             Self::Emails => "M3 6h18v12H3zM3 7l9 6 9-6",
+            Self::Inbox => "M3 13l3-8h12l3 8v6H3zM3 13h5l1.5 3h5l1.5-3h5",
             Self::Reports => "M4 20h16M7 16v-5M12 16V6M17 16v-8",
             Self::Settings => {
                 "M4 7h9M17 7h3M4 17h3M11 17h9M15 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM9 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z"

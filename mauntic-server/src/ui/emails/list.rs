@@ -1,0 +1,123 @@
+//! All emails, the one made last first; and their end.
+
+use maud::{Markup, html};
+use mauntic_core::{EmailId, PageSize, Permission};
+use mauntic_messaging::email::{EmailCursor, EmailFilter};
+use poem::{
+    Request, Response, Result, handler,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{PLACE, column, find, place};
+use crate::ui::{
+    Done,
+    component::{
+        action::{Weight, button_link, confirmation},
+        frame, show,
+        table::table,
+    },
+    failure, shell,
+    visitor::{Posted, Visitor, app, redirect},
+    words,
+};
+
+/// How many emails a page lists.
+const ROWS: usize = 25;
+
+/// Which part of the list to show.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Listing {
+    /// Begins behind this email.
+    after: Option<Uuid>,
+    /// What just happened.
+    done: Option<Done>,
+}
+
+/// Shows them.
+#[handler]
+pub(super) async fn list(
+    request: &Request,
+    visitor: Visitor,
+    Query(listing): Query<Listing>,
+) -> Result<Markup> {
+    let emails = &app(request)?.emails;
+    let after = listing.after.map(|id| EmailCursor::Created {
+        id: EmailId::from_uuid(id),
+    });
+    let filter = EmailFilter::default();
+    let size = PageSize::clamped(ROWS);
+    let page = emails.list(&visitor.actor, &filter, after.as_ref(), size);
+    let page = page.await.map_err(failure::messaging)?;
+    let mut rows = Vec::new();
+    for email in &page.items {
+        let saved = find(request, &visitor, email.id.as_uuid()).await?;
+        rows.push(html! { tr {
+            td { a href=(place(email.id)) { (email.name.as_str()) } }
+            td { (saved.current.source.subject) }
+            td { (words::time(email.updated_at)) }
+        } });
+    }
+    let make = html! {
+        @if visitor.may(Permission::EmailsWrite) {
+            (button_link("/app/emails/new", "New email", Weight::Primary))
+        }
+    };
+    let next = match &page.next {
+        Some(EmailCursor::Created { id }) => Some(format!("{PLACE}?after={id}")),
+        _ => None,
+    };
+    let columns = [
+        column("Name", false),
+        column("Subject", false),
+        column("Changed", false),
+    ];
+    let content = html! {
+        (frame::header("Emails", &make))
+        @if let Some(done) = listing.done { (done.toast()) }
+        @if rows.is_empty() && after.is_none() {
+            (show::empty(
+                "There are no emails yet",
+                "Write an email once, look at it, send yourself a test, and send it to a segment.",
+                &make,
+            ))
+        } @else {
+            (table("Emails", &columns, &rows, next.as_deref()))
+        }
+    };
+    Ok(shell(&visitor, "Emails", PLACE, &content))
+}
+
+/// Asks before an email is deleted.
+#[handler]
+pub(super) async fn ask(
+    request: &Request,
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+) -> Result<Markup> {
+    if !visitor.may(Permission::EmailsWrite) {
+        return Err(failure::forbidden());
+    }
+    let email = find(request, &visitor, id).await?.email;
+    let lost = [format!("The email {}", email.name)];
+    let back = place(email.id);
+    let content = html! {
+        p { "What was sent of it keeps its results. An email that is being sent cannot be deleted." }
+        (confirmation("Delete this email?", &lost, "Delete", &back, &visitor.csrf()))
+    };
+    Ok(shell(&visitor, "Delete an email", PLACE, &content))
+}
+
+/// Deletes an email.
+#[handler]
+pub(super) async fn delete(
+    request: &Request,
+    Path(id): Path<Uuid>,
+    posted: Posted,
+) -> Result<Response> {
+    let id = EmailId::from_uuid(id);
+    let deleted = app(request)?.emails.delete(&posted.visitor.actor, id).await;
+    deleted.map_err(failure::messaging)?;
+    Ok(redirect(&Done::Deleted.at(PLACE)))
+}

@@ -1,0 +1,49 @@
+//! Sends: an email to a segment, from the first question to the last delivery.
+
+mod create;
+mod show;
+mod steer;
+
+use mauntic_core::SendJobId;
+use mauntic_messaging::sending::SendStatus;
+use poem::{Request, Result, Route, get, post};
+use uuid::Uuid;
+
+use super::{
+    emails::{PLACE as EMAILS, column, find as find_email, place as email_place},
+    failure,
+    visitor::{Visitor, app},
+};
+
+/// The pages of it.
+pub(super) fn routes(route: Route) -> Route {
+    route
+        .at(
+            "/emails/:email/send",
+            get(create::choose).post(create::create),
+        )
+        .at("/emails/:email/send/summary", get(create::summary))
+        .at("/sends/:send", get(show::show))
+        .at("/sends/:send/pause", post(steer::pause))
+        .at("/sends/:send/resume", post(steer::resume))
+        .at(
+            "/sends/:send/cancel",
+            get(steer::ask_cancel).post(steer::cancel),
+        )
+        .at(
+            "/sends/:send/retry",
+            get(steer::ask_retry).post(steer::retry),
+        )
+}
+
+/// A send of the visitor's organisation.
+async fn find(request: &Request, visitor: &Visitor, send: Uuid) -> Result<SendStatus> {
+    let id = SendJobId::from_uuid(send);
+    let found = app(request)?.sends.status(&visitor.actor, id).await;
+    found.map_err(failure::messaging)
+}
+
+/// Where a send is.
+fn place(send: SendJobId) -> String {
+    format!("/app/sends/{send}")
+}

@@ -1,0 +1,423 @@
+//! The pages of emails, sends and captured mail, asked through the real router by somebody with a browser.
+
+#[expect(dead_code, reason = "the pages need fewer tools than the API")]
+mod support;
+
+use support::{Answer, Installation, request};
+
+/// A browser with the cookie of a login.
+struct Browser<'a> {
+    installation: &'a Installation,
+    cookie: String,
+    csrf: String,
+}
+
+/// Sets up a new organisation with its owner, who is logged in.
+async fn set_up(installation: &Installation) -> Browser<'_> {
+    let form = [
+        ("organization", "Fjord Books"),
+        ("timezone", "UTC"),
+        ("name", "Ann"),
+        ("email", "ann@example.com"),
+        ("password", "a long enough password"),
+    ];
+    let answer = post(installation, "", "/app/setup", &form).await;
+    Browser::enter(installation, &answer).await
+}
+
+async fn post(
+    installation: &Installation,
+    cookie: &str,
+    path: &str,
+    form: &[(&str, &str)],
+) -> Answer {
+    let request = request("", "POST", path)
+        .header("cookie", cookie)
+        .content_type("application/x-www-form-urlencoded")
+        .body(serde_urlencoded::to_string(form).unwrap());
+    installation.send(request).await
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).unwrap().to_str().unwrap()
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.body.clone()).unwrap()
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let rest = text.split_once(start).unwrap().1;
+    rest.split_once(end).unwrap().0
+}
+
+impl<'a> Browser<'a> {
+    async fn enter(installation: &'a Installation, login: &Answer) -> Self {
+        assert_eq!(login.status, 303, "{}", text(login));
+        let cookie = header(login, "set-cookie").split(';').next().unwrap();
+        let mut browser = Self {
+            installation,
+            cookie: cookie.to_owned(),
+            csrf: String::new(),
+        };
+        let account = browser.get("/app/account").await;
+        let csrf = text(&account);
+        between(&csrf, "name=\"csrf\" value=\"", "\"").clone_into(&mut browser.csrf);
+        browser
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let request = request("", "GET", path).header("cookie", self.cookie.as_str());
+        self.installation.send(request.finish()).await
+    }
+
+    /// The page, after a check that it is there.
+    async fn page(&self, path: &str) -> String {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", text(&answer));
+        text(&answer)
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let mut form = form.to_vec();
+        form.push(("csrf", self.csrf.as_str()));
+        post(self.installation, &self.cookie, path, &form).await
+    }
+
+    /// Makes an email and returns where it is.
+    async fn email(&self, subject: &str) -> String {
+        let made = self.post("/app/emails/new", &email(subject, BODY)).await;
+        assert_eq!(made.status, 303, "{}", text(&made));
+        let to = header(&made, "location");
+        to.strip_suffix("?done=created").unwrap().to_owned()
+    }
+}
+
+const BODY: &str =
+    "<p>Hello {{ contact.firstname }}, <a href=\"{{ unsubscribe_url }}\">unsubscribe</a></p>";
+
+fn email<'a>(subject: &'a str, body: &'a str) -> [(&'a str, &'a str); 5] {
+    [
+        ("name", "Launch"),
+        ("subject", subject),
+        ("kind", "html"),
+        ("body", body),
+        ("from_address", "news@example.com"),
+    ]
+}
+
+#[tokio::test]
+async fn an_email_is_written_and_changed_and_nothing_that_was_written_is_lost() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    assert!(ann.page("/app/emails").await.contains("New email"));
+    let start = ann.page("/app/emails/new").await;
+    assert!(start.contains("{{ unsubscribe_url }}"), "{start}");
+    let place = ann.email("Fjords").await;
+    let list = ann.page("/app/emails").await;
+    assert!(list.contains(&place) && list.contains("Fjords"), "{list}");
+
+    let edit = format!("{place}/edit");
+    let body = "\n<p>First line is empty</p>\n<p><a href=\"{{ unsubscribe_url }}\">x</a></p>\n";
+    let mut form = email("Fjords again", body).to_vec();
+    form.push(("version", "1"));
+    let saved = ann.post(&edit, &form).await;
+    assert_eq!(header(&saved, "location"), format!("{place}?done=saved"));
+    let page = ann.page(&edit).await;
+    let area = between(&page, "<textarea id=\"body\"", "</textarea>");
+    let shown = area.split_once('>').unwrap().1.replace("&lt;", "<");
+    let shown = shown.replace("&gt;", ">").replace("&quot;", "\"");
+    assert_eq!(
+        shown,
+        format!("\n{body}"),
+        "a browser drops the first break"
+    );
+
+    // The same version again: somebody else was faster.
+    let late = ann.post(&edit, &form).await;
+    assert_eq!(late.status, 409);
+    let late = text(&late);
+    assert!(late.contains("Somebody changed this email"), "{late}");
+    assert!(late.contains("name=\"version\" value=\"2\""), "{late}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_where_it_is_and_the_draft_stays() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    let body = "<p>Hi</p>\n<p>{{ contact.firstnam }} <a href=\"{{ unsubscribe_url }}\">x</a></p>";
+    let refused = ann.post("/app/emails/new", &email("Hi", body)).await;
+    assert_eq!(refused.status, 422);
+    let page = text(&refused);
+    let problem = between(&page, "id=\"body-error\">", "</p>");
+    assert!(problem.contains("line 2"), "{problem}");
+    assert!(
+        problem.contains("firstname"),
+        "says what to write: {problem}"
+    );
+    assert!(page.contains("contact.firstnam }}"), "the draft stays");
+    let mut nameless = email("Hi", BODY);
+    nameless[0].1 = " ";
+    let refused = ann.post("/app/emails/new", &nameless).await;
+    assert!(text(&refused).contains("id=\"name-error\""));
+    ann.email("Hi").await;
+    let twice = ann.post("/app/emails/new", &email("Hi", BODY)).await;
+    assert!(text(&twice).contains("another email already has this name"));
+}
+
+#[tokio::test]
+async fn a_test_is_captured_and_shown_where_it_can_do_nothing() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    let subject = "<script>alert(1)</script>";
+    let place = ann.email(subject).await;
+    assert!(
+        ann.page("/app/inbox")
+            .await
+            .contains("No mail was captured")
+    );
+    let wrong = ann
+        .post(&format!("{place}/test"), &[("to", "nobody")])
+        .await;
+    assert_eq!(wrong.status, 422);
+    assert!(text(&wrong).contains("nobody is not an email address"));
+    let form = [("to", "bob@example.com, eve@example.com")];
+    let sent = ann.post(&format!("{place}/test"), &form).await;
+    assert_eq!(sent.status, 303, "{}", text(&sent));
+
+    let inbox = ann.page("/app/inbox").await;
+    assert!(inbox.contains("bob@example.com") && inbox.contains("eve@example.com"));
+    assert!(inbox.contains("&lt;script&gt;alert(1)"), "{inbox}");
+    let only = ann.page("/app/inbox?to=bob%40example.com").await;
+    assert!(!only.contains("eve@example.com"), "{only}");
+    let mail = format!(
+        "/app/inbox/0{}",
+        between(&only, "href=\"/app/inbox/0", "\"")
+    );
+    for page in [
+        inbox,
+        ann.page("/app/emails").await,
+        ann.page(&place).await,
+        ann.page(&mail).await,
+    ] {
+        assert!(!page.contains("<script>alert"), "{page}");
+    }
+    assert!(
+        ann.page(&mail)
+            .await
+            .contains(&format!("src=\"{mail}/html\" sandbox"))
+    );
+    for path in [format!("{mail}/html"), format!("{place}/preview")] {
+        let answer = ann.get(&path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let policy = header(&answer, "content-security-policy");
+        assert!(policy.starts_with("sandbox;"), "{policy}");
+        assert!(
+            !policy.contains("allow-") && !policy.contains("script"),
+            "{policy}"
+        );
+        assert_eq!(header(&answer, "x-frame-options"), "SAMEORIGIN");
+        assert!(text(&answer).contains("unsubscribe"), "{path}");
+    }
+
+    let deleted = ann.post(&format!("{mail}/delete"), &[]).await;
+    assert_eq!(deleted.status, 303);
+    assert_eq!(ann.get(&mail).await.status, 404);
+    ann.post("/app/inbox/delete", &[]).await;
+    assert!(
+        ann.page("/app/inbox")
+            .await
+            .contains("No mail was captured")
+    );
+}
+
+#[tokio::test]
+async fn a_form_without_its_token_changes_nothing() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    let place = ann.email("Hi").await;
+    for path in [
+        "/app/emails/new".to_owned(),
+        format!("{place}/edit"),
+        format!("{place}/test"),
+        format!("{place}/delete"),
+        "/app/inbox/delete".to_owned(),
+    ] {
+        let answer = post(&installation, &ann.cookie, &path, &email("Lost", BODY)).await;
+        assert_eq!(answer.status, 403, "{path}");
+    }
+    assert!(ann.page(&place).await.contains("Hi"));
+}
+
+#[tokio::test]
+async fn what_is_another_organisations_is_not_there() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    let theirs = installation.stranger.clone();
+    let body = serde_json::json!({
+        "name": "Theirs",
+        "content": {"subject": "Secret", "html": BODY, "from_address": "a@example.com"},
+    });
+    let made = installation
+        .call(&theirs, "POST", "/api/messaging/emails", Some(body))
+        .await;
+    let made = made.ok(201);
+    let id = made["id"].as_str().unwrap();
+    for path in ["", "/edit", "/preview", "/delete"] {
+        let answer = ann.get(&format!("/app/emails/{id}{path}")).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    for path in ["/edit", "/test", "/delete"] {
+        let mut form = email("Mine", BODY).to_vec();
+        form.extend([("version", "1"), ("to", "ann@example.com")]);
+        let answer = ann.post(&format!("/app/emails/{id}{path}"), &form).await;
+        assert_eq!(answer.status, 404, "{path}: {}", text(&answer));
+    }
+    let test = format!("/api/messaging/emails/{id}/test");
+    let to = serde_json::json!({"addresses": ["bob@example.com"]});
+    installation
+        .call(&theirs, "POST", &test, Some(to))
+        .await
+        .ok(200);
+    let mails = installation
+        .call(&theirs, "GET", "/api/messaging/inbox", None)
+        .await;
+    let mails = mails.ok(200);
+    let mail = mails["items"][0]["id"].as_str().unwrap();
+    for path in ["", "/html", "/delete"] {
+        let answer = ann.get(&format!("/app/inbox/{mail}{path}")).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    let answer = ann.post(&format!("/app/inbox/{mail}/delete"), &[]).await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn a_viewer_is_offered_no_change_and_refused_when_forced() {
+    let installation = Installation::sqlite().await;
+    let owner = installation.owner.clone();
+    let member = serde_json::json!({
+        "email": "vic@example.com", "name": "Vic", "role": "viewer", "password": "a long enough password",
+    });
+    let api = |path, body| installation.call(&owner, "POST", path, Some(body));
+    api("/api/identity/members", member).await.ok(201);
+    let body = serde_json::json!({
+        "name": "Launch",
+        "content": {"subject": "Hi", "html": BODY, "from_address": "a@example.com"},
+    });
+    let made = api("/api/messaging/emails", body).await.ok(201);
+    let place = format!("/app/emails/{}", made["id"].as_str().unwrap());
+    let login = [
+        ("email", "vic@example.com"),
+        ("password", "a long enough password"),
+    ];
+    let login = post(&installation, "", "/app/login", &login).await;
+    let vic = Browser::enter(&installation, &login).await;
+    let list = vic.page("/app/emails").await;
+    assert!(
+        list.contains("Launch") && !list.contains("New email"),
+        "{list}"
+    );
+    let page = vic.page(&place).await;
+    for offered in ["/edit", "/delete", "/test", "/send\""] {
+        assert!(!page.contains(offered), "{offered}");
+    }
+    for path in ["/app/emails/new", &format!("{place}/edit")] {
+        assert_eq!(vic.get(path).await.status, 403, "{path}");
+        let mut form = email("Forced", BODY).to_vec();
+        form.push(("version", "1"));
+        assert_eq!(vic.post(path, &form).await.status, 403, "{path}");
+    }
+    for path in [
+        &format!("{place}/test"),
+        &format!("{place}/delete"),
+        "/app/inbox/delete",
+    ] {
+        let answer = vic.post(path, &[("to", "bob@example.com")]).await;
+        assert_eq!(answer.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
+    let installation = Installation::sqlite().await;
+    let owner = installation.owner.clone();
+    let api = |path, body| installation.call(&owner, "POST", path, Some(body));
+    for (name, role) in [("mia", "member"), ("vic", "viewer")] {
+        let member = serde_json::json!({
+            "email": format!("{name}@example.com"), "name": name, "role": role, "password": "a long enough password",
+        });
+        api("/api/identity/members", member).await.ok(201);
+    }
+    let segment = serde_json::json!({"name": "Everybody"});
+    let segment = api("/api/crm/segments", segment).await.ok(201);
+    let segment = segment["id"].as_str().unwrap();
+    let body = serde_json::json!({
+        "name": "Launch",
+        "content": {"subject": "Hi", "html": BODY, "from_address": "a@example.com"},
+    });
+    let made = api("/api/messaging/emails", body).await.ok(201);
+    let place = format!("/app/emails/{}/send", made["id"].as_str().unwrap());
+    let mia = log_in(&installation, "mia@example.com").await;
+    let vic = log_in(&installation, "vic@example.com").await;
+    assert!(mia.page(&place).await.contains("Everybody (0)"));
+    let summary = format!("{place}/summary?segment={segment}&at=");
+    let page = mia.page(&format!("{summary}2099-01-31T09:00")).await;
+    assert!(page.contains("31 Jan 2099, 09:00 UTC"), "{page}");
+    assert!(page.contains("Nobody is in this segment now"), "{page}");
+    assert_eq!(mia.get(&format!("{summary}soon")).await.status, 422);
+
+    let form = [("segment", segment), ("at", "2099-01-31T09:00")];
+    assert_eq!(vic.post(&place, &form).await.status, 403);
+    let made = mia.post(&place, &form).await;
+    assert_eq!(made.status, 303, "{}", text(&made));
+    let send = header(&made, "location");
+    let send = send.strip_suffix("?done=started").unwrap().to_owned();
+    assert!(mia.page(&send).await.contains(">scheduled<"));
+    assert!(!vic.page(&send).await.contains("Pause"));
+    for (step, state) in [
+        ("pause", ">paused<"),
+        ("resume", ">scheduled<"),
+        ("cancel", ">cancelled<"),
+    ] {
+        let path = format!("{send}/{step}");
+        assert_eq!(vic.post(&path, &[]).await.status, 403, "{step}");
+        let bare = post(&installation, &mia.cookie, &path, &[]).await;
+        assert_eq!(bare.status, 403, "{step} without its token");
+        assert_eq!(mia.post(&path, &[]).await.status, 303, "{step}");
+        assert!(mia.page(&send).await.contains(state), "{step}");
+    }
+    assert_eq!(mia.post(&format!("{send}/pause"), &[]).await.status, 409);
+}
+
+#[tokio::test]
+async fn another_organisations_send_is_not_there() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    let theirs = installation.stranger.clone();
+    let api = |path, body| installation.call(&theirs, "POST", path, Some(body));
+    let segment = serde_json::json!({"name": "Everybody"});
+    let segment = api("/api/crm/segments", segment).await.ok(201);
+    let body = serde_json::json!({
+        "name": "Theirs",
+        "content": {"subject": "Hi", "html": BODY, "from_address": "a@example.com"},
+    });
+    let email = api("/api/messaging/emails", body).await.ok(201);
+    let send = serde_json::json!({"email_id": email["id"], "segment_id": segment["id"], "at": "2099-01-01T00:00:00Z"});
+    let send = api("/api/messaging/sends", send).await.ok(201);
+    let send = format!("/app/sends/{}", send["id"].as_str().unwrap());
+    for path in ["", "/cancel", "/retry"] {
+        let answer = ann.get(&format!("{send}{path}")).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    for path in ["/pause", "/resume", "/cancel", "/retry"] {
+        let answer = ann.post(&format!("{send}{path}"), &[]).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+}
+
+async fn log_in<'a>(installation: &'a Installation, email: &str) -> Browser<'a> {
+    let form = [("email", email), ("password", "a long enough password")];
+    let login = post(installation, "", "/app/login", &form).await;
+    Browser::enter(installation, &login).await
+}
