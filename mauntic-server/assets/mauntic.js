@@ -1,27 +1,118 @@
 // What the pages do beyond links and forms. Every page works without it.
 const root = document.documentElement;
-const saved = localStorage.getItem("theme");
-if (saved) root.dataset.theme = saved;
+const find = (selector, within = document) => within.querySelector(selector);
+
+// The theme: the one that is not shown now.
+function changeTheme() {
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  try { localStorage.setItem("theme", root.dataset.theme); } catch { /* It lasts as long as the page. */ }
+}
+
+// Toasts: what happened goes to the corner, where it can be closed; what went wrong stays where it is.
+function toast(message) {
+  const close = document.createElement("button");
+  close.type = "button";
+  close.setAttribute("aria-label", "Close");
+  close.textContent = "×";
+  close.addEventListener("click", () => message.remove());
+  message.append(close);
+  find(".toasts")?.append(message);
+  if (!message.matches(".bad")) leave(message);
+}
+
+// Goes by itself after a while, but not while somebody is at it.
+function leave(message) {
+  setTimeout(() => (message.matches(":hover, :focus-within") ? leave(message) : message.remove()), 8000);
+}
+
+function say(text) {
+  const message = document.createElement("p");
+  message.className = "toast bad";
+  message.textContent = text;
+  toast(message);
+}
+
+for (const message of document.querySelectorAll(".main > .toast[role=status]")) toast(message);
+const here = new URL(location.href);
+if (here.searchParams.has("done")) {
+  // Said once: not again when the page is reloaded.
+  here.searchParams.delete("done");
+  history.replaceState(history.state, "", here);
+}
+
+// Confirmations: the part of the page that asks, as a dialog.
+async function confirmed(link) {
+  const answer = await fetch(link.href, { headers: { accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const asked = find("[data-confirmation]", page);
+  const form = asked && find("form", asked);
+  if (!answer.ok || answer.redirected || !form) throw new Error("no question");
+  if (!form.getAttribute("action")) form.setAttribute("action", link.href);
+  const title = find("h1, h2", asked);
+  title.id = "asked";
+  const dialog = document.createElement("dialog");
+  dialog.className = "card";
+  dialog.setAttribute("aria-labelledby", "asked");
+  dialog.append(...asked.childNodes);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => {
+    const keep = event.target.closest("[data-keep]");
+    if (keep || event.target === dialog) { event.preventDefault(); dialog.close(); }
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  find("[data-keep]", dialog)?.focus();
+}
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-theme-toggle]")) {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    localStorage.setItem("theme", root.dataset.theme);
+  const plain = !event.defaultPrevented && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  const link = event.target.closest("a[data-confirm]");
+  if (link && plain) {
+    event.preventDefault();
+    confirmed(link).catch(() => { location.href = link.href; });
   }
+  if (event.target.closest("[data-theme-toggle]")) changeTheme();
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
+  if (!event.target.closest(".search")) find("[data-results]")?.replaceChildren();
 });
 
+// Keys: `/` or Ctrl+K to search, arrows through what was found, Escape to leave.
 document.addEventListener("keydown", (event) => {
+  const search = find("[data-search]");
+  const results = find("[data-results]");
   if (event.key === "Escape") {
-    const menu = document.querySelector("details.menu[open]");
-    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+    const menu = find("details.menu[open]");
+    if (menu) { menu.open = false; find("summary", menu).focus(); }
+    if (results?.firstChild) { results.replaceChildren(); search.focus(); }
     return;
   }
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
-  const search = document.querySelector("[data-search]");
-  const asked = (event.key === "/" && !typing) || (event.key === "k" && (event.ctrlKey || event.metaKey));
-  if (search && asked) { event.preventDefault(); search.focus(); }
+  const bare = !event.ctrlKey && !event.metaKey && !event.altKey;
+  const asked = (event.key === "/" && bare && !typing) || (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey));
+  if (search && asked && !find("dialog[open]")) { event.preventDefault(); search.focus(); search.select(); return; }
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || !event.target.closest(".search")) return;
+  const stops = [search, ...results.querySelectorAll("a")];
+  const next = stops[stops.indexOf(document.activeElement) + step];
+  if (next) { event.preventDefault(); next.focus(); }
+});
+
+// What htmx asked for.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr } = event.detail;
+  // The session is over, or the page leads elsewhere: go where the answer came from.
+  const came = xhr.responseURL && new URL(xhr.responseURL);
+  if (came && came.pathname === "/app/login") { event.detail.shouldSwap = false; location.reload(); }
+});
+document.addEventListener("htmx:responseError", () => say("This could not be loaded. Reload the page to try again."));
+document.addEventListener("htmx:sendError", () => say("The server does not answer. Reload the page to try again."));
+document.addEventListener("htmx:afterSettle", (event) => {
+  // What had the focus is gone: go on in what came instead.
+  const part = event.detail.elt;
+  if (document.activeElement === document.body && event.detail.requestConfig?.triggeringEvent?.type === "click") {
+    find("[role=region]", part)?.focus({ preventScroll: true });
+  }
 });

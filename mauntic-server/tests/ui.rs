@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "the pages need fewer tools than the API")]
 mod support;
 
+use std::path::Path;
+
 use support::{Answer, Installation, request};
 
 async fn get(installation: &Installation, path: &str) -> Answer {
@@ -77,4 +79,31 @@ async fn an_old_address_of_an_asset_is_not_kept_and_an_unknown_one_is_not_found(
     ] {
         assert_eq!(get(&installation, path).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn pages_load_htmx_where_it_was_added_and_work_where_it_was_not() {
+    let installation = Installation::sqlite().await;
+    let page = get(&installation, "/app/_components").await;
+    let page = String::from_utf8(page.body).unwrap();
+    let added = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/vendor/htmx.js");
+    assert_eq!(page.contains(" data-live"), added.is_file());
+    if !added.is_file() {
+        eprintln!(
+            "htmx was not added: `cargo xtask assets` adds it, and this test then looks at it too"
+        );
+        return;
+    }
+    // Without this, it would add a style and run what attributes say, which the policy refuses.
+    assert!(page.contains("&quot;includeIndicatorStyles&quot;:false"));
+    assert!(page.contains("&quot;allowEval&quot;:false"));
+    let address = address(&page, "<script defer src=\"");
+    let request = request("", "GET", &address)
+        .header("accept-encoding", "gzip")
+        .finish();
+    let answer = installation.send(request).await;
+    assert_eq!(answer.status, 200, "{address}");
+    assert!(header(&answer, "cache-control").contains("immutable"));
+    assert_eq!(header(&answer, "content-encoding"), "gzip");
+    assert!(answer.body.len() < 20_000, "{}", answer.body.len());
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 mod arrows;
+mod assets;
 mod command;
 mod dependencies;
 mod features;
@@ -30,6 +31,8 @@ enum Task {
     CheckDeps,
     /// Write mauntic-server/openapi.json anew
     Openapi,
+    /// Install what browsers load (needs npm) and put it where the server embeds it
+    Assets,
     /// Build `mauntic` for speed and run `mauntic demo` with the arguments
     Demo(Passed),
     /// Build `mauntic` for speed and run `mauntic bench` with the arguments
@@ -64,7 +67,14 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Openapi => command::write_openapi(),
-        Task::Demo(passed) => command::mauntic("demo", &passed.arguments),
+        Task::Assets => {
+            println!("{}", assets::build()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Demo(passed) => {
+            assets::offer();
+            command::mauntic("demo", &passed.arguments)
+        }
         Task::Bench(passed) => command::mauntic("bench", &passed.arguments),
         Task::Postgres(passed) => postgres::around(&passed.arguments),
     }

@@ -1,4 +1,5 @@
-//! The stylesheet and the script: read from disk in debug builds, part of the binary in release builds.
+//! The stylesheet, the script and what `cargo xtask assets` adds: read from disk in debug builds, part of the binary in
+//! release builds.
 
 use std::fmt::Write as _;
 
@@ -17,6 +18,12 @@ struct Files;
 pub(crate) fn href(name: &str) -> String {
     let version = Files::get(name).map(|file| version(&file));
     format!("/assets/{}/{name}", version.unwrap_or_default())
+}
+
+/// The address of a script that `cargo xtask assets` adds, if it was added: pages work without it.
+pub(crate) fn added(name: &str) -> Option<String> {
+    let name = format!("vendor/{name}");
+    Files::get(&name).map(|file| format!("/assets/{}/{name}", version(&file)))
 }
 
 /// The start of the hash of the content.
@@ -50,6 +57,7 @@ pub(crate) fn serve(Path((asked, name)): Path<(String, String)>, request: &Reque
     }
     let kind = match name.rsplit_once('.') {
         Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         _ => "application/octet-stream",
     };

@@ -5,11 +5,12 @@ use poem::handler;
 
 use super::component::{
     Tone,
-    action::{Weight, button, button_link, confirmation, menu, theme_toggle},
+    action::{Weight, ask_first, button, button_link, confirmation, menu, theme_toggle},
     chart, form,
     form::Field,
-    frame::{self, Place},
+    frame::{self, Around, Place},
     icon::{Icon, icon},
+    live,
     show::{self, Node},
     table::{Column, table},
 };
@@ -32,14 +33,17 @@ pub(crate) fn gallery() -> Markup {
         name: "Components",
         icon: Icon::Settings,
     }];
+    let around = Around {
+        places: &places,
+        current: HERE,
+        top: &frame::search(HERE, ""),
+    };
     frame::page(
         "Components",
-        &places,
-        HERE,
-        &html! {},
+        &around,
         &html! {
             (frame::breadcrumbs(&[("/app", "Home")], "Components"))
-            (frame::header("Components", &html! { (theme_toggle()) (button_link(HERE, "Reload", Weight::Primary)) }))
+            (frame::header("Components", &html! { (theme_toggle()) (ask_first(HERE, "Delete")) (button_link(HERE, "Reload", Weight::Primary)) }))
             (show::toast("3 contacts were added.", Tone::Good))
             (show::toast("The list was not sent: no transport is set.", Tone::Bad))
             (show::tabs("Example", &[(HERE, "Overview"), ("#fields", "Fields")], HERE))
@@ -49,7 +53,11 @@ pub(crate) fn gallery() -> Markup {
             }
             div class="grid" { (lines()) (words()) }
             (fields())
+            (live::filters(HERE, "list-contacts", &html! {
+                (form::input(&Field { name: "q", label: "Search", ..Field::default() }, "search")) (button("Filter", Weight::Plain))
+            }))
             (show::card("Table", &html! { (rows()) }))
+            (live::followed("import", HERE, true, &show::progress("Import", 420, 1000)))
             (show::empty("No segments yet", "A segment is a rule that picks contacts, always up to date.", &button_link("#", "New segment", Weight::Primary)))
             (confirmation("Delete the segment “Customers”?", &["its rule".to_owned(), "1,204 memberships".to_owned()], "Delete segment", HERE, &html! {}))
         },
@@ -81,7 +89,6 @@ fn words() -> Markup {
                 (menu("More actions", &[html! { a href=(HERE) { "Rename" } }]))
             }
             div class="row" { @for each in Icon::ALL { (icon(each)) } (chart::sparkline("Week", &POINTS)) }
-            (show::progress("Import", 420, 1000))
             (show::skeleton(2))
             (show::values(&[("Email", html! { "ann@example.com" }), ("Country", html! { "Germany" })]))
             (show::tree(&tree))

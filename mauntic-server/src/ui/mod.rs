@@ -14,6 +14,10 @@
 //!
 //! There is no inline script or style: the policy of [`secured`] forbids both. What is missing in the look
 //! goes into `assets/mauntic.css` as a component.
+//!
+//! Everything works by plain links and forms. Where htmx is there (`cargo xtask assets`), [`component::live`] makes
+//! filters, pages of lists and progress change in place, and `data-confirm` on a link shows the page of a
+//! [`confirmation`](component::action::confirmation) as a dialog.
 
 mod account;
 mod assets;
@@ -35,10 +39,12 @@ use poem::{
     error::NotFoundError,
     get,
     http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::Compression,
 };
 
 use serde::Deserialize;
 
+use component::icon::{Icon, icon};
 use visitor::Visitor;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -59,7 +65,10 @@ pub(crate) fn routes(route: Route) -> Route {
                 .catch_error(async |_: NotFoundError| missing())
                 .around(secured),
         )
-        .at("/assets/:version/*name", get(assets::serve))
+        .at(
+            "/assets/:version/*name",
+            get(assets::serve.with(Compression::new())),
+        )
 }
 
 /// Adds the headers that keep a page from being framed, and from running what is not ours.
@@ -91,27 +100,57 @@ fn missing() -> Response {
 
 /// A page for a visitor; `current` is the place of the navigation that it belongs to.
 pub(crate) fn shell(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
-    let who = &visitor.who;
-    let here = visitor.actor.organization_id();
-    let foot = html! {
-        @if who.workplaces.len() > 1 {
-            form method="post" action="/app/account/organization" class="stack" {
-                (visitor.csrf())
-                label class="hidden" for="organization" { "Organisation" }
-                select id="organization" name="organization" {
-                    @for place in &who.workplaces {
-                        option value=(place.organization_id) selected[place.organization_id == here] { (place.name.as_str()) }
-                    }
-                }
-                (component::action::button("Switch", component::action::Weight::Plain))
-            }
-        } @else if let Some(place) = who.workplace() {
-            p class="soft" { (place.name.as_str()) }
-        }
-        a class="person" href="/app/account" { (component::show::avatar(who.user.name.as_str())) span { (who.user.name.as_str()) } }
-        (component::action::theme_toggle())
+    let top = html! {
+        (workplaces(visitor))
+        (person(visitor))
     };
-    component::frame::page(title, &visitor::places(), current, &foot, content)
+    let around = component::frame::Around {
+        places: &visitor::places(),
+        current,
+        top: &top,
+    };
+    component::frame::page(title, &around, content)
+}
+
+/// The organisation that is worked in, and the way to the others.
+fn workplaces(visitor: &Visitor) -> Markup {
+    let here = visitor.actor.organization_id();
+    let places = &visitor.who.workplaces;
+    let Some(current) = visitor.who.workplace() else {
+        return html! {};
+    };
+    let name = html! { span class="name" { (current.name.as_str()) } };
+    if places.len() < 2 {
+        return html! { span class="workplace" { (name) } };
+    }
+    let items: Vec<_> = places
+        .iter()
+        .map(|place| {
+            html! { form method="post" action="/app/account/organization" {
+                (visitor.csrf())
+                input type="hidden" name="organization" value=(place.organization_id);
+                button type="submit" aria-current=[(place.organization_id == here).then_some("true")] {
+                    span { (place.name.as_str()) }
+                    @if place.organization_id == here { (icon(Icon::Tick)) }
+                }
+            } }
+        })
+        .collect();
+    let label = format!("{}, change the organisation", current.name);
+    component::action::named_menu(&label, &name, &items)
+}
+
+/// Who is logged in, and what concerns them.
+fn person(visitor: &Visitor) -> Markup {
+    let name = visitor.who.user.name.as_str();
+    let shown = component::show::avatar(name);
+    let items = [
+        html! { p class="soft" { (name) } },
+        html! { a href="/app/account" { "Account" } },
+        component::action::theme_toggle(),
+        html! { form method="post" action="/app/logout" { (visitor.csrf()) button type="submit" { "Log out" } } },
+    ];
+    component::action::named_menu(&format!("{name}: account and more"), &shown, &items)
 }
 
 /// What just happened, for the page that the browser is sent to.

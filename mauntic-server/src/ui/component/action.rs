@@ -42,12 +42,22 @@ pub(crate) fn theme_toggle() -> Markup {
 
 /// A menu of links and buttons, opened by keyboard or mouse without the script.
 pub(crate) fn menu(label: &str, items: &[Markup]) -> Markup {
+    named_menu(label, &icon(Icon::More), items)
+}
+
+/// A menu that shows something else than three dots; `label` begins with what `shown` reads.
+pub(crate) fn named_menu(label: &str, shown: &Markup, items: &[Markup]) -> Markup {
     html! {
         details class="menu" {
-            summary class="button" aria-label=(label) { (icon(Icon::More)) }
+            summary class="button" aria-label=(label) { (shown) }
             div { @for item in items { (item) } }
         }
     }
+}
+
+/// A link to a page of a [`confirmation`], which shows as a dialog where there is scripting.
+pub(crate) fn ask_first(href: &str, text: &str) -> Markup {
+    html! { a class="button danger" href=(href) data-confirm { (text) } }
 }
 
 /// Asks before something is lost, and names it. A page of its own, so it works without the script.
@@ -60,14 +70,14 @@ pub(crate) fn confirmation(
     token: &Markup,
 ) -> Markup {
     html! {
-        section class="card" {
+        section class="card" data-confirmation {
             h2 { (question) }
             p { "This will be lost and cannot be brought back:" }
             ul class="tree" { @for thing in lost { li { (thing) } } }
             form method="post" class="row" {
                 (token)
                 (button(verb, Weight::Danger))
-                (button_link(back, "Keep it", Weight::Plain))
+                a class="button" href=(back) data-keep { "Keep it" }
             }
         }
     }

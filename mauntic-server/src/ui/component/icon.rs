@@ -21,11 +21,17 @@ pub(crate) enum Icon {
     Add,
     /// Three dots.
     More,
+    /// A magnifying glass.
+    Search,
+    /// A tick.
+    Tick,
+    /// The mark of the project: an M in a mountain.
+    Mark,
 }
 
 impl Icon {
     /// All of them, for the gallery.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Contacts,
         Self::Segments,
         Self::Emails,
@@ -34,6 +40,9 @@ impl Icon {
         Self::Settings,
         Self::Add,
         Self::More,
+        Self::Search,
+        Self::Tick,
+        Self::Mark,
     ];
 
     fn path(self) -> &'static str {
@@ -50,6 +59,9 @@ impl Icon {
             }
             Self::Add => "M12 5v14M5 12h14",
             Self::More => "M5 12h.01M12 12h.01M19 12h.01",
+            Self::Search => "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
+            Self::Tick => "M5 12l5 5 9-10",
+            Self::Mark => "M3 19 9 6l3 7 3-7 6 13",
         }
     }
 }

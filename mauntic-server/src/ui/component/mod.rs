@@ -5,6 +5,7 @@ pub(crate) mod chart;
 pub(crate) mod form;
 pub(crate) mod frame;
 pub(crate) mod icon;
+pub(crate) mod live;
 pub(crate) mod show;
 pub(crate) mod table;
 
