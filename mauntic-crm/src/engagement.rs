@@ -102,29 +102,51 @@ impl EngagementRecorder {
                 count: engaged.count,
             })
             .collect();
-        rows.sort_unstable();
-        rows.dedup_by(|later, row| {
-            let same = (row.contact_id, row.kind, row.email_id, row.machine, row.day)
-                == (
-                    later.contact_id,
-                    later.kind,
-                    later.email_id,
-                    later.machine,
-                    later.day,
-                );
-            row.count += if same { later.count } else { 0 };
-            same
-        });
+        add_up(&mut rows);
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
         if !uow.inbox().first_time(handler, event, now).await? {
             return Ok(false);
         }
-        let known = uow.engagement().count(organization, &rows).await?;
+        let mut known = uow.engagement().count(organization, &rows).await?;
+        // Of those who are gone, some were merged into others.
+        rows.retain(|row| known.binary_search(&row.contact_id).is_err());
+        let gone: Vec<_> = rows.iter().map(|row| row.contact_id).collect();
+        if !gone.is_empty() {
+            let merged = self
+                .store
+                .contacts()
+                .merged_into(organization, &gone)
+                .await?;
+            rows.retain_mut(|row| {
+                let stayed = merged.get(&row.contact_id);
+                row.contact_id = stayed.copied().unwrap_or(row.contact_id);
+                stayed.is_some()
+            });
+            add_up(&mut rows);
+            known.extend(uow.engagement().count(organization, &rows).await?);
+        }
         uow.contacts().mark_dirty(organization, &known, now).await?;
         uow.commit().await?;
         Ok(true)
     }
+}
+
+/// One row for each contact, kind, email and day, in order.
+fn add_up(rows: &mut Vec<EngagementRow>) {
+    rows.sort_unstable();
+    rows.dedup_by(|later, row| {
+        let same = (row.contact_id, row.kind, row.email_id, row.machine, row.day)
+            == (
+                later.contact_id,
+                later.kind,
+                later.email_id,
+                later.machine,
+                later.day,
+            );
+        row.count += if same { later.count } else { 0 };
+        same
+    });
 }
 
 /// Days from the first day of our era to 1 January 1970.

@@ -15,6 +15,9 @@ pub enum CrmError {
     /// There is no such contact, or it is another organisation's.
     #[error("no contact has the id {0}")]
     ContactNotFound(ContactId),
+    /// A contact cannot be merged with itself.
+    #[error("the contact {0} is the same one: choose another to merge with it")]
+    SameContact(ContactId),
     /// It has been changed since it was read.
     #[error("somebody changed it meanwhile: it is at version {current}")]
     VersionMismatch {

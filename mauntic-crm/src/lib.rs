@@ -43,8 +43,8 @@ mod value;
 
 pub use contact::{
     ChangeSet, Channel, ConsentChanged, Contact, ContactChange, ContactCreated, ContactDeleted,
-    ContactParts, ContactUpdated, DoNotContact, EVENT_BATCH, InvalidTag, Reason, Tag,
-    UnknownChannel, UnknownReason,
+    ContactMerged, ContactParts, ContactUpdated, DoNotContact, EVENT_BATCH, InvalidTag, Reason,
+    Tag, UnknownChannel, UnknownReason,
 };
 pub use error::{CrmError, FieldProblem};
 pub use field::{

@@ -228,6 +228,11 @@ impl Fixture {
                 Ok(self.shows(&page.items))
             }
             "history" => allowed(contacts.history(actor, ann, None, self.all).await),
+            "merge" => {
+                let ours = Actor::system(OWN);
+                let twin = contacts.create(&ours, create("twin@example.com")).await?;
+                allowed(contacts.merge(actor, twin.id(), ann).await)
+            }
             "delete" => allowed(contacts.delete(actor, ann).await),
             "delete_many" => allowed(contacts.delete_many(actor, &[ann]).await?.remove(0)),
             "set_do_not_contact" => allowed(contacts.set_do_not_contact(actor, ann, &mark).await),
@@ -479,7 +484,7 @@ macro_rules! access_tests {
 }
 
 access_tests! {
-    contacts: ContactService, reach, ["service/change.rs", "service/consent.rs", "service/contacts.rs"];
+    contacts: ContactService, reach, ["service/change.rs", "service/consent.rs", "service/contacts.rs", "service/merge.rs"];
     fields: FieldService, reach, ["service/fields.rs"];
     tags: TagService, reach, ["service/tags.rs"];
     segments: SegmentService, reach, ["segment/service"];

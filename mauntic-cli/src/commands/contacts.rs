@@ -103,6 +103,16 @@ pub(crate) enum ContactsCommand {
         #[arg(long, default_value = "email")]
         channel: Channel,
     },
+    /// Merge two records of the same person into the first
+    Merge {
+        /// Who stays: the email address or id
+        contact: String,
+        /// Who becomes part of it, and is gone afterwards: the email address or id
+        other: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Delete a contact and all that is known of it
     Delete {
         /// The email address or id
@@ -210,6 +220,21 @@ impl ContactsCommand {
                     only: None,
                 };
                 one(&contacts.lift_do_not_contact(&actor, id, &command).await?)?;
+            }
+            Self::Merge {
+                contact,
+                other,
+                yes,
+            } => {
+                let kept = find(context, &contact).await?;
+                let merged = find(context, &other).await?;
+                let question = format!(
+                    "Merge {} into {}? It is gone afterwards; what is known of it is kept there.",
+                    line(&merged),
+                    line(&kept)
+                );
+                context.confirm(yes, &question)?;
+                one(&contacts.merge(&actor, kept.id(), merged.id()).await?)?;
             }
             Self::Delete { contact, yes } => {
                 let id = find(context, &contact).await?.id();

@@ -62,6 +62,10 @@ macro_rules! crm_store_conformance {
         $crate::crm_store_conformance!(@cases $new_store, use_cases::tags: [
             tags_are_renamed_and_deleted_everywhere,
         ]);
+        $crate::crm_store_conformance!(@cases $new_store, use_cases::merging: [
+            two_records_become_one,
+            what_follows_later_is_the_ones_who_stayed,
+        ]);
         $crate::crm_store_conformance!(@cases $new_store, use_cases::consent: [
             an_unsubscribe_is_applied_once,
         ]);
@@ -72,6 +76,7 @@ macro_rules! crm_store_conformance {
         $crate::crm_store_conformance!(@cases $new_store, segments: [
             members_follow_the_rule,
             decisions_by_hand_stick,
+            a_merge_takes_memberships_and_engagement_along,
             a_killed_rebuild_goes_on,
             workers_never_do_the_same_twice,
             time_moves_people,

@@ -241,6 +241,60 @@ pub async fn decisions_by_hand_stick(store: Arc<dyn CrmStore>) {
     assert_eq!(crm.members(germans).await, [ann, cid]);
 }
 
+/// What people decided about one record, and what it did, is true of the one it became.
+pub async fn a_merge_takes_memberships_and_engagement_along(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let ann = crm.contact(json!({"country": "DE"})).await;
+    let twin = crm.contact(json!({"country": "DE"})).await;
+    let germans = crm.segment("Germans", "country = \"DE\"").await;
+    let fans = crm.segment("Fans", "").await;
+    let readers = crm.segment("Readers", "opened(any) >= 2").await;
+    crm.rebuild_all().await;
+    crm.segments.add(&crm.us, fans, &[twin]).await.unwrap();
+    crm.segments
+        .remove(&crm.us, germans, &[twin])
+        .await
+        .unwrap();
+    let opened = |contact_id| Engaged {
+        contact_id,
+        kind: EngagementKind::Opened,
+        email_id: EmailId::from_uuid(Uuid::from_u128(1)),
+        machine: false,
+        at: crm.clock.now(),
+        count: 1,
+    };
+    let record = async |contact: ContactId| {
+        let event = EventId::generate(&UuidV7Source);
+        let engaged = [opened(contact)];
+        let recorded = crm
+            .engagement
+            .record(organization(1), "crm.test", event, &engaged);
+        recorded.await.unwrap();
+    };
+    record(ann).await;
+    record(twin).await;
+    crm.contacts.merge(&crm.us, ann, twin).await.unwrap();
+    crm.follow().await;
+    assert_eq!(crm.members(fans).await, [ann]);
+    assert_eq!(crm.members(germans).await, [], "taken out by hand");
+    assert_eq!(crm.members(readers).await, [ann], "once each");
+    for segment in crm
+        .segments
+        .list(&crm.us, None, PageSize::default())
+        .await
+        .unwrap()
+        .items
+    {
+        let members = crm.members(segment.id).await.len();
+        assert_eq!(segment.member_count, i64::try_from(members).unwrap());
+    }
+    let more = crm.segment("More", "opened(any) >= 3").await;
+    crm.rebuild_all().await;
+    record(twin).await;
+    crm.follow().await;
+    assert_eq!(crm.members(more).await, [ann], "it came late");
+}
+
 /// A rebuild whose worker is killed goes on where it was, once and by one worker.
 pub async fn a_killed_rebuild_goes_on(store: Arc<dyn CrmStore>) {
     let crm = crm(&store);

@@ -50,6 +50,19 @@ impl DomainEvent for ContactDeleted {
     const TYPE: &'static str = "crm.contact_deleted.v1";
 }
 
+/// Two records of one person became one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactMerged {
+    /// The contact that stays.
+    pub id: ContactId,
+    /// The one that is gone; what others know of it is the first one's now.
+    pub merged_id: ContactId,
+}
+
+impl DomainEvent for ContactMerged {
+    const TYPE: &'static str = "crm.contact_merged.v1";
+}
+
 /// Contacts may not be written to any more on a channel, or may again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentChanged {

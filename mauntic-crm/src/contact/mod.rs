@@ -3,6 +3,7 @@
 mod change;
 mod consent;
 mod event;
+mod merge;
 mod tag;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,9 @@ use serde_json::{Value as Json, json};
 pub use self::{
     change::{ChangeSet, ContactChange},
     consent::{Channel, DoNotContact, Reason, UnknownChannel, UnknownReason},
-    event::{ConsentChanged, ContactCreated, ContactDeleted, ContactUpdated, EVENT_BATCH},
+    event::{
+        ConsentChanged, ContactCreated, ContactDeleted, ContactMerged, ContactUpdated, EVENT_BATCH,
+    },
     tag::{InvalidTag, Tag},
 };
 use crate::{FieldAlias, FieldValues, Number, Value};

@@ -236,7 +236,7 @@ impl Writing<'_> {
         Ok(events)
     }
 
-    fn seal<E: DomainEvent>(&self, event: &E) -> Result<Envelope, StoreError> {
+    pub(super) fn seal<E: DomainEvent>(&self, event: &E) -> Result<Envelope, StoreError> {
         Envelope::seal(self.organization, event, self.now, self.ids, self.cause)
     }
 }

@@ -182,9 +182,7 @@ impl ContactService {
         {
             return Ok(());
         }
-        // In one order, so that two events about the same people do not wait for each other.
-        let mut contacts = contacts.to_vec();
-        contacts.sort_unstable();
+        let contacts = self.as_merged(envelope.organization_id, contacts).await?;
         for ids in contacts.chunks(MAX_BATCH) {
             writing.edit_within(&mut *uow, ids, change).await?;
         }

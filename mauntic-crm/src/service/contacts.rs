@@ -49,6 +49,10 @@ impl ContactService {
             Access::Needs(Permission::ContactsWrite),
         ),
         ("list", Access::Needs(Permission::ContactsRead)),
+        (
+            "merge",
+            Access::NeedsAll(&[Permission::ContactsWrite, Permission::ContactsDelete]),
+        ),
         ("parse", Access::Needs(Permission::ContactsWrite)),
         ("parse_many", Access::Needs(Permission::ContactsWrite)),
         (
@@ -80,10 +84,15 @@ impl ContactService {
         }
     }
 
-    /// The contact.
+    /// The contact; for one that was merged into another, that one.
     pub async fn get(&self, actor: &Actor, id: ContactId) -> Result<Contact, CrmError> {
         let organization = actor.require(Permission::ContactsRead)?;
-        let found = self.store.contacts().find_many(organization, &[id]).await?;
+        let contacts = self.store.contacts();
+        let mut found = contacts.find_many(organization, &[id]).await?;
+        if found.is_empty() {
+            let now = self.as_merged(organization, &[id]).await?;
+            found = contacts.find_many(organization, &now).await?;
+        }
         found
             .into_iter()
             .next()

@@ -6,6 +6,7 @@ mod change;
 mod consent;
 mod contacts;
 mod fields;
+mod merge;
 mod patch;
 mod tags;
 

@@ -1,4 +1,4 @@
-use std::{any::Any, fmt, str::FromStr};
+use std::{any::Any, collections::BTreeMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -180,6 +180,13 @@ pub trait ContactQueries: Send + Sync {
         keys: &[String],
     ) -> Result<Vec<Contact>, StoreError>;
 
+    /// Which contacts those that were merged into others are now; ids that never were are left out.
+    async fn merged_into(
+        &self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<BTreeMap<ContactId, ContactId>, StoreError>;
+
     /// One page of contacts.
     async fn list(
         &self,
@@ -245,6 +252,16 @@ pub trait ContactRepository: Send {
         organization: OrganizationId,
         ids: &[ContactId],
     ) -> Result<Vec<ContactId>, StoreError>;
+
+    /// Moves what hangs on a contact to another (history, engagement, memberships by hand unless the other has one
+    /// by hand in the same segment) and remembers where it went. The contact itself stays, to be deleted.
+    async fn move_to(
+        &mut self,
+        organization: OrganizationId,
+        from: ContactId,
+        to: ContactId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
 
     /// Replaces the contacts' keys of unique fields, and returns those that another contact has,
     /// which are not taken. A key given twice goes to the first contact.

@@ -220,6 +220,39 @@ pub async fn nobody_gets_an_email_twice(store: Arc<dyn MessagingStore>) {
     assert_eq!(tally.skipped[&SkipReason::AlreadySent], 1);
 }
 
+/// Who was merged into somebody brings along what they got, even if both got it, and nobody gets it again.
+pub async fn a_merged_contact_brings_what_it_got(store: Arc<dyn MessagingStore>) {
+    let first = job(&store, 50, Lane::Bulk).await;
+    enlist(&store, worker(1)).await;
+    let page = [101, 102].map(|contact| planned(&first, contact));
+    plan(&store, &first, &page).await;
+    let leased = names(&lease(&store, &first, worker(1), 10).await);
+    assert_eq!(grant(&store, worker(1), &leased).await.len(), 2);
+    let contact = |number| ContactId::from_uuid(id(number));
+    for (from, to) in [(102, 101), (101, 103)] {
+        let mut uow = store.begin().await.unwrap();
+        let moved = uow
+            .ledger()
+            .move_to(organization(), contact(from), contact(to));
+        moved.await.unwrap();
+        uow.commit().await.unwrap();
+    }
+    let page = store
+        .sends()
+        .list_deliveries(organization(), first.id, None, None, PageSize::clamped(10))
+        .await
+        .unwrap();
+    let of: Vec<_> = page
+        .items
+        .iter()
+        .map(|delivery| delivery.contact_id)
+        .collect();
+    assert_eq!(of, [contact(103); 2]);
+    let second = job(&store, 51, Lane::Bulk).await;
+    let tally = plan(&store, &second, &[planned(&second, 103)]).await;
+    assert_eq!(tally.skipped[&SkipReason::AlreadySent], 1);
+}
+
 /// Two sends that plan the same people at the same time share them.
 pub async fn sends_that_race_share_the_audience(store: Arc<dyn MessagingStore>) {
     let mut tasks = Vec::new();

@@ -44,6 +44,7 @@ macro_rules! messaging_store_conformance {
             cancelling_leaves_out_who_waits,
             one_living_worker_plans_a_send,
             a_send_is_its_organizations_alone,
+            a_merged_contact_brings_what_it_got,
             rates_are_kept,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, transport: [

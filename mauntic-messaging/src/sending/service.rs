@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    Access, Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId,
-    Page, PageSize, Permission, SegmentId, SendJobId, UseCase,
+    Access, Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, Envelope,
+    OrganizationId, Page, PageSize, Permission, SegmentId, SendJobId, StoreError, UseCase,
 };
 use serde_json::{Map, Value};
 
@@ -47,6 +47,7 @@ pub struct SendService {
 impl SendService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
+        ("apply_merge", Access::Itself),
         ("cancel", Access::Needs(Permission::EmailsSend)),
         ("create", Access::Needs(Permission::EmailsSend)),
         ("deliveries", Access::Needs(Permission::EmailsRead)),
@@ -62,6 +63,29 @@ impl SendService {
     #[must_use]
     pub fn new(ports: EnginePorts) -> Self {
         Self { ports }
+    }
+
+    /// Does what follows when a contact was merged into another: what it got is the other's. `handler` has not dealt
+    /// with the event before, or nothing happens.
+    ///
+    /// # Errors
+    /// If the storage fails; then nothing was changed.
+    pub async fn apply_merge(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        merged: ContactId,
+        into: ContactId,
+    ) -> Result<(), StoreError> {
+        let mut uow = self.ports.store.begin().await?;
+        let now = self.ports.clock.now();
+        if uow.inbox().first_time(handler, envelope.id, now).await? {
+            uow.ledger()
+                .move_to(envelope.organization_id, merged, into)
+                .await?;
+            uow.commit().await?;
+        }
+        Ok(())
     }
 
     /// Plans a send for now or later.

@@ -276,6 +276,15 @@ pub trait Ledger: Send {
         job: &SendJobRef,
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Makes what a contact got, and what it did with that, another contact's, who counts as having got the same emails
+    /// from then on. What waits to be sent stays: it is left out when its turn comes, its contact being gone.
+    async fn move_to(
+        &mut self,
+        organization: OrganizationId,
+        from: ContactId,
+        to: ContactId,
+    ) -> Result<(), StoreError>;
 }
 
 /// The workers that are alive. A worker that misses its time is taken for dead.

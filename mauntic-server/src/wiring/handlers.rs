@@ -1,15 +1,17 @@
-//! What events of messaging do in the CRM.
+//! What events of one context do in another.
 
 use async_trait::async_trait;
 use mauntic_core::{ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError};
 use mauntic_crm::{
-    ContactService,
+    ContactMerged, ContactService,
     engagement::{Engaged, EngagementRecorder},
     segment::EngagementKind,
 };
 use mauntic_messaging::event::{
     EmailsBounced, EmailsClicked, EmailsOpened, EmailsSent, Engagement, Resubscribed, Unsubscribed,
 };
+
+use crate::App;
 
 /// Somebody who unsubscribed is not to be written to; somebody who resubscribed is.
 pub(super) struct FollowUnsubscribes(pub(super) ContactService);
@@ -72,6 +74,30 @@ impl EventHandler for FollowBounces {
             .0
             .apply_hard_bounce(self.name(), envelope, &contacts, &source);
         applied.await.map_err(HandlerError::new)
+    }
+}
+
+/// What somebody got before two records became one is the one's who stayed.
+pub(super) struct FollowMerges(pub(super) App);
+
+#[async_trait]
+impl EventHandler for FollowMerges {
+    fn name(&self) -> &'static str {
+        "messaging.follow_merges"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[ContactMerged::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        if let Some(event) = envelope.open::<ContactMerged>()? {
+            self.0
+                .sends
+                .apply_merge(self.name(), envelope, event.merged_id, event.id)
+                .await?;
+        }
+        Ok(())
     }
 }
 

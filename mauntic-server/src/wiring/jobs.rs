@@ -9,7 +9,7 @@ use mauntic_messaging::sending::{Engine, EngineOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::handlers::{CountEngagement, FollowBounces, FollowUnsubscribes};
+use super::handlers::{CountEngagement, FollowBounces, FollowMerges, FollowUnsubscribes};
 use crate::{App, Job};
 
 /// All of it; every process may do any of it.
@@ -57,6 +57,7 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowUnsubscribes(app.contacts.clone())),
         Arc::new(FollowBounces(app.contacts.clone())),
         Arc::new(CountEngagement(app.engagement.clone())),
+        Arc::new(FollowMerges(app.clone())),
     ]
 }
 

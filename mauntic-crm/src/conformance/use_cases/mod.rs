@@ -4,6 +4,7 @@ pub mod batches;
 pub mod consent;
 pub mod fields;
 pub mod lifecycle;
+pub mod merging;
 pub mod tags;
 
 use std::{collections::BTreeSet, sync::Arc};

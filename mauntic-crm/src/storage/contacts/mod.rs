@@ -1,5 +1,6 @@
 mod bulk;
 mod list;
+mod merge;
 mod read;
 mod row;
 mod write;

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use mauntic_core::{ContactId, OrganizationId, Page, PageSize, StoreError, storage::Dialect};
 use sea_orm::{ConnectionTrait, QueryResult};
@@ -39,6 +41,30 @@ impl ContactQueries for SeaOrmCrmStore {
         keys: &[String],
     ) -> Result<Vec<Contact>, StoreError> {
         by_emails(self.db.reader(), self.db.dialect(), organization, keys, "").await
+    }
+
+    async fn merged_into(
+        &self,
+        organization: OrganizationId,
+        ids: &[ContactId],
+    ) -> Result<BTreeMap<ContactId, ContactId>, StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT merged_id, contact_id FROM contact_merge
+             WHERE organization_id = $1 AND merged_id IN (SELECT id FROM {})",
+            dialect.ids(2, "merged")
+        );
+        let parameters = [organization.as_uuid().into(), id_rows(ids).into()];
+        let statement = dialect.statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    contact_id(row, "merged_id")?,
+                    contact_id(row, "contact_id")?,
+                ))
+            })
+            .collect()
     }
 
     async fn list(

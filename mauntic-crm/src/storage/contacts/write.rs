@@ -33,6 +33,7 @@ const HANGING_ON_CONTACT: &[&str] = &[
     "segment_member",
     "engagement",
     "segment_dirty",
+    "contact_merge",
 ];
 
 #[async_trait]
@@ -159,6 +160,16 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
             .collect::<Result<Vec<_>, _>>()?;
         deleted.sort_unstable();
         Ok(deleted)
+    }
+
+    async fn move_to(
+        &mut self,
+        organization: OrganizationId,
+        from: ContactId,
+        to: ContactId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.move_all(organization, from, to, now).await
     }
 
     async fn replace_keys(

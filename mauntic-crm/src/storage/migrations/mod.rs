@@ -1,5 +1,6 @@
 mod contacts;
 mod imports;
+mod merges;
 mod segments;
 
 use mauntic_core::storage::{Dialect, OutboxMigration};
@@ -16,6 +17,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(contacts::ContactsMigration),
             Box::new(segments::SegmentsMigration),
             Box::new(imports::ImportsMigration),
+            Box::new(merges::MergesMigration),
         ]
     }
 

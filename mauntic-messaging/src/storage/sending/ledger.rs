@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    EmailAddress, OrganizationId, StoreError, WorkerId,
+    ContactId, EmailAddress, OrganizationId, StoreError, WorkerId,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult, Value};
@@ -471,6 +471,35 @@ impl Ledger for SeaOrmUnitOfWork {
         self.execute(sql, [refs(&names), to_micros(now).into()])
             .await?;
         Ok(unknown)
+    }
+
+    async fn move_to(
+        &mut self,
+        organization: OrganizationId,
+        from: ContactId,
+        to: ContactId,
+    ) -> Result<(), StoreError> {
+        let ids = || {
+            let ids = [organization.as_uuid(), from.as_uuid(), to.as_uuid()];
+            ids.map(Value::from)
+        };
+        // Of an email that both got, the second delivery needs an occurrence of its own.
+        let sql = "UPDATE delivery SET contact_id = $3, occurrence = CASE WHEN EXISTS (
+                SELECT 1 FROM delivery o WHERE o.organization_id = $1 AND o.contact_id = $3
+                AND o.email_id = delivery.email_id AND o.channel = delivery.channel
+                AND o.occurrence = delivery.occurrence AND o.state <> 'skipped')
+             THEN $4 || occurrence ELSE occurrence END
+             WHERE organization_id = $1 AND contact_id = $2
+             AND state NOT IN ('planned', 'deferred', 'leased')";
+        let [organization, from_id, to] = ids();
+        let own = format!("merged {from} ").into();
+        self.execute(sql.to_owned(), [organization, from_id, to, own])
+            .await?;
+        let sql = "UPDATE delivery_engagement SET contact_id = $3
+             WHERE organization_id = $1 AND contact_id = $2 AND delivery_id IN (
+                SELECT id FROM delivery WHERE organization_id = $1 AND contact_id = $3)";
+        self.execute(sql.to_owned(), ids()).await?;
+        Ok(())
     }
 }
 

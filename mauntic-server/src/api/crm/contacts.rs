@@ -54,6 +54,13 @@ impl From<SortName> for ContactSort {
     }
 }
 
+/// The record that becomes part of another.
+#[derive(Debug, Object)]
+struct MergeInput {
+    /// The contact that is gone afterwards.
+    contact_id: Uuid,
+}
+
 /// Up to 1,000 contacts to add, or to change where one has the address already.
 #[derive(Debug, Object)]
 struct ContactBatch {
@@ -245,6 +252,28 @@ impl ContactsApi {
             .delete(&actor, ContactId::from_uuid(contact_id.0))
             .await?;
         Ok(Done::Done)
+    }
+
+    /// Merge a contact with another record of the same person
+    ///
+    /// The contact of the path stays and takes over what is known of the other: of two values of a field, that of the
+    /// record changed last; the address, owner and stage only if it has none; all tags, points, bans on channels,
+    /// history, engagement, and memberships by hand. The other is gone; its id leads to the one that stays.
+    #[oai(
+        path = "/:contact_id/merge",
+        method = "post",
+        operation_id = "mergeContact"
+    )]
+    async fn merge(
+        &self,
+        Token(actor): Token,
+        contact_id: Path<Uuid>,
+        body: Json<MergeInput>,
+    ) -> Result<Versioned<ContactBody>, ApiError> {
+        let id = ContactId::from_uuid(contact_id.0);
+        let other = ContactId::from_uuid(body.0.contact_id);
+        let contact = self.contacts.merge(&actor, id, other).await?;
+        Ok(Versioned::at(contact.version(), contact.into()))
     }
 
     /// Add many contacts

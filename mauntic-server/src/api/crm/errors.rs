@@ -44,6 +44,7 @@ impl From<CrmError> for ApiError {
                     .collect(),
             ),
             CrmError::InvalidTag(_) => Self::invalid("/tags", &error),
+            CrmError::SameContact(_) => Self::invalid("/contact_id", &error),
             CrmError::TooMany { .. } => Self::bad_request("too_many", &error),
             CrmError::Store(failure) => failure.into(),
             _ => Self::bad_request("invalid", &error),
