@@ -2,6 +2,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use mauntic_core::{ContactId, EmailAddress, OrganizationId, SegmentId, StoreError, TimeZoneName};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::content::OrganizationDetails;
@@ -64,9 +65,29 @@ impl fmt::Debug for Recipient {
     }
 }
 
+/// A segment that recipients know and can leave and join by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MailingList {
+    /// The segment.
+    pub id: SegmentId,
+    /// What recipients know it as.
+    pub name: String,
+    /// Whether the contact gets it.
+    pub member: bool,
+}
+
 /// Knows the contacts.
 #[async_trait]
 pub trait ContactDirectory: Send + Sync {
+    /// The organisation's mailing lists, by name, and whether the contact is on them. None, unless implemented.
+    async fn mailing_lists(
+        &self,
+        _organization: OrganizationId,
+        _contact: ContactId,
+    ) -> Result<Vec<MailingList>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// The organisation's contacts with these ids, in any order; those that are gone are left out.
     async fn recipients(
         &self,

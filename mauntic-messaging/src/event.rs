@@ -3,7 +3,7 @@
 //! Events are batch-shaped, since sends, hits and bounces come in batches. All are about one email.
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, DeliveryId, DomainEvent, EmailId, SendJobId};
+use mauntic_core::{ContactId, DeliveryId, DomainEvent, EmailId, SegmentId, SendJobId};
 use serde::{Deserialize, Serialize};
 
 /// Most contacts that one event names; a larger batch becomes several events.
@@ -121,6 +121,27 @@ pub struct Unsubscribed {
 
 impl DomainEvent for Unsubscribed {
     const TYPE: &'static str = "messaging.unsubscribed.v1";
+}
+
+/// Somebody left or joined mailing lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListsChosen {
+    /// Who.
+    pub contact_id: ContactId,
+    /// The message whose link or page was used.
+    pub delivery_id: DeliveryId,
+    /// The email.
+    pub email_id: EmailId,
+    /// The lists that they are not on any more.
+    pub left: Vec<SegmentId>,
+    /// The lists that they are on now.
+    pub joined: Vec<SegmentId>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl DomainEvent for ListsChosen {
+    const TYPE: &'static str = "messaging.lists_chosen.v1";
 }
 
 /// Somebody who had asked for no more mail asked for it again.

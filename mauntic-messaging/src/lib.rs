@@ -36,6 +36,8 @@ pub mod token;
 pub mod tracking;
 pub mod transport;
 
-pub use audience::{Audience, AudienceMember, ContactDirectory, OrganizationDirectory, Recipient};
+pub use audience::{
+    Audience, AudienceMember, ContactDirectory, MailingList, OrganizationDirectory, Recipient,
+};
 pub use error::{FieldProblem, MessagingError};
 pub use store::{MessagingStore, MessagingUnitOfWork};

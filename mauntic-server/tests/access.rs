@@ -406,7 +406,7 @@ macro_rules! access_tests {
 access_tests! {
     emails: EmailService, "email/service.rs";
     sends: SendService, "sending/service.rs";
-    tracking: TrackingService, "tracking/service.rs";
+    tracking: TrackingService, "tracking/service.rs", "tracking/unsubscribe.rs";
     transports: TransportService, "transport/service.rs";
     domains: SendingDomainService, "domain/service.rs";
     suppressions: SuppressionService, "suppression/service.rs";

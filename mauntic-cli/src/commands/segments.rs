@@ -4,7 +4,9 @@ use std::{fmt::Write as _, time::Instant};
 
 use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, PageSize, SegmentId, WorkerId};
-use mauntic_crm::segment::{CreateSegment, Proof, RuleInput, Segment, SegmentName, UpdateSegment};
+use mauntic_crm::segment::{
+    CreateSegment, InvalidSegmentName, Proof, RuleInput, Segment, SegmentName, UpdateSegment,
+};
 use serde_json::{Value, json};
 
 use super::contacts;
@@ -41,6 +43,9 @@ pub(crate) enum SegmentsCommand {
         /// What it is for
         #[arg(long)]
         description: Option<String>,
+        /// What recipients know it as, which makes it a mailing list that they can leave and join; empty ends that
+        #[arg(long, value_name = "NAME")]
+        list_name: Option<String>,
     },
     /// List the segments
     List,
@@ -131,12 +136,22 @@ impl SegmentsCommand {
                 name,
                 rule,
                 description,
+                list_name,
             } => {
                 let id = find(context, &segment).await?.id;
+                let list_name =
+                    match list_name.as_deref().map(str::trim) {
+                        None => None,
+                        Some("") => Some(None),
+                        Some(name) => Some(Some(name.parse().map_err(
+                            |error: InvalidSegmentName| exit::invalid(error.to_string()),
+                        )?)),
+                    };
                 let rule = rule.map(|text| Some(RuleInput::Text(text)));
                 let command = UpdateSegment {
                     name,
                     description,
+                    list_name,
                     rule,
                     version: None,
                 };

@@ -77,6 +77,7 @@ macro_rules! crm_store_conformance {
             members_follow_the_rule,
             decisions_by_hand_stick,
             a_merge_takes_memberships_and_engagement_along,
+            recipients_leave_and_join_mailing_lists,
             a_killed_rebuild_goes_on,
             workers_never_do_the_same_twice,
             time_moves_people,

@@ -4,15 +4,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Clock as _, ContactId, EmailId, EventId, FixedZone, OrganizationId, PageSize, Role,
-    SegmentId, UserId, UuidV7Source, WorkerId, testing::ManualClock,
+    Actor, Cause, Clock as _, ContactId, EmailId, Envelope, EventId, FixedZone, IdSource,
+    OrganizationId, PageSize, Role, SegmentId, UserId, UuidV7Source, WorkerId,
+    testing::ManualClock,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::organization;
 use crate::{
-    ContactService, CreateContact, CrmError, CrmStore, UpdateContact,
+    ContactDeleted, ContactService, CreateContact, CrmError, CrmStore, UpdateContact,
     engagement::{Engaged, EngagementRecorder},
     segment::{
         CreateSegment, EngagementKind, NoEmailNames, Origin, RuleInput, Segment, SegmentService,
@@ -239,6 +240,53 @@ pub async fn decisions_by_hand_stick(store: Arc<dyn CrmStore>) {
     );
     crm.contacts.delete(&crm.us, bob).await.unwrap();
     assert_eq!(crm.members(germans).await, [ann, cid]);
+}
+
+/// Who leaves a mailing list is out of its segment for good, once for each event, and may come back.
+pub async fn recipients_leave_and_join_mailing_lists(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let ann = crm.contact(json!({"country": "DE"})).await;
+    let germans = crm.segment("Germans", "country = \"DE\"").await;
+    let secret = crm.segment("Secret", "country = \"DE\"").await;
+    let list_name = UpdateSegment {
+        list_name: Some(Some("News".parse().unwrap())),
+        ..UpdateSegment::default()
+    };
+    let list = crm
+        .segments
+        .update(&crm.us, germans, list_name)
+        .await
+        .unwrap();
+    assert_eq!(crm.segments.find(&crm.us, germans).await.unwrap(), list);
+    crm.rebuild_all().await;
+    let event = || {
+        let ids: &dyn IdSource = &UuidV7Source;
+        let event = ContactDeleted { ids: Vec::new() };
+        Envelope::seal(
+            organization(1),
+            &event,
+            crm.clock.now(),
+            ids,
+            Cause::root(ids),
+        )
+        .unwrap()
+    };
+    let choose = async |event: &Envelope, id, origin| {
+        let choices = [(id, origin), (secret, Origin::Removed)];
+        let done = crm
+            .segments
+            .apply_list_choice("crm.test", event, ann, &choices);
+        done.await.unwrap();
+    };
+    let leaving = event();
+    choose(&leaving, germans, Origin::Removed).await;
+    crm.change(ann, json!({"city": "Bonn"})).await;
+    crm.follow().await;
+    assert_eq!(crm.members(germans).await, []);
+    assert_eq!(crm.members(secret).await, [ann], "it is no mailing list");
+    choose(&event(), germans, Origin::Added).await;
+    choose(&leaving, germans, Origin::Removed).await;
+    assert_eq!(crm.members(germans).await, [ann], "a repeat does nothing");
 }
 
 /// What people decided about one record, and what it did, is true of the one it became.

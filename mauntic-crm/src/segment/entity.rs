@@ -78,6 +78,9 @@ pub struct Segment {
     pub name: SegmentName,
     /// What it is for.
     pub description: String,
+    /// What recipients know it as. A segment with such a name is a mailing list: recipients can leave and join it by
+    /// themselves, and who unsubscribes from mail to it leaves it alone, not all mail.
+    pub list_name: Option<SegmentName>,
     /// Whom it takes in by itself; a static segment has no rule.
     pub rule: Option<Rule>,
     /// Counts the changes, from 1.
@@ -127,6 +130,7 @@ impl Segment {
             id,
             name,
             description,
+            list_name: None,
             next_rebuild_at: rule.is_some().then_some(now),
             rule,
             version: 1,

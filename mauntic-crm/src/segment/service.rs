@@ -74,6 +74,7 @@ impl SegmentService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("add", Access::Needs(Permission::SegmentsWrite)),
+        ("apply_list_choice", Access::Itself),
         ("create", Access::Needs(Permission::SegmentsWrite)),
         ("delete", Access::Needs(Permission::SegmentsWrite)),
         (

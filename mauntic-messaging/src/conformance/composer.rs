@@ -26,7 +26,7 @@ fn desk(store: Arc<dyn MessagingStore>, default_sender: Option<&str>) -> Desk {
         store: Arc::clone(&store),
         versions: EmailVersions::new(Arc::clone(&store)),
         signers: signers.clone(),
-        organizations: Arc::new(Everybody),
+        organizations: Arc::new(Everybody::default()),
         tokens: Arc::clone(&world.tokens),
         base_url: "https://mail.example.com".to_owned(),
         default_sender: default_sender.and_then(|text| text.parse().ok()),

@@ -1,6 +1,6 @@
 //! An organisation with contacts, an email and a send, as the cases need them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -11,7 +11,7 @@ use mauntic_core::{
 use serde_json::json;
 
 use crate::{
-    ContactDirectory, MessagingStore, OrganizationDirectory, Recipient,
+    ContactDirectory, MailingList, MessagingStore, OrganizationDirectory, Recipient,
     content::{Body, EmailSource, OrganizationDetails},
     email::{CreateEmail, EmailParts, EmailService, EmailVersions, SavedEmail},
     sending::{
@@ -26,11 +26,22 @@ use crate::{
 pub(crate) const BROWSER: &str =
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-/// Every contact is called Ann, whatever the id.
-pub(crate) struct Everybody;
+/// Every contact is called Ann, whatever the id, and is on the same mailing lists.
+#[derive(Default)]
+pub(crate) struct Everybody {
+    pub(crate) lists: Mutex<Vec<MailingList>>,
+}
 
 #[async_trait]
 impl ContactDirectory for Everybody {
+    async fn mailing_lists(
+        &self,
+        _: OrganizationId,
+        _: ContactId,
+    ) -> Result<Vec<MailingList>, StoreError> {
+        Ok(self.lists.lock().expect("no test panics with it").clone())
+    }
+
     async fn recipients(
         &self,
         _: OrganizationId,
@@ -82,6 +93,7 @@ pub(crate) struct World {
     pub(crate) tracking: TrackingService,
     pub(crate) projector: Projector,
     pub(crate) tokens: Arc<TokenSigner>,
+    pub(crate) everybody: Arc<Everybody>,
 }
 
 impl World {
@@ -91,11 +103,12 @@ impl World {
         let secret = SecretKey::random().expect("the system has random bytes");
         let tokens = Arc::new(TokenSigner::new(&secret));
         let base_url = "https://mail.example.com".to_owned();
+        let everybody = Arc::new(Everybody::default());
         let emails = EmailService::new(EmailParts {
             store: Arc::clone(&store),
             versions: versions.clone(),
-            contacts: Arc::new(Everybody),
-            organizations: Arc::new(Everybody),
+            contacts: everybody.clone(),
+            organizations: everybody.clone(),
             base_url: base_url.clone(),
             clock: clock.clone(),
             ids: Arc::new(UuidV7Source),
@@ -105,8 +118,8 @@ impl World {
             tokens: Arc::clone(&tokens),
             committer: HitCommitter::start(Arc::clone(&store)),
             versions,
-            contacts: Arc::new(Everybody),
-            organizations: Arc::new(Everybody),
+            contacts: everybody.clone(),
+            organizations: everybody.clone(),
             base_url,
             rules: VerdictRules::default(),
             clock: clock.clone(),
@@ -126,6 +139,7 @@ impl World {
             tracking,
             projector,
             tokens,
+            everybody,
         }
     }
 
@@ -147,6 +161,17 @@ impl World {
 
     /// Deliveries of an email that were accepted now, to contacts that nobody has seen before.
     pub(crate) async fn deliver(&self, email: &SavedEmail, contacts: usize) -> Vec<DeliveryId> {
+        let segment = SegmentId::generate(&UuidV7Source);
+        self.deliver_to(segment, email, contacts).await
+    }
+
+    /// The same to a segment.
+    pub(crate) async fn deliver_to(
+        &self,
+        segment: SegmentId,
+        email: &SavedEmail,
+        contacts: usize,
+    ) -> Vec<DeliveryId> {
         let now = self.clock.now();
         let ids = UuidV7Source;
         let mut job = SendJob::new(
@@ -155,7 +180,7 @@ impl World {
                 organization_id: self.organization(),
                 email_id: email.email.id,
                 email_version_id: email.current.id,
-                segment_id: SegmentId::generate(&ids),
+                segment_id: segment,
                 lane: Lane::Bulk,
                 scheduled_at: now,
             },

@@ -15,7 +15,7 @@ use crate::{
         Delivery, DeliveryRef, DeliveryState, JobState, Lane, NewSendJob, Outcome, PlannedDelivery,
         Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
     },
-    suppression::{Suppression, SuppressionReason},
+    suppression::{Suppression, SuppressionReason, address_hash},
 };
 
 fn id(number: u128) -> Uuid {
@@ -218,6 +218,39 @@ pub async fn nobody_gets_an_email_twice(store: Arc<dyn MessagingStore>) {
     let tally = plan(&store, &second, &page).await;
     assert_eq!(tally.planned, 2);
     assert_eq!(tally.skipped[&SkipReason::AlreadySent], 1);
+}
+
+/// Who left a mailing list gets nothing that is sent to it, also if it was planned before, and all else.
+pub async fn who_left_a_list_gets_nothing_sent_to_it(store: Arc<dyn MessagingStore>) {
+    let choose = async |address: &str, left: &[u128], joined: &[u128]| {
+        let lists = |of: &[u128]| {
+            let ids = of.iter().map(|number| SegmentId::from_uuid(id(*number)));
+            ids.collect::<Vec<_>>()
+        };
+        let mut uow = store.begin().await.unwrap();
+        let chosen = uow.suppressions();
+        let hash = address_hash(address);
+        let (left, joined) = (lists(left), lists(joined));
+        let done = chosen.choose_lists(organization(), &hash, &left, &joined, now());
+        done.await.unwrap();
+        uow.commit().await.unwrap();
+    };
+    let first = job(&store, 50, Lane::Bulk).await;
+    let to = first.segment_id.as_uuid().as_u128();
+    choose("c101@example.com", &[to + 1], &[]).await;
+    choose("c102@example.com", &[to], &[]).await;
+    enlist(&store, worker(1)).await;
+    let page = [101, 102, 103].map(|contact| planned(&first, contact));
+    let tally = plan(&store, &first, &page).await;
+    assert_eq!(
+        (tally.planned, tally.skipped[&SkipReason::Suppressed]),
+        (2, 1)
+    );
+    let leased = names(&lease(&store, &first, worker(1), 10).await);
+    choose("c103@example.com", &[to, to + 1], &[]).await;
+    assert_eq!(grant(&store, worker(1), &leased).await, leased[..1]);
+    choose("c103@example.com", &[], &[to]).await;
+    assert_eq!(grant(&store, worker(1), &leased).await, leased[1..]);
 }
 
 /// Who was merged into somebody brings along what they got, even if both got it, and nobody gets it again.

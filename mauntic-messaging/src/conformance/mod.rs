@@ -45,6 +45,7 @@ macro_rules! messaging_store_conformance {
             one_living_worker_plans_a_send,
             a_send_is_its_organizations_alone,
             a_merged_contact_brings_what_it_got,
+            who_left_a_list_gets_nothing_sent_to_it,
             rates_are_kept,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, transport: [
@@ -83,6 +84,7 @@ macro_rules! messaging_store_conformance {
             projectors_that_race_count_once,
             hits_of_a_lost_projector_are_counted_by_the_next,
             one_click_unsubscribes,
+            one_click_leaves_the_list_of_the_message,
             a_bounce_is_not_taken_back,
             forged_and_misused_tokens_are_refused,
             the_web_view_shows_the_message,

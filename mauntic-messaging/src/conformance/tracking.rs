@@ -2,13 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use mauntic_core::{ContactId, DeliveryId, EmailVersionId, PageSize, UuidV7Source};
+use mauntic_core::{ContactId, DeliveryId, EmailVersionId, PageSize, SegmentId, UuidV7Source};
 
 use super::fixture::{World, address_of};
 use crate::{
-    MessagingError, MessagingStore,
+    MailingList, MessagingError, MessagingStore,
     email::SavedEmail,
-    suppression::{Suppression, SuppressionReason},
+    suppression::{Suppression, SuppressionReason, address_hash},
     token::Purpose,
     tracking::{HitContext, Reason, Split, TimelineEvent},
 };
@@ -281,7 +281,11 @@ pub async fn one_click_unsubscribes(store: Arc<dyn MessagingStore>) {
             .unwrap()
             .unsubscribed
     );
-    world.tracking.resubscribe(&token).await.unwrap();
+    world
+        .tracking
+        .resubscribe(&token, &world.person())
+        .await
+        .unwrap();
     assert_eq!(
         suppressions
             .find(world.organization(), &address)
@@ -294,6 +298,57 @@ pub async fn one_click_unsubscribes(store: Arc<dyn MessagingStore>) {
         0,
         "what acts at once is counted at once"
     );
+}
+
+/// A message to a mailing list is about that list: one click leaves it alone, at once, and can be taken back.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn one_click_leaves_the_list_of_the_message(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("News").await;
+    let [news, offers] = [1, 2].map(|id| SegmentId::from_uuid(uuid::Uuid::from_u128(id)));
+    let list = |id, name: &str, member| MailingList {
+        id,
+        name: name.to_owned(),
+        member,
+    };
+    let lists = vec![list(news, "News", true), list(offers, "Offers", false)];
+    *world.everybody.lists.lock().unwrap() = lists;
+    let delivery = world.deliver_to(news, &email, 1).await[0];
+    let token = world.token(delivery, email.current.id, Purpose::Unsubscribe);
+    let (tracking, person) = (&world.tracking, world.person());
+    let members = async || {
+        let page = tracking.unsubscribe_page(&token).await.unwrap();
+        assert!(!page.unsubscribed, "other mail still comes");
+        assert_eq!(page.list, Some(news));
+        let members = page.lists.iter().filter(|list| list.member);
+        members.map(|list| list.id).collect::<Vec<_>>()
+    };
+    assert_eq!(members().await, [news]);
+    for _ in 0..2 {
+        tracking.unsubscribe(&token, &person).await.unwrap();
+        assert_eq!(members().await, []);
+        assert_eq!(report(&world, &email).await.unsubscribed, ONE);
+    }
+    tracking.resubscribe(&token, &person).await.unwrap();
+    assert_eq!(members().await, [news]);
+    let stranger = SegmentId::from_uuid(uuid::Uuid::from_u128(3));
+    let kept = [offers, stranger];
+    tracking.choose_lists(&token, &person, &kept).await.unwrap();
+    let address = address_of(contact_of(&world, delivery).await);
+    let hash = address_hash(&address);
+    let left = world
+        .store
+        .suppressions()
+        .left_lists(world.organization(), &hash);
+    assert_eq!(left.await.unwrap(), [news]);
+    tracking
+        .unsubscribe_from_all(&token, &person)
+        .await
+        .unwrap();
+    let page = tracking.unsubscribe_page(&token).await.unwrap();
+    assert!(page.unsubscribed);
 }
 
 /// Only an unsubscription is taken back by its own page.
@@ -325,7 +380,11 @@ pub async fn a_bounce_is_not_taken_back(store: Arc<dyn MessagingStore>) {
         .unsubscribe(&token, &world.person())
         .await
         .unwrap();
-    world.tracking.resubscribe(&token).await.unwrap();
+    world
+        .tracking
+        .resubscribe(&token, &world.person())
+        .await
+        .unwrap();
     let entry = world
         .store
         .suppressions()
@@ -360,7 +419,11 @@ pub async fn forged_and_misused_tokens_are_refused(store: Arc<dyn MessagingStore
         world.tracking.click(&unknown, &person).await.err(),
         world.tracking.click(&beyond, &person).await.err(),
         world.tracking.unsubscribe(&open, &person).await.err(),
-        world.tracking.resubscribe(&open).await.err(),
+        world
+            .tracking
+            .resubscribe(&open, &world.person())
+            .await
+            .err(),
         world.tracking.unsubscribe_page(&open).await.err(),
         world.tracking.web_view(&open, &person).await.err(),
     ];

@@ -120,7 +120,7 @@ impl fmt::Display for DeliveryState {
 pub enum SkipReason {
     /// The contact is marked do-not-contact for email.
     DoNotContact,
-    /// The address is on the suppression list.
+    /// The address is on the suppression list, or left the mailing list that the send goes to.
     Suppressed,
     /// The contact has no email address.
     MissingAddress,

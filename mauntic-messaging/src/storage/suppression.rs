@@ -4,8 +4,9 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use mauntic_core::{
-    EmailAddress, OrganizationId, Page, PageSize, StoreError,
+    EmailAddress, OrganizationId, Page, PageSize, SegmentId, StoreError,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult};
@@ -89,6 +90,19 @@ impl SuppressionQueries for SeaOrmMessagingStore {
         );
         let row = self.db.reader().query_one_raw(statement).await?;
         row.as_ref().map(suppression).transpose()
+    }
+
+    async fn left_lists(
+        &self,
+        organization: OrganizationId,
+        address_hash: &str,
+    ) -> Result<Vec<SegmentId>, StoreError> {
+        let statement = self.db.dialect().statement(
+            "SELECT segment_id FROM list_exit WHERE organization_id = $1 AND address_hash = $2",
+            [organization.as_uuid().into(), address_hash.into()],
+        );
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter().map(|row| row.id("segment_id")).collect()
     }
 
     async fn list(
@@ -188,6 +202,37 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
             .query_all_raw(self.dialect.statement(sql, parameters))
             .await?;
         added.iter().map(|row| row.text("address_hash")).collect()
+    }
+
+    async fn choose_lists(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+        left: &[SegmentId],
+        joined: &[SegmentId],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let keys = || [organization.as_uuid().into(), address_hash.into()];
+        let ids = |lists: &[SegmentId]| json!(lists).to_string();
+        let sql = format!(
+            "DELETE FROM list_exit WHERE organization_id = $1 AND address_hash = $2
+             AND segment_id IN (SELECT id FROM {})",
+            self.dialect.ids(3, "joined")
+        );
+        let values = keys().into_iter().chain([ids(joined).into()]);
+        let statement = self.dialect.statement(sql, values);
+        self.txn.execute_raw(statement).await?;
+        let sql = format!(
+            "INSERT INTO list_exit (organization_id, address_hash, segment_id, at)
+             SELECT $1, $2, id, $4 FROM {} WHERE TRUE ON CONFLICT DO NOTHING",
+            self.dialect.ids(3, "gone")
+        );
+        let values = keys()
+            .into_iter()
+            .chain([ids(left).into(), to_micros(now).into()]);
+        let statement = self.dialect.statement(sql, values);
+        self.txn.execute_raw(statement).await?;
+        Ok(())
     }
 
     async fn remove(

@@ -9,7 +9,7 @@ use std::{collections::HashSet, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use mauntic_core::{EmailAddress, OrganizationId, Page, PageSize, StoreError};
+use mauntic_core::{EmailAddress, OrganizationId, Page, PageSize, SegmentId, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -172,6 +172,13 @@ pub trait SuppressionQueries: Send + Sync {
         address: &EmailAddress,
     ) -> Result<Option<Suppression>, StoreError>;
 
+    /// The mailing lists that an address left, by its hash.
+    async fn left_lists(
+        &self,
+        organization: OrganizationId,
+        address_hash: &str,
+    ) -> Result<Vec<SegmentId>, StoreError>;
+
     /// Entries, newest first.
     async fn list(
         &self,
@@ -192,6 +199,17 @@ pub trait SuppressionRepository: Send {
         organization: OrganizationId,
         suppressions: &[Suppression],
     ) -> Result<HashSet<String>, StoreError>;
+
+    /// Notes that an address left mailing lists, or joined them again: nothing that is sent to a list goes to an address
+    /// that left it, from this moment on. What is so already stays.
+    async fn choose_lists(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+        left: &[SegmentId],
+        joined: &[SegmentId],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
 
     /// Removes the entry of an address, by its hash; `false` if there is none. With a reason, only
     /// an entry with that reason.

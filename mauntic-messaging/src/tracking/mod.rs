@@ -12,6 +12,7 @@ mod projection;
 mod projector;
 mod report;
 mod service;
+mod unsubscribe;
 mod verdict;
 
 pub use committer::HitCommitter;
@@ -23,5 +24,6 @@ pub use ports::{
 pub use projection::{Projection, project};
 pub use projector::Projector;
 pub use report::{EmailReport, LinkReport, Split, TimelineCursor, TimelineEntry, TimelineEvent};
-pub use service::{ClickTarget, TrackingParts, TrackingService, UnsubscribePage, WebView};
+pub use service::{ClickTarget, TrackingParts, TrackingService, WebView};
+pub use unsubscribe::UnsubscribePage;
 pub use verdict::{Reason, VerdictRules, bursts, is_early, judge};

@@ -4,19 +4,16 @@ use mauntic_core::{
     Access, Actor, Cause, Clock, ContactId, DeliveryId, DomainEvent, EmailId, Envelope, HitId,
     IdSource, OrganizationId, Page, PageSize, Permission, StoreError, UseCase,
 };
-use serde::Serialize;
 use tracing::warn;
 
 use super::{
-    EmailCount, EmailReport, Engaged, Hit, HitCommitter, HitContext, HitKind, Metric,
-    TimelineCursor, TimelineEntry, VerdictRules, judge, network_of, stored_agent,
+    EmailReport, Hit, HitCommitter, HitContext, HitKind, TimelineCursor, TimelineEntry,
+    VerdictRules, judge, network_of, stored_agent,
 };
 use crate::{
     ContactDirectory, MessagingError, MessagingStore, MessagingUnitOfWork, OrganizationDirectory,
     content::{RecipientContext, RenderOptions, Tracking},
     email::EmailVersions,
-    event::{Resubscribed, Unsubscribed},
-    suppression::{Suppression, SuppressionReason, address_hash},
     token::{Purpose, TokenSigner, TrackingToken},
 };
 
@@ -54,17 +51,6 @@ pub struct ClickTarget {
     pub recorded: bool,
 }
 
-/// What the page behind an unsubscribe link shows. Looking at it changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UnsubscribePage {
-    /// The organisation's name.
-    pub organization: String,
-    /// The address, shortened so that a forwarded link does not tell it.
-    pub address: String,
-    /// Whether the address gets no mail already.
-    pub unsubscribed: bool,
-}
-
 /// A message as it is read in a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebView {
@@ -77,18 +63,20 @@ pub struct WebView {
 /// What the public tracking addresses do, and the results of it.
 #[derive(Clone)]
 pub struct TrackingService {
-    parts: TrackingParts,
+    pub(super) parts: TrackingParts,
 }
 
 impl TrackingService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
+        ("choose_lists", Access::Anybody),
         ("click", Access::Anybody),
         ("open", Access::Anybody),
         ("report", Access::Needs(Permission::EmailsRead)),
         ("resubscribe", Access::Anybody),
         ("timeline", Access::Needs(Permission::ContactsRead)),
         ("unsubscribe", Access::Anybody),
+        ("unsubscribe_from_all", Access::Anybody),
         ("unsubscribe_page", Access::Anybody),
         ("web_view", Access::Anybody),
     ];
@@ -139,105 +127,6 @@ impl TrackingService {
         Ok(ClickTarget {
             url,
             recorded: recorded.is_ok(),
-        })
-    }
-
-    /// Somebody wants no more mail: a one-click `POST` (RFC 8058) or the button of the page. It acts at
-    /// once, also for mail that is queued, and may be repeated.
-    ///
-    /// # Errors
-    /// [`MessagingError::InvalidToken`] for a link that was not made here; [`MessagingError::NotFound`] if the
-    /// message is no longer known.
-    pub async fn unsubscribe(
-        &self,
-        token: &str,
-        context: &HitContext,
-    ) -> Result<(), MessagingError> {
-        let token = self.verify_unsubscribe(token)?;
-        let hit = self.hit(&token, HitKind::Unsubscribe, None, context);
-        let mut uow = self.parts.store.begin().await?;
-        let (mut engaged, key) = delivery(&mut *uow, &token).await?;
-        let now = self.parts.clock.now();
-        let entry = Suppression::new(key, SuppressionReason::Unsubscribed, "link", now);
-        let organization = token.organization_id;
-        let added = uow.suppressions().add(organization, &[entry]).await?;
-        let first = engaged.firsts.unsubscribe.is_none();
-        uow.tracking()
-            .append_counted(std::slice::from_ref(&hit))
-            .await?;
-        if first {
-            engaged.firsts.unsubscribe = Some(now);
-            let count = EmailCount {
-                organization_id: organization,
-                email_id: engaged.email_id,
-                metric: Metric::Unsubscribed,
-                machine: hit.is_machine(),
-                n: 1,
-            };
-            uow.tracking()
-                .update_firsts(std::slice::from_ref(&engaged))
-                .await?;
-            uow.tracking().count(&[count]).await?;
-        }
-        if first || !added.is_empty() {
-            let event = Unsubscribed {
-                contact_id: engaged.contact_id,
-                delivery_id: engaged.delivery_id,
-                email_id: engaged.email_id,
-                at: now,
-            };
-            self.publish(&mut *uow, organization, &event).await?;
-        }
-        uow.commit().await?;
-        Ok(())
-    }
-
-    /// Somebody who unsubscribed wants mail again: the button of the page. Only an unsubscription is
-    /// taken back, not what the organisation or a bounce decided.
-    ///
-    /// # Errors
-    /// As [`unsubscribe`](Self::unsubscribe).
-    pub async fn resubscribe(&self, token: &str) -> Result<(), MessagingError> {
-        let token = self.verify_unsubscribe(token)?;
-        let mut uow = self.parts.store.begin().await?;
-        let (engaged, key) = delivery(&mut *uow, &token).await?;
-        let organization = token.organization_id;
-        let removed = uow
-            .suppressions()
-            .remove(
-                organization,
-                &address_hash(&key),
-                Some(SuppressionReason::Unsubscribed),
-            )
-            .await?;
-        if removed {
-            let event = Resubscribed {
-                contact_id: engaged.contact_id,
-                delivery_id: engaged.delivery_id,
-                email_id: engaged.email_id,
-                at: self.parts.clock.now(),
-            };
-            self.publish(&mut *uow, organization, &event).await?;
-        }
-        uow.commit().await?;
-        Ok(())
-    }
-
-    /// What the page behind an unsubscribe link shows. It changes nothing, as a `GET` must not.
-    ///
-    /// # Errors
-    /// As [`unsubscribe`](Self::unsubscribe).
-    pub async fn unsubscribe_page(&self, token: &str) -> Result<UnsubscribePage, MessagingError> {
-        let token = self.verify_unsubscribe(token)?;
-        let organization = token.organization_id;
-        let delivery = self.find_delivery(organization, token.delivery_id).await?;
-        let address = delivery.address.ok_or(GONE)?;
-        let entry = self.parts.store.suppressions().find(organization, &address);
-        let details = self.parts.organizations.details(organization).await?;
-        Ok(UnsubscribePage {
-            organization: details.name,
-            address: mask(address.local_part(), address.domain()),
-            unsubscribed: entry.await?.is_some(),
         })
     }
 
@@ -315,17 +204,9 @@ impl TrackingService {
         Ok(page.await?)
     }
 
-    fn verify(&self, token: &str) -> Result<TrackingToken, MessagingError> {
+    pub(super) fn verify(&self, token: &str) -> Result<TrackingToken, MessagingError> {
         let token = self.parts.tokens.verify(token);
         token.map_err(|_| MessagingError::InvalidToken)
-    }
-
-    fn verify_unsubscribe(&self, token: &str) -> Result<TrackingToken, MessagingError> {
-        let token = self.verify(token)?;
-        match token.purpose {
-            Purpose::Unsubscribe => Ok(token),
-            _ => Err(MessagingError::InvalidToken),
-        }
     }
 
     async fn fixed_target(
@@ -345,7 +226,7 @@ impl TrackingService {
             .ok_or(MessagingError::InvalidToken)
     }
 
-    fn hit(
+    pub(super) fn hit(
         &self,
         token: &TrackingToken,
         kind: HitKind,
@@ -366,7 +247,7 @@ impl TrackingService {
         }
     }
 
-    async fn find_delivery(
+    pub(super) async fn find_delivery(
         &self,
         organization: OrganizationId,
         id: DeliveryId,
@@ -435,7 +316,7 @@ impl TrackingService {
         })
     }
 
-    async fn publish<E: DomainEvent>(
+    pub(super) async fn publish<E: DomainEvent>(
         &self,
         uow: &mut dyn MessagingUnitOfWork,
         organization: OrganizationId,
@@ -448,21 +329,4 @@ impl TrackingService {
     }
 }
 
-const GONE: MessagingError = MessagingError::NotFound { what: "message" };
-
-/// The delivery, held until the transaction ends, and the key of the address that it went to.
-async fn delivery(
-    uow: &mut dyn MessagingUnitOfWork,
-    token: &TrackingToken,
-) -> Result<(Engaged, String), MessagingError> {
-    let key = (token.organization_id, token.delivery_id);
-    let engaged = uow.tracking().engaged(&[key]).await?.pop().ok_or(GONE)?;
-    let address = uow.tracking().address_key_of(key.0, key.1).await?;
-    Ok((engaged, address.ok_or(GONE)?))
-}
-
-/// The first letter and the domain.
-fn mask(local_part: &str, domain: &str) -> String {
-    let first: String = local_part.chars().take(1).collect();
-    format!("{first}…@{domain}")
-}
+pub(super) const GONE: MessagingError = MessagingError::NotFound { what: "message" };

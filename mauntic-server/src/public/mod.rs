@@ -4,13 +4,13 @@
 
 mod pages;
 
+use mauntic_core::SegmentId;
 use mauntic_messaging::{MessagingError, tracking::HitContext};
 use poem::{
     Body, Request, Response, Route, get, handler,
     http::{StatusCode, header},
     web::{Data, Path},
 };
-use serde::Deserialize;
 
 use crate::{
     App,
@@ -75,21 +75,39 @@ async fn click(Data(app): Data<&App>, Path(token): Path<String>, request: &Reque
 #[handler]
 async fn ask_unsubscribe(Data(app): Data<&App>, Path(token): Path<String>) -> Response {
     match app.tracking.unsubscribe_page(&token).await {
-        Ok(page) if page.unsubscribed => {
-            html(pages::unsubscribed(&page.organization, &page.address).into_string())
-        }
-        Ok(page) => {
-            html(pages::confirm_unsubscribe(&page.organization, &page.address).into_string())
-        }
+        Ok(page) if page.unsubscribed => html(pages::unsubscribed(&page).into_string()),
+        Ok(page) => html(pages::confirm_unsubscribe(&page).into_string()),
         Err(error) => refuse(&error),
     }
 }
 
-/// What the buttons of the pages, and mail programs (RFC 8058 §3.1), send.
-#[derive(Debug, Default, Deserialize)]
-struct UnsubscribeForm {
-    #[serde(default)]
-    action: String,
+/// What the buttons of the pages, and mail programs (RFC 8058 §3.1), ask for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wish {
+    /// No more mail like this one.
+    Leave,
+    /// No more mail at all.
+    LeaveAll,
+    /// Mail again.
+    Return,
+    /// These mailing lists and no others.
+    Lists(Vec<SegmentId>),
+}
+
+impl Wish {
+    fn read(body: &[u8]) -> Self {
+        let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body).unwrap_or_default();
+        let action = fields.iter().find(|(name, _)| name == "action");
+        match action.map(|(_, action)| action.as_str()) {
+            Some("all") => Self::LeaveAll,
+            Some("resubscribe") => Self::Return,
+            Some("lists") => {
+                let lists = fields.iter().filter(|(name, _)| name == "list");
+                Self::Lists(lists.filter_map(|(_, id)| id.parse().ok()).collect())
+            }
+            _ => Self::Leave,
+        }
+    }
 }
 
 /// One click of a mail program or the button of the page. A mail program's body may be of either form
@@ -101,26 +119,30 @@ async fn unsubscribe(
     request: &Request,
     body: Body,
 ) -> Response {
-    let form = match body.into_bytes_limit(MAX_FORM).await {
-        Ok(bytes) => serde_urlencoded::from_bytes::<UnsubscribeForm>(&bytes).unwrap_or_default(),
+    let wish = match body.into_bytes_limit(MAX_FORM).await {
+        Ok(bytes) => Wish::read(&bytes),
         Err(_) => return refuse(&MessagingError::InvalidToken),
     };
-    let resubscribing = form.action == "resubscribe";
-    let done = if resubscribing {
-        app.tracking.resubscribe(&token).await
-    } else {
-        app.tracking
-            .unsubscribe(&token, &context(app, request))
-            .await
+    let (tracking, context) = (&app.tracking, context(app, request));
+    let done = match &wish {
+        Wish::Leave => tracking.unsubscribe(&token, &context).await,
+        Wish::LeaveAll => tracking.unsubscribe_from_all(&token, &context).await,
+        Wish::Return => tracking.resubscribe(&token, &context).await,
+        Wish::Lists(lists) => tracking.choose_lists(&token, &context, lists).await,
     };
     if let Err(error) = done {
         return refuse(&error);
     }
-    match app.tracking.unsubscribe_page(&token).await {
-        Ok(page) if page.unsubscribed => {
-            html(pages::unsubscribed(&page.organization, &page.address).into_string())
-        }
-        Ok(page) => html(pages::resubscribed(&page.organization, &page.address).into_string()),
+    match tracking.unsubscribe_page(&token).await {
+        Ok(page) if page.unsubscribed => html(pages::unsubscribed(&page).into_string()),
+        Ok(page) => html(
+            match wish {
+                Wish::Leave => pages::left_list(&page),
+                Wish::Lists(_) => pages::lists_saved(&page),
+                Wish::Return | Wish::LeaveAll => pages::resubscribed(&page),
+            }
+            .into_string(),
+        ),
         Err(error) => refuse(&error),
     }
 }

@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use mauntic_core::{
     ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, identity::IdentityStore,
 };
-use mauntic_crm::{Channel, Contact, CrmStore, FieldSet, segment::EmailNames};
+use mauntic_crm::{
+    Channel, Contact, CrmStore, FieldSet,
+    segment::{EmailNames, Origin},
+};
 use mauntic_messaging::{
-    Audience, AudienceMember, ContactDirectory, MessagingStore, OrganizationDirectory, Recipient,
-    content::OrganizationDetails,
+    Audience, AudienceMember, ContactDirectory, MailingList, MessagingStore, OrganizationDirectory,
+    Recipient, content::OrganizationDetails,
 };
 use serde_json::{Map, Value, json};
 
@@ -18,6 +21,35 @@ pub(crate) struct CrmDirectory(pub(crate) Arc<dyn CrmStore>);
 
 #[async_trait]
 impl ContactDirectory for CrmDirectory {
+    async fn mailing_lists(
+        &self,
+        organization: OrganizationId,
+        contact: ContactId,
+    ) -> Result<Vec<MailingList>, StoreError> {
+        let segments = self.0.segments();
+        let mut lists: Vec<_> = segments
+            .all(organization)
+            .await?
+            .into_iter()
+            .filter_map(|segment| {
+                Some(MailingList {
+                    id: segment.id,
+                    name: segment.list_name?.to_string(),
+                    member: false,
+                })
+            })
+            .collect();
+        if !lists.is_empty() {
+            let bonds = segments.of_contact(organization, contact).await?;
+            for list in &mut lists {
+                let mut bonds = bonds.iter().filter(|bond| bond.segment_id == list.id);
+                list.member = bonds.any(|bond| bond.origin != Origin::Removed);
+            }
+        }
+        lists.sort_by_key(|list| list.name.to_lowercase());
+        Ok(lists)
+    }
+
     async fn recipients(
         &self,
         organization: OrganizationId,

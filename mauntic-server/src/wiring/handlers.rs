@@ -5,10 +5,11 @@ use mauntic_core::{ContactId, DomainEvent as _, Envelope, EventHandler, HandlerE
 use mauntic_crm::{
     ContactMerged, ContactService,
     engagement::{Engaged, EngagementRecorder},
-    segment::EngagementKind,
+    segment::{EngagementKind, Origin},
 };
 use mauntic_messaging::event::{
-    EmailsBounced, EmailsClicked, EmailsOpened, EmailsSent, Engagement, Resubscribed, Unsubscribed,
+    EmailsBounced, EmailsClicked, EmailsOpened, EmailsSent, Engagement, ListsChosen, Resubscribed,
+    Unsubscribed,
 };
 
 use crate::App;
@@ -40,6 +41,34 @@ impl EventHandler for FollowUnsubscribes {
             let contacts = [event.contact_id];
             self.0
                 .apply_resubscribe(self.name(), envelope, &contacts, &source)
+                .await
+                .map_err(HandlerError::new)?;
+        }
+        Ok(())
+    }
+}
+
+/// Who left a mailing list is out of its segment, who joined it is in.
+pub(super) struct FollowListChoices(pub(super) App);
+
+#[async_trait]
+impl EventHandler for FollowListChoices {
+    fn name(&self) -> &'static str {
+        "crm.follow_list_choices"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[ListsChosen::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        if let Some(event) = envelope.open::<ListsChosen>()? {
+            let left = event.left.iter().map(|id| (*id, Origin::Removed));
+            let joined = event.joined.iter().map(|id| (*id, Origin::Added));
+            let choices: Vec<_> = left.chain(joined).collect();
+            self.0
+                .segments
+                .apply_list_choice(self.name(), envelope, event.contact_id, &choices)
                 .await
                 .map_err(HandlerError::new)?;
         }

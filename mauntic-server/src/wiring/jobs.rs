@@ -9,7 +9,9 @@ use mauntic_messaging::sending::{Engine, EngineOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::handlers::{CountEngagement, FollowBounces, FollowMerges, FollowUnsubscribes};
+use super::handlers::{
+    CountEngagement, FollowBounces, FollowListChoices, FollowMerges, FollowUnsubscribes,
+};
 use crate::{App, Job};
 
 /// All of it; every process may do any of it.
@@ -58,6 +60,7 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowBounces(app.contacts.clone())),
         Arc::new(CountEngagement(app.engagement.clone())),
         Arc::new(FollowMerges(app.clone())),
+        Arc::new(FollowListChoices(app.clone())),
     ]
 }
 

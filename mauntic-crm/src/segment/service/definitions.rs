@@ -26,6 +26,8 @@ pub struct UpdateSegment {
     pub name: Option<SegmentName>,
     /// What it is for.
     pub description: Option<String>,
+    /// What recipients know it as; `Some(None)` ends its being a mailing list.
+    pub list_name: Option<Option<SegmentName>>,
     /// Whom it takes in by itself; `Some(None)` makes it a static segment.
     pub rule: Option<Option<RuleInput>>,
     /// Only if it is at this version.
@@ -99,6 +101,9 @@ impl SegmentService {
         if let Some(description) = command.description {
             check_description(&description)?;
             segment.description = description;
+        }
+        if let Some(list_name) = command.list_name {
+            segment.list_name = list_name;
         }
         if let Some(rule) = rule {
             segment.set_rule(rule, now);

@@ -5,7 +5,7 @@ use mauntic_core::{
 
 use super::{SegmentService, definitions::users};
 use crate::{
-    CrmError, EVENT_BATCH,
+    CrmError, CrmUnitOfWork, EVENT_BATCH,
     segment::{ContactAddedToSegment, ContactRemovedFromSegment, Member, Origin, Segment},
 };
 
@@ -98,6 +98,43 @@ impl SegmentService {
         self.set_by_hand(actor, id, contacts, Origin::Removed).await
     }
 
+    /// Does what follows when somebody left or joined mailing lists by themselves: it is as if they were taken out or
+    /// put in by hand. `handler` has not dealt with the event before, or nothing happens. Segments that are gone, or are
+    /// no mailing lists, are passed over.
+    pub async fn apply_list_choice(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        contact: ContactId,
+        choices: &[(SegmentId, Origin)],
+    ) -> Result<(), CrmError> {
+        let organization = envelope.organization_id;
+        let merged = self
+            .store
+            .contacts()
+            .merged_into(organization, &[contact])
+            .await?;
+        let contact = *merged.get(&contact).unwrap_or(&contact);
+        let all = self.store.segments().all(organization).await?;
+        let mut uow = self.store.begin().await?;
+        if !uow
+            .inbox()
+            .first_time(handler, envelope.id, self.clock.now())
+            .await?
+        {
+            return Ok(());
+        }
+        for (id, origin) in choices {
+            let is_list = |segment: &Segment| segment.id == *id && segment.list_name.is_some();
+            if all.iter().any(is_list) {
+                self.put(&mut *uow, organization, &all, *id, &[contact], *origin)
+                    .await?;
+            }
+        }
+        uow.commit().await?;
+        Ok(())
+    }
+
     async fn set_by_hand(
         &self,
         actor: &Actor,
@@ -109,18 +146,33 @@ impl SegmentService {
         if contacts.len() > MAX_CONTACTS {
             return Err(CrmError::TooMany { max: MAX_CONTACTS });
         }
-        let now = self.clock.now();
         let all = self.store.segments().all(organization).await?;
         let mut uow = self.store.begin().await?;
-        let done = uow
-            .segments()
-            .set_by_hand(organization, id, contacts, origin, now)
-            .await;
-        let changed = match done {
+        let put = self.put(&mut *uow, organization, &all, id, contacts, origin);
+        let changed = match put.await {
             Err(StoreError::Missing { .. }) => return Err(CrmError::SegmentNotFound(id)),
             other => other?,
         };
-        if !users(&all, id).is_empty() {
+        uow.commit().await?;
+        Ok(changed)
+    }
+
+    /// Puts contacts in or takes them out within a transaction, and tells of it.
+    async fn put(
+        &self,
+        uow: &mut dyn CrmUnitOfWork,
+        organization: OrganizationId,
+        all: &[Segment],
+        id: SegmentId,
+        contacts: &[ContactId],
+        origin: Origin,
+    ) -> Result<Vec<ContactId>, StoreError> {
+        let now = self.clock.now();
+        let changed = uow
+            .segments()
+            .set_by_hand(organization, id, contacts, origin, now)
+            .await?;
+        if !users(all, id).is_empty() {
             uow.contacts()
                 .mark_dirty(organization, &changed, now)
                 .await?;
@@ -128,7 +180,6 @@ impl SegmentService {
         uow.outbox()
             .append(&self.told(organization, id, &changed, origin)?)
             .await?;
-        uow.commit().await?;
         Ok(changed)
     }
 

@@ -1,5 +1,6 @@
 mod contacts;
 mod imports;
+mod lists;
 mod merges;
 mod segments;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(segments::SegmentsMigration),
             Box::new(imports::ImportsMigration),
             Box::new(merges::MergesMigration),
+            Box::new(lists::ListsMigration),
         ]
     }
 

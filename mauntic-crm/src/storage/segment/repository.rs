@@ -66,8 +66,8 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         let sql =
             "INSERT INTO segment (organization_id, id, name, name_key, description, kind, rule,
                 uses_time, version, built_at, next_rebuild_at, build_started_at, build_cursor,
-                created_at, updated_at, member_count, build_added, build_removed)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0)
+                created_at, updated_at, list_name, member_count, build_added, build_removed)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 0, 0)
              ON CONFLICT DO NOTHING";
         match self.execute(sql, parameters(organization, segment)).await? {
             1 => Ok(()),
@@ -98,7 +98,8 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         let sql =
             "UPDATE segment SET name = $3, name_key = $4, description = $5, kind = $6, rule = $7,
                 uses_time = $8, version = $9, built_at = $10, next_rebuild_at = $11,
-                build_started_at = $12, build_cursor = $13, created_at = $14, updated_at = $15
+                build_started_at = $12, build_cursor = $13, created_at = $14, updated_at = $15,
+                list_name = $16
              WHERE organization_id = $1 AND id = $2";
         match self.execute(sql, parameters(organization, segment)).await? {
             1 => Ok(()),

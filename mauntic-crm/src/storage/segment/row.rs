@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The columns of a segment that a [`Segment`] has.
-pub(super) const COLUMNS: &str = "id, name, description, rule, version, member_count, built_at, \
+pub(super) const COLUMNS: &str = "id, name, description, list_name, rule, version, member_count, built_at, \
      next_rebuild_at, build_started_at, build_cursor, build_added, build_removed, created_at, updated_at";
 
 /// Whether a rebuild is to be started, or goes on without a worker, at the instant `$1`.
@@ -37,12 +37,17 @@ pub(super) fn segment(row: &QueryResult) -> Result<Segment, StoreError> {
         None => None,
     };
     let name: String = row.try_get("", "name")?;
+    let list_name: Option<String> = row.try_get("", "list_name")?;
     Ok(Segment {
         id: segment_id(row, "id")?,
         name: name
             .parse()
             .map_err(|error| StoreError::corrupt("segment", error))?,
         description: row.try_get("", "description")?,
+        list_name: list_name
+            .map(|name| name.parse())
+            .transpose()
+            .map_err(|error| StoreError::corrupt("segment", error))?,
         rule: if has_rule {
             Some(from_json(row, "segment", "rule")?)
         } else {
@@ -60,7 +65,7 @@ pub(super) fn segment(row: &QueryResult) -> Result<Segment, StoreError> {
     })
 }
 
-/// What an insert (`$1` to `$15`) or update of a segment binds: the organisation, the id, and then
+/// What an insert (`$1` to `$16`) or update of a segment binds: the organisation, the id, and then
 /// in the order of the statements in `repository.rs`.
 pub(super) fn parameters(organization: OrganizationId, segment: &Segment) -> Vec<Value> {
     let micros = |at: Option<DateTime<Utc>>| Value::from(at.map(to_micros));
@@ -85,6 +90,7 @@ pub(super) fn parameters(organization: OrganizationId, segment: &Segment) -> Vec
             .into(),
         to_micros(segment.created_at).into(),
         to_micros(segment.updated_at).into(),
+        segment.list_name.as_ref().map(|name| name.as_str()).into(),
     ]
 }
 

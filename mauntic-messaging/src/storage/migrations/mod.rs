@@ -1,6 +1,7 @@
 //! The tables of messaging, one file for each part of it.
 
 mod emails;
+mod lists;
 mod retention;
 mod sending;
 mod tracking;
@@ -23,6 +24,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(sending::Sending),
             Box::new(tracking::Tracking),
             Box::new(retention::Retention),
+            Box::new(lists::Lists),
         ]
     }
 

@@ -51,9 +51,13 @@ const IS_ROW: &str = "delivery.organization_id = r.organization_id AND delivery.
 /// The worker `$2` has the delivery. Written so that no database looks for it by the index of what workers hold, which
 /// is full of what they held before: the row is found by its key.
 const IS_MINE: &str = "(delivery.worker_id = $2) IS TRUE";
-/// The address of the delivery is on the suppression list.
-const IS_SUPPRESSED: &str = "EXISTS (SELECT 1 FROM suppression s
-     WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)";
+/// The address of the delivery is on the suppression list, or left the mailing list that the send goes to.
+const IS_SUPPRESSED: &str = "(EXISTS (SELECT 1 FROM suppression s
+     WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)
+     OR EXISTS (SELECT 1 FROM list_exit x JOIN send_job j
+         ON j.organization_id = x.organization_id AND j.segment_id = x.segment_id
+     WHERE x.organization_id = delivery.organization_id AND x.address_hash = delivery.address_hash
+     AND j.id = delivery.job_id))";
 /// The send of the delivery is running.
 const IS_RUNNING: &str =
     "EXISTS (SELECT 1 FROM send_job j WHERE j.organization_id = delivery.organization_id
@@ -128,6 +132,8 @@ impl Ledger for SeaOrmUnitOfWork {
                  WHEN r.reason IS NOT NULL THEN r.reason
                  WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.organization_id = $2
                      AND s.address_hash = r.address_hash) THEN 'suppressed'
+                 WHEN EXISTS (SELECT 1 FROM list_exit x WHERE x.organization_id = $2
+                     AND x.address_hash = r.address_hash AND x.segment_id = $8) THEN 'suppressed'
                  WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2 AND d.job_id = $3
                      AND d.address_hash = r.address_hash AND d.state <> 'skipped') THEN 'duplicate_address'
                  END AS reason FROM {}) q
@@ -143,6 +149,7 @@ impl Ledger for SeaOrmUnitOfWork {
             job.email_version_id.as_uuid().into(),
             lane_name(job.lane).into(),
             to_micros(now).into(),
+            job.segment_id.as_uuid().into(),
         ];
         let written = self.query(sql, values).await?;
         let mut tally = Tally::default();

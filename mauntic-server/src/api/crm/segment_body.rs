@@ -60,6 +60,9 @@ pub(super) struct SegmentBody {
     id: Uuid,
     name: String,
     description: String,
+    /// What recipients know it as. A segment with it is a mailing list: recipients can leave and join it by themselves,
+    /// and unsubscribing from mail to it leaves it alone.
+    list_name: Option<String>,
     /// The rule as text; absent for a static segment.
     #[oai(rename = "where")]
     text: Option<String>,
@@ -92,6 +95,7 @@ impl SegmentBody {
             name: segment.name.to_string(),
             built: segment.is_built(),
             description: segment.description,
+            list_name: segment.list_name.map(String::from),
             text,
             rule: segment.rule.map(Doc),
             version: segment.version,
@@ -127,6 +131,8 @@ pub(super) struct NewSegment {
 pub(super) struct SegmentPatch {
     pub(super) name: MaybeUndefined<String>,
     pub(super) description: MaybeUndefined<String>,
+    /// What recipients know it as, which makes it a mailing list; `null` ends that.
+    pub(super) list_name: MaybeUndefined<String>,
     /// The rule as text; `null` makes the segment static.
     #[oai(rename = "where")]
     pub(super) text: MaybeUndefined<String>,

@@ -182,6 +182,11 @@ impl SegmentsApi {
                 MaybeUndefined::Null => Some(String::new()),
                 MaybeUndefined::Value(text) => Some(text),
             },
+            list_name: match body.0.list_name {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(name) => Some(Some(parse("/list_name", &name)?)),
+            },
             rule: read_rule(body.0.text, body.0.rule)?,
             version: expected_version(if_match.0.as_ref())?,
         };
