@@ -382,7 +382,7 @@ async fn check(
 }
 
 macro_rules! access_tests {
-    ($($name:ident: $service:ty, $place:literal;)*) => {
+    ($($name:ident: $service:ty, $($place:literal),+;)*) => {
         $(mod $name {
             use super::*;
 
@@ -396,8 +396,9 @@ macro_rules! access_tests {
 
             #[test]
             fn every_use_case_is_listed() {
-                let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../mauntic-messaging/src/", $place);
-                assert_complete(<$service>::USE_CASES, &[place]);
+                let places =
+                    [$(concat!(env!("CARGO_MANIFEST_DIR"), "/../mauntic-messaging/src/", $place)),+];
+                assert_complete(<$service>::USE_CASES, &places);
             }
         })*
     };
