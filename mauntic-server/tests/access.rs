@@ -206,6 +206,10 @@ impl Fixture {
                 let page = sends.list(actor, None, None, all).await?;
                 Ok(seen(page.items.iter().any(|status| status.job.id == id)))
             }
+            "unfinished_to" => {
+                let jobs = sends.unfinished_to(actor, self.fans).await?;
+                Ok(seen(jobs.iter().any(|job| job.id == id)))
+            }
             "deliveries" => allowed(sends.deliveries(actor, id, None, None, all).await),
             "pause" => allowed(sends.pause(actor, id).await),
             "resume" => allowed(sends.resume(actor, id).await),

@@ -57,6 +57,7 @@ impl SendService {
         ("retry_unknown", Access::Needs(Permission::EmailsSend)),
         ("send_test", Access::Needs(Permission::EmailsSend)),
         ("status", Access::Needs(Permission::EmailsRead)),
+        ("unfinished_to", Access::Needs(Permission::EmailsRead)),
     ];
 
     /// A service over these ports.
@@ -172,6 +173,25 @@ impl SendService {
             items,
             next: page.next,
         })
+    }
+
+    /// The sends to a segment that are not over, the oldest first.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`].
+    pub async fn unfinished_to(
+        &self,
+        actor: &Actor,
+        segment: SegmentId,
+    ) -> Result<Vec<SendJob>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let states: Vec<_> = JobState::ALL
+            .into_iter()
+            .filter(|state| !state.is_over())
+            .collect();
+        let mut jobs = self.ports.store.sends().open_jobs(&states).await?;
+        jobs.retain(|job| job.organization_id == organization && job.segment_id == segment);
+        Ok(jobs)
     }
 
     /// The deliveries of a send, in one state if one is given.

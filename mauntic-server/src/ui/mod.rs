@@ -28,6 +28,7 @@ mod gallery;
 mod home;
 mod inbox;
 mod mail;
+mod segments;
 mod sends;
 mod visitor;
 mod words;
@@ -58,6 +59,7 @@ pub(crate) fn routes(route: Route) -> Route {
     }
     let pages = account::routes(pages.at("/", get(home::home)));
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
+    let pages = segments::routes(pages);
     route
         .nest(
             "/app",

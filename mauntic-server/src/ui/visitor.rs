@@ -239,9 +239,10 @@ impl<'a> FromRequest<'a> for Posted {
 }
 
 /// The places of the navigation.
-pub(super) fn places() -> [Place<'static>; 4] {
+pub(super) fn places() -> [Place<'static>; 5] {
     [
         ("/app/", "Start", Icon::Reports),
+        ("/app/segments", "Segments", Icon::Segments),
         ("/app/emails", "Emails", Icon::Emails),
         ("/app/inbox", "Inbox", Icon::Inbox),
         ("/app/account", "Account", Icon::Settings),

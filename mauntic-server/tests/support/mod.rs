@@ -20,6 +20,8 @@ pub(crate) const MAX_BODY: u64 = 20_000;
 /// An installation with two organisations.
 pub(crate) struct Installation {
     endpoint: BoxEndpoint<'static, Response>,
+    /// For what is done while nobody waits, such as rebuilds.
+    pub(crate) app: App,
     /// May do everything in the first organisation.
     pub(crate) owner: String,
     /// May look at the first organisation.
@@ -96,6 +98,7 @@ impl Installation {
             owner: token(&app, &ours, Role::Owner).await,
             viewer: token(&app, &ours, Role::Viewer).await,
             stranger: token(&app, &theirs, Role::Owner).await,
+            app: app.clone(),
             endpoint: endpoint(&app, metrics).map_to_response().boxed(),
             _folder: folder,
             _database: database,

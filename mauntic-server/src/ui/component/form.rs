@@ -62,6 +62,14 @@ pub(crate) fn text_area(field: &Field<'_>, rows: u8) -> Markup {
     })
 }
 
+/// Several lines of code.
+pub(crate) fn code_area(field: &Field<'_>, rows: u8) -> Markup {
+    field.wrap(&html! {
+        textarea class="code" spellcheck="false" autocomplete="off" id=(field.name) name=(field.name) rows=(rows) required[field.required]
+            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()] { "\n" (field.value) }
+    })
+}
+
 /// One of a few: pairs of value and text.
 pub(crate) fn select(field: &Field<'_>, choices: &[(&str, &str)]) -> Markup {
     field.wrap(&html! {
