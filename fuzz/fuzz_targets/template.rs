@@ -1,0 +1,27 @@
+//! An email as somebody wrote it: every combination of HTML, MJML, template language and tokens.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mauntic_messaging::content::{Body, EmailSource, Variables, compile};
+
+fuzz_target!(|input: (&str, &str, bool)| {
+    let (subject, body, mjml) = input;
+    let body = body.to_owned();
+    let source = EmailSource {
+        subject: subject.to_owned(),
+        preheader: None,
+        body: if mjml {
+            Body::Mjml(body)
+        } else {
+            Body::Html(body)
+        },
+        text: None,
+        from_name: None,
+        from_address: None,
+        reply_to: None,
+    };
+    if let Err(problems) = compile(&source, &Variables::new(["firstname"])) {
+        assert!(!problems.is_empty());
+    }
+});
