@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
-use mauntic_core::{
-    Access, Actor, EmailAddress, PageSize, Permission, SegmentId, StoreError, UseCase,
-};
+use mauntic_core::{Access, Actor, EmailAddress, PageSize, Permission, StoreError, UseCase};
 
 use crate::{
     Channel, Contact, ContactCursor, ContactFilter, ContactListing, CrmError, CrmStore, Field,
@@ -38,7 +36,7 @@ impl ExportService {
         Self { store }
     }
 
-    /// All contacts, or the members of a segment, as pieces of a CSV file in UTF-8, in the order in
+    /// The contacts that a filter lets through, as pieces of a CSV file in UTF-8, in the order in
     /// which they were added. However many there are, only a page of them is in memory.
     ///
     /// Values that a spreadsheet would run as formulas have an apostrophe in front, which an import
@@ -49,7 +47,7 @@ impl ExportService {
     pub async fn contacts(
         &self,
         actor: &Actor,
-        segment: Option<SegmentId>,
+        filter: ContactFilter,
     ) -> Result<impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + use<>, CrmError> {
         let organization = actor.require(Permission::ContactsExport)?;
         let fields = FieldSet::with_custom(self.store.fields().list_custom(organization).await?);
@@ -62,13 +60,11 @@ impl ExportService {
         let (store, columns) = (Arc::clone(&self.store), Arc::new(columns));
         let pages = stream::try_unfold(Some(None), move |after: Option<Option<ContactCursor>>| {
             let (store, columns) = (Arc::clone(&store), Arc::clone(&columns));
+            let filter = filter.clone();
             async move {
                 let Some(after) = after else { return Ok(None) };
                 let listing = ContactListing {
-                    filter: ContactFilter {
-                        segment,
-                        ..ContactFilter::default()
-                    },
+                    filter,
                     after,
                     size: PageSize::clamped(usize::from(PageSize::MAX)),
                     ..ContactListing::default()

@@ -14,14 +14,15 @@ use mauntic_core::{
     },
 };
 use mauntic_crm::{
-    Change, Channel, Contact, ContactListing, ContactPatch, ContactService, CreateContact,
-    CreateField, CrmError, CrmStore, DoNotContactCommand, FieldAlias, FieldService, FieldType,
-    LiftDoNotContact, Reason, Tag, TagService, UpdateContact, UpdateField, UpsertContact,
+    Change, Channel, Contact, ContactFilter, ContactListing, ContactPatch, ContactService,
+    CreateContact, CreateField, CrmError, CrmStore, DoNotContactCommand, FieldAlias, FieldService,
+    FieldType, LiftDoNotContact, Reason, Tag, TagService, UpdateContact, UpdateField,
+    UpsertContact,
     engagement::EngagementRecorder,
     export::ExportService,
     import::{
-        CreateImport, ImportError, ImportFile, ImportOptions, ImportService, ImportState,
-        ProblemKind, Watch,
+        CreateImport, FormatHints, ImportError, ImportFile, ImportOptions, ImportService,
+        ImportState, ProblemKind, Watch,
     },
     segment::{CreateSegment, NoEmailNames, RuleInput, SegmentService, UpdateSegment},
     storage::SeaOrmCrmStore,
@@ -362,6 +363,13 @@ impl Fixture {
                 imports.create(actor, command).await?;
                 Ok(Reach::Allowed)
             }
+            "glance" => {
+                let upload = self.upload().await;
+                imports
+                    .glance(actor, upload, FormatHints::default())
+                    .await?;
+                Ok(Reach::Allowed)
+            }
             "find" => imports.find(actor, import).await.map(|_| Reach::Allowed),
             "list" => {
                 let page = imports.list(actor, None, all).await?;
@@ -402,7 +410,7 @@ impl Fixture {
         assert_eq!(use_case, "contacts", "no call is written for it");
         let pieces: Vec<Vec<u8>> = self
             .exports
-            .contacts(actor, None)
+            .contacts(actor, ContactFilter::default())
             .await?
             .try_collect()
             .await?;
@@ -488,7 +496,7 @@ access_tests! {
     fields: FieldService, reach, ["service/fields.rs"];
     tags: TagService, reach, ["service/tags.rs"];
     segments: SegmentService, reach, ["segment/service"];
-    imports: ImportService, reach_of_import, ["import/service.rs"];
+    imports: ImportService, reach_of_import, ["import/glance.rs", "import/service.rs"];
     exports: ExportService, reach, ["export.rs"];
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use mauntic_core::{Actor, UserId, WorkerId};
 use mauntic_crm::{
-    DateOrder, FieldAlias, Tag,
+    ContactFilter, DateOrder, FieldAlias, Tag,
     import::{
         ColumnChoice, CreateImport, Delimiter, EmptyCells, Existing, FormatHints, Import,
         ImportFile, ImportOptions, ImportPreview, ImportState, TextEncoding, Watch,
@@ -395,7 +395,11 @@ impl ExportCommand {
             Some(name) => Some(super::segments::find(context, name).await?.id),
             None => None,
         };
-        let mut pieces = std::pin::pin!(context.app.exports.contacts(&actor, segment).await?);
+        let filter = ContactFilter {
+            segment,
+            ..ContactFilter::default()
+        };
+        let mut pieces = std::pin::pin!(context.app.exports.contacts(&actor, filter).await?);
         let mut output: Box<dyn std::io::Write> = match &self.output {
             Some(path) => Box::new(std::io::BufWriter::new(
                 std::fs::File::create(path)

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::organization;
 use crate::{
-    ChangeSet, Contact, ContactListing, CrmStore, Field, FieldOption, FieldSet, FieldType,
-    ParseContext,
+    ChangeSet, Contact, ContactFilter, ContactListing, CrmStore, Field, FieldOption, FieldSet,
+    FieldType, ParseContext,
     export::ExportService,
     import::{CreateImport, Existing, ImportFile, ImportOptions, ImportService, Watch},
 };
@@ -20,7 +20,7 @@ use crate::{
 async fn export(store: &Arc<dyn CrmStore>) -> Vec<u8> {
     let actor = Actor::system(organization(1));
     let pieces = ExportService::new(Arc::clone(store))
-        .contacts(&actor, None)
+        .contacts(&actor, ContactFilter::default())
         .await
         .unwrap();
     let pieces: Vec<_> = pieces.collect().await;

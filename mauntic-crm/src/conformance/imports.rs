@@ -19,8 +19,9 @@ use super::organization;
 use crate::{
     Channel, Contact, ContactListing, CrmStore, Field, FieldType, Reason, Tag,
     import::{
-        CreateImport, EmptyCells, Existing, Import, ImportCounts, ImportError, ImportFile,
-        ImportOptions, ImportProblem, ImportService, ImportState, ProblemKind, Watch,
+        CreateImport, Delimiter, EmptyCells, Existing, FormatHints, Import, ImportCounts,
+        ImportError, ImportFile, ImportOptions, ImportProblem, ImportService, ImportState,
+        ProblemKind, Watch,
     },
     segment::{Origin, Segment},
 };
@@ -257,6 +258,56 @@ pub async fn the_same_file_again_changes_nothing(store: Arc<dyn CrmStore>) {
         Some("Orr"),
         "an empty cell keeps what is there"
     );
+}
+
+/// The start of an upload tells what its columns are and may become.
+pub async fn an_upload_is_looked_at_before_it_is_imported(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let file = "E-Mail;Shoe size;City\nann@example.com;;Oslo\nbob@example.com;42;Bergen\n";
+    let mut bytes = file.as_bytes();
+    let upload = desk
+        .service
+        .upload(&desk.actor, &mut bytes, 1 << 20)
+        .await
+        .unwrap()
+        .id;
+    let glance = async |actor, hints| desk.service.glance(actor, upload, hints).await;
+    let seen = glance(&desk.actor, FormatHints::default()).await.unwrap();
+    assert_eq!(seen.bytes, file.len() as u64);
+    assert_eq!(seen.format.delimiter, Delimiter::Semicolon);
+    let targets: Vec<_> = seen
+        .columns
+        .iter()
+        .map(|column| column.target.as_ref().map(ToString::to_string))
+        .collect();
+    assert_eq!(
+        targets,
+        [Some("email".to_owned()), None, Some("city".to_owned())]
+    );
+    assert_eq!(seen.columns[1].sample, ["42"]);
+    let comma = FormatHints {
+        delimiter: Some(Delimiter::Comma),
+        ..FormatHints::default()
+    };
+    let seen = glance(&desk.actor, comma).await.unwrap();
+    assert_eq!(seen.columns.len(), 1);
+    // Nobody else has it, and an import is looked at as an import.
+    let other = Actor::system(organization(2));
+    let unknown = glance(&other, FormatHints::default()).await.unwrap_err();
+    assert!(
+        matches!(unknown, ImportError::UploadNotFound(_)),
+        "{unknown}"
+    );
+    let command = CreateImport {
+        name: "people.csv".to_owned(),
+        file: ImportFile::Upload(upload),
+        options: ImportOptions::default(),
+    };
+    desk.service.create(&desk.actor, command).await.unwrap();
+    let gone = glance(&desk.actor, FormatHints::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(gone, ImportError::UploadNotFound(_)), "{gone}");
 }
 
 /// Bad rows stop nothing, are reported with line, column, value and reason, and can be repaired.

@@ -103,6 +103,7 @@ macro_rules! crm_store_conformance {
             rows_come_into_a_static_segment,
             what_cannot_be_imported_is_refused,
             a_file_that_changed_is_refused,
+            an_upload_is_looked_at_before_it_is_imported,
         ]);
     };
     (@cases $new_store:ident, $module:ident: $cases:tt) => {

@@ -14,6 +14,7 @@ mod change;
 mod encoding;
 mod error;
 mod format;
+mod glance;
 pub(crate) mod guard;
 mod headings;
 mod look;
@@ -36,6 +37,7 @@ mod tell;
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use error::{CsvError, ImportError};
 pub use format::{CsvFormat, Delimiter, FormatHints, Sniffed, UnknownDelimiter};
+pub use glance::{Glance, GlancedColumn};
 pub use mapping::{ColumnChoice, InvalidMapping, Mapping, Target, UnknownTarget};
 pub use model::{
     Import, ImportCounts, ImportPlan, ImportProblem, ImportProgress, ImportSource, ImportState,

@@ -61,7 +61,7 @@ pub struct CreateImport {
 /// Imports contacts from CSV files.
 #[derive(Clone)]
 pub struct ImportService {
-    store: Arc<dyn CrmStore>,
+    pub(super) store: Arc<dyn CrmStore>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     batch: usize,
@@ -76,6 +76,7 @@ impl ImportService {
         ),
         ("create", Access::Needs(Permission::ContactsImport)),
         ("find", Access::Needs(Permission::ContactsRead)),
+        ("glance", Access::Needs(Permission::ContactsImport)),
         ("list", Access::Needs(Permission::ContactsRead)),
         (
             "pause",
@@ -401,7 +402,10 @@ impl ImportService {
         }
     }
 
-    async fn fields(&self, organization: OrganizationId) -> Result<FieldSet, StoreError> {
+    pub(super) async fn fields(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<FieldSet, StoreError> {
         Ok(FieldSet::with_custom(
             self.store.fields().list_custom(organization).await?,
         ))

@@ -53,6 +53,13 @@ pub trait ImportQueries: Send + Sync {
         number: u32,
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// How many bytes of an upload are kept; 0 if there is none.
+    async fn stored_bytes(
+        &self,
+        organization: OrganizationId,
+        id: ImportId,
+    ) -> Result<u64, StoreError>;
+
     /// Which contacts have these keys: of addresses, or of a unique field.
     async fn find_by_keys(
         &self,

@@ -54,6 +54,16 @@ pub(super) fn too_large() -> Error {
     page(StatusCode::PAYLOAD_TOO_LARGE, "Too much", &text)
 }
 
+/// What was entered cannot be used; says why.
+pub(crate) fn unusable(why: &str) -> Error {
+    let text = html! { p { (why) } p { "Go back and change it; nothing was changed." } };
+    page(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "That cannot be used",
+        &text,
+    )
+}
+
 /// The user is logged in, but a member of no organisation.
 pub(super) fn no_workplace() -> Error {
     let text = html! {
@@ -64,7 +74,7 @@ pub(super) fn no_workplace() -> Error {
 }
 
 /// Something failed on our side; the log says what.
-fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
+pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
     tracing::error!(error = describe(error), "a page failed");
     let text = html! {
         p { "Something failed on our side. Nothing was half-done; please try again in a moment." }
@@ -95,6 +105,9 @@ pub(crate) fn crm(error: CrmError) -> Error {
         CrmError::Forbidden(_) => forbidden(),
         CrmError::ContactNotFound(_) => missing("contact"),
         CrmError::SegmentNotFound(_) => missing("segment"),
+        CrmError::FieldNotFound(_) => missing("field"),
+        CrmError::TagNotFound => missing("tag"),
+        CrmError::Invalid(why) => unusable(why),
         _ => internal(&error),
     }
 }

@@ -8,6 +8,7 @@ use poem::{Request, Result, handler, web::Query};
 use super::{
     Said,
     component::{
+        action::{Weight, button_link},
         frame, show,
         table::{Column, table},
     },
@@ -34,7 +35,7 @@ pub(crate) async fn home(
     let content = html! {
         (frame::header("Start", &html! {}))
         @if let Some(done) = said.done { (done.toast()) }
-        @if sends.is_empty() { (next_steps()) } @else { (figures(&sends)) (list(&sends)) }
+        @if sends.is_empty() { (next_steps(&visitor)) } @else { (figures(&sends)) (list(&sends)) }
     };
     Ok(shell(&visitor, "Start", "/app/", &content))
 }
@@ -123,13 +124,14 @@ fn list(sends: &[Sent]) -> Markup {
     show::card("Sent last", &table("Sends", &columns, &rows, None))
 }
 
-/// What to do first; for now at the command line or through the API.
-fn next_steps() -> Markup {
+/// What to do first; what no page does yet, at the command line or through the API.
+fn next_steps(visitor: &Visitor) -> Markup {
     show::empty(
         "Nothing was sent yet",
         "Bring your contacts in, say who should get a mail, write it, and send it. Without a mail server it is captured, so that nobody is mailed by accident.",
-        &show::code(
-            "mauntic contacts import people.csv\nmauntic segments create Readers --where 'country = \"DE\"'\nmauntic emails send Hello --segment Readers",
-        ),
+        &html! {
+            @if visitor.may(Permission::ContactsImport) { (button_link("/app/imports/new", "Import contacts", Weight::Primary)) }
+            (show::code("mauntic segments create Readers --where 'country = \"DE\"'\nmauntic emails send Hello --segment Readers"))
+        },
     )
 }

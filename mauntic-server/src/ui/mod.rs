@@ -22,14 +22,18 @@
 mod account;
 mod assets;
 mod component;
+mod contacts;
 mod emails;
 mod failure;
+mod fields;
 mod gallery;
 mod home;
+mod imports;
 mod inbox;
 mod mail;
 mod segments;
 mod sends;
+mod tags;
 mod visitor;
 mod words;
 
@@ -60,6 +64,7 @@ pub(crate) fn routes(route: Route) -> Route {
     let pages = account::routes(pages.at("/", get(home::home)));
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
     let pages = segments::routes(pages);
+    let pages = tags::routes(fields::routes(imports::routes(contacts::routes(pages))));
     route
         .nest(
             "/app",

@@ -8,8 +8,10 @@ use mauntic_core::{
 use poem::{
     Error, FromRequest, Request, RequestBody, Response, Result,
     http::{HeaderValue, StatusCode, header},
+    web::{Field as FormPart, Multipart},
 };
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
 
 use super::{
     component::{frame::Place, icon::Icon},
@@ -19,6 +21,8 @@ use crate::{App, http::limits::client_address};
 
 /// The longest form, in bytes. Files have forms of their own.
 const MAX_FORM: usize = 2 << 20;
+/// The longest token that is read, in bytes.
+const MAX_TOKEN: u64 = 256;
 /// The field that proves that a form is ours.
 pub(super) const CSRF: &str = "csrf";
 
@@ -35,6 +39,17 @@ impl Visitor {
     /// Whether to offer something.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.actor.may(permission)
+    }
+
+    /// Whether the token is the one that pages of the visitor have.
+    fn must_have_sent(&self, token: &str) -> Result<()> {
+        // Hashes are compared, so that the time taken tells nothing.
+        let hash = |text: &str| Sha256::digest(text.as_bytes());
+        if hash(token) == hash(&self.secret.csrf_token()) {
+            Ok(())
+        } else {
+            Err(failure::foreign_form())
+        }
     }
 
     /// The field for forms that change something.
@@ -184,6 +199,24 @@ impl Fields {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// All values of a field that can be there several times.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let found = self.0.iter().filter(move |(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The same without some of them.
+    pub(crate) fn without(&self, left_out: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| !left_out(name));
+        Self(kept.cloned().collect())
+    }
+
+    /// All fields in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self> {
         if !is_ours(request) {
             return Err(failure::foreign_form());
@@ -228,20 +261,60 @@ impl<'a> FromRequest<'a> for Posted {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let visitor = Visitor::from_request(request, body).await?;
         let fields = Fields::read(request, body).await?;
-        // Hashes are compared, so that the time taken tells nothing.
-        let hash = |text: &str| Sha256::digest(text.as_bytes());
-        let given = fields.find(CSRF).unwrap_or_default();
-        if hash(given) != hash(&visitor.secret.csrf_token()) {
-            return Err(failure::foreign_form());
-        }
+        visitor.must_have_sent(fields.find(CSRF).unwrap_or_default())?;
         Ok(Self { visitor, fields })
     }
 }
 
+/// A form of a visitor with one file, which is read as it comes in: the token must stand in front of it.
+pub(crate) struct PostedFile {
+    pub(crate) visitor: Visitor,
+    /// What the file is called where it comes from.
+    pub(crate) name: String,
+    pub(crate) file: FormPart,
+    /// Keeps the connection that the file comes from.
+    _form: Multipart,
+}
+
+impl<'a> FromRequest<'a> for PostedFile {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let visitor = Visitor::from_request(request, body).await?;
+        if !is_ours(request) {
+            return Err(failure::foreign_form());
+        }
+        let form = Multipart::from_request(request, body).await;
+        let mut form = form.map_err(|_| failure::foreign_form())?;
+        let part = form
+            .next_field()
+            .await
+            .map_err(|_| failure::foreign_form())?;
+        let part = part.filter(|part| part.name() == Some(CSRF));
+        let part = part.ok_or_else(failure::foreign_form)?;
+        let mut token = String::new();
+        let read = part.into_async_read().take(MAX_TOKEN);
+        let read = Box::pin(read).read_to_string(&mut token).await;
+        read.map_err(|_| failure::foreign_form())?;
+        visitor.must_have_sent(&token)?;
+        let file = form
+            .next_field()
+            .await
+            .map_err(|_| failure::foreign_form())?;
+        let file = file.ok_or_else(failure::foreign_form)?;
+        let name = file.file_name().unwrap_or_default().to_owned();
+        Ok(Self {
+            visitor,
+            name,
+            file,
+            _form: form,
+        })
+    }
+}
+
 /// The places of the navigation.
-pub(super) fn places() -> [Place<'static>; 5] {
+pub(super) fn places() -> [Place<'static>; 6] {
     [
         ("/app/", "Start", Icon::Reports),
+        ("/app/contacts", "Contacts", Icon::Contacts),
         ("/app/segments", "Segments", Icon::Segments),
         ("/app/emails", "Emails", Icon::Emails),
         ("/app/inbox", "Inbox", Icon::Inbox),

@@ -112,7 +112,8 @@ impl Browser {
         answer
     }
 
-    async fn arrive(&mut self, path: &str, mut answer: Answer) {
+    /// Follows where an answer leads.
+    pub(crate) async fn arrive(&mut self, path: &str, mut answer: Answer) {
         let mut at = path.to_owned();
         for _ in 0..5 {
             if !(300..400).contains(&answer.status) {

@@ -126,6 +126,21 @@ impl ImportQueries for SeaOrmCrmStore {
         Ok(row.map(|row| row.try_get("", "bytes")).transpose()?)
     }
 
+    async fn stored_bytes(
+        &self,
+        organization: OrganizationId,
+        id: ImportId,
+    ) -> Result<u64, StoreError> {
+        let statement = self.db.dialect().statement(
+            "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT) AS bytes FROM import_data
+             WHERE organization_id = $1 AND import_id = $2",
+            [organization.as_uuid().into(), id.as_uuid().into()],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        let bytes = row.map(|row| row.try_get::<i64>("", "bytes")).transpose()?;
+        Ok(u64::try_from(bytes.unwrap_or_default()).unwrap_or_default())
+    }
+
     async fn find_by_keys(
         &self,
         organization: OrganizationId,

@@ -2,7 +2,7 @@
 
 use mauntic_core::{ImportId, SegmentId, UserId};
 use mauntic_crm::{
-    FieldAlias,
+    ContactFilter, FieldAlias,
     import::{
         ColumnChoice, CreateImport, CsvError, Delimiter, EmptyCells, Existing, FormatHints,
         ImportError, ImportFile, ImportOptions, TextEncoding,
@@ -328,7 +328,11 @@ impl ImportsApi {
         if let Some(segment) = segment {
             self.0.segments.find(&actor, segment).await?;
         }
-        let pieces = self.0.exports.contacts(&actor, segment).await?;
+        let filter = ContactFilter {
+            segment,
+            ..ContactFilter::default()
+        };
+        let pieces = self.0.exports.contacts(&actor, filter).await?;
         Ok(CsvFile::named("contacts.csv", pieces))
     }
 }

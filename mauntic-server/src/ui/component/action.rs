@@ -30,6 +30,11 @@ pub(crate) fn button(text: &str, weight: Weight) -> Markup {
     html! { button type="submit" class=(weight.class()) { (text) } }
 }
 
+/// Sends the form it stands in, and says by which way to go on.
+pub(crate) fn step_button(step: &str, text: &str, weight: Weight) -> Markup {
+    html! { button type="submit" name="step" value=(step) class=(weight.class()) { (text) } }
+}
+
 /// A link that looks like a button.
 pub(crate) fn button_link(href: &str, text: &str, weight: Weight) -> Markup {
     html! { a class=(weight.class()) href=(href) { (text) } }
@@ -58,6 +63,16 @@ pub(crate) fn named_menu(label: &str, shown: &Markup, items: &[Markup]) -> Marku
 /// A link to a page of a [`confirmation`], which shows as a dialog where there is scripting.
 pub(crate) fn ask_first(href: &str, text: &str) -> Markup {
     html! { a class="button danger" href=(href) data-confirm { (text) } }
+}
+
+/// What opens below a button, by keyboard or mouse without the script.
+pub(crate) fn panel(label: &str, content: &Markup) -> Markup {
+    html! {
+        details class="panel" {
+            summary class="button" { (label) }
+            div class="card" { (content) }
+        }
+    }
 }
 
 /// Asks before something is lost, and names it. A page of its own, so it works without the script.

@@ -84,3 +84,8 @@ pub(crate) fn select(field: &Field<'_>, choices: &[(&str, &str)]) -> Markup {
 pub(crate) fn checkbox(name: &str, label: &str, checked: bool) -> Markup {
     html! { label class="check" { input type="checkbox" name=(name) checked[checked]; span { (label) } } }
 }
+
+/// One of several boxes of the same name.
+pub(crate) fn checkbox_of(name: &str, value: &str, label: &str, checked: bool) -> Markup {
+    html! { label class="check" { input type="checkbox" name=(name) value=(value) checked[checked]; span { (label) } } }
+}

@@ -60,6 +60,15 @@ pub(crate) fn progress(label: &str, done: u64, total: u64) -> Markup {
     }
 }
 
+/// The steps of something, and which one is now.
+pub(crate) fn steps(names: &[&str], now: usize) -> Markup {
+    html! {
+        ol class="steps" aria-label="Steps" {
+            @for (index, name) in names.iter().enumerate() { li aria-current=[(index == now).then_some("step")] { (name) } }
+        }
+    }
+}
+
 /// Holds the place of what is on its way.
 pub(crate) fn skeleton(lines: u8) -> Markup {
     html! { div class="stack" role="status" aria-label="Loading" { @for _ in 0..lines { div class="skeleton" {} } } }

@@ -1,0 +1,37 @@
+//! The contacts of the list as a CSV file.
+
+use std::io;
+
+use futures_util::StreamExt as _;
+use mauntic_core::Permission;
+use poem::{Body, Request, Response, Result, handler, http::header};
+
+use super::listing::Listing;
+use crate::ui::{
+    failure,
+    visitor::{Visitor, app},
+};
+
+/// Sends the file piece by piece.
+#[handler]
+pub(super) async fn export(request: &Request, visitor: Visitor) -> Result<Response> {
+    let app = app(request)?;
+    let listing = Listing::read(request.uri().query().unwrap_or_default());
+    if let Some(segment) = listing.segment {
+        let segment = app.segments.find(&visitor.actor, segment).await;
+        segment.map_err(failure::crm)?;
+    }
+    if !visitor.may(Permission::ContactsExport) {
+        return Err(failure::forbidden());
+    }
+    let pieces = app.exports.contacts(&visitor.actor, listing.filter()).await;
+    let pieces = pieces.map_err(failure::crm)?;
+    let pieces = pieces.map(|piece| piece.map_err(io::Error::other));
+    Ok(Response::builder()
+        .content_type("text/csv; charset=utf-8")
+        .header(
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"contacts.csv\"",
+        )
+        .body(Body::from_bytes_stream(pieces)))
+}

@@ -1,0 +1,251 @@
+//! Which part of the list a page shows, as its address says it.
+
+use mauntic_core::SegmentId;
+use mauntic_crm::{ContactCursor, ContactFilter, ContactSort, FieldSet, Tag};
+
+use super::PLACE;
+
+/// What the list can be sorted by, with the names in addresses.
+const SORTS: [(&str, ContactSort); 4] = [
+    ("created_at", ContactSort::CreatedAt),
+    ("updated_at", ContactSort::UpdatedAt),
+    ("email", ContactSort::Email),
+    ("last_active", ContactSort::LastActive),
+];
+/// Columns that are no fields, with what they are called.
+pub(super) const OTHERS: [(&str, &str); 6] = [
+    ("tags", "Tags"),
+    ("do_not_contact", "Do not contact"),
+    ("owner", "Owner"),
+    ("stage", "Stage"),
+    ("created_at", "Added"),
+    ("updated_at", "Changed"),
+];
+/// What is shown beside the name unless somebody chooses.
+const USUAL: [&str; 5] = ["email", "country", "tags", "last_active", "created_at"];
+/// Most columns that can be chosen.
+const MOST: usize = 24;
+
+/// A part of the list, in an order, with columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// What to look for.
+    pub(super) search: Option<String>,
+    /// Only those with this tag.
+    pub(super) tag: Option<Tag>,
+    /// Only the members of this segment.
+    pub(super) segment: Option<SegmentId>,
+    /// What to sort by.
+    pub(super) sort: ContactSort,
+    /// The other way round.
+    pub(super) descending: bool,
+    /// The chosen columns; none for the usual ones.
+    pub(super) columns: Vec<String>,
+    /// Where the page starts.
+    pub(super) after: Option<ContactCursor>,
+}
+
+impl Default for Listing {
+    /// Who was added last comes first.
+    fn default() -> Self {
+        Self {
+            search: None,
+            tag: None,
+            segment: None,
+            sort: ContactSort::CreatedAt,
+            descending: true,
+            columns: Vec::new(),
+            after: None,
+        }
+    }
+}
+
+impl Listing {
+    /// Reads the query of an address. What cannot be read there is as good as not said.
+    pub(super) fn read(query: &str) -> Self {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        let mut listing = Self::default();
+        for (name, value) in &pairs {
+            let value = value.trim();
+            match name.as_str() {
+                "search" => listing.search = (!value.is_empty()).then(|| value.to_owned()),
+                "tag" => listing.tag = value.parse().ok(),
+                "segment" => listing.segment = value.parse().ok(),
+                "sort" => listing.sort_by(value),
+                "column" if listing.columns.len() < MOST => listing.columns.push(value.to_owned()),
+                "after" => listing.after = value.parse().ok(),
+                _ => {}
+            }
+        }
+        listing
+    }
+
+    fn sort_by(&mut self, text: &str) {
+        let name = text.strip_prefix('-').unwrap_or(text);
+        if let Some((_, sort)) = SORTS.iter().find(|(known, _)| *known == name) {
+            (self.sort, self.descending) = (*sort, name.len() < text.len());
+        }
+    }
+
+    fn sort_text(&self) -> String {
+        let known = SORTS.iter().find(|(_, sort)| *sort == self.sort);
+        let name = known.map_or("created_at", |(name, _)| name);
+        format!("{}{name}", if self.descending { "-" } else { "" })
+    }
+
+    /// What the address says beside where the page starts; nothing of what goes without saying.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        pairs.extend(self.search.clone().map(|text| ("search", text)));
+        pairs.extend(self.tag.as_ref().map(|tag| ("tag", tag.to_string())));
+        pairs.extend(self.segment.map(|id| ("segment", id.to_string())));
+        let usual = Self::default();
+        if (self.sort, self.descending) != (usual.sort, usual.descending) {
+            pairs.push(("sort", self.sort_text()));
+        }
+        pairs.extend(self.columns.iter().map(|name| ("column", name.clone())));
+        pairs
+    }
+
+    /// The address.
+    pub(super) fn href(&self) -> String {
+        let mut pairs = self.pairs();
+        pairs.extend(
+            self.after
+                .as_ref()
+                .map(|after| ("after", after.to_string())),
+        );
+        address(PLACE, &pairs)
+    }
+
+    /// Another address with the same filter.
+    pub(super) fn filtered(&self, place: &str) -> String {
+        let pairs = Self {
+            columns: Vec::new(),
+            ..self.first()
+        };
+        address(place, &pairs.pairs())
+    }
+
+    /// The same from the start.
+    pub(super) fn first(&self) -> Self {
+        Self {
+            after: None,
+            ..self.clone()
+        }
+    }
+
+    /// Where the same list is sorted by something, or the other way round if it already is.
+    pub(super) fn sorted_by(&self, sort: ContactSort) -> String {
+        // Who came last is what people look for first; addresses are read from A to Z.
+        let descending = if self.sort == sort {
+            !self.descending
+        } else {
+            sort != ContactSort::Email
+        };
+        let other = Self {
+            sort,
+            descending,
+            ..self.first()
+        };
+        other.href()
+    }
+
+    /// Whether not all contacts are wanted.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.search.is_some() || self.tag.is_some() || self.segment.is_some()
+    }
+
+    /// Whom it lets through.
+    pub(super) fn filter(&self) -> ContactFilter {
+        ContactFilter {
+            search: self.search.clone(),
+            tag: self.tag.clone(),
+            segment: self.segment,
+        }
+    }
+
+    /// The columns beside the name that there are.
+    pub(super) fn columns(&self, fields: &FieldSet) -> Vec<&str> {
+        let chosen: Vec<_> = self.columns.iter().map(String::as_str).collect();
+        let wanted = if chosen.is_empty() {
+            &USUAL[..]
+        } else {
+            &chosen
+        };
+        let mut columns = Vec::new();
+        for name in wanted {
+            let known = fields.get(name).is_some() || OTHERS.iter().any(|(other, _)| other == name);
+            if known && !columns.contains(name) {
+                columns.push(*name);
+            }
+        }
+        columns
+    }
+
+    /// What a column sorts by, if it can.
+    pub(super) fn sort_of(column: &str) -> Option<ContactSort> {
+        let known = SORTS.iter().find(|(name, _)| *name == column);
+        known.map(|(_, sort)| *sort)
+    }
+}
+
+fn address(place: &str, pairs: &[(&'static str, String)]) -> String {
+    match serde_urlencoded::to_string(pairs).unwrap_or_default() {
+        query if query.is_empty() => place.to_owned(),
+        query => format!("{place}?{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_what_is_shown_and_is_read_back() {
+        let query = "search=Ann+%26+Bo&tag=a%2Bb&segment=00000000-0000-0000-0000-000000000001&sort=email&column=city&column=tags";
+        let listing = Listing::read(query);
+        assert_eq!(listing.sort, ContactSort::Email);
+        assert_eq!(listing.href(), format!("{PLACE}?{query}"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_as_good_as_not_said() {
+        for query in [
+            "",
+            "search=++",
+            "tag=a%7Cb",
+            "segment=x",
+            "sort=shoes",
+            "after=zz",
+            "%ff=%",
+        ] {
+            assert_eq!(Listing::read(query), Listing::default(), "{query}");
+        }
+        assert_eq!(Listing::default().href(), PLACE);
+    }
+
+    #[test]
+    fn sorting_again_turns_the_order_round() {
+        let by_address = Listing::read("sort=email");
+        assert!(
+            by_address
+                .sorted_by(ContactSort::Email)
+                .ends_with("sort=-email")
+        );
+        assert!(
+            by_address
+                .sorted_by(ContactSort::LastActive)
+                .ends_with("sort=-last_active")
+        );
+        assert_eq!(by_address.sorted_by(ContactSort::CreatedAt), PLACE);
+    }
+
+    #[test]
+    fn columns_that_are_none_are_left_out() {
+        let listing = Listing::read("column=city&column=shoes&column=city&column=tags");
+        assert_eq!(listing.columns(&FieldSet::core()), ["city", "tags"]);
+        let usual = Listing::default();
+        assert_eq!(usual.columns(&FieldSet::core()), USUAL);
+    }
+}

@@ -1,0 +1,111 @@
+//! Contacts: the list, one contact, adding, changing, deleting, and the export.
+
+mod change;
+mod export;
+mod form;
+mod list;
+mod listing;
+pub(in crate::ui) mod people;
+mod save;
+mod show;
+mod timeline;
+mod value;
+mod why;
+
+use mauntic_core::ContactId;
+use mauntic_crm::{Channel, Contact, FieldGroup};
+use poem::{Route, get, post};
+
+use super::component::table::Column;
+
+/// Where the contacts are.
+pub(in crate::ui) const PLACE: &str = "/app/contacts";
+
+/// The pages of it.
+pub(super) fn routes(route: Route) -> Route {
+    route
+        .at("/contacts", get(list::list))
+        .at("/contacts/export", get(export::export))
+        .at("/contacts/new", get(form::new).post(save::create))
+        .at("/contacts/:contact", get(show::page))
+        .at("/contacts/:contact/edit", get(form::edit).post(save::save))
+        .at("/contacts/:contact/tags", post(change::change_tags))
+        .at(
+            "/contacts/:contact/do-not-contact",
+            post(change::do_not_contact),
+        )
+        .at(
+            "/contacts/:contact/allow/:channel",
+            get(change::ask_to_allow).post(change::allow),
+        )
+        .at("/contacts/:contact/segments/:segment", get(why::explain))
+        .at(
+            "/contacts/:contact/delete",
+            get(change::ask_to_delete).post(change::delete),
+        )
+}
+
+/// Where a contact is.
+fn place(id: ContactId) -> String {
+    format!("{PLACE}/{id}")
+}
+
+/// The name of a contact, if one is known.
+fn name_of(contact: &Contact) -> Option<String> {
+    let part = |alias| contact.value(alias).map(ToString::to_string);
+    let name: Vec<_> = [part("firstname"), part("lastname")]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!name.is_empty()).then(|| name.join(" "))
+}
+
+/// What to call a contact: the name, or else the company or the address.
+fn called(contact: &Contact) -> String {
+    let company = || contact.value("company").map(ToString::to_string);
+    let email = || contact.email().map(ToString::to_string);
+    name_of(contact)
+        .or_else(company)
+        .or_else(email)
+        .unwrap_or_else(|| "Nameless contact".to_owned())
+}
+
+/// What a channel is called.
+fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "Email",
+        Channel::Sms => "Text message",
+        Channel::Push => "Push notification",
+    }
+}
+
+/// The way between the pages about all contacts.
+pub(super) fn sections(current: &str) -> maud::Markup {
+    let places = [
+        (PLACE, "All contacts"),
+        (super::imports::PLACE, "Imports"),
+        (super::fields::PLACE, "Fields"),
+        (super::tags::PLACE, "Tags"),
+    ];
+    super::component::show::tabs("Contacts", &places, current)
+}
+
+/// What a group of fields is called.
+pub(in crate::ui) fn group_name(group: FieldGroup) -> &'static str {
+    match group {
+        FieldGroup::Core => "About",
+        FieldGroup::Social => "Social accounts",
+        FieldGroup::Personal => "Personal",
+        FieldGroup::Professional => "Work",
+    }
+}
+
+/// A column that does not sort.
+fn column(name: &str) -> Column<'_> {
+    Column {
+        name,
+        sort: None,
+        sorted: None,
+        number: false,
+    }
+}
