@@ -1,5 +1,5 @@
 use super::{HashingFailed, NoRandomness, Refusal};
-use crate::{Forbidden, OrganizationId, Permission, Role, StoreError, UserId};
+use crate::{Forbidden, InvalidSecret, OrganizationId, Permission, Role, StoreError, UserId};
 
 /// Why a use case of Identity did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,24 @@ pub enum IdentityError {
         /// How long to wait, at least 1.
         seconds: u64,
     },
+    /// The code of the second factor is wrong, or was used before.
+    #[error("wrong code: use the one that the app shows now, or a recovery code that was not used yet")]
+    WrongCode,
+    /// No login waits for a code: it took too long, or none was begun.
+    #[error("no login waits for a code: log in again")]
+    NoCodeAwaited,
+    /// The second factor is on.
+    #[error("the second factor is on already: switch it off to begin anew")]
+    SecondFactorOn,
+    /// The second factor is off.
+    #[error("the second factor is not on")]
+    SecondFactorOff,
+    /// The service was made without the key that secrets are encrypted with.
+    #[error("this needs the installation's secret key, which the service was not given")]
+    NoSecretKey,
+    /// A stored secret cannot be decrypted.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
     /// The installation was set up before.
     #[error("the installation is set up already: log in, or ask its owner for an invitation")]
     AlreadySetUp,

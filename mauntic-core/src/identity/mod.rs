@@ -49,6 +49,7 @@ mod idempotency;
 mod name;
 mod organization;
 mod password;
+mod second_factor;
 mod service;
 mod session;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -66,16 +67,17 @@ pub use organization::{
     InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, UpdateOrganization,
 };
 pub use password::{HashingFailed, Password, PasswordHash, PasswordHasher, WeakPassword};
+pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};
 pub use service::{
     AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, LogIn, NewSession,
-    NewToken, SetUp,
+    NewToken, SecondFactorState, SetUp,
 };
 pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,
 };
 pub use store::{
     AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, LoginAttempts, MemberQueries,
-    MembershipRepository, OrganizationQueries, OrganizationRepository, SessionQueries,
+    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
     SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
 pub use token::{

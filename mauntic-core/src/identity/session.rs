@@ -125,6 +125,9 @@ pub struct Session {
     pub seen_at: DateTime<Utc>,
     /// Where it comes from.
     pub client: Client,
+    /// Whether the password was right, and the code of the second factor is still to come. Until then nobody is
+    /// logged in with it.
+    pub awaits_second_factor: bool,
 }
 
 impl Session {
@@ -134,12 +137,17 @@ impl Session {
     pub const IDLE_REMEMBERED: TimeDelta = TimeDelta::days(30);
     /// After this the user has to log in again, however much the session was used.
     pub const LONGEST: TimeDelta = TimeDelta::days(90);
+    /// How long a session waits for the code of the second factor.
+    pub const AWAITED: TimeDelta = TimeDelta::minutes(10);
     /// How exact [`seen_at`](Self::seen_at) is: noting every request would be a write for each.
     const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
 
     /// When it ends unless it is used.
     #[must_use]
     pub fn ends_at(&self) -> DateTime<Utc> {
+        if self.awaits_second_factor {
+            return self.created_at + Self::AWAITED;
+        }
         let idle = if self.remembered {
             Self::IDLE_REMEMBERED
         } else {
@@ -224,6 +232,11 @@ impl Patience {
         free: 100,
         longest: TimeDelta::seconds(30),
     };
+    /// Codes of one account from anywhere. Only those who know the password get to try, and codes are short.
+    pub const FOR_CODES: Self = Self {
+        free: 10,
+        longest: TimeDelta::minutes(15),
+    };
     /// Failures that are older are forgotten.
     pub const MEMORY: TimeDelta = TimeDelta::hours(1);
 
@@ -271,6 +284,7 @@ mod tests {
             created_at: at(0),
             seen_at: at(0),
             client: Client::default(),
+            awaits_second_factor: false,
         };
         assert_eq!(session.ends_at(), at(0) + Session::IDLE);
         assert!(!session.see(at(59)));
@@ -279,6 +293,8 @@ mod tests {
         session.remembered = true;
         session.seen_at = at(0) + TimeDelta::days(80);
         assert_eq!(session.ends_at(), at(0) + Session::LONGEST);
+        session.awaits_second_factor = true;
+        assert_eq!(session.ends_at(), at(0) + Session::AWAITED);
     }
 
     #[test]

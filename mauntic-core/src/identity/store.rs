@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ApiToken, AuditEntry, IdempotencyStore, Member, Membership, Organization, PresentedToken,
-    Session, Slug, TokenHash, User, Workplace,
+    SecondFactor, Session, Slug, TokenHash, User, Workplace,
 };
 use crate::{
     ApiTokenId, AuditEntryId, EmailAddress, OrganizationId, Outbox, Page, PageSize, SessionId,
@@ -24,6 +24,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The committed sessions, for reading.
     fn sessions(&self) -> &dyn SessionQueries;
+
+    /// The second factors of users, for reading.
+    fn second_factors(&self) -> &dyn SecondFactorQueries;
 
     /// How often logging in failed.
     fn login_attempts(&self) -> &dyn LoginAttempts;
@@ -62,6 +65,9 @@ pub trait IdentityUnitOfWork: Send {
 
     /// The sessions, within this transaction.
     fn sessions(&mut self) -> &mut dyn SessionRepository;
+
+    /// The second factors of users, within this transaction.
+    fn second_factors(&mut self) -> &mut dyn SecondFactorRepository;
 
     /// The audit log, within this transaction.
     fn audit(&mut self) -> &mut dyn AuditRepository;
@@ -187,6 +193,43 @@ pub trait SessionRepository: Send {
         remembered_since: DateTime<Utc>,
         created_since: DateTime<Utc>,
     ) -> Result<u64, StoreError>;
+}
+
+/// Reads second factors.
+#[async_trait]
+pub trait SecondFactorQueries: Send + Sync {
+    /// The user's second factor, if any, confirmed or not.
+    async fn find(&self, user: UserId) -> Result<Option<SecondFactor>, StoreError>;
+
+    /// How many recovery codes the user has left.
+    async fn recovery_codes_left(&self, user: UserId) -> Result<u64, StoreError>;
+}
+
+/// Changes second factors.
+#[async_trait]
+pub trait SecondFactorRepository: Send {
+    /// Returns the user's second factor, if any, and keeps others from changing it until the transaction ends.
+    async fn find_for_update(&mut self, user: UserId) -> Result<Option<SecondFactor>, StoreError>;
+
+    /// Stores a second factor in place of the one that the user had.
+    async fn save(&mut self, factor: &SecondFactor) -> Result<(), StoreError>;
+
+    /// Deletes the user's second factor and recovery codes; `false` if there was none.
+    async fn delete(&mut self, user: UserId) -> Result<bool, StoreError>;
+
+    /// Stores the hashes of recovery codes in place of those that the user had.
+    async fn replace_recovery_codes(
+        &mut self,
+        user: UserId,
+        hashes: &[TokenHash],
+    ) -> Result<(), StoreError>;
+
+    /// Uses a recovery code up; `false` if the user has none with that hash.
+    async fn use_recovery_code(
+        &mut self,
+        user: UserId,
+        hash: &TokenHash,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Counts how often logging in failed, by keys of the caller's choice. Each method is a transaction of its own.

@@ -4,6 +4,7 @@ mod audit;
 mod members;
 mod organizations;
 mod passwords;
+mod second_factors;
 mod sessions;
 mod tokens;
 
@@ -16,11 +17,12 @@ use super::{
 };
 use crate::{
     Access, Actor, Cause, Clock, DomainEvent, Envelope, IdSource, OrganizationId, Permission,
-    UseCase,
+    SecretKey, UseCase,
 };
 
 pub use members::{AddMember, CreateUser};
 pub use organizations::CreateOrganization;
+pub use second_factors::SecondFactorState;
 pub use sessions::{LogIn, NewSession, SetUp};
 pub use tokens::{CreateToken, NewToken};
 
@@ -31,6 +33,7 @@ pub struct IdentityService {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     hasher: PasswordHasher,
+    secret: Option<SecretKey>,
 }
 
 impl IdentityService {
@@ -39,18 +42,23 @@ impl IdentityService {
         ("add_member", Access::Needs(Permission::MembersManage)),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
+        ("awaits_second_factor", Access::Anybody),
+        ("begin_second_factor", Access::Oneself),
         ("block_organization", Access::Operator),
         ("block_user", Access::Operator),
         ("change_member", Access::Needs(Permission::MembersManage)),
         ("check_secret", Access::Operator),
+        ("confirm_second_factor", Access::Oneself),
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
         ("create_user", Access::Needs(Permission::MembersManage)),
         ("end_other_sessions", Access::Oneself),
+        ("end_second_factor", Access::Oneself),
         ("end_session", Access::Oneself),
         ("ensure_default_organization", Access::Operator),
         ("find_organization", Access::Operator),
         ("forget_old_sessions", Access::Operator),
+        ("give_second_factor", Access::Anybody),
         ("log_in", Access::Anybody),
         ("logged_in", Access::Anybody),
         ("members", Access::Needs(Permission::MembersRead)),
@@ -59,7 +67,10 @@ impl IdentityService {
         ("organizations", Access::Operator),
         ("own_sessions", Access::Oneself),
         ("remove_member", Access::Needs(Permission::MembersManage)),
+        ("renew_recovery_codes", Access::Oneself),
+        ("reset_second_factor", Access::Operator),
         ("revoke_token", Access::Needs(Permission::TokensManage)),
+        ("second_factor", Access::Oneself),
         ("set_password", Access::Oneself),
         ("set_up", Access::Anybody),
         ("switch_organization", Access::Oneself),
@@ -85,7 +96,21 @@ impl IdentityService {
             clock,
             ids,
             hasher: PasswordHasher::new(),
+            secret: None,
         }
+    }
+
+    /// The use cases with the key that encrypts the secrets of users. Without it there is no second factor.
+    #[must_use]
+    pub fn with_secret(self, secret: &SecretKey) -> Self {
+        Self {
+            secret: Some(secret.derive("identity")),
+            ..self
+        }
+    }
+
+    fn secret(&self) -> Result<&SecretKey, IdentityError> {
+        self.secret.as_ref().ok_or(IdentityError::NoSecretKey)
     }
 
     /// The answers to requests that may come again, for the HTTP layer.

@@ -128,7 +128,8 @@ impl IdentityService {
         Ok(new)
     }
 
-    /// Begins a session, if address and password are right. Each login has a session of its own; one that the browser
+    /// Begins a session, if address and password are right. If the user has a second factor, the session
+    /// [waits](Session::awaits_second_factor) for [`give_second_factor`](Self::give_second_factor). Each login has a session of its own; one that the browser
     /// had before is to be ended. After several failures the next try has to wait.
     ///
     /// # Errors
@@ -142,21 +143,19 @@ impl IdentityService {
     ) -> Result<NewSession, IdentityError> {
         let now = self.clock.now();
         let keys = attempt_keys(&command.email, &client);
-        let names: Vec<_> = keys.iter().map(|(key, _)| key.clone()).collect();
         // Counted as a failure until it is none, so that many at once do not all pass before the first has failed.
-        self.count_try(&keys, &names, now).await?;
-        let attempts = self.store.login_attempts();
+        self.count_try(&keys, now).await?;
         let verified = self.verify_password(&command.email, command.password).await;
         if matches!(verified, Err(IdentityError::WrongPassword)) {
             return Err(IdentityError::WrongPassword);
         }
-        // What a stranger failed at elsewhere stays noted.
-        attempts.take_back(&names).await?;
-        attempts.forget(&names[0]).await?;
+        self.forgive(&keys).await?;
         let user = verified?;
         let places = self.store.members().workplaces(user.id).await?;
         let organization = places.first().map(|place| place.organization_id);
-        let new = self.new_session(user.id, organization, command.remember, client, now)?;
+        let factor = self.store.second_factors().find(user.id).await?;
+        let mut new = self.new_session(user.id, organization, command.remember, client, now)?;
+        new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
         let mut uow = self.store.begin().await?;
         // A password that was changed since it was checked lets nobody in, nor does a block.
         let stored = uow.users().find_for_update(user.id).await?;
@@ -179,7 +178,8 @@ impl IdentityService {
     ) -> Result<Option<LoggedIn>, IdentityError> {
         let now = self.clock.now();
         let found = self.store.sessions().find_by_hash(&secret.hash()).await?;
-        let Some(mut session) = found.filter(|session| now < session.ends_at()) else {
+        let live = |session: &Session| now < session.ends_at() && !session.awaits_second_factor;
+        let Some(mut session) = found.filter(live) else {
             return Ok(None);
         };
         let user = self.store.members().find_user(session.user_id).await?;
@@ -203,7 +203,7 @@ impl IdentityService {
     pub async fn own_sessions(&self, who: &LoggedIn) -> Result<Vec<Session>, IdentityError> {
         let now = self.clock.now();
         let mut sessions = self.store.sessions().of_user(who.user.id).await?;
-        sessions.retain(|session| now < session.ends_at());
+        sessions.retain(|session| now < session.ends_at() && !session.awaits_second_factor);
         Ok(sessions)
     }
 
@@ -267,7 +267,7 @@ impl IdentityService {
         Ok(sessions + attempts.forget_old(now - Patience::MEMORY).await?)
     }
 
-    fn new_session(
+    pub(super) fn new_session(
         &self,
         user: UserId,
         organization: Option<OrganizationId>,
@@ -285,18 +285,31 @@ impl IdentityService {
                 created_at: now,
                 seen_at: now,
                 client,
+                awaits_second_factor: false,
             },
         })
     }
 
-    /// Counts a try, unless it has to wait.
-    async fn count_try(
+    /// What was counted went right: here, slips are free again. What a stranger failed at elsewhere stays noted.
+    pub(super) async fn forgive(&self, keys: &[(String, Patience)]) -> Result<(), IdentityError> {
+        let attempts = self.store.login_attempts();
+        let names = names(keys);
+        attempts.take_back(&names).await?;
+        if let Some(here) = names.first() {
+            attempts.forget(here).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a try as a failure, unless it has to wait. What goes right is taken back with
+    /// [`forgive`](Self::forgive).
+    pub(super) async fn count_try(
         &self,
         keys: &[(String, Patience)],
-        names: &[String],
         now: DateTime<Utc>,
     ) -> Result<(), IdentityError> {
         let attempts = self.store.login_attempts();
+        let names = &names(keys);
         let patience = |key: &str| {
             let known = keys.iter().find(|(known, _)| known == key);
             known.map_or(Patience::FOR_ACCOUNT_HERE, |(_, patience)| *patience)
@@ -328,6 +341,10 @@ impl IdentityService {
     }
 }
 
+fn names(keys: &[(String, Patience)]) -> Vec<String> {
+    keys.iter().map(|(key, _)| key.clone()).collect()
+}
+
 fn too_many(wait: TimeDelta) -> IdentityError {
     IdentityError::TooManyFailures {
         seconds: seconds(wait),
@@ -341,11 +358,9 @@ fn seconds(wait: TimeDelta) -> u64 {
 }
 
 /// What failures are counted by. Addresses are hashed: this is no list of who tried to log in.
-fn attempt_keys(email: &EmailAddress, client: &Client) -> Vec<(String, Patience)> {
+pub(super) fn attempt_keys(email: &EmailAddress, client: &Client) -> Vec<(String, Patience)> {
     let account = hash(&email.key());
-    let network = client
-        .network
-        .map_or_else(|| "unknown".to_owned(), |network| network.to_string());
+    let network = network_key(client);
     vec![
         (
             format!("here:{account}:{network}"),
@@ -354,6 +369,13 @@ fn attempt_keys(email: &EmailAddress, client: &Client) -> Vec<(String, Patience)
         (format!("network:{network}"), Patience::FOR_NETWORK),
         (format!("account:{account}"), Patience::FOR_ACCOUNT),
     ]
+}
+
+/// What failures from one network are counted by.
+pub(super) fn network_key(client: &Client) -> String {
+    client
+        .network
+        .map_or_else(|| "unknown".to_owned(), |network| network.to_string())
 }
 
 fn hash(text: &str) -> String {

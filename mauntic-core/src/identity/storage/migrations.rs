@@ -14,8 +14,9 @@ impl MigratorTrait for IdentityMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(OutboxMigration),
-            Box::new(Tables),
-            Box::new(Sessions),
+            Box::new(Statements { name: "m0002_identity", of: tables }),
+            Box::new(Statements { name: "m0003_sessions", of: sessions }),
+            Box::new(Statements { name: "m0004_second_factor", of: second_factor }),
         ]
     }
 
@@ -24,22 +25,26 @@ impl MigratorTrait for IdentityMigrator {
     }
 }
 
-struct Tables;
+/// Statements that run in one transaction.
+struct Statements {
+    name: &'static str,
+    of: fn(Dialect) -> Vec<String>,
+}
 
-impl MigrationName for Tables {
-    fn name(&self) -> &'static str {
-        "m0002_identity"
+impl MigrationName for Statements {
+    fn name(&self) -> &str {
+        self.name
     }
 }
 
 #[migration_async_trait::async_trait]
-impl MigrationTrait for Tables {
+impl MigrationTrait for Statements {
     fn use_transaction(&self) -> Option<bool> {
         Some(true)
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for statement in statements(Dialect::of(manager)) {
+        for statement in (self.of)(Dialect::of(manager)) {
             manager
                 .get_connection()
                 .execute_unprepared(&statement)
@@ -49,55 +54,51 @@ impl MigrationTrait for Tables {
     }
 }
 
-/// Logging in with a browser.
-struct Sessions;
-
-impl MigrationName for Sessions {
-    fn name(&self) -> &'static str {
-        "m0003_sessions"
-    }
+/// Proving with an authenticator app, or a code on paper, who logs in. A person's, so it leads with no organisation.
+fn second_factor(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    vec![
+        "ALTER TABLE session ADD COLUMN awaits_second_factor BOOLEAN NOT NULL DEFAULT FALSE"
+            .to_owned(),
+        format!(
+            "CREATE TABLE second_factor (
+                user_id {uuid} NOT NULL PRIMARY KEY REFERENCES account (id),
+                sealed_secret {bytes} NOT NULL, last_step BIGINT NOT NULL,
+                created_at BIGINT NOT NULL, confirmed_at BIGINT)"
+        ),
+        format!(
+            "CREATE TABLE recovery_code (
+                user_id {uuid} NOT NULL REFERENCES account (id), code_hash {bytes} NOT NULL,
+                PRIMARY KEY (user_id, code_hash))"
+        ),
+    ]
 }
 
-#[migration_async_trait::async_trait]
-impl MigrationTrait for Sessions {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let dialect = Dialect::of(manager);
-        let uuid = dialect.type_name(SqlType::Uuid);
-        let bytes = dialect.type_name(SqlType::Bytes);
-        // A session is a person's, who may work in several organisations; so it leads with none.
-        let statements = [
-            format!(
-                "CREATE TABLE session (
-                    id {uuid} NOT NULL PRIMARY KEY, secret_hash {bytes} NOT NULL,
-                    user_id {uuid} NOT NULL REFERENCES account (id), organization_id {uuid},
-                    remembered BOOLEAN NOT NULL, created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
-                    network TEXT, user_agent TEXT)"
-            ),
-            "CREATE UNIQUE INDEX session_secret ON session (secret_hash)".to_owned(),
-            "CREATE INDEX session_of_user ON session (user_id, id)".to_owned(),
-            "CREATE INDEX session_unseen ON session (seen_at)".to_owned(),
-            "CREATE TABLE login_attempt (key TEXT NOT NULL PRIMARY KEY, failures BIGINT NOT NULL,
-                failed_at BIGINT NOT NULL)"
-                .to_owned(),
-            "CREATE INDEX login_attempt_old ON login_attempt (failed_at)".to_owned(),
-            "CREATE TABLE set_up (only_row BIGINT NOT NULL PRIMARY KEY, at BIGINT NOT NULL)"
-                .to_owned(),
-        ];
-        for statement in statements {
-            manager
-                .get_connection()
-                .execute_unprepared(&statement)
-                .await?;
-        }
-        Ok(())
-    }
+/// Logging in with a browser. A session is a person's, who may work in several organisations; so it leads with none.
+fn sessions(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    vec![
+        format!(
+            "CREATE TABLE session (
+                id {uuid} NOT NULL PRIMARY KEY, secret_hash {bytes} NOT NULL,
+                user_id {uuid} NOT NULL REFERENCES account (id), organization_id {uuid},
+                remembered BOOLEAN NOT NULL, created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
+                network TEXT, user_agent TEXT)"
+        ),
+        "CREATE UNIQUE INDEX session_secret ON session (secret_hash)".to_owned(),
+        "CREATE INDEX session_of_user ON session (user_id, id)".to_owned(),
+        "CREATE INDEX session_unseen ON session (seen_at)".to_owned(),
+        "CREATE TABLE login_attempt (key TEXT NOT NULL PRIMARY KEY, failures BIGINT NOT NULL,
+            failed_at BIGINT NOT NULL)"
+            .to_owned(),
+        "CREATE INDEX login_attempt_old ON login_attempt (failed_at)".to_owned(),
+        "CREATE TABLE set_up (only_row BIGINT NOT NULL PRIMARY KEY, at BIGINT NOT NULL)".to_owned(),
+    ]
 }
 
-fn statements(dialect: Dialect) -> Vec<String> {
+fn tables(dialect: Dialect) -> Vec<String> {
     let uuid = dialect.type_name(SqlType::Uuid);
     let json = dialect.type_name(SqlType::Json);
     let bytes = dialect.type_name(SqlType::Bytes);

@@ -4,6 +4,7 @@ mod audit;
 mod idempotency;
 mod migrations;
 mod organizations;
+mod second_factors;
 mod sessions;
 mod tokens;
 mod users;
@@ -15,7 +16,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use super::{
     AuditQueries, AuditRepository, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
     LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
-    OrganizationRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
+    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
     UserRepository,
 };
 use crate::{
@@ -70,6 +71,10 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        self
+    }
+
+    fn second_factors(&self) -> &dyn SecondFactorQueries {
         self
     }
 
@@ -136,6 +141,10 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn second_factors(&mut self) -> &mut dyn SecondFactorRepository {
         self
     }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 const SESSION: &str =
-    "id, user_id, organization_id, remembered, created_at, seen_at, network, user_agent";
+    "id, user_id, organization_id, remembered, created_at, seen_at, network, user_agent, awaits_second_factor";
 const WHAT: &str = "session";
 
 #[async_trait]
@@ -39,8 +39,8 @@ impl SessionRepository for SeaOrmUnitOfWork {
         let rows = self
             .execute(
                 "INSERT INTO session (id, secret_hash, user_id, organization_id, remembered, created_at,
-                     seen_at, network, user_agent)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+                     seen_at, network, user_agent, awaits_second_factor)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
                 [
                     session.id.as_uuid().into(),
                     hash.to_vec().into(),
@@ -51,6 +51,7 @@ impl SessionRepository for SeaOrmUnitOfWork {
                     to_micros(session.seen_at).into(),
                     session.client.network.map(|ip| ip.to_string()).into(),
                     session.client.user_agent.clone().into(),
+                    session.awaits_second_factor.into(),
                 ],
             )
             .await?;
@@ -230,6 +231,7 @@ fn session(row: &QueryResult) -> Result<Session, StoreError> {
             network: network.and_then(|text| text.parse().ok()),
             user_agent: row.try_get("", "user_agent")?,
         },
+        awaits_second_factor: row.try_get("", "awaits_second_factor")?,
     })
 }
 
