@@ -67,6 +67,8 @@ async fn both_back_ends_have_the_same_tables() {
             "organization",
             "outbox",
             "outbox_delivery",
+            "recovery_code",
+            "second_factor",
             "session",
             "set_up"
         ]

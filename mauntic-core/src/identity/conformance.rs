@@ -5,6 +5,8 @@
     reason = "a case panics when the store does not do what it must"
 )]
 
+mod access;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +20,8 @@ use crate::{
     Actor, ApiTokenId, IdSource, OrganizationId, PageSize, Permission, Principal, Role, StoreError,
     TimeZoneName, UserId, testing::CountingIds,
 };
+
+pub use access::*;
 
 /// Runs every case of the suite on stores that an async function makes:
 /// `identity_store_conformance!(new_store)`, where `new_store()` returns a store and whatever must
@@ -48,6 +52,15 @@ macro_rules! identity_store_conformance {
                 answers_are_forgotten_after_a_day,
                 of_many_requests_at_once_one_is_fresh,
                 the_first_secret_is_noted,
+                a_session_is_found_by_its_secret_and_stays_as_it_is,
+                a_session_is_seen_later_but_never_earlier,
+                sessions_end_for_their_user_alone,
+                sessions_are_forgotten_by_their_age_and_their_use,
+                failures_count_by_key_and_begin_anew_when_forgotten,
+                failures_are_taken_back_and_forgotten,
+                of_many_failures_at_once_each_counts,
+                a_second_factor_is_stored_once_for_each_user,
+                a_recovery_code_is_used_once_by_its_user,
             ]
         );
     };

@@ -1,0 +1,291 @@
+//! Sessions, failures of logging in, and second factors.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{hash, now, organization, save, save_member, user};
+use crate::{
+    IdSource, Role, SessionId, StoreError,
+    identity::{Client, IdentityStore, SecondFactor, Session, TokenHash, User},
+    testing::CountingIds,
+};
+
+async fn ann_and_bob(store: &dyn IdentityStore, ids: &dyn IdSource) -> (User, User) {
+    let acme = organization(ids, "Acme");
+    let (ann, bob) = (user(ids, "ann@example.com"), user(ids, "bob@example.com"));
+    save(store, &acme).await;
+    save_member(store, &acme, &ann, Role::Owner).await;
+    save_member(store, &acme, &bob, Role::Viewer).await;
+    (ann, bob)
+}
+
+fn session(ids: &dyn IdSource, user: &User) -> Session {
+    Session {
+        id: SessionId::generate(ids),
+        user_id: user.id,
+        organization_id: None,
+        remembered: false,
+        created_at: now(),
+        seen_at: now(),
+        client: Client::new("203.0.113.7".parse().ok(), Some("Firefox")),
+        awaits_second_factor: false,
+    }
+}
+
+async fn begin(store: &dyn IdentityStore, session: &Session, hash: &TokenHash) {
+    let mut uow = store.begin().await.unwrap();
+    uow.sessions().insert(session, hash).await.unwrap();
+    uow.commit().await.unwrap();
+}
+
+/// What is stored reads back, by the hash of the secret alone; a known hash is a conflict.
+pub async fn a_session_is_found_by_its_secret_and_stays_as_it_is(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, _) = ann_and_bob(&*store, &ids).await;
+    let waiting = Session {
+        awaits_second_factor: true,
+        remembered: true,
+        client: Client::default(),
+        ..session(&ids, &ann)
+    };
+    let plain = session(&ids, &ann);
+    begin(&*store, &waiting, &hash(1)).await;
+    begin(&*store, &plain, &hash(2)).await;
+    let sessions = store.sessions();
+    assert_eq!(
+        sessions.find_by_hash(&hash(1)).await.unwrap(),
+        Some(waiting.clone())
+    );
+    assert_eq!(sessions.find_by_hash(&hash(3)).await.unwrap(), None);
+    assert_eq!(
+        sessions.of_user(ann.id).await.unwrap(),
+        [plain.clone(), waiting.clone()]
+    );
+    let mut uow = store.begin().await.unwrap();
+    let again = session(&ids, &ann);
+    let taken = uow.sessions().insert(&again, &hash(1)).await;
+    assert!(matches!(taken, Err(StoreError::Conflict { .. })), "{taken:?}");
+    let place = organization(&ids, "Other").id;
+    uow.sessions().work_in(plain.id, place).await.unwrap();
+    let missing = uow.sessions().work_in(again.id, place).await;
+    assert!(matches!(missing, Err(StoreError::Missing { .. })));
+    uow.commit().await.unwrap();
+    let found = sessions.find_by_hash(&hash(2)).await.unwrap().unwrap();
+    assert_eq!(found.organization_id, Some(place));
+}
+
+/// A request that was slow does not take a later use back.
+pub async fn a_session_is_seen_later_but_never_earlier(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, _) = ann_and_bob(&*store, &ids).await;
+    let plain = session(&ids, &ann);
+    begin(&*store, &plain, &hash(1)).await;
+    for minutes in [5, 3] {
+        let mut uow = store.begin().await.unwrap();
+        let at = now() + TimeDelta::minutes(minutes);
+        uow.sessions().see(plain.id, at).await.unwrap();
+        uow.commit().await.unwrap();
+    }
+    let found = store.sessions().find_by_hash(&hash(1)).await.unwrap();
+    assert_eq!(found.unwrap().seen_at, now() + TimeDelta::minutes(5));
+}
+
+/// Nobody ends the session of somebody else.
+pub async fn sessions_end_for_their_user_alone(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, bob) = ann_and_bob(&*store, &ids).await;
+    let mut all = Vec::new();
+    for (number, user) in [(1, &ann), (2, &ann), (3, &ann), (4, &bob)] {
+        let plain = session(&ids, user);
+        begin(&*store, &plain, &hash(number)).await;
+        all.push(plain);
+    }
+    let mut uow = store.begin().await.unwrap();
+    let sessions = uow.sessions();
+    assert!(!sessions.delete(bob.id, all[0].id).await.unwrap());
+    assert!(sessions.delete(ann.id, all[0].id).await.unwrap());
+    assert!(!sessions.delete(ann.id, all[0].id).await.unwrap());
+    assert_eq!(sessions.delete_others(ann.id, all[1].id).await.unwrap(), 1);
+    assert_eq!(sessions.delete_all(bob.id).await.unwrap(), 1);
+    uow.commit().await.unwrap();
+    let left = store.sessions().of_user(ann.id).await.unwrap();
+    assert_eq!(left, [all[1].clone()]);
+    assert_eq!(store.sessions().of_user(bob.id).await.unwrap(), []);
+}
+
+/// A remembered session may be unused for longer; none outlives the longest age.
+pub async fn sessions_are_forgotten_by_their_age_and_their_use(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, _) = ann_and_bob(&*store, &ids).await;
+    let day = |days| now() + TimeDelta::days(days);
+    let of = |remembered, created, seen| Session {
+        remembered,
+        created_at: day(created),
+        seen_at: day(seen),
+        ..session(&ids, &ann)
+    };
+    let all = [
+        of(false, 0, 8),
+        of(false, 0, 9),
+        of(true, 0, 4),
+        of(true, 0, 5),
+        of(true, -9, 9),
+    ];
+    for (number, session) in (1..).zip(&all) {
+        begin(&*store, session, &hash(number)).await;
+    }
+    let mut uow = store.begin().await.unwrap();
+    let gone = uow.sessions().delete_unseen(day(8), day(4), day(-9)).await;
+    uow.commit().await.unwrap();
+    assert_eq!(gone.unwrap(), 3);
+    let left = store.sessions().of_user(ann.id).await.unwrap();
+    assert_eq!(left, [all[3].clone(), all[1].clone()]);
+}
+
+fn keys(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+async fn counts(store: &dyn IdentityStore, names: &[&str]) -> Vec<(String, u32, DateTime<Utc>)> {
+    let found = store.login_attempts().failures(&keys(names)).await;
+    let mut found = found.unwrap();
+    found.sort();
+    found
+}
+
+/// Each key has a count of its own, which begins anew after a pause.
+pub async fn failures_count_by_key_and_begin_anew_when_forgotten(store: Arc<dyn IdentityStore>) {
+    let attempts = store.login_attempts();
+    let at = |minutes| now() + TimeDelta::minutes(minutes);
+    let long_ago = now() - TimeDelta::days(1);
+    attempts
+        .note_failure(&keys(&["a", "b"]), at(0), long_ago)
+        .await
+        .unwrap();
+    let mut noted = attempts
+        .note_failure(&keys(&["a", "c"]), at(1), long_ago)
+        .await
+        .unwrap();
+    noted.sort();
+    assert_eq!(noted, [("a".to_owned(), 2), ("c".to_owned(), 1)]);
+    assert_eq!(
+        counts(&*store, &["a", "b", "c", "d"]).await,
+        [
+            ("a".to_owned(), 2, at(1)),
+            ("b".to_owned(), 1, at(0)),
+            ("c".to_owned(), 1, at(1))
+        ]
+    );
+    // What is as old as the limit counts as forgotten.
+    let noted = attempts.note_failure(&keys(&["a"]), at(9), at(1)).await;
+    assert_eq!(noted.unwrap(), [("a".to_owned(), 1)]);
+}
+
+/// A count that is taken back to nothing is gone, and so are those that are old.
+pub async fn failures_are_taken_back_and_forgotten(store: Arc<dyn IdentityStore>) {
+    let attempts = store.login_attempts();
+    let long_ago = now() - TimeDelta::days(1);
+    for names in [["a", "b"], ["a", "c"]] {
+        let noted = attempts.note_failure(&keys(&names), now(), long_ago).await;
+        noted.unwrap();
+    }
+    attempts.take_back(&keys(&["a", "b", "d"])).await.unwrap();
+    assert_eq!(
+        counts(&*store, &["a", "b", "c", "d"]).await,
+        [("a".to_owned(), 1, now()), ("c".to_owned(), 1, now())]
+    );
+    attempts.forget("a").await.unwrap();
+    assert_eq!(
+        counts(&*store, &["a", "c"]).await,
+        [("c".to_owned(), 1, now())]
+    );
+    let earlier = now() - TimeDelta::seconds(1);
+    assert_eq!(attempts.forget_old(earlier).await.unwrap(), 0);
+    assert_eq!(attempts.forget_old(now()).await.unwrap(), 1);
+    assert_eq!(counts(&*store, &["c"]).await, []);
+}
+
+/// Of guesses that come at the same moment, each sees another count.
+pub async fn of_many_failures_at_once_each_counts(store: Arc<dyn IdentityStore>) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let store = Arc::clone(&store);
+        // In either order, which must not make two of them wait for each other.
+        let names = if number % 2 == 0 {
+            keys(&["a", "b"])
+        } else {
+            keys(&["b", "a"])
+        };
+        tasks.spawn(async move {
+            let long_ago = now() - TimeDelta::days(1);
+            let noted = store.login_attempts().note_failure(&names, now(), long_ago);
+            let noted = noted.await.unwrap().into_iter();
+            noted.filter(|(key, _)| key == "a").map(|(_, count)| count)
+                .collect::<Vec<_>>()
+        });
+    }
+    let mut seen: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=8).collect::<Vec<_>>());
+}
+
+fn factor(user: &User, step: i64) -> SecondFactor {
+    SecondFactor {
+        user_id: user.id,
+        sealed_secret: vec![0, 159, 146, 150],
+        last_step: step,
+        created_at: now(),
+        confirmed_at: (step > 0).then(now),
+    }
+}
+
+/// A later one takes the place of the one before, and goes with its recovery codes.
+pub async fn a_second_factor_is_stored_once_for_each_user(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, bob) = ann_and_bob(&*store, &ids).await;
+    for step in [0, 7] {
+        let mut uow = store.begin().await.unwrap();
+        let factors = uow.second_factors();
+        factors.save(&factor(&ann, step)).await.unwrap();
+        assert_eq!(
+            factors.find_for_update(ann.id).await.unwrap(),
+            Some(factor(&ann, step))
+        );
+        assert_eq!(factors.find_for_update(bob.id).await.unwrap(), None);
+        uow.commit().await.unwrap();
+    }
+    let factors = store.second_factors();
+    assert_eq!(factors.find(ann.id).await.unwrap(), Some(factor(&ann, 7)));
+    assert_eq!(factors.find(bob.id).await.unwrap(), None);
+    let mut uow = store.begin().await.unwrap();
+    let codes = [hash(1), hash(2)];
+    let changed = uow.second_factors();
+    changed.save(&factor(&bob, 1)).await.unwrap();
+    changed.replace_recovery_codes(ann.id, &codes).await.unwrap();
+    changed.replace_recovery_codes(bob.id, &codes).await.unwrap();
+    assert!(changed.delete(ann.id).await.unwrap());
+    assert!(!changed.delete(ann.id).await.unwrap());
+    uow.commit().await.unwrap();
+    assert_eq!(factors.find(ann.id).await.unwrap(), None);
+    assert_eq!(factors.recovery_codes_left(ann.id).await.unwrap(), 0);
+    assert_eq!(factors.recovery_codes_left(bob.id).await.unwrap(), 2);
+}
+
+/// New codes take the place of the old ones; each is gone once it was used.
+pub async fn a_recovery_code_is_used_once_by_its_user(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, bob) = ann_and_bob(&*store, &ids).await;
+    let mut uow = store.begin().await.unwrap();
+    let codes = uow.second_factors();
+    for hashes in [[hash(1), hash(2)], [hash(2), hash(3)]] {
+        codes.replace_recovery_codes(ann.id, &hashes).await.unwrap();
+    }
+    assert!(!codes.use_recovery_code(ann.id, &hash(1)).await.unwrap());
+    assert!(!codes.use_recovery_code(bob.id, &hash(2)).await.unwrap());
+    assert!(codes.use_recovery_code(ann.id, &hash(2)).await.unwrap());
+    assert!(!codes.use_recovery_code(ann.id, &hash(2)).await.unwrap());
+    uow.commit().await.unwrap();
+    let left = store.second_factors().recovery_codes_left(ann.id).await;
+    assert_eq!(left.unwrap(), 1);
+}
