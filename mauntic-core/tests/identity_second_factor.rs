@@ -66,10 +66,16 @@ async fn a_login_waits_for_the_code_and_then_has_another_session(world: World) {
     assert!(world.service.awaits_second_factor(&secret).await.unwrap());
     let own = world.service.own_sessions(&ann).await.unwrap();
     assert_eq!(own.len(), 1, "a session that waits is none yet");
-    let wrong = world.service.give_second_factor(&secret, "000000", home()).await;
+    let wrong = world
+        .service
+        .give_second_factor(&secret, "000000", home())
+        .await;
     assert!(matches!(wrong, Err(IdentityError::WrongCode)), "{wrong:?}");
     let right = code(&app, &world);
-    let new = world.service.give_second_factor(&secret, &right, home()).await;
+    let new = world
+        .service
+        .give_second_factor(&secret, &right, home())
+        .await;
     let new = new.unwrap();
     assert!(world.who(&new.secret).await.is_some());
     assert!(world.who(&secret).await.is_none(), "rotated");
@@ -79,8 +85,14 @@ async fn a_login_waits_for_the_code_and_then_has_another_session(world: World) {
     let secret = waiting(&world).await;
     world.clock.advance(TimeDelta::minutes(10));
     let right = code(&app, &world);
-    let late = world.service.give_second_factor(&secret, &right, home()).await;
-    assert!(matches!(late, Err(IdentityError::NoCodeAwaited)), "{late:?}");
+    let late = world
+        .service
+        .give_second_factor(&secret, &right, home())
+        .await;
+    assert!(
+        matches!(late, Err(IdentityError::NoCodeAwaited)),
+        "{late:?}"
+    );
     assert_eq!(
         world.log(&ann.actor().unwrap()).await[0],
         "user.second_factor_on"
@@ -92,10 +104,17 @@ async fn a_code_works_once_even_for_two_at_the_same_time(world: World) {
     let enrolment = world.service.begin_second_factor(&ann).await.unwrap();
     let app = app(&enrolment.secret);
     let first = code(&app, &world);
-    world.service.confirm_second_factor(&ann, &first).await.unwrap();
+    world
+        .service
+        .confirm_second_factor(&ann, &first)
+        .await
+        .unwrap();
     // The code that switched it on is used.
     let secret = waiting(&world).await;
-    let again = world.service.give_second_factor(&secret, &first, home()).await;
+    let again = world
+        .service
+        .give_second_factor(&secret, &first, home())
+        .await;
     assert!(matches!(again, Err(IdentityError::WrongCode)), "{again:?}");
     world.clock.advance(TimeDelta::seconds(30));
     let code = code(&app, &world);
@@ -123,7 +142,9 @@ async fn wrong_codes_soon_have_to_wait_wherever_they_come_from(world: World) {
     let (app, _) = enrol(&world, &ann).await;
     let secret = waiting(&world).await;
     let give = async |code: &str, from: &str| {
-        let given = world.service.give_second_factor(&secret, code, client(from));
+        let given = world
+            .service
+            .give_second_factor(&secret, code, client(from));
         given.await
     };
     for _ in 0..5 {
@@ -159,7 +180,10 @@ async fn a_recovery_code_stands_for_the_app_once(world: World) {
     let given = world.service.give_second_factor(&secret, &typed, home());
     assert!(given.await.is_ok());
     let secret = waiting(&world).await;
-    let given = world.service.give_second_factor(&secret, &typed, home()).await;
+    let given = world
+        .service
+        .give_second_factor(&secret, &typed, home())
+        .await;
     assert!(matches!(given, Err(IdentityError::WrongCode)), "{given:?}");
     let state = world.service.second_factor(&ann).await.unwrap();
     assert_eq!(state.recovery_codes_left, 9);
@@ -167,7 +191,10 @@ async fn a_recovery_code_stands_for_the_app_once(world: World) {
     let renewed = world.service.renew_recovery_codes(&ann, password(PASSWORD));
     let renewed = renewed.await.unwrap();
     let old = codes[4].reveal();
-    let given = world.service.give_second_factor(&secret, &old, home()).await;
+    let given = world
+        .service
+        .give_second_factor(&secret, &old, home())
+        .await;
     assert!(matches!(given, Err(IdentityError::WrongCode)), "{given:?}");
     let new = renewed[0].reveal();
     let given = world.service.give_second_factor(&secret, &new, home());
@@ -187,7 +214,10 @@ async fn a_secret_waits_an_hour_for_its_first_code(world: World) {
     world.clock.advance(TimeDelta::hours(1));
     let late = code(&app(&first.secret), &world);
     let late = world.service.confirm_second_factor(&ann, &late).await;
-    assert!(matches!(late, Err(IdentityError::SecondFactorOff)), "{late:?}");
+    assert!(
+        matches!(late, Err(IdentityError::SecondFactorOff)),
+        "{late:?}"
+    );
     let second = world.service.begin_second_factor(&ann).await.unwrap();
     assert_ne!(first, second);
 }
@@ -196,20 +226,29 @@ async fn switching_off_needs_the_password(world: World) {
     let ann = world.ann().await;
     enrol(&world, &ann).await;
     let again = world.service.begin_second_factor(&ann).await;
-    assert!(matches!(again, Err(IdentityError::SecondFactorOn)), "{again:?}");
+    assert!(
+        matches!(again, Err(IdentityError::SecondFactorOn)),
+        "{again:?}"
+    );
     for _ in 0..5 {
         let wrong = password("wrong horse battery");
         let wrong = world.service.end_second_factor(&ann, wrong).await;
         assert!(matches!(wrong, Err(IdentityError::WrongPassword)));
     }
-    let guess = world.service.end_second_factor(&ann, password(PASSWORD)).await;
+    let guess = world
+        .service
+        .end_second_factor(&ann, password(PASSWORD))
+        .await;
     assert!(matches!(guess, Err(IdentityError::TooManyFailures { .. })));
     world.clock.advance(TimeDelta::minutes(1));
     let off = world.service.end_second_factor(&ann, password(PASSWORD));
     off.await.unwrap();
     let new = world.log_in("ann@example.com", PASSWORD).await.unwrap();
     assert!(!new.session.awaits_second_factor);
-    let again = world.service.end_second_factor(&ann, password(PASSWORD)).await;
+    let again = world
+        .service
+        .end_second_factor(&ann, password(PASSWORD))
+        .await;
     assert!(matches!(again, Err(IdentityError::SecondFactorOff)));
 }
 

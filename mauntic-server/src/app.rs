@@ -172,7 +172,8 @@ impl App {
         let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone());
         let messaging = Messaging::assemble(&settings, &secret, stores, &clock, &ids);
         Self(Arc::new(Parts {
-            identity: IdentityService::new(identity_store.clone(), clock.clone(), ids.clone()),
+            identity: IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
+                .with_secret(&secret),
             identity_store,
             tags: TagService::new(contacts.clone()),
             contacts,

@@ -21,6 +21,8 @@ struct Operation {
     path: String,
     body: Option<Value>,
     csv: bool,
+    /// Whether it wants an API token.
+    by_token: bool,
 }
 
 /// Every operation of the document, with a body that its schema allows.
@@ -48,6 +50,9 @@ async fn operations() -> Vec<Operation> {
                 path: format!("/api{}", fill(path, operation)),
                 body,
                 csv: content.get("text/csv").is_some(),
+                by_token: operation["security"]
+                    .as_array()
+                    .is_some_and(|ways| ways.iter().any(|way| way.get("Token").is_some())),
             });
         }
     }
@@ -150,6 +155,9 @@ async fn the_committed_document_is_the_one_that_is_served() {
 async fn without_a_good_token_nothing_answers() {
     let installation = Installation::sqlite().await;
     for operation in operations().await {
+        if operation.id == "logIn" {
+            continue;
+        }
         for token in ["", "mnt_wrong"] {
             let answer = perform(&installation, token, &operation).await;
             assert_eq!(answer.status, 401, "{}", operation.id);
@@ -163,7 +171,10 @@ async fn a_viewer_changes_nothing() {
     let installation = Installation::sqlite().await;
     let mut late = BTreeSet::new();
     for operation in operations().await {
-        if operation.method == "GET" || READING.contains(&operation.id.as_str()) {
+        if operation.method == "GET"
+            || !operation.by_token
+            || READING.contains(&operation.id.as_str())
+        {
             continue;
         }
         let answer = perform(&installation, &installation.viewer, &operation).await;

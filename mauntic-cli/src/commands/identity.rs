@@ -208,6 +208,11 @@ pub(crate) enum UserCommand {
         /// The user's email address or id
         user: String,
     },
+    /// Switch the second factor of a user off who lost the app and the recovery codes
+    ResetSecondFactor {
+        /// The user's email address or id
+        user: String,
+    },
 }
 
 impl UserCommand {
@@ -274,6 +279,11 @@ impl UserCommand {
                 let id = find_user(context, &user).await?;
                 identity.unblock_user(&Operator::local(), id).await?;
                 done("may act again", id)
+            }
+            Self::ResetSecondFactor { user } => {
+                let id = find_user(context, &user).await?;
+                identity.reset_second_factor(&Operator::local(), id).await?;
+                done("logs in without a second factor", id)
             }
             Self::List => {
                 let page = identity

@@ -30,7 +30,9 @@ pub enum IdentityError {
         seconds: u64,
     },
     /// The code of the second factor is wrong, or was used before.
-    #[error("wrong code: use the one that the app shows now, or a recovery code that was not used yet")]
+    #[error(
+        "wrong code: use the one that the app shows now, or a recovery code that was not used yet"
+    )]
     WrongCode,
     /// No login waits for a code: it took too long, or none was begun.
     #[error("no login waits for a code: log in again")]

@@ -77,8 +77,9 @@ pub use session::{
 };
 pub use store::{
     AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, LoginAttempts, MemberQueries,
-    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
-    SessionRepository, TokenQueries, TokenRepository, UserRepository,
+    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
+    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
+    UserRepository,
 };
 pub use token::{
     ApiToken, Holder, InvalidTokenSecret, NoRandomness, PresentedToken, Refusal, TokenHash,

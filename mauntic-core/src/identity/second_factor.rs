@@ -223,7 +223,9 @@ mod tests {
         let user = UserId::from_uuid(uuid::Uuid::from_u128(1));
         SecondFactor {
             user_id: user,
-            sealed_secret: key().encrypt(&place(user), b"12345678901234567890").unwrap(),
+            sealed_secret: key()
+                .encrypt(&place(user), b"12345678901234567890")
+                .unwrap(),
             last_step: 0,
             created_at: at(0),
             confirmed_at: None,
@@ -255,11 +257,17 @@ mod tests {
         let enrolment = of_the_standard().enrolment(&account, &key()).unwrap();
         assert_eq!(enrolment.secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
         assert!(
-            enrolment.uri.starts_with("otpauth://totp/Mauntic:ann%40example"),
+            enrolment
+                .uri
+                .starts_with("otpauth://totp/Mauntic:ann%40example"),
             "{}",
             enrolment.uri
         );
-        assert!(enrolment.uri.contains("issuer=Mauntic"), "{}", enrolment.uri);
+        assert!(
+            enrolment.uri.contains("issuer=Mauntic"),
+            "{}",
+            enrolment.uri
+        );
         assert!(!format!("{enrolment:?}").contains("GEZD"));
     }
 

@@ -100,7 +100,9 @@ impl World {
 
     /// What was done, the latest first.
     pub(crate) async fn log(&self, actor: &Actor) -> Vec<String> {
-        let page = self.service.audit_log(actor, None, mauntic_core::PageSize::default());
+        let page = self
+            .service
+            .audit_log(actor, None, mauntic_core::PageSize::default());
         let entries = page.await.unwrap().items.into_iter();
         entries.map(|entry| entry.change.action).collect()
     }

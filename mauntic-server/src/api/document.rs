@@ -119,7 +119,11 @@ fn collect_schemas(part: &Value, document: &Value, names: &mut BTreeSet<String>)
 
 fn complete_operation(method: &str, operation: &mut Value) {
     describe_events(operation);
-    if method == "post" {
+    let by_token = operation
+        .get("security")
+        .and_then(Value::as_array)
+        .is_some_and(|ways| ways.iter().any(|way| way.get("Token").is_some()));
+    if method == "post" && by_token {
         let parameters = operation
             .as_object_mut()
             .map(|o| o.entry("parameters").or_insert_with(|| json!([])));
@@ -171,14 +175,18 @@ mod tests {
     }
 
     #[test]
-    fn every_post_takes_an_idempotency_key() {
-        let document =
-            json!({"paths": {"/x": {"post": {"responses": {}}, "get": {"responses": {}}}}});
+    fn every_post_with_a_token_takes_an_idempotency_key() {
+        let security = json!([{"Token": []}]);
+        let document = json!({"paths": {
+            "/x": {"post": {"security": security}, "get": {"security": security}},
+            "/y": {"post": {}},
+        }});
         let document = complete(document, Map::new());
         assert_eq!(
             document.pointer("/paths/~1x/post/parameters/0/name"),
             Some(&json!("Idempotency-Key"))
         );
         assert_eq!(document.pointer("/paths/~1x/get/parameters"), None);
+        assert_eq!(document.pointer("/paths/~1y/post/parameters"), None);
     }
 }

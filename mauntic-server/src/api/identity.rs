@@ -37,7 +37,7 @@ impl IdentityApi {
 /// What a member is; each role may do all that the one before it may: viewer, member, admin, owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
-enum RoleName {
+pub(crate) enum RoleName {
     Viewer,
     Member,
     Admin,
@@ -521,6 +521,15 @@ impl From<IdentityError> for ApiError {
             }
             IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
             IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
+            IdentityError::WrongPassword
+            | IdentityError::WrongCode
+            | IdentityError::NoCodeAwaited
+            | IdentityError::Refused(_) => Self::wrong_credentials(&error),
+            IdentityError::TooManyFailures { .. } => Self::too_many(&error),
+            IdentityError::SessionNotFound(_) => Self::not_found(&error),
+            IdentityError::SecondFactorOn | IdentityError::SecondFactorOff => {
+                Self::conflict("wrong_state", &error)
+            }
             IdentityError::NotYourself => Self::not_yourself(&error),
             _ => Self::internal(&error),
         }

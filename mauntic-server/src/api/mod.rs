@@ -1,5 +1,6 @@
 //! The JSON API. A handler parses, calls a use case and presents; it has no rule of its own.
 
+mod auth;
 pub(crate) mod crm;
 mod document;
 mod identity;
@@ -29,6 +30,8 @@ pub(crate) use identity::{given, parse};
 /// Where the endpoints of the API stand in the document.
 #[derive(Tags)]
 pub(crate) enum ApiTag {
+    /// Logging in, and one's own account.
+    Account,
     /// The organisation, its members and its API tokens.
     Identity,
     /// Contacts, their fields and tags, imports and exports.
@@ -163,6 +166,7 @@ pub(crate) fn expected_version(if_match: Option<&String>) -> Result<Option<i64>,
 }
 
 type Endpoints = (
+    auth::AuthApi,
     identity::IdentityApi,
     crm::contacts::ContactsApi,
     crm::fields::FieldsApi,
@@ -180,6 +184,7 @@ type Endpoints = (
 
 fn service(app: &App) -> OpenApiService<Endpoints, ()> {
     let endpoints = (
+        auth::AuthApi::new(app),
         identity::IdentityApi::new(app),
         crm::contacts::ContactsApi::new(app),
         crm::fields::FieldsApi::new(app),

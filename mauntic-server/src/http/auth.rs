@@ -1,19 +1,73 @@
-//! Who is asking: the bearer of an API token.
+//! Who is asking: the bearer of an API token, or somebody who is logged in.
 
-use mauntic_core::{Actor, identity::IdentityError};
+use mauntic_core::{
+    Actor,
+    identity::{IdentityError, LoggedIn, SessionSecret},
+};
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
     http::{StatusCode, header},
 };
-use poem_openapi::{SecurityScheme, auth::Bearer, payload::Json};
+use poem_openapi::{
+    SecurityScheme,
+    auth::{ApiKey, Bearer},
+    payload::Json,
+};
+use sha2::{Digest as _, Sha256};
 
 use super::problem::{ApiError, Problem};
-use crate::App;
+use crate::{App, ui::visitor::cookie};
 
 /// An API token: `Authorization: Bearer mnt_…`. It acts in its own organisation, within its scopes.
 #[derive(SecurityScheme)]
 #[oai(ty = "bearer", bearer_format = "mnt_…", checker = "admitted")]
 pub(crate) struct Token(pub(crate) Actor);
+
+/// A session: the cookie that the login set, and with it the token that the login told. The header keeps other sites
+/// from calling with the cookie.
+#[derive(SecurityScheme)]
+#[oai(
+    ty = "api_key",
+    key_in = "header",
+    key_name = "X-CSRF-Token",
+    checker = "in_session"
+)]
+pub(crate) struct InSession(pub(crate) LoggedIn);
+
+/// A login that waits for the code of the second factor: its cookie, and the token that it told.
+#[derive(SecurityScheme)]
+#[oai(
+    ty = "api_key",
+    key_in = "header",
+    key_name = "X-CSRF-Token",
+    checker = "with_cookie"
+)]
+pub(crate) struct Waiting(pub(crate) SessionSecret);
+
+#[expect(clippy::unused_async, reason = "what poem-openapi calls is async")]
+async fn with_cookie(request: &Request, given: ApiKey) -> poem::Result<SessionSecret> {
+    // Hashes are compared, so that the time taken tells nothing.
+    let hash = |text: &str| Sha256::digest(text.as_bytes());
+    request
+        .data::<App>()
+        .and_then(|app| cookie(app, request))
+        .filter(|secret| hash(&secret.csrf_token()) == hash(&given.key))
+        .ok_or_else(|| not_in_session().into())
+}
+
+async fn in_session(request: &Request, given: ApiKey) -> poem::Result<LoggedIn> {
+    let secret = with_cookie(request, given).await?;
+    let app = request.data::<App>().ok_or_else(not_in_session)?;
+    let who = app.identity.logged_in(&secret).await;
+    let who = who.map_err(|error| ApiError::internal(&error))?;
+    Ok(who.ok_or_else(not_in_session)?)
+}
+
+fn not_in_session() -> ApiError {
+    let detail = "this needs a session: log in, keep the cookie, and send the token that the login told as X-CSRF-Token";
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
+    ApiError::Unauthorized(Json(problem))
+}
 
 /// The decision of [`Authentication`], which stands before the API.
 #[derive(Clone)]

@@ -176,6 +176,16 @@ impl ApiError {
         )))
     }
 
+    /// Address and password, or a code, are wrong.
+    #[must_use]
+    pub fn wrong_credentials(detail: &impl ToString) -> Self {
+        Self::Unauthorized(Json(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong_credentials",
+            detail.to_string(),
+        )))
+    }
+
     /// Only the person concerned may do that.
     #[must_use]
     pub fn not_yourself(detail: &impl ToString) -> Self {

@@ -34,7 +34,7 @@ mod mail;
 mod segments;
 mod sends;
 mod tags;
-mod visitor;
+pub(crate) mod visitor;
 mod words;
 
 use maud::{Markup, html};

@@ -66,7 +66,7 @@ pub(super) fn app(request: &Request) -> Result<&App> {
 }
 
 /// Where the request comes from.
-pub(super) fn client(request: &Request) -> Client {
+pub(crate) fn client(request: &Request) -> Client {
     Client::new(client_address(request), request.header("user-agent"))
 }
 
@@ -143,7 +143,8 @@ fn is_https(app: &App) -> bool {
     app.settings.public_url().starts_with("https://")
 }
 
-fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
+/// The secret that the browser shows.
+pub(crate) fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
     let name = cookie_name(app);
     request
         .headers()
@@ -156,17 +157,19 @@ fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
         .and_then(|(_, secret)| secret.parse().ok())
 }
 
-/// What the browser had before a login: that session is ended, so that nobody can have planted it.
-pub(super) fn earlier_session(app: &App, request: &Request) -> Option<SessionSecret> {
-    cookie(app, request)
-}
-
 /// Gives the browser its secret, or takes it away.
 pub(super) fn set_cookie(
     app: &App,
     response: &mut Response,
     secret: Option<(&SessionSecret, bool)>,
 ) {
+    if let Ok(value) = HeaderValue::from_str(&cookie_text(app, secret)) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+/// The header that gives a browser its secret, with whether it is remembered, or takes it away.
+pub(crate) fn cookie_text(app: &App, secret: Option<(&SessionSecret, bool)>) -> String {
     let secure = if is_https(app) { "; Secure" } else { "" };
     let (value, age) = match secret {
         None => (String::new(), "; Max-Age=0".to_owned()),
@@ -177,10 +180,7 @@ pub(super) fn set_cookie(
         Some((secret, false)) => (secret.reveal(), String::new()),
     };
     let name = cookie_name(app);
-    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}");
-    if let Ok(value) = HeaderValue::from_str(&text) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")
 }
 
 /// The fields of a form, in order.

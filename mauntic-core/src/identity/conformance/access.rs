@@ -65,7 +65,10 @@ pub async fn a_session_is_found_by_its_secret_and_stays_as_it_is(store: Arc<dyn 
     let mut uow = store.begin().await.unwrap();
     let again = session(&ids, &ann);
     let taken = uow.sessions().insert(&again, &hash(1)).await;
-    assert!(matches!(taken, Err(StoreError::Conflict { .. })), "{taken:?}");
+    assert!(
+        matches!(taken, Err(StoreError::Conflict { .. })),
+        "{taken:?}"
+    );
     let place = organization(&ids, "Other").id;
     uow.sessions().work_in(plain.id, place).await.unwrap();
     let missing = uow.sessions().work_in(again.id, place).await;
@@ -221,7 +224,9 @@ pub async fn of_many_failures_at_once_each_counts(store: Arc<dyn IdentityStore>)
             let long_ago = now() - TimeDelta::days(1);
             let noted = store.login_attempts().note_failure(&names, now(), long_ago);
             let noted = noted.await.unwrap().into_iter();
-            noted.filter(|(key, _)| key == "a").map(|(_, count)| count)
+            noted
+                .filter(|(key, _)| key == "a")
+                .map(|(_, count)| count)
                 .collect::<Vec<_>>()
         });
     }
@@ -262,8 +267,14 @@ pub async fn a_second_factor_is_stored_once_for_each_user(store: Arc<dyn Identit
     let codes = [hash(1), hash(2)];
     let changed = uow.second_factors();
     changed.save(&factor(&bob, 1)).await.unwrap();
-    changed.replace_recovery_codes(ann.id, &codes).await.unwrap();
-    changed.replace_recovery_codes(bob.id, &codes).await.unwrap();
+    changed
+        .replace_recovery_codes(ann.id, &codes)
+        .await
+        .unwrap();
+    changed
+        .replace_recovery_codes(bob.id, &codes)
+        .await
+        .unwrap();
     assert!(changed.delete(ann.id).await.unwrap());
     assert!(!changed.delete(ann.id).await.unwrap());
     uow.commit().await.unwrap();

@@ -14,9 +14,18 @@ impl MigratorTrait for IdentityMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(OutboxMigration),
-            Box::new(Statements { name: "m0002_identity", of: tables }),
-            Box::new(Statements { name: "m0003_sessions", of: sessions }),
-            Box::new(Statements { name: "m0004_second_factor", of: second_factor }),
+            Box::new(Statements {
+                name: "m0002_identity",
+                of: tables,
+            }),
+            Box::new(Statements {
+                name: "m0003_sessions",
+                of: sessions,
+            }),
+            Box::new(Statements {
+                name: "m0004_second_factor",
+                of: second_factor,
+            }),
         ]
     }
 

@@ -16,8 +16,8 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use super::{
     AuditQueries, AuditRepository, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
     LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
-    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
-    UserRepository,
+    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
+    SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
 use crate::{
     Envelope, Outbox, StoreError,

@@ -1,9 +1,7 @@
 use async_trait::async_trait;
 use sea_orm::QueryResult;
 
-use super::{
-    SeaOrmIdentityStore, SeaOrmUnitOfWork, instant, maybe_instant, micros, one,
-};
+use super::{SeaOrmIdentityStore, SeaOrmUnitOfWork, instant, maybe_instant, micros, one};
 use crate::{
     StoreError, UserId,
     identity::{SecondFactor, SecondFactorQueries, SecondFactorRepository, TokenHash},

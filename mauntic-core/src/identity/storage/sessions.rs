@@ -12,8 +12,7 @@ use crate::{
     storage::{Column, SqlType, to_micros},
 };
 
-const SESSION: &str =
-    "id, user_id, organization_id, remembered, created_at, seen_at, network, user_agent, awaits_second_factor";
+const SESSION: &str = "id, user_id, organization_id, remembered, created_at, seen_at, network, user_agent, awaits_second_factor";
 const WHAT: &str = "session";
 
 #[async_trait]

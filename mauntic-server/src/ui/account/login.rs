@@ -10,13 +10,11 @@ use crate::ui::{
     component::{
         Tone,
         action::{Weight, button},
-        form::{Field, checkbox, input},
+        form::{Field, checkbox, filled, input},
         frame, show,
     },
     failure,
-    visitor::{
-        Fields, OpenForm, Posted, app, client, earlier_session, own_place, redirect, set_cookie,
-    },
+    visitor::{Fields, OpenForm, Posted, app, client, cookie, own_place, redirect, set_cookie},
 };
 
 /// Where to go on to.
@@ -45,8 +43,8 @@ fn login_page(fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Mar
         @if let Some(problem) = problem { (show::toast(problem, Tone::Bad)) }
         form method="post" action="/app/login" class="stack" {
             input type="hidden" name="next" value=(own_place(next));
-            (input(&Field { name: "email", label: "Email address", value: fields.text("email"), required: true, ..Field::default() }, "email"))
-            (input(&Field { name: "password", label: "Password", required: true, ..Field::default() }, "password"))
+            (filled(&Field { name: "email", label: "Email address", value: fields.text("email"), required: true, ..Field::default() }, "email", "username"))
+            (filled(&Field { name: "password", label: "Password", required: true, ..Field::default() }, "password", "current-password"))
             (checkbox("remember", "Stay logged in on this device", fields.find("remember").is_some()))
             (button("Log in", Weight::Primary))
         }
@@ -81,8 +79,14 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     match app.identity.log_in(command, client(request)).await {
         Ok(new) => {
             end_earlier(request).await?;
-            let mut response = redirect(own_place(next));
-            set_cookie(app, &mut response, Some((&new.secret, remember)));
+            let waits = new.session.awaits_second_factor;
+            let place = if waits {
+                code_place(next)
+            } else {
+                own_place(next).to_owned()
+            };
+            let mut response = redirect(&place);
+            set_cookie(app, &mut response, Some((&new.secret, remember && !waits)));
             Ok(response)
         }
         Err(IdentityError::WrongPassword) => again(wrong, StatusCode::UNPROCESSABLE_ENTITY),
@@ -98,10 +102,86 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     }
 }
 
+/// Where the code of the second factor is asked for.
+fn code_place(next: Option<&str>) -> String {
+    let query = serde_urlencoded::to_string([("next", own_place(next))]);
+    format!("/app/login/code?{}", query.unwrap_or_default())
+}
+
+fn code_page(next: Option<&str>, problem: Option<&str>) -> Markup {
+    let code = Field {
+        name: "code",
+        label: "Code",
+        hint: Some("Six digits from your authenticator app, or one of your recovery codes"),
+        error: problem,
+        required: true,
+        ..Field::default()
+    };
+    let content = html! {
+        form method="post" action="/app/login/code" class="stack" {
+            input type="hidden" name="next" value=(own_place(next));
+            (filled(&code, "text", "one-time-code"))
+            (button("Log in", Weight::Primary))
+        }
+        p class="soft" { "Lost both? Whoever runs this installation can switch the second factor off for you. "
+            a href="/app/login" { "Log in as somebody else" } }
+    };
+    frame::alone("Prove that it is you", &content)
+}
+
+/// Asks for the code of the second factor.
+#[handler]
+pub(super) async fn ask_code(request: &Request, Query(way): Query<Way>) -> Result<Response> {
+    let app = app(request)?;
+    let waits = match cookie(app, request) {
+        Some(secret) => app.identity.awaits_second_factor(&secret).await,
+        None => Ok(false),
+    };
+    if waits.map_err(failure::identity)? {
+        Ok(code_page(way.next.as_deref(), None).into_response())
+    } else {
+        Ok(redirect("/app/login"))
+    }
+}
+
+/// Takes the code of the second factor.
+#[handler]
+pub(super) async fn give_code(request: &Request, OpenForm(fields): OpenForm) -> Result<Response> {
+    let app = app(request)?;
+    let next = fields.find("next");
+    let Some(secret) = cookie(app, request) else {
+        return Ok(redirect("/app/login"));
+    };
+    let again =
+        |problem: &str, status| Ok(failure::with_status(code_page(next, Some(problem)), status));
+    let code = fields.text("code");
+    let given = app
+        .identity
+        .give_second_factor(&secret, code, client(request));
+    match given.await {
+        Ok(new) => {
+            let mut response = redirect(own_place(next));
+            let remembered = new.session.remembered;
+            set_cookie(app, &mut response, Some((&new.secret, remembered)));
+            Ok(response)
+        }
+        Err(IdentityError::NoCodeAwaited) => Ok(redirect("/app/login")),
+        Err(IdentityError::WrongCode) => again(
+            "This code is wrong or was used before. Take the one that the app shows now.",
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        Err(IdentityError::TooManyFailures { seconds }) => {
+            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
+            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        }
+        Err(error) => Err(failure::identity(error)),
+    }
+}
+
 /// Whoever logs in leaves the session that the browser had: somebody else may have put it there.
 async fn end_earlier(request: &Request) -> Result<()> {
     let app = app(request)?;
-    let Some(earlier) = earlier_session(app, request) else {
+    let Some(earlier) = cookie(app, request) else {
         return Ok(());
     };
     let found = app.identity.logged_in(&earlier).await;

@@ -2,6 +2,7 @@
 
 mod login;
 mod own;
+mod second_factor;
 
 use poem::{Route, get, post};
 
@@ -10,10 +11,22 @@ pub(super) fn routes(route: Route) -> Route {
     route
         .at("/setup", get(login::setup).post(login::set_up))
         .at("/login", get(login::login).post(login::log_in))
+        .at("/login/code", get(login::ask_code).post(login::give_code))
         .at("/logout", post(login::log_out))
         .at("/account", get(own::account))
         .at("/account/password", post(own::change_password))
         .at("/account/sessions/others", post(own::end_others))
         .at("/account/sessions/:session", post(own::end_session))
+        .at("/account/second-factor", get(second_factor::second_factor))
+        .at("/account/second-factor/begin", post(second_factor::begin))
+        .at(
+            "/account/second-factor/confirm",
+            post(second_factor::confirm),
+        )
+        .at(
+            "/account/second-factor/codes",
+            post(second_factor::renew_codes),
+        )
+        .at("/account/second-factor/end", post(second_factor::end))
         .at("/account/organization", post(own::switch))
 }

@@ -11,8 +11,8 @@ use crate::ui::{
     Done, Said,
     component::{
         Tone,
-        action::{Weight, button},
-        form::{Field, input},
+        action::{Weight, button, button_link},
+        form::{Field, filled},
         frame, show,
         table::{Column, table},
     },
@@ -40,6 +40,8 @@ async fn account_page(
 ) -> Result<Markup> {
     let sessions = app(request)?.identity.own_sessions(&visitor.who).await;
     let sessions = sessions.map_err(failure::identity)?;
+    let factor = app(request)?.identity.second_factor(&visitor.who).await;
+    let factor = factor.map_err(failure::identity)?;
     let user = &visitor.who.user;
     let rows: Vec<_> = sessions
         .iter()
@@ -83,10 +85,18 @@ async fn account_page(
         (show::card("Password", &html! {
             form method="post" action="/app/account/password" class="stack" {
                 (visitor.csrf())
-                (input(&secret("current", "Present password"), "password"))
-                (input(&Field { hint: Some("12 characters or more. All your sessions end, this one too."), ..secret("new", "New password") }, "password"))
+                (filled(&secret("current", "Present password"), "password", "current-password"))
+                (filled(&Field { hint: Some("12 characters or more. All your sessions end, this one too."), ..secret("new", "New password") }, "password", "new-password"))
                 div class="row" { (button("Change password", Weight::Plain)) }
             }
+        }))
+        (show::card("Second factor", &html! {
+            @if factor.on_since.is_some() {
+                p { (show::badge("on", Tone::Good)) " Logging in takes your password and a code from your app." }
+            } @else {
+                p { (show::badge("off", Tone::Warn)) " A stolen password is enough to log in as you." }
+            }
+            div class="row" { (button_link("/app/account/second-factor", "Second factor", Weight::Plain)) }
         }))
         (show::card("Where you are logged in", &html! {
             (table("Sessions", &columns, &rows, None))

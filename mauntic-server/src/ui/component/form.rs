@@ -48,9 +48,18 @@ impl Field<'_> {
 
 /// One line; `kind` is the type of the input: `text`, `email`, `password`, `date`, ….
 pub(crate) fn input(field: &Field<'_>, kind: &str) -> Markup {
+    line(field, kind, None)
+}
+
+/// One line that browsers and password managers fill in: `username`, `current-password`, `one-time-code`, ….
+pub(crate) fn filled(field: &Field<'_>, kind: &str, with: &str) -> Markup {
+    line(field, kind, Some(with))
+}
+
+fn line(field: &Field<'_>, kind: &str, with: Option<&str>) -> Markup {
     field.wrap(&html! {
         input id=(field.name) name=(field.name) type=(kind) value=(field.value) required[field.required]
-            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()];
+            autocomplete=[with] aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()];
     })
 }
 

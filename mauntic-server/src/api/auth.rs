@@ -1,0 +1,415 @@
+//! `/api/auth`: logging in, and one's own account.
+
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    OrganizationId, SessionId,
+    identity::{IdentityError, LogIn, LoggedIn, NewSession, RecoveryCode, Session},
+};
+use poem::Request;
+use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
+use uuid::Uuid;
+
+use super::{ApiTag, Done, identity::RoleName, parse};
+use crate::{
+    App,
+    http::{
+        auth::{InSession, Waiting},
+        problem::ApiError,
+    },
+    ui::visitor::{client, cookie_text},
+};
+
+pub(crate) struct AuthApi {
+    app: App,
+}
+
+impl AuthApi {
+    pub(crate) fn new(app: &App) -> Self {
+        Self { app: app.clone() }
+    }
+
+    fn began(&self, new: &NewSession) -> Began {
+        let waits = new.session.awaits_second_factor;
+        let remembered = new.session.remembered && !waits;
+        let cookie = cookie_text(&self.app, Some((&new.secret, remembered)));
+        let body = BeganBody {
+            csrf_token: new.secret.csrf_token(),
+            code_awaited: waits,
+        };
+        Began::Ok(Json(body), cookie)
+    }
+}
+
+/// What to log in with.
+#[derive(Debug, Object)]
+struct Credentials {
+    email: String,
+    password: String,
+    /// Whether the session is to outlive a night without use.
+    #[oai(default)]
+    remember: bool,
+}
+
+/// A code of the second factor.
+#[derive(Debug, Object)]
+struct CodeBody {
+    /// What the app shows, or a recovery code.
+    code: String,
+}
+
+/// A session that has begun.
+#[derive(Debug, Object)]
+struct BeganBody {
+    /// Send it as `X-CSRF-Token` with every call that goes with the cookie.
+    csrf_token: String,
+    /// Whether the code of the second factor is still to be given; until then nothing else answers.
+    code_awaited: bool,
+}
+
+#[derive(ApiResponse)]
+enum Began {
+    /// The cookie is the session.
+    #[oai(status = 200)]
+    Ok(Json<BeganBody>, #[oai(header = "Set-Cookie")] String),
+}
+
+#[derive(ApiResponse)]
+enum Left {
+    /// The session is over.
+    #[oai(status = 204)]
+    Left(#[oai(header = "Set-Cookie")] String),
+}
+
+/// An organisation that one may work in.
+#[derive(Debug, Object)]
+struct Workplace {
+    organization_id: Uuid,
+    name: String,
+    role: RoleName,
+}
+
+/// Who is logged in.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct Account {
+    user_id: Uuid,
+    email: String,
+    name: String,
+    session_id: Uuid,
+    /// The organisation that is worked in.
+    organization_id: Option<Uuid>,
+    workplaces: Vec<Workplace>,
+}
+
+impl From<LoggedIn> for Account {
+    fn from(who: LoggedIn) -> Self {
+        let organization = who.workplace().map(|place| place.organization_id.as_uuid());
+        let places = who.workplaces.into_iter().map(|place| Workplace {
+            organization_id: place.organization_id.as_uuid(),
+            name: place.name.to_string(),
+            role: place.role.into(),
+        });
+        Self {
+            user_id: who.user.id.as_uuid(),
+            email: who.user.email.to_string(),
+            name: who.user.name.to_string(),
+            session_id: who.session.id.as_uuid(),
+            organization_id: organization,
+            workplaces: places.collect(),
+        }
+    }
+}
+
+/// Where to work from now on.
+#[derive(Debug, Object)]
+struct Move {
+    organization_id: Uuid,
+}
+
+/// A browser in which one is logged in.
+#[derive(Debug, Object)]
+#[oai(rename = "Session", skip_serializing_if_is_none)]
+struct SessionBody {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    /// To the minute.
+    seen_at: DateTime<Utc>,
+    /// When it ends unless it is used.
+    ends_at: DateTime<Utc>,
+    remembered: bool,
+    /// The network that it came from.
+    network: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl From<Session> for SessionBody {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id.as_uuid(),
+            created_at: session.created_at,
+            seen_at: session.seen_at,
+            ends_at: session.ends_at(),
+            remembered: session.remembered,
+            network: session.client.network.map(|network| network.to_string()),
+            user_agent: session.client.user_agent,
+        }
+    }
+}
+
+/// The present password and the new one.
+#[derive(Debug, Object)]
+struct PasswordChange {
+    current: String,
+    /// 12 characters or more.
+    new: String,
+}
+
+/// The present password.
+#[derive(Debug, Object)]
+struct PasswordBody {
+    password: String,
+}
+
+/// Whether logins ask for a second factor.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct SecondFactor {
+    /// Since when they do; absent if they do not.
+    on_since: Option<DateTime<Utc>>,
+    recovery_codes_left: u64,
+}
+
+/// What an authenticator app needs.
+#[derive(Debug, Object)]
+#[oai(rename = "Enrolment")]
+struct EnrolmentBody {
+    /// In base 32.
+    secret: String,
+    /// For a QR code.
+    uri: String,
+}
+
+/// Codes that stand for the app once each; they are never shown again.
+#[derive(Debug, Object)]
+struct RecoveryCodes {
+    codes: Vec<String>,
+}
+
+impl From<Vec<RecoveryCode>> for RecoveryCodes {
+    fn from(codes: Vec<RecoveryCode>) -> Self {
+        Self {
+            codes: codes.iter().map(RecoveryCode::reveal).collect(),
+        }
+    }
+}
+
+/// A text that is no password cannot be the right one.
+fn present_password(text: &str) -> Result<mauntic_core::identity::Password, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::wrong_credentials(&IdentityError::WrongPassword))
+}
+
+#[OpenApi(prefix_path = "/auth", tag = "ApiTag::Account")]
+impl AuthApi {
+    /// Log in
+    ///
+    /// After several failures the next try has to wait.
+    #[oai(path = "/login", method = "post", operation_id = "logIn")]
+    async fn log_in(&self, request: &Request, body: Json<Credentials>) -> Result<Began, ApiError> {
+        let body = body.0;
+        let command = LogIn {
+            email: parse("/email", &body.email)?,
+            password: present_password(&body.password)?,
+            remember: body.remember,
+        };
+        let new = self.app.identity.log_in(command, client(request)).await?;
+        Ok(self.began(&new))
+    }
+
+    /// Give the code of the second factor
+    ///
+    /// Ends the login that waits for it; the session that begins has a cookie and a token of its own.
+    #[oai(path = "/login/code", method = "post", operation_id = "giveCode")]
+    async fn give_code(
+        &self,
+        request: &Request,
+        Waiting(secret): Waiting,
+        body: Json<CodeBody>,
+    ) -> Result<Began, ApiError> {
+        let identity = &self.app.identity;
+        let given = identity.give_second_factor(&secret, &body.0.code, client(request));
+        Ok(self.began(&given.await?))
+    }
+
+    /// Show who is logged in
+    #[oai(path = "/session", method = "get", operation_id = "getAccount")]
+    async fn account(&self, InSession(who): InSession) -> Json<Account> {
+        Json(who.into())
+    }
+
+    /// Log out
+    #[oai(path = "/session", method = "delete", operation_id = "logOut")]
+    async fn log_out(&self, InSession(who): InSession) -> Result<Left, ApiError> {
+        self.app.identity.end_session(&who, who.session.id).await?;
+        Ok(Left::Left(cookie_text(&self.app, None)))
+    }
+
+    /// Work in another organisation
+    #[oai(
+        path = "/session/organization",
+        method = "put",
+        operation_id = "switchOrganization"
+    )]
+    async fn switch(&self, InSession(who): InSession, body: Json<Move>) -> Result<Done, ApiError> {
+        let organization = OrganizationId::from_uuid(body.0.organization_id);
+        let switched = self.app.identity.switch_organization(&who, organization);
+        switched.await?;
+        Ok(Done::Done)
+    }
+
+    /// List the own sessions
+    #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
+    async fn sessions(
+        &self,
+        InSession(who): InSession,
+    ) -> Result<Json<Vec<SessionBody>>, ApiError> {
+        let sessions = self.app.identity.own_sessions(&who).await?;
+        Ok(Json(sessions.into_iter().map(SessionBody::from).collect()))
+    }
+
+    /// End all own sessions but this one
+    #[oai(
+        path = "/sessions",
+        method = "delete",
+        operation_id = "endOtherSessions"
+    )]
+    async fn end_others(&self, InSession(who): InSession) -> Result<Done, ApiError> {
+        self.app.identity.end_other_sessions(&who).await?;
+        Ok(Done::Done)
+    }
+
+    /// End one of the own sessions
+    #[oai(
+        path = "/sessions/:session_id",
+        method = "delete",
+        operation_id = "endSession"
+    )]
+    async fn end_session(
+        &self,
+        InSession(who): InSession,
+        session_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        let id = SessionId::from_uuid(session_id.0);
+        self.app.identity.end_session(&who, id).await?;
+        Ok(Done::Done)
+    }
+
+    /// Change the password
+    ///
+    /// All sessions end, this one too.
+    #[oai(path = "/password", method = "put", operation_id = "changePassword")]
+    async fn change_password(
+        &self,
+        InSession(who): InSession,
+        body: Json<PasswordChange>,
+    ) -> Result<Done, ApiError> {
+        let current = present_password(&body.0.current)?;
+        let new = parse("/new", &body.0.new)?;
+        let actor = who.actor().ok_or_else(|| {
+            let nowhere = "this needs a membership of an organisation, and there is none now";
+            ApiError::conflict("no_organization", &nowhere)
+        })?;
+        let set = self
+            .app
+            .identity
+            .set_password(&actor, who.user.id, Some(current), new);
+        set.await?;
+        Ok(Done::Done)
+    }
+
+    /// Show the state of the second factor
+    #[oai(
+        path = "/second-factor",
+        method = "get",
+        operation_id = "getSecondFactor"
+    )]
+    async fn second_factor(
+        &self,
+        InSession(who): InSession,
+    ) -> Result<Json<SecondFactor>, ApiError> {
+        let state = self.app.identity.second_factor(&who).await?;
+        Ok(Json(SecondFactor {
+            on_since: state.on_since,
+            recovery_codes_left: state.recovery_codes_left,
+        }))
+    }
+
+    /// Begin a second factor
+    ///
+    /// Logins ask for it once its first code was confirmed.
+    #[oai(
+        path = "/second-factor/enrolment",
+        method = "post",
+        operation_id = "beginSecondFactor"
+    )]
+    async fn begin_second_factor(
+        &self,
+        InSession(who): InSession,
+    ) -> Result<Json<EnrolmentBody>, ApiError> {
+        let enrolment = self.app.identity.begin_second_factor(&who).await?;
+        Ok(Json(EnrolmentBody {
+            secret: enrolment.secret,
+            uri: enrolment.uri,
+        }))
+    }
+
+    /// Switch the second factor on
+    ///
+    /// The other sessions end. The recovery codes are never shown again.
+    #[oai(
+        path = "/second-factor/confirmation",
+        method = "post",
+        operation_id = "confirmSecondFactor"
+    )]
+    async fn confirm_second_factor(
+        &self,
+        InSession(who): InSession,
+        body: Json<CodeBody>,
+    ) -> Result<Json<RecoveryCodes>, ApiError> {
+        let confirmed = self.app.identity.confirm_second_factor(&who, &body.0.code);
+        Ok(Json(confirmed.await?.into()))
+    }
+
+    /// Make new recovery codes
+    #[oai(
+        path = "/second-factor/recovery-codes",
+        method = "post",
+        operation_id = "renewRecoveryCodes"
+    )]
+    async fn renew_recovery_codes(
+        &self,
+        InSession(who): InSession,
+        body: Json<PasswordBody>,
+    ) -> Result<Json<RecoveryCodes>, ApiError> {
+        let password = present_password(&body.0.password)?;
+        let renewed = self.app.identity.renew_recovery_codes(&who, password);
+        Ok(Json(renewed.await?.into()))
+    }
+
+    /// Switch the second factor off
+    #[oai(
+        path = "/second-factor/removal",
+        method = "post",
+        operation_id = "endSecondFactor"
+    )]
+    async fn end_second_factor(
+        &self,
+        InSession(who): InSession,
+        body: Json<PasswordBody>,
+    ) -> Result<Done, ApiError> {
+        let password = present_password(&body.0.password)?;
+        let ended = self.app.identity.end_second_factor(&who, password);
+        ended.await?;
+        Ok(Done::Done)
+    }
+}
