@@ -143,6 +143,8 @@ kinds! {
     Event, EventId, "event";
     Hit, HitId, "tracking hit";
     Import, ImportId, "import";
+    Invitation, InvitationId, "invitation";
+    Letter, LetterId, "letter to a user";
     Organization, OrganizationId, "organisation";
     Segment, SegmentId, "segment";
     SendJob, SendJobId, "send job";

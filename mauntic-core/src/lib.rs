@@ -57,8 +57,8 @@ pub use event::{
 };
 pub use id::{
     ApiTokenId, AuditEntryId, CapturedMailId, ContactId, DeliveryId, EmailId, EmailVersionId,
-    EventId, HitId, Id, ImportId, InvalidId, OrganizationId, SegmentId, SendJobId, SendingDomainId,
-    SessionId, TransportId, UserId, WorkerId, kind,
+    EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, OrganizationId, SegmentId,
+    SendJobId, SendingDomainId, SessionId, TransportId, UserId, WorkerId, kind,
 };
 pub use network::is_public;
 pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};

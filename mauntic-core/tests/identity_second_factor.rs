@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 #[path = "support/identity.rs"]
+#[expect(dead_code, reason = "no letters here")]
 mod support;
 
 use chrono::TimeDelta;

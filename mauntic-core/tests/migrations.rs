@@ -62,6 +62,7 @@ async fn both_back_ends_have_the_same_tables() {
             "idempotency",
             "inbox",
             "instance",
+            "letter",
             "login_attempt",
             "membership",
             "organization",
@@ -70,7 +71,8 @@ async fn both_back_ends_have_the_same_tables() {
             "recovery_code",
             "second_factor",
             "session",
-            "set_up"
+            "set_up",
+            "user_link"
         ]
     );
 }

@@ -61,6 +61,9 @@ macro_rules! identity_store_conformance {
                 of_many_failures_at_once_each_counts,
                 a_second_factor_is_stored_once_for_each_user,
                 a_recovery_code_is_used_once_by_its_user,
+                a_user_has_one_link_for_each_purpose,
+                a_letter_is_handed_out_once_until_its_pause_is_over,
+                an_address_is_changed_unless_it_is_taken,
             ]
         );
     };

@@ -37,6 +37,11 @@ pub enum IdentityError {
     /// No login waits for a code: it took too long, or none was begun.
     #[error("no login waits for a code: log in again")]
     NoCodeAwaited,
+    /// A mailed link was used before, is too old, or there is a newer one.
+    #[error(
+        "this link does not work any more: it was used, it is too old, or a newer one was sent"
+    )]
+    DeadLink,
     /// The second factor is on.
     #[error("the second factor is on already: switch it off to begin anew")]
     SecondFactorOn,

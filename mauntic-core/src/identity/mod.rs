@@ -46,6 +46,7 @@ mod audit;
 pub mod conformance;
 mod error;
 mod idempotency;
+mod letter;
 mod name;
 mod organization;
 mod password;
@@ -62,6 +63,7 @@ mod zones;
 pub use audit::{AuditEntry, AuditLog, Change, Subject};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
+pub use letter::{Errand, Letter, LinkSecret, Message, Postman, Purpose, QueuedLetter, UserLink};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
 pub use organization::{
     InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, UpdateOrganization,
@@ -76,7 +78,8 @@ pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,
 };
 pub use store::{
-    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, LoginAttempts, MemberQueries,
+    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, LetterQueue,
+    LetterRepository, LinkQueries, LinkRepository, LoginAttempts, MemberQueries,
     MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
     SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
     UserRepository,

@@ -109,7 +109,7 @@ impl SecondFactor {
     fn totp(&self, key: &SecretKey, account: Option<&EmailAddress>) -> Result<Totp, InvalidSecret> {
         let secret = key.decrypt(&place(self.user_id), &self.sealed_secret)?;
         // A colon ends the issuer in the label.
-        let account = account.map_or_else(String::new, |account| account.to_string());
+        let account = account.map_or_else(String::new, ToString::to_string);
         Builder::new()
             .with_secret(secret)
             .with_issuer(Some("Mauntic"))

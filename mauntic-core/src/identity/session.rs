@@ -237,6 +237,11 @@ impl Patience {
         free: 10,
         longest: TimeDelta::minutes(15),
     };
+    /// Letters to one address that anybody can ask for.
+    pub const FOR_LETTERS: Self = Self {
+        free: 3,
+        longest: TimeDelta::minutes(15),
+    };
     /// Failures that are older are forgotten.
     pub const MEMORY: TimeDelta = TimeDelta::hours(1);
 

@@ -3,11 +3,11 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ApiToken, AuditEntry, IdempotencyStore, Member, Membership, Organization, PresentedToken,
-    SecondFactor, Session, Slug, TokenHash, User, Workplace,
+    Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash, User, UserLink, Workplace,
 };
 use crate::{
-    ApiTokenId, AuditEntryId, EmailAddress, OrganizationId, Outbox, Page, PageSize, SessionId,
-    StoreError, UserId,
+    ApiTokenId, AuditEntryId, EmailAddress, LetterId, OrganizationId, Outbox, Page, PageSize,
+    SessionId, StoreError, UserId,
 };
 
 /// Keeps everything that Identity knows.
@@ -27,6 +27,12 @@ pub trait IdentityStore: Send + Sync {
 
     /// The second factors of users, for reading.
     fn second_factors(&self) -> &dyn SecondFactorQueries;
+
+    /// The links that were mailed to users, for reading.
+    fn links(&self) -> &dyn LinkQueries;
+
+    /// The letters that wait to be sent.
+    fn letters(&self) -> &dyn LetterQueue;
 
     /// How often logging in failed.
     fn login_attempts(&self) -> &dyn LoginAttempts;
@@ -68,6 +74,12 @@ pub trait IdentityUnitOfWork: Send {
 
     /// The second factors of users, within this transaction.
     fn second_factors(&mut self) -> &mut dyn SecondFactorRepository;
+
+    /// The links that are mailed to users, within this transaction.
+    fn links(&mut self) -> &mut dyn LinkRepository;
+
+    /// The letters that wait to be sent, within this transaction.
+    fn letters(&mut self) -> &mut dyn LetterRepository;
 
     /// The audit log, within this transaction.
     fn audit(&mut self) -> &mut dyn AuditRepository;
@@ -232,6 +244,65 @@ pub trait SecondFactorRepository: Send {
     ) -> Result<bool, StoreError>;
 }
 
+/// Reads the links that were mailed to users.
+#[async_trait]
+pub trait LinkQueries: Send + Sync {
+    /// The link of that purpose whose secret has that hash, if any, even if its time is over.
+    async fn find_by_hash(
+        &self,
+        purpose: Purpose,
+        hash: &TokenHash,
+    ) -> Result<Option<UserLink>, StoreError>;
+
+    /// The user's link of that purpose, if any.
+    async fn find(&self, user: UserId, purpose: Purpose) -> Result<Option<UserLink>, StoreError>;
+}
+
+/// Changes the links that are mailed to users.
+#[async_trait]
+pub trait LinkRepository: Send {
+    /// As [`LinkQueries::find_by_hash`]; keeps others from using it until the transaction ends.
+    async fn find_for_update(
+        &mut self,
+        purpose: Purpose,
+        hash: &TokenHash,
+    ) -> Result<Option<UserLink>, StoreError>;
+
+    /// Returns the user's link of that purpose, if any, and keeps others from changing it.
+    async fn find_of_user_for_update(
+        &mut self,
+        user: UserId,
+        purpose: Purpose,
+    ) -> Result<Option<UserLink>, StoreError>;
+
+    /// Stores a link in place of the user's former one of the same purpose.
+    async fn save(&mut self, link: &UserLink) -> Result<(), StoreError>;
+
+    /// Deletes the user's link of that purpose; `false` if there was none.
+    async fn delete(&mut self, user: UserId, purpose: Purpose) -> Result<bool, StoreError>;
+
+    /// Deletes links whose time was over at a time; returns how many.
+    async fn delete_expired(&mut self, at: DateTime<Utc>) -> Result<u64, StoreError>;
+}
+
+/// Hands out the letters that wait to be sent. Each method is a transaction of its own.
+#[async_trait]
+pub trait LetterQueue: Send + Sync {
+    /// Takes some letters that are due, the oldest first, counts a try for each, and keeps them from others for its
+    /// [pause](QueuedLetter::pause). The count that is returned has the try in it.
+    async fn claim(&self, now: DateTime<Utc>, limit: u64) -> Result<Vec<QueuedLetter>, StoreError>;
+
+    /// Forgets a letter that was sent, or given up.
+    async fn done(&self, id: LetterId) -> Result<(), StoreError>;
+}
+
+/// Queues letters.
+#[async_trait]
+pub trait LetterRepository: Send {
+    /// Adds a letter, due at once.
+    async fn add(&mut self, letter: &QueuedLetter, now: DateTime<Utc>) -> Result<(), StoreError>;
+}
+
 /// Counts how often logging in failed, by keys of the caller's choice. Each method is a transaction of its own.
 #[async_trait]
 pub trait LoginAttempts: Send + Sync {
@@ -281,6 +352,10 @@ pub trait UserRepository: Send {
 
     /// Replaces a stored user but for its address; an unknown one is [`StoreError::Missing`].
     async fn update(&mut self, user: &User) -> Result<(), StoreError>;
+
+    /// Gives a user, whom the transaction keeps, another address. A taken one is [`StoreError::Conflict`]; the
+    /// transaction stays usable.
+    async fn change_email(&mut self, id: UserId, email: &EmailAddress) -> Result<(), StoreError>;
 }
 
 /// Changes memberships. Lock the organisation first: rules such as "one owner stays" read several.

@@ -1,12 +1,16 @@
 //! Ann, who owns Acme, on either back end.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
 
+use async_trait::async_trait;
 use mauntic_core::{
     Actor, SecretKey, UuidV7Source,
     identity::{
-        Client, IdentityError, IdentityService, LogIn, LoggedIn, NewSession, Password,
-        SessionSecret, SetUp, storage::SeaOrmIdentityStore,
+        Client, IdentityError, IdentityService, Letter, LogIn, LoggedIn, NewSession, Password,
+        Postman, SessionSecret, SetUp, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::ManualClock,
@@ -105,5 +109,32 @@ impl World {
             .audit_log(actor, None, mauntic_core::PageSize::default());
         let entries = page.await.unwrap().items.into_iter();
         entries.map(|entry| entry.change.action).collect()
+    }
+}
+
+/// Keeps the letters, or loses them.
+#[derive(Default)]
+pub(crate) struct Letters {
+    pub(crate) sent: Mutex<Vec<Letter>>,
+    pub(crate) lost: bool,
+}
+
+#[async_trait]
+impl Postman for Letters {
+    async fn deliver(&self, letter: &Letter) -> Result<(), String> {
+        if self.lost {
+            return Err("no way out".to_owned());
+        }
+        self.sent.lock().unwrap().push(letter.clone());
+        Ok(())
+    }
+}
+
+impl World {
+    /// The letters that are due.
+    pub(crate) async fn letters(&self) -> Vec<Letter> {
+        let letters = Letters::default();
+        while self.service.deliver_letters(&letters).await.unwrap() {}
+        letters.sent.into_inner().unwrap()
     }
 }

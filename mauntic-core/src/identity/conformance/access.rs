@@ -6,8 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{hash, now, organization, save, save_member, user};
 use crate::{
-    IdSource, Role, SessionId, StoreError,
-    identity::{Client, IdentityStore, SecondFactor, Session, TokenHash, User},
+    IdSource, LetterId, Role, SessionId, StoreError,
+    identity::{
+        Client, Errand, IdentityStore, Purpose, QueuedLetter, SecondFactor, Session, TokenHash,
+        User, UserLink,
+    },
     testing::CountingIds,
 };
 
@@ -299,4 +302,113 @@ pub async fn a_recovery_code_is_used_once_by_its_user(store: Arc<dyn IdentitySto
     uow.commit().await.unwrap();
     let left = store.second_factors().recovery_codes_left(ann.id).await;
     assert_eq!(left.unwrap(), 1);
+}
+
+/// The next link takes the place of the one before; another purpose has its own.
+pub async fn a_user_has_one_link_for_each_purpose(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, bob) = ann_and_bob(&*store, &ids).await;
+    let link = |user: &User, purpose, number: Option<u8>| UserLink {
+        user_id: user.id,
+        purpose,
+        secret_hash: number.map(hash),
+        email: number.is_none().then(|| "new@example.com".parse().unwrap()),
+        expires_at: now(),
+    };
+    let (reset, change) = (Purpose::PasswordReset, Purpose::EmailChange);
+    let mut uow = store.begin().await.unwrap();
+    for one in [
+        link(&ann, reset, Some(1)),
+        link(&ann, reset, Some(2)),
+        link(&ann, change, None),
+        link(&bob, change, None),
+    ] {
+        uow.links().save(&one).await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    let links = store.links();
+    let second = Some(link(&ann, reset, Some(2)));
+    assert_eq!(links.find_by_hash(reset, &hash(1)).await.unwrap(), None);
+    assert_eq!(links.find_by_hash(reset, &hash(2)).await.unwrap(), second);
+    assert_eq!(links.find_by_hash(change, &hash(2)).await.unwrap(), None);
+    assert_eq!(
+        links.find(ann.id, change).await.unwrap(),
+        Some(link(&ann, change, None))
+    );
+    let mut uow = store.begin().await.unwrap();
+    let changed = uow.links();
+    assert_eq!(
+        changed.find_for_update(reset, &hash(2)).await.unwrap(),
+        second
+    );
+    let of_user = changed.find_of_user_for_update(ann.id, reset).await;
+    assert_eq!(of_user.unwrap(), second);
+    assert!(changed.delete(ann.id, reset).await.unwrap());
+    assert!(!changed.delete(ann.id, reset).await.unwrap());
+    let earlier = now() - TimeDelta::seconds(1);
+    assert_eq!(changed.delete_expired(earlier).await.unwrap(), 0);
+    assert_eq!(changed.delete_expired(now()).await.unwrap(), 2);
+}
+
+/// Of many that ask at once, each gets other letters; one that was not sent comes again later.
+pub async fn a_letter_is_handed_out_once_until_its_pause_is_over(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let queued = |number: u32| QueuedLetter {
+        id: LetterId::generate(&ids),
+        errand: Errand::PasswordReset {
+            email: format!("p{number}@example.com").parse().unwrap(),
+        },
+        attempts: 0,
+    };
+    let mut letters: Vec<_> = (0..4).map(queued).collect();
+    let mut uow = store.begin().await.unwrap();
+    for letter in &letters {
+        uow.letters().add(letter, now()).await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    let early = now() - TimeDelta::seconds(1);
+    assert_eq!(store.letters().claim(early, 9).await.unwrap(), []);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.letters().claim(now(), 1).await.unwrap() });
+    }
+    let mut claimed: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+    // Whoever met only letters that others held asks again.
+    claimed.extend(store.letters().claim(now(), 9).await.unwrap());
+    claimed.sort_by_key(|letter| letter.id);
+    for letter in &mut letters {
+        letter.attempts = 1;
+    }
+    assert_eq!(claimed, letters);
+    store.letters().done(letters[0].id).await.unwrap();
+    let later = now() + QueuedLetter::pause(0);
+    let again = store.letters().claim(later, 9).await.unwrap();
+    assert_eq!(again.len(), 3);
+    assert!(again.iter().all(|letter| letter.attempts == 2));
+    assert_eq!(store.letters().claim(later, 9).await.unwrap(), []);
+}
+
+/// A taken address leaves the transaction usable; one's own in another case is free.
+pub async fn an_address_is_changed_unless_it_is_taken(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (ann, bob) = ann_and_bob(&*store, &ids).await;
+    let mut uow = store.begin().await.unwrap();
+    let taken = "BOB@example.com".parse().unwrap();
+    let refused = uow.users().change_email(ann.id, &taken).await;
+    assert!(
+        matches!(refused, Err(StoreError::Conflict { .. })),
+        "{refused:?}"
+    );
+    let own = "Ann@example.com".parse().unwrap();
+    uow.users().change_email(ann.id, &own).await.unwrap();
+    let new = "bob@example.org".parse().unwrap();
+    uow.users().change_email(bob.id, &new).await.unwrap();
+    uow.commit().await.unwrap();
+    let members = store.members();
+    let found = members.find_user_by_email(&new).await.unwrap().unwrap();
+    assert_eq!((found.id, found.email), (bob.id, new));
+    let found = members.find_user(ann.id).await.unwrap().unwrap();
+    assert_eq!(found.email.as_str(), "Ann@example.com");
+    assert_eq!(members.find_user_by_email(&taken).await.unwrap(), None);
 }

@@ -1,6 +1,7 @@
 //! The use cases of Identity.
 
 mod audit;
+mod letters;
 mod members;
 mod organizations;
 mod passwords;
@@ -46,12 +47,15 @@ impl IdentityService {
         ("begin_second_factor", Access::Oneself),
         ("block_organization", Access::Operator),
         ("block_user", Access::Operator),
+        ("cancel_email_change", Access::Oneself),
         ("change_member", Access::Needs(Permission::MembersManage)),
         ("check_secret", Access::Operator),
+        ("confirm_email_change", Access::Anybody),
         ("confirm_second_factor", Access::Oneself),
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
         ("create_user", Access::Needs(Permission::MembersManage)),
+        ("deliver_letters", Access::Itself),
         ("end_other_sessions", Access::Oneself),
         ("end_second_factor", Access::Oneself),
         ("end_session", Access::Oneself),
@@ -66,8 +70,13 @@ impl IdentityService {
         ("organization", Access::Needs(Permission::MembersRead)),
         ("organizations", Access::Operator),
         ("own_sessions", Access::Oneself),
+        ("password_reset", Access::Anybody),
+        ("pending_email_change", Access::Oneself),
         ("remove_member", Access::Needs(Permission::MembersManage)),
         ("renew_recovery_codes", Access::Oneself),
+        ("request_email_change", Access::Oneself),
+        ("request_password_reset", Access::Anybody),
+        ("reset_password", Access::Anybody),
         ("reset_second_factor", Access::Operator),
         ("revoke_token", Access::Needs(Permission::TokensManage)),
         ("second_factor", Access::Oneself),

@@ -1,5 +1,5 @@
 use super::super::{
-    Change, IdentityError, IdentityService, Password, PasswordHash, Refusal, Subject, User,
+    Change, IdentityError, IdentityService, Password, PasswordHash, Purpose, Refusal, Subject, User,
 };
 use crate::{Actor, EmailAddress, Principal, UserId};
 
@@ -41,6 +41,7 @@ impl IdentityService {
         found.password = Some(hash);
         uow.users().update(&found).await?;
         uow.sessions().delete_all(user).await?;
+        uow.links().delete(user, Purpose::PasswordReset).await?;
         let change = Change::new("user.password_set", Subject::new("user", user));
         self.audit(&mut *uow, actor, change, self.clock.now())
             .await?;

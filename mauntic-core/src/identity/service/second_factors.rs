@@ -194,7 +194,7 @@ impl IdentityService {
         let new = self.new_session(user, organization, remembered, client, now)?;
         let mut uow = self.store.begin().await?;
         let stored = uow.users().find_for_update(user).await?;
-        if !stored.is_some_and(|user| user.blocked_at.is_none()) {
+        if stored.is_none_or(|user| user.blocked_at.is_some()) {
             return Err(IdentityError::NoCodeAwaited);
         }
         if !self.take_code(&mut *uow, user, code, now).await? {

@@ -250,7 +250,7 @@ impl IdentityService {
         Ok(())
     }
 
-    /// Forgets sessions that are over and failures that no longer count; returns how many rows.
+    /// Forgets sessions and mailed links that are over, and failures that no longer count; returns how many rows.
     pub async fn forget_old_sessions(&self, _: &Operator) -> Result<u64, IdentityError> {
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
@@ -262,9 +262,10 @@ impl IdentityService {
                 now - Session::LONGEST,
             )
             .await?;
+        let links = uow.links().delete_expired(now).await?;
         uow.commit().await?;
         let attempts = self.store.login_attempts();
-        Ok(sessions + attempts.forget_old(now - Patience::MEMORY).await?)
+        Ok(sessions + links + attempts.forget_old(now - Patience::MEMORY).await?)
     }
 
     pub(super) fn new_session(
@@ -368,6 +369,18 @@ pub(super) fn attempt_keys(email: &EmailAddress, client: &Client) -> Vec<(String
         ),
         (format!("network:{network}"), Patience::FOR_NETWORK),
         (format!("account:{account}"), Patience::FOR_ACCOUNT),
+    ]
+}
+
+/// What wishes for a new password are counted by: letters cost, and nobody wants their mailbox filled.
+pub(super) fn reset_keys(email: &EmailAddress, client: &Client) -> Vec<(String, Patience)> {
+    let account = hash(&email.key());
+    vec![
+        (format!("reset:{account}"), Patience::FOR_LETTERS),
+        (
+            format!("reset-network:{}", network_key(client)),
+            Patience::FOR_NETWORK,
+        ),
     ]
 }
 

@@ -26,6 +26,10 @@ impl MigratorTrait for IdentityMigrator {
                 name: "m0004_second_factor",
                 of: second_factor,
             }),
+            Box::new(Statements {
+                name: "m0005_letters",
+                of: letters,
+            }),
         ]
     }
 
@@ -81,6 +85,28 @@ fn second_factor(dialect: Dialect) -> Vec<String> {
                 user_id {uuid} NOT NULL REFERENCES account (id), code_hash {bytes} NOT NULL,
                 PRIMARY KEY (user_id, code_hash))"
         ),
+    ]
+}
+
+/// Letters to users, and the links in them. Of persons, and of the installation.
+fn letters(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    let json = dialect.type_name(SqlType::Json);
+    vec![
+        format!(
+            "CREATE TABLE user_link (
+                user_id {uuid} NOT NULL REFERENCES account (id), purpose TEXT NOT NULL,
+                secret_hash {bytes}, email TEXT, expires_at BIGINT NOT NULL,
+                PRIMARY KEY (user_id, purpose))"
+        ),
+        "CREATE UNIQUE INDEX user_link_secret ON user_link (secret_hash)".to_owned(),
+        format!(
+            "CREATE TABLE letter (
+                id {uuid} NOT NULL PRIMARY KEY, errand {json} NOT NULL, attempts BIGINT NOT NULL,
+                due_at BIGINT NOT NULL)"
+        ),
+        "CREATE INDEX letter_due ON letter (due_at)".to_owned(),
     ]
 }
 

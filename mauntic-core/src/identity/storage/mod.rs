@@ -2,6 +2,7 @@
 
 mod audit;
 mod idempotency;
+mod letters;
 mod migrations;
 mod organizations;
 mod second_factors;
@@ -15,9 +16,10 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
     AuditQueries, AuditRepository, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
-    LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
-    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
-    SessionRepository, TokenQueries, TokenRepository, UserRepository,
+    LetterQueue, LetterRepository, LinkQueries, LinkRepository, LoginAttempts, MemberQueries,
+    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
+    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
+    UserRepository,
 };
 use crate::{
     Envelope, Outbox, StoreError,
@@ -75,6 +77,14 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn second_factors(&self) -> &dyn SecondFactorQueries {
+        self
+    }
+
+    fn links(&self) -> &dyn LinkQueries {
+        self
+    }
+
+    fn letters(&self) -> &dyn LetterQueue {
         self
     }
 
@@ -145,6 +155,14 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn second_factors(&mut self) -> &mut dyn SecondFactorRepository {
+        self
+    }
+
+    fn links(&mut self) -> &mut dyn LinkRepository {
+        self
+    }
+
+    fn letters(&mut self) -> &mut dyn LetterRepository {
         self
     }
 

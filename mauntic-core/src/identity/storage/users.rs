@@ -157,6 +157,23 @@ impl UserRepository for SeaOrmUnitOfWork {
             .await?;
         found(rows, "user")
     }
+
+    async fn change_email(&mut self, id: UserId, email: &EmailAddress) -> Result<(), StoreError> {
+        // A unique violation would abort the whole PostgreSQL transaction, so a conflict does nothing.
+        let taken = self.find_by_email_for_update(email).await?;
+        if taken.is_some_and(|user| user.id != id) {
+            return Err(StoreError::Conflict {
+                field: "user.email",
+            });
+        }
+        let sql = "UPDATE account SET email = $2, email_key = $3 WHERE id = $1";
+        let values = [
+            id.as_uuid().into(),
+            email.as_str().into(),
+            email.key().into(),
+        ];
+        found(self.execute(sql, values).await?, "user")
+    }
 }
 
 #[async_trait]

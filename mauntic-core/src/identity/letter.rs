@@ -1,0 +1,218 @@
+use std::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, TokenHash};
+use crate::{EmailAddress, LetterId, UserId};
+
+/// The secret in a link that is mailed to somebody: 256 random bits. The database has its hash alone. `Debug` hides it.
+#[derive(Debug, Clone)]
+pub struct LinkSecret(SessionSecret);
+
+impl LinkSecret {
+    /// A new secret.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn random() -> Result<Self, NoRandomness> {
+        SessionSecret::random().map(Self)
+    }
+
+    /// The text for the link: letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        self.0.reveal()
+    }
+
+    /// What is stored of it; a session with the same secret would have another hash.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        let mut hasher = Sha256::new();
+        hasher.update(b"mauntic link ");
+        hasher.update(self.0.hash());
+        hasher.finalize().into()
+    }
+}
+
+impl FromStr for LinkSecret {
+    type Err = InvalidSessionSecret;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.trim().parse().map(Self)
+    }
+}
+
+/// What a mailed link lets its holder do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Set a password without knowing the present one.
+    PasswordReset,
+    /// Log in with another address from now on.
+    EmailChange,
+}
+
+impl Purpose {
+    /// The name in storage.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password_reset",
+            Self::EmailChange => "email_change",
+        }
+    }
+
+    /// How long a link is good for.
+    #[must_use]
+    pub fn lifetime(self) -> TimeDelta {
+        match self {
+            Self::PasswordReset => TimeDelta::hours(1),
+            Self::EmailChange => TimeDelta::hours(24),
+        }
+    }
+}
+
+/// A link that was mailed, or is about to be. A user has one for each purpose; the next takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserLink {
+    /// Whose account it is about.
+    pub user_id: UserId,
+    /// What it lets its holder do.
+    pub purpose: Purpose,
+    /// The hash of its secret; `None` until the letter is written.
+    pub secret_hash: Option<TokenHash>,
+    /// The new address, if it is about one.
+    pub email: Option<EmailAddress>,
+    /// When it stops working.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What a letter is about. It is written when it is sent: so no secret waits in the queue, and queueing takes the same
+/// time whether or not there is somebody to write to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Errand {
+    /// Somebody wants to set a new password for that address.
+    PasswordReset {
+        /// The address that was typed; perhaps nobody's.
+        email: EmailAddress,
+    },
+    /// A user wants to log in with another address, which is to be confirmed.
+    EmailChange {
+        /// Who.
+        user_id: UserId,
+    },
+    /// A user logs in with another address now, which the old one is told.
+    EmailChanged {
+        /// Who.
+        user_id: UserId,
+        /// The address before.
+        old: EmailAddress,
+    },
+}
+
+impl fmt::Debug for Errand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PasswordReset { .. } => "PasswordReset(…)",
+            Self::EmailChange { .. } => "EmailChange(…)",
+            Self::EmailChanged { .. } => "EmailChanged(…)",
+        })
+    }
+}
+
+/// A letter that waits to be written and sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedLetter {
+    /// Names it.
+    pub id: LetterId,
+    /// What it is about.
+    pub errand: Errand,
+    /// How often sending it was tried.
+    pub attempts: u32,
+}
+
+impl QueuedLetter {
+    /// After so many tries, which take about four hours, a letter is given up.
+    pub const MAX_ATTEMPTS: u32 = 8;
+
+    /// How long to wait for the outcome of a try before the next one.
+    #[must_use]
+    pub fn pause(attempts: u32) -> TimeDelta {
+        TimeDelta::minutes(1 << attempts.min(Self::MAX_ATTEMPTS))
+    }
+}
+
+/// A letter from the installation to one person.
+#[derive(Clone)]
+pub struct Letter {
+    /// The address it goes to.
+    pub to: EmailAddress,
+    /// What the person is called, if that is known.
+    pub name: Option<DisplayName>,
+    /// What it says.
+    pub message: Message,
+}
+
+/// What a [`Letter`] says.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// Set a new password with this link.
+    PasswordReset {
+        /// The secret of the link.
+        secret: LinkSecret,
+        /// When it stops working.
+        expires_at: DateTime<Utc>,
+    },
+    /// Confirm with this link that the address is yours.
+    EmailChange {
+        /// The secret of the link.
+        secret: LinkSecret,
+        /// When it stops working.
+        expires_at: DateTime<Utc>,
+    },
+    /// Your account has another address now.
+    EmailChanged,
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Letter")
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends letters to users.
+#[async_trait]
+pub trait Postman: Send + Sync {
+    /// Hands a letter over; the error is for the log, and the letter is tried again later.
+    async fn deliver(&self, letter: &Letter) -> Result<(), String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_of_a_link_is_not_that_of_a_session() {
+        let secret = LinkSecret::random().unwrap();
+        let read: LinkSecret = secret.reveal().parse().unwrap();
+        assert_eq!(read.hash(), secret.hash());
+        let session: SessionSecret = secret.reveal().parse().unwrap();
+        assert_ne!(session.hash(), secret.hash());
+        assert!(!format!("{secret:?}").contains(&secret.reveal()));
+        assert!("abc".parse::<LinkSecret>().is_err());
+    }
+
+    #[test]
+    fn pauses_grow() {
+        let pauses: Vec<_> = (0..3)
+            .map(|n| QueuedLetter::pause(n).num_minutes())
+            .collect();
+        assert_eq!(pauses, [1, 2, 4]);
+        assert_eq!(QueuedLetter::pause(1_000), TimeDelta::minutes(256));
+    }
+}
