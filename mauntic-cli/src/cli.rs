@@ -126,8 +126,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Sends(commands::sends::SendsCommand),
     /// Captured mail
-    #[command(subcommand)]
-    Inbox(commands::inbox::InboxCommand),
+    Inbox(commands::inbox::Inbox),
     /// How mail leaves: captured, or through an SMTP server
     #[command(subcommand)]
     Transport(commands::sending::TransportCommand),

@@ -4,7 +4,7 @@ use mauntic_core::{
     Clock, DeadLetter, IdSource, Operator, OrganizationId, RelayStore, SecretKey, StoreError,
     SystemClock, UuidV7Source, Zones,
     identity::{
-        IdentityError, IdentityService, IdentityStore, IdentityZones,
+        IdentityError, IdentityService, IdentityStore, IdentityZones, Postman,
         storage::{IdentityMigrator, SeaOrmIdentityStore},
     },
     storage::{Db, DbOptions, DbTarget, SeaOrmRelayStore, migrate},
@@ -31,7 +31,7 @@ use mauntic_messaging::{
 
 use crate::{
     InvalidSettings, Settings,
-    wiring::{CrmDirectory, MessagingNames, Organizations},
+    wiring::{CrmDirectory, MessagingNames, Organizations, SystemMail},
 };
 
 /// Everything that an installation can do: the use cases of all contexts over their stores. Cheap to clone.
@@ -46,6 +46,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Organisations, members, tokens, audit log.
     pub identity: IdentityService,
+    /// Sends letters to users.
+    pub postman: Arc<dyn Postman>,
     /// What Identity keeps.
     pub identity_store: Arc<dyn IdentityStore>,
     /// In which zone organisations count their days.
@@ -155,14 +157,18 @@ impl App {
                 place: target.describe(),
                 source,
             })?;
-        let app = Self::assemble(settings, secret, &stores);
+        let app = Self::assemble(settings, secret, &stores)?;
         app.identity
             .check_secret(&Operator::local(), &app.secret.fingerprint())
             .await?;
         Ok(app)
     }
 
-    fn assemble(settings: Settings, secret: SecretKey, stores: &Stores) -> Self {
+    fn assemble(
+        settings: Settings,
+        secret: SecretKey,
+        stores: &Stores,
+    ) -> Result<Self, InvalidSettings> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdSource> = Arc::new(UuidV7Source);
         let identity_store: Arc<dyn IdentityStore> = Arc::new(stores.identity.clone());
@@ -171,7 +177,16 @@ impl App {
         let crm: Arc<dyn CrmStore> = stores.crm.clone();
         let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone());
         let messaging = Messaging::assemble(&settings, &secret, stores, &clock, &ids);
-        Self(Arc::new(Parts {
+        let postman = SystemMail::new(
+            settings.system_mail.as_deref(),
+            settings.sender(),
+            settings.public_url(),
+            messaging.store.clone(),
+            clock.clone(),
+            ids.clone(),
+        )?;
+        Ok(Self(Arc::new(Parts {
+            postman: Arc::new(postman),
             identity: IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
                 .with_secret(&secret),
             identity_store,
@@ -213,7 +228,7 @@ impl App {
             outboxes: stores.outboxes(),
             databases: stores.databases(),
             settings,
-        }))
+        })))
     }
 
     /// Asks every context's database whether it answers.

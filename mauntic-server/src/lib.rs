@@ -21,5 +21,5 @@ pub use app::{App, OpenError, Parts};
 pub use http::{endpoint, problem, serve};
 pub use ops::install_metrics;
 pub use settings::{InvalidSettings, Settings};
-pub use wiring::jobs;
+pub use wiring::{installation, jobs};
 pub use worker::{Job, Workers};

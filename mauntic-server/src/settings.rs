@@ -4,7 +4,7 @@ use mauntic_core::{
     EmailAddress, InvalidSecret, SecretKey,
     storage::{DbOptions, DbTarget, InvalidDatabase},
 };
-use mauntic_messaging::transport::SendingHost;
+use mauntic_messaging::transport::{InvalidTransportUrl, SendingHost};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -38,6 +38,9 @@ pub struct Settings {
     /// The sender of emails without a sender of their own. Without it: `no-reply` at the host of
     /// [`base_url`](Self::base_url).
     pub mail_from: Option<EmailAddress>,
+    /// The server for mail to users, such as password resets: `smtp://user:password@host`. Without it such mail is kept,
+    /// and `mauntic inbox --installation` shows it.
+    pub system_mail: Option<String>,
     /// How long single opens and clicks are kept, in days; what they add up to is kept for good. 0 keeps them for ever.
     pub keep_hits_days: u32,
     /// How long captured mail is kept, in days. 0 keeps it for ever.
@@ -64,6 +67,7 @@ impl Default for Settings {
             max_body_bytes: 10 << 20,
             max_upload_bytes: 512 << 20,
             mail_from: None,
+            system_mail: None,
             keep_hits_days: 400,
             keep_captured_days: 90,
             dns_server: None,
@@ -83,6 +87,9 @@ pub enum InvalidSettings {
     /// The database is not one that Mauntic knows.
     #[error("the setting `database` is wrong")]
     Database(#[from] InvalidDatabase),
+    /// The server for mail to users is none.
+    #[error("the setting `system_mail` is wrong")]
+    SystemMail(#[from] InvalidTransportUrl),
     /// The secret is too short.
     #[error("the setting `secret` is wrong")]
     Secret(#[from] InvalidSecret),

@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use clap::Subcommand;
-use mauntic_core::{CapturedMailId, PageSize};
+use clap::{Args, Subcommand};
+use mauntic_core::{Actor, CapturedMailId, PageSize};
 use serde_json::json;
 
 use crate::{
@@ -12,6 +12,28 @@ use crate::{
 };
 
 /// `mauntic inbox …`
+#[derive(Debug, Args)]
+pub(crate) struct Inbox {
+    /// Mail of the installation to its users, such as password resets, instead of the organisation's
+    #[arg(long, global = true)]
+    installation: bool,
+    #[command(subcommand)]
+    command: InboxCommand,
+}
+
+impl Inbox {
+    /// Runs the command.
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let actor = if self.installation {
+            Actor::system(mauntic_server::installation())
+        } else {
+            context.actor().await?
+        };
+        self.command.run(context, actor).await
+    }
+}
+
+/// What to do with captured mail.
 #[derive(Debug, Subcommand)]
 pub(crate) enum InboxCommand {
     /// List captured mail, the newest first
@@ -52,10 +74,8 @@ pub(crate) enum InboxCommand {
 }
 
 impl InboxCommand {
-    /// Runs the command.
-    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
+    async fn run(self, context: &Context, actor: Actor) -> anyhow::Result<()> {
         let inbox = &context.app.inbox;
-        let actor = context.actor().await?;
         match self {
             Self::List { to, limit } => {
                 let page = inbox

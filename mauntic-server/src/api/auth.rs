@@ -170,6 +170,33 @@ struct PasswordBody {
     password: String,
 }
 
+/// The address of an account.
+#[derive(Debug, Object)]
+struct AddressBody {
+    email: String,
+}
+
+/// What a mailed link carries, and the new password.
+#[derive(Debug, Object)]
+struct PasswordReset {
+    token: String,
+    /// 12 characters or more.
+    password: String,
+}
+
+/// The new address, and the present password.
+#[derive(Debug, Object)]
+struct EmailChange {
+    email: String,
+    password: String,
+}
+
+/// What a mailed link carries.
+#[derive(Debug, Object)]
+struct LinkBody {
+    token: String,
+}
+
 /// Whether logins ask for a second factor.
 #[derive(Debug, Object)]
 #[oai(skip_serializing_if_is_none)]
@@ -325,6 +352,82 @@ impl AuthApi {
             .set_password(&actor, who.user.id, Some(current), new);
         set.await?;
         Ok(Done::Done)
+    }
+
+    /// Ask for a link to set a new password
+    ///
+    /// It is mailed to the address, if there is an account of it. The answer is the same if there is none.
+    #[oai(
+        path = "/password-reset/link",
+        method = "post",
+        operation_id = "requestPasswordReset"
+    )]
+    async fn request_password_reset(
+        &self,
+        request: &Request,
+        body: Json<AddressBody>,
+    ) -> Result<Done, ApiError> {
+        let email = parse("/email", &body.0.email)?;
+        let identity = &self.app.identity;
+        identity
+            .request_password_reset(email, client(request))
+            .await?;
+        Ok(Done::Done)
+    }
+
+    /// Set a new password with a mailed link
+    ///
+    /// The link works once. All sessions end.
+    #[oai(
+        path = "/password-reset",
+        method = "post",
+        operation_id = "resetPassword"
+    )]
+    async fn reset_password(&self, body: Json<PasswordReset>) -> Result<Done, ApiError> {
+        let secret = parse("/token", &body.0.token)?;
+        let password = parse("/password", &body.0.password)?;
+        self.app.identity.reset_password(&secret, password).await?;
+        Ok(Done::Done)
+    }
+
+    /// Ask for another address
+    ///
+    /// A link is mailed to it; until that is confirmed, nothing changes.
+    #[oai(path = "/email", method = "put", operation_id = "requestEmailChange")]
+    async fn request_email_change(
+        &self,
+        InSession(who): InSession,
+        body: Json<EmailChange>,
+    ) -> Result<Done, ApiError> {
+        let email = parse("/email", &body.0.email)?;
+        let password = present_password(&body.0.password)?;
+        let identity = &self.app.identity;
+        identity.request_email_change(&who, password, email).await?;
+        Ok(Done::Done)
+    }
+
+    /// Keep the present address
+    #[oai(path = "/email", method = "delete", operation_id = "cancelEmailChange")]
+    async fn cancel_email_change(&self, InSession(who): InSession) -> Result<Done, ApiError> {
+        self.app.identity.cancel_email_change(&who).await?;
+        Ok(Done::Done)
+    }
+
+    /// Confirm another address with a mailed link
+    #[oai(
+        path = "/email/confirmation",
+        method = "post",
+        operation_id = "confirmEmailChange"
+    )]
+    async fn confirm_email_change(
+        &self,
+        body: Json<LinkBody>,
+    ) -> Result<Json<AddressBody>, ApiError> {
+        let secret = parse("/token", &body.0.token)?;
+        let email = self.app.identity.confirm_email_change(&secret).await?;
+        Ok(Json(AddressBody {
+            email: email.to_string(),
+        }))
     }
 
     /// Show the state of the second factor

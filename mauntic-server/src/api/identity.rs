@@ -527,6 +527,7 @@ impl From<IdentityError> for ApiError {
             | IdentityError::Refused(_) => Self::wrong_credentials(&error),
             IdentityError::TooManyFailures { .. } => Self::too_many(&error),
             IdentityError::SessionNotFound(_) => Self::not_found(&error),
+            IdentityError::DeadLink => Self::conflict("dead_link", &error),
             IdentityError::SecondFactorOn | IdentityError::SecondFactorOff => {
                 Self::conflict("wrong_state", &error)
             }

@@ -33,6 +33,7 @@ pub fn jobs(app: &App) -> Vec<Arc<dyn Job>> {
         }),
         Arc::new(Sends { app: app.clone() }),
         Arc::new(Tracking { app: app.clone() }),
+        Arc::new(Letters { app: app.clone() }),
         Arc::new(Housekeeping { app: app.clone() }),
     ];
     for (context, outbox) in &app.outboxes {
@@ -175,6 +176,23 @@ impl Job for Tracking {
 
     async fn run_once(&self, _: &CancellationToken) -> anyhow::Result<bool> {
         Ok(self.app.projector.project_once().await?)
+    }
+}
+
+/// Sends letters to users.
+struct Letters {
+    app: App,
+}
+
+#[async_trait]
+impl Job for Letters {
+    fn name(&self) -> &'static str {
+        "letters"
+    }
+
+    async fn run_once(&self, _: &CancellationToken) -> anyhow::Result<bool> {
+        let postman = &*self.app.postman;
+        Ok(self.app.identity.deliver_letters(postman).await?)
     }
 }
 

@@ -4,6 +4,9 @@
 mod directory;
 mod handlers;
 mod jobs;
+mod letters;
 
 pub(crate) use directory::{CrmDirectory, MessagingNames, Organizations};
 pub use jobs::jobs;
+pub(crate) use letters::SystemMail;
+pub use letters::installation;

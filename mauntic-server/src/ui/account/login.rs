@@ -48,6 +48,7 @@ fn login_page(fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Mar
             (checkbox("remember", "Stay logged in on this device", fields.find("remember").is_some()))
             (button("Log in", Weight::Primary))
         }
+        p { a href="/app/forgot" { "Forgot your password?" } }
     };
     frame::alone("Log in", &content)
 }

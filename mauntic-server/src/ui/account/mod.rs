@@ -1,7 +1,9 @@
 //! Setting up, logging in and out, and one's own account.
 
+mod email;
 mod login;
 mod own;
+mod reset;
 mod second_factor;
 
 use poem::{Route, get, post};
@@ -13,6 +15,11 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/login", get(login::login).post(login::log_in))
         .at("/login/code", get(login::ask_code).post(login::give_code))
         .at("/logout", post(login::log_out))
+        .at("/forgot", get(reset::forgot).post(reset::ask_for_link))
+        .at("/reset", get(reset::reset).post(reset::set_password))
+        .at("/confirm-email", get(email::confirm).post(email::confirmed))
+        .at("/account/email", get(email::show_email).post(email::ask))
+        .at("/account/email/cancel", post(email::cancel))
         .at("/account", get(own::account))
         .at("/account/password", post(own::change_password))
         .at("/account/sessions/others", post(own::end_others))

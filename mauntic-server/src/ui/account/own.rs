@@ -80,7 +80,7 @@ async fn account_page(
         @if let Some(problem) = problem { (show::toast(problem, Tone::Bad)) }
         (show::card("You", &show::values(&[
             ("Name", html! { (user.name.as_str()) }),
-            ("Email address", html! { (user.email.as_str()) }),
+            ("Email address", html! { (user.email.as_str()) " " a href="/app/account/email" { "Change" } }),
         ])))
         (show::card("Password", &html! {
             form method="post" action="/app/account/password" class="stack" {

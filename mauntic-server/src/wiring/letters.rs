@@ -1,0 +1,150 @@
+//! Letters from the installation to its users: password resets and the like.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    Clock, DeliveryId, EmailAddress, IdSource, OrganizationId,
+    identity::{Letter, LinkSecret, Message, Postman},
+};
+use mauntic_messaging::{
+    MessagingStore, mime,
+    sending::{HandOver, OutgoingMessage},
+    transport::{
+        InvalidTransportUrl, MailTransport, SendingLimits, SmtpServer, capture::CaptureTransport,
+        smtp::SmtpTransport,
+    },
+};
+
+/// Whose captured mail the letters are: no organisation's. A link in a letter opens an account, so that members of an
+/// organisation, who see its captured mail, must not see those; the operator does, at the command line.
+#[must_use]
+pub fn installation() -> OrganizationId {
+    OrganizationId::from_uuid(uuid::Uuid::nil())
+}
+
+/// Writes letters and hands them to the mail server of the installation, or keeps them if it has none.
+pub(crate) struct SystemMail {
+    channel: Arc<dyn MailTransport>,
+    sender: EmailAddress,
+    base_url: String,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl SystemMail {
+    /// Letters through the server of a URL (`smtp://…`); captured without one.
+    ///
+    /// # Errors
+    /// [`InvalidTransportUrl`].
+    pub(crate) fn new(
+        url: Option<&str>,
+        sender: EmailAddress,
+        base_url: String,
+        store: Arc<dyn MessagingStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Result<Self, InvalidTransportUrl> {
+        let channel: Arc<dyn MailTransport> = match url {
+            None => CaptureTransport::new(installation(), store, clock.clone(), ids.clone()),
+            Some(url) => {
+                let (server, password) = SmtpServer::parse(url)?;
+                Arc::new(SmtpTransport::new(
+                    server,
+                    password,
+                    SendingLimits::default(),
+                ))
+            }
+        };
+        Ok(Self {
+            channel,
+            sender,
+            base_url,
+            clock,
+            ids,
+        })
+    }
+
+    fn link(&self, path: &str, secret: &LinkSecret) -> String {
+        format!("{}{path}?token={}", self.base_url, secret.reveal())
+    }
+
+    fn subject_and_text(&self, letter: &Letter) -> (&'static str, String) {
+        let hello = match &letter.name {
+            Some(name) => format!("Hello {name},"),
+            None => "Hello,".to_owned(),
+        };
+        let (subject, body) = match &letter.message {
+            Message::PasswordReset { secret, expires_at } => (
+                "Set a new password",
+                format!(
+                    "somebody, probably you, wants to set a new password for your account here.\n\n\
+                     This link lets you do it, once, until {}:\n\n{}\n\n\
+                     If it was not you, do nothing: your password stays as it is.",
+                    time(*expires_at),
+                    self.link("/app/reset", secret)
+                ),
+            ),
+            Message::EmailChange { secret, expires_at } => (
+                "Confirm your email address",
+                format!(
+                    "you want to log in with this address from now on.\n\n\
+                     Confirm with this link, until {}, that it is yours:\n\n{}\n\n\
+                     If it was not you, do nothing: nothing changes.",
+                    time(*expires_at),
+                    self.link("/app/confirm-email", secret)
+                ),
+            ),
+            Message::EmailChanged => (
+                "Your email address was changed",
+                "your account here has another email address now, and no longer this one.\n\n\
+                 If it was not you, tell whoever runs this installation at once."
+                    .to_owned(),
+            ),
+        };
+        let text = format!("{hello}\n\n{body}\n\n-- \n{}\n", self.base_url);
+        (subject, text)
+    }
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    format!("{} UTC", at.format("%-d %b %Y, %H:%M"))
+}
+
+#[async_trait]
+impl Postman for SystemMail {
+    async fn deliver(&self, letter: &Letter) -> Result<(), String> {
+        let (subject, text) = self.subject_and_text(letter);
+        let mailbox = |address| mime::Mailbox {
+            name: None,
+            address,
+        };
+        let message = mime::OutgoingMessage {
+            organization_id: installation(),
+            email_id: None,
+            delivery_id: DeliveryId::generate(&*self.ids),
+            date: self.clock.now(),
+            from: mailbox(&self.sender),
+            reply_to: None,
+            to: mailbox(&letter.to),
+            subject,
+            text: &text,
+            html: None,
+            list: None,
+        };
+        let bytes = message.build().map_err(|error| error.to_string())?;
+        let message = OutgoingMessage {
+            delivery_id: None,
+            envelope_from: self.sender.to_string(),
+            envelope_to: letter.to.clone(),
+            bytes,
+        };
+        match self.channel.hand_over(&message).await {
+            // What is unknown was probably taken; a second letter would end the link of the first.
+            HandOver::Accepted(_) | HandOver::Unknown(_) => Ok(()),
+            HandOver::Refused(_, reply) | HandOver::Deferred(reply) => Err(reply.to_string()),
+            HandOver::NotSent(problem) => Err(problem),
+        }
+    }
+}
