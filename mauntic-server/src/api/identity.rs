@@ -510,6 +510,7 @@ impl From<IdentityError> for ApiError {
             IdentityError::OrganizationNotFound(_)
             | IdentityError::NoOrganizationCalled
             | IdentityError::UserNotFound(_)
+            | IdentityError::SessionNotFound(_)
             | IdentityError::TokenNotFound(_) => Self::not_found(&error),
             IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
             IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
@@ -526,7 +527,6 @@ impl From<IdentityError> for ApiError {
             | IdentityError::NoCodeAwaited
             | IdentityError::Refused(_) => Self::wrong_credentials(&error),
             IdentityError::TooManyFailures { .. } => Self::too_many(&error),
-            IdentityError::SessionNotFound(_) => Self::not_found(&error),
             IdentityError::DeadLink => Self::conflict("dead_link", &error),
             IdentityError::SecondFactorOn | IdentityError::SecondFactorOff => {
                 Self::conflict("wrong_state", &error)

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 use mauntic_core::identity::{Enrolment, IdentityError, RecoveryCode, SecondFactorState};
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
@@ -141,7 +143,7 @@ fn qr(text: &str) -> Option<Markup> {
     for (at, color) in code.to_colors().into_iter().enumerate() {
         if color == Color::Dark {
             let (x, y) = (at % width + QUIET, at / width + QUIET);
-            path += &format!("M{x} {y}h1v1h-1z");
+            let _ = write!(path, "M{x} {y}h1v1h-1z");
         }
     }
     let size = width + 2 * QUIET;
