@@ -321,6 +321,7 @@ impl Fixture {
                 let page = segments.list(actor, None, all).await?;
                 Ok(seen(page.items.iter().any(|segment| segment.id == fans)))
             }
+            "growth" => allowed(segments.growth(actor, fans, 30).await),
             "used_by" => allowed(segments.used_by(actor, fans).await),
             "queue_rebuild" => allowed(segments.queue_rebuild(actor, self.readers).await),
             "members" => allowed(segments.members(actor, fans, None, all).await),

@@ -85,6 +85,7 @@ macro_rules! crm_store_conformance {
             engagement_counts_once,
             a_preview_shows_whom_a_rule_fits,
             segments_of_others_are_out_of_reach,
+            growth_is_noted_by_day,
             no_change_is_lost_in_the_crowd,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, exports: [

@@ -777,3 +777,71 @@ pub async fn no_change_is_lost_in_the_crowd(store: Arc<dyn CrmStore>) {
     crm.rebuild_all().await;
     assert_eq!(crm.members(low).await.len(), all.len() - expected.len());
 }
+
+/// How many members a segment had is known by day, also where nothing changed, and ends with it.
+pub async fn growth_is_noted_by_day(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let them = Actor::user(
+        organization(2),
+        UserId::generate(&UuidV7Source),
+        Role::Owner,
+    );
+    let create = |name: &str| CreateSegment {
+        name: name.parse().unwrap(),
+        description: String::new(),
+        rule: None,
+    };
+    let fans = crm.segments.create(&crm.us, create("Fans")).await.unwrap();
+    let others = crm.segments.create(&them, create("Fans")).await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let values = json!({"email": format!("fan{number}@example.com")});
+        ids.push(crm.contact(values).await);
+    }
+    let members = async || {
+        let growth = crm.segments.growth(&crm.us, fans.id, 4).await.unwrap();
+        growth.iter().map(|day| day.members).collect::<Vec<_>>()
+    };
+    crm.segments.add(&crm.us, fans.id, &ids[..1]).await.unwrap();
+    assert_eq!(members().await, [1], "nothing was noted yet");
+    crm.worker.note_counts().await.unwrap();
+    crm.segments.add(&crm.us, fans.id, &ids).await.unwrap();
+    // Noted again on the same day, the last one counts.
+    crm.worker.note_counts().await.unwrap();
+    crm.clock.advance(TimeDelta::days(2));
+    crm.worker.note_counts().await.unwrap();
+    assert_eq!(members().await, [3, 3, 3]);
+    crm.segments
+        .remove(&crm.us, fans.id, &ids[..2])
+        .await
+        .unwrap();
+    crm.worker.note_counts().await.unwrap();
+    crm.segments.add(&crm.us, fans.id, &ids[..2]).await.unwrap();
+    // Back to what it was the days before.
+    crm.worker.note_counts().await.unwrap();
+    crm.segments
+        .remove(&crm.us, fans.id, &ids[..1])
+        .await
+        .unwrap();
+    crm.worker.note_counts().await.unwrap();
+    crm.clock.advance(TimeDelta::days(1));
+    assert_eq!(members().await, [3, 3, 2, 2]);
+    crm.clock.advance(TimeDelta::days(4));
+    assert_eq!(
+        members().await,
+        [2, 2, 2, 2, 2],
+        "what was noted before goes on"
+    );
+    let theirs = crm.segments.growth(&them, others.id, 30).await.unwrap();
+    assert!(theirs.iter().all(|day| day.members == 0), "{theirs:?}");
+    let unknown = crm.segments.growth(&them, fans.id, 30).await;
+    assert!(
+        matches!(unknown, Err(CrmError::SegmentNotFound(_))),
+        "{unknown:?}"
+    );
+    crm.segments.delete(&crm.us, fans.id).await.unwrap();
+    let left = store
+        .segments()
+        .counts(organization(1), fans.id, chrono::NaiveDate::MIN);
+    assert_eq!(left.await.unwrap(), []);
+}

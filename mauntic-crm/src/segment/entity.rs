@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use mauntic_core::{ContactId, SegmentId};
 use serde::{Deserialize, Serialize};
 
@@ -198,6 +198,15 @@ impl Origin {
             .into_iter()
             .find(|origin| origin.code() == code)
     }
+}
+
+/// How many members a segment had when a day (UTC) ended, or has now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayCount {
+    /// The day.
+    pub day: NaiveDate,
+    /// How many.
+    pub members: i64,
 }
 
 /// That a contact is in a segment.

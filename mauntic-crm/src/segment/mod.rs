@@ -49,7 +49,7 @@
 //!
 //! Every operator but `<`, `<=`, `>`, `>=`, `is set` and `is empty` has an opposite with `not` in front.
 
-mod compile;
+pub(crate) mod compile;
 pub(crate) mod condition;
 mod entity;
 mod evaluate;
@@ -72,7 +72,7 @@ mod worker;
 
 pub use compile::{InvalidRule, RuleProblem, Today};
 pub use condition::Condition;
-pub use entity::{Build, InvalidSegmentName, Member, Origin, Segment, SegmentName};
+pub use entity::{Build, DayCount, InvalidSegmentName, Member, Origin, Segment, SegmentName};
 pub use event::{ContactAddedToSegment, ContactRemovedFromSegment, SegmentRebuilt};
 pub use explain::{Proof, ProofKind};
 pub use facts::{ContactFacts, EngagementFact};

@@ -83,6 +83,7 @@ impl SegmentService {
         ),
         ("find", Access::Needs(Permission::SegmentsRead)),
         ("find_by_name", Access::Needs(Permission::SegmentsRead)),
+        ("growth", Access::Needs(Permission::SegmentsRead)),
         ("list", Access::Needs(Permission::SegmentsRead)),
         ("members", Access::Needs(Permission::SegmentsRead)),
         ("of_contact", Access::Needs(Permission::SegmentsRead)),

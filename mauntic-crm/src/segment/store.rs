@@ -1,10 +1,10 @@
 //! The storage ports of segments.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError, WorkerId};
 
-use super::{Build, Condition, ContactFacts, EngagementKind, Member, Origin, Segment};
+use super::{Build, Condition, ContactFacts, DayCount, EngagementKind, Member, Origin, Segment};
 use crate::Contact;
 
 /// Reads segments.
@@ -56,6 +56,16 @@ pub trait SegmentQueries: Send + Sync {
 
     /// Whether [`SegmentRepository::dirtiest`] would find something.
     async fn has_dirty(&self) -> Result<bool, StoreError>;
+
+    /// How many members the segment had, for the days since then that were
+    /// [noted](SegmentRepository::note_counts), and for the last one before; by day. A day on which
+    /// nothing changed may be left out.
+    async fn counts(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        since: NaiveDate,
+    ) -> Result<Vec<DayCount>, StoreError>;
 
     /// How many contacts a condition holds for.
     async fn count_matching(
@@ -159,6 +169,9 @@ pub trait SegmentRepository: Send {
         origin: Origin,
         now: DateTime<Utc>,
     ) -> Result<Vec<ContactId>, StoreError>;
+
+    /// Notes for the day how many members every segment of every organisation has.
+    async fn note_counts(&mut self, day: NaiveDate) -> Result<(), StoreError>;
 
     /// Makes rebuilds due, unless they are earlier already.
     async fn queue_rebuilds(

@@ -265,6 +265,19 @@ impl SegmentWorker {
         Ok(())
     }
 
+    /// Notes for today (UTC) how many members every segment has. Call it now and then: what is noted
+    /// last on a day stays.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub async fn note_counts(&self) -> Result<(), StoreError> {
+        let mut uow = self.store.begin().await?;
+        uow.segments()
+            .note_counts(self.clock.now().date_naive())
+            .await?;
+        uow.commit().await
+    }
+
     /// Checks up to 2,000 changes against the rules of their organisation; `false` if there were none.
     ///
     /// # Errors

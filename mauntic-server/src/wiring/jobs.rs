@@ -196,7 +196,8 @@ impl Job for Letters {
     }
 }
 
-/// Forgets what is no longer needed. The ledger of sends is not: nobody is mailed twice because it remembers.
+/// Notes how many members segments have, and forgets what is no longer needed. The ledger of sends is not: nobody is
+/// mailed twice because it remembers.
 struct Housekeeping {
     app: App,
 }
@@ -249,6 +250,7 @@ impl Job for Housekeeping {
         store.forget_old(self.app.clock.now()).await?;
         let identity = &self.app.identity;
         identity.forget_old_sessions(&Operator::local()).await?;
+        self.app.segment_worker.note_counts().await?;
         self.forget_hits(stop).await?;
         self.forget_captured(stop).await?;
         let hour = std::time::Duration::from_hours(1);

@@ -1,3 +1,4 @@
+use chrono::Days;
 use mauntic_core::{
     Actor, Cause, ContactId, Envelope, OrganizationId, Page, PageSize, Permission, SegmentId,
     StoreError,
@@ -6,7 +7,9 @@ use mauntic_core::{
 use super::{SegmentService, definitions::users};
 use crate::{
     CrmError, CrmUnitOfWork, EVENT_BATCH,
-    segment::{ContactAddedToSegment, ContactRemovedFromSegment, Member, Origin, Segment},
+    segment::{
+        ContactAddedToSegment, ContactRemovedFromSegment, DayCount, Member, Origin, Segment,
+    },
 };
 
 /// Most contacts that one call puts in or takes out.
@@ -37,6 +40,36 @@ impl SegmentService {
             .segments()
             .members(organization, id, after, size)
             .await?)
+    }
+
+    /// How many members a segment had on each of the last days, as far as that was noted, and has
+    /// today; the earliest first. Days are those of UTC.
+    pub async fn growth(
+        &self,
+        actor: &Actor,
+        id: SegmentId,
+        days: u16,
+    ) -> Result<Vec<DayCount>, CrmError> {
+        let organization = actor.require(Permission::SegmentsRead)?;
+        let segment = self.known(organization, id).await?;
+        let today = self.clock.now().date_naive();
+        let since = today - Days::new(days.into());
+        let segments = self.store.segments();
+        let noted = segments.counts(organization, id, since).await?;
+        let mut last = None;
+        let mut noted = noted.into_iter().peekable();
+        let mut growth = Vec::new();
+        for day in since.iter_days().take_while(|day| *day < today) {
+            while let Some(count) = noted.next_if(|count| count.day <= day) {
+                last = Some(count.members);
+            }
+            growth.extend(last.map(|members| DayCount { day, members }));
+        }
+        growth.push(DayCount {
+            day: today,
+            members: segment.member_count,
+        });
+        Ok(growth)
     }
 
     /// The segments that a contact is in or was taken out of by hand, and why, by segment.

@@ -1,4 +1,5 @@
 mod contacts;
+mod growth;
 mod imports;
 mod lists;
 mod merges;
@@ -20,6 +21,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(imports::ImportsMigration),
             Box::new(merges::MergesMigration),
             Box::new(lists::ListsMigration),
+            Box::new(growth::GrowthMigration),
         ]
     }
 

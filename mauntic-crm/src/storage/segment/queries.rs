@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use mauntic_core::{
     ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError, storage::to_micros,
 };
@@ -7,12 +7,15 @@ use sea_orm::ConnectionTrait as _;
 
 use super::{
     facts::facts,
-    row::{COLUMNS, DUE, contact_id, member, segment},
+    row::{COLUMNS, DUE, contact_id, day_count, member, segment},
     sql::matching,
 };
 use crate::{
     Contact, ContactQueries as _,
-    segment::{Condition, ContactFacts, EngagementKind, Member, Segment, SegmentQueries},
+    segment::{
+        Condition, ContactFacts, DayCount, EngagementKind, Member, Segment, SegmentQueries,
+        compile::day_number,
+    },
     storage::SeaOrmCrmStore,
 };
 
@@ -147,6 +150,27 @@ impl SegmentQueries for SeaOrmCrmStore {
         let sql = "SELECT 1 AS found FROM segment_dirty LIMIT 1";
         let statement = self.db.dialect().statement(sql, []);
         Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+    }
+
+    async fn counts(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        since: NaiveDate,
+    ) -> Result<Vec<DayCount>, StoreError> {
+        let sql = "SELECT day, members FROM segment_day
+             WHERE organization_id = $1 AND segment_id = $2 AND day >= COALESCE((
+                SELECT MAX(day) FROM segment_day
+                WHERE organization_id = $1 AND segment_id = $2 AND day < $3), $3)
+             ORDER BY day";
+        let parameters = [
+            organization.as_uuid().into(),
+            segment.as_uuid().into(),
+            day_number(since).into(),
+        ];
+        let statement = self.db.dialect().statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter().map(day_count).collect()
     }
 
     async fn count_matching(

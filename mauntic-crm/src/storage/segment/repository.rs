@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use mauntic_core::{
     ContactId, OrganizationId, SegmentId, StoreError, WorkerId, storage::to_micros,
 };
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     segment::{
         Build, Chunk, ClaimedRebuild, Condition, ContactFacts, Dirty, EngagementKind,
-        MembershipChanges, Origin, Segment, SegmentRepository,
+        MembershipChanges, Origin, Segment, SegmentRepository, compile::day_number,
     },
     storage::unit_of_work::SeaOrmCrmUnitOfWork,
 };
@@ -122,8 +122,10 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         if deleted == 0 {
             return Err(StoreError::Missing { what: "segment" });
         }
-        let sql = "DELETE FROM segment_member WHERE organization_id = $1 AND segment_id = $2";
-        self.execute(sql, parameters()).await?;
+        for table in ["segment_member", "segment_day"] {
+            let sql = format!("DELETE FROM {table} WHERE organization_id = $1 AND segment_id = $2");
+            self.execute(sql, parameters()).await?;
+        }
         Ok(())
     }
 
@@ -190,6 +192,20 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         self.change_counts(organization, &BTreeMap::from([(segment, change)]))
             .await?;
         Ok(changed)
+    }
+
+    async fn note_counts(&mut self, day: NaiveDate) -> Result<(), StoreError> {
+        // What is as it was noted last needs no row of its own.
+        let sql = "INSERT INTO segment_day (organization_id, segment_id, day, members)
+             SELECT s.organization_id, s.id, CAST($1 AS INTEGER), s.member_count FROM segment s
+             WHERE s.member_count IS DISTINCT FROM (
+                SELECT d.members FROM segment_day d
+                WHERE d.organization_id = s.organization_id AND d.segment_id = s.id
+                  AND d.day <= CAST($1 AS INTEGER)
+                ORDER BY d.day DESC LIMIT 1)
+             ON CONFLICT (organization_id, segment_id, day) DO UPDATE SET members = excluded.members";
+        self.execute(sql, [day_number(day).into()]).await?;
+        Ok(())
     }
 
     async fn queue_rebuilds(

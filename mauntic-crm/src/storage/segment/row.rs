@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
     ContactId, OrganizationId, SegmentId, StoreError,
     storage::{from_micros, to_micros},
@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    segment::{Build, Member, Origin, Segment},
+    segment::{Build, DayCount, Member, Origin, Segment, SegmentName},
     storage::contacts::from_json,
 };
 
@@ -90,7 +90,7 @@ pub(super) fn parameters(organization: OrganizationId, segment: &Segment) -> Vec
             .into(),
         to_micros(segment.created_at).into(),
         to_micros(segment.updated_at).into(),
-        segment.list_name.as_ref().map(|name| name.as_str()).into(),
+        segment.list_name.as_ref().map(SegmentName::as_str).into(),
     ]
 }
 
@@ -119,4 +119,15 @@ fn instant(row: &QueryResult, column: &str) -> Result<Option<DateTime<Utc>>, Sto
     micros
         .map(|micros| from_micros("segment", micros))
         .transpose()
+}
+
+/// How many members a segment had on a day.
+pub(super) fn day_count(row: &QueryResult) -> Result<DayCount, StoreError> {
+    let day: i32 = row.try_get("", "day")?;
+    let epoch = DateTime::UNIX_EPOCH.date_naive();
+    let date = epoch.checked_add_signed(TimeDelta::days(day.into()));
+    Ok(DayCount {
+        day: date.ok_or_else(|| StoreError::corrupt("segment_day.day", "no date"))?,
+        members: row.try_get("", "members")?,
+    })
 }
