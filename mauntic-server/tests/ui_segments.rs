@@ -94,7 +94,7 @@ async fn a_whole_life(database: TestDatabase) {
     assert_has(
         page,
         &[
-            "1 contact<",
+            "Fits 1 contact<",
             "ann@example.com",
             "Nothing was saved",
             "value=\"Germans\"",
@@ -332,6 +332,36 @@ async fn what_others_need_is_named_and_not_deleted() {
         page,
         &["recipients of the send of 1 Jan 2099, 00:00 UTC, which is scheduled"],
     );
+}
+
+#[tokio::test]
+async fn growth_is_a_line_with_its_figures() {
+    let mut mia = browser_of("member").await;
+    contact(&mia, "ann@example.com", "DE").await;
+    let place = segment(&mut mia, "Few", "").await;
+    assert_has(mia.get(&place).await, &["From tomorrow on"]);
+    let app = mia.installation.app.clone();
+    let today = app.clock.now().date_naive();
+    for days in [3, 1] {
+        let mut uow = app.crm_store.begin().await.unwrap();
+        let day = today - chrono::Days::new(days);
+        uow.segments().note_counts(day).await.unwrap();
+        uow.commit().await.unwrap();
+    }
+    mia.post(&format!("{place}/add"), &[("email", "ann@example.com")])
+        .await;
+    let page = mia.get(&place).await;
+    assert_has(
+        page,
+        &[
+            "1 members now, 1 more than on",
+            "role=\"img\"",
+            "Show as table",
+        ],
+    );
+    let rows = page.split_once("Show as table").unwrap().1;
+    let rows = rows.split_once("</table>").unwrap().0;
+    assert_eq!(rows.matches("<tr>").count(), 4, "{rows}");
 }
 
 #[tokio::test]

@@ -134,7 +134,6 @@ fn renaming(
         hint: Some("If there is a tag of that name already, the two become one."),
         error,
         required: true,
-        ..Field::default()
     };
     let content = html! {
         (frame::breadcrumbs(&[(contacts::PLACE, "Contacts"), (PLACE, "Tags")], tag.as_str()))

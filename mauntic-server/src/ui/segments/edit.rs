@@ -1,105 +1,310 @@
-//! Writing a segment: its name, what it is for, and its rule, with a preview before it is saved.
+//! Writing a segment: its name, what it is for, and its rule as rows and as text, with whom it fits before it is saved.
+//!
+//! The form has the rule twice: as rows and as text. What was changed counts: the text if it is another than the page
+//! `shown` it, else the rows. The other form follows, so that both say the same; while one is wrong, the other stays.
 
-use maud::{Markup, html};
-use mauntic_core::{Permission, SegmentId};
+use maud::Markup;
+use mauntic_core::Permission;
 use mauntic_crm::{
     CrmError,
-    segment::{CreateSegment, Preview, RuleInput, RuleTextError, Segment, UpdateSegment},
-};
-use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Path};
-
-use super::{PLACE, found, place, reference, sample, tree};
-use crate::ui::{
-    Done,
-    component::{
-        Tone,
-        action::{Weight, button, button_link},
-        form::{Field, code_area, input, text_area},
-        frame, show,
+    segment::{
+        CreateSegment, Preview, Rule, RuleInput, RuleTextError, Segment, SegmentName, UpdateSegment,
     },
-    failure, shell,
-    visitor::{Fields, Posted, Visitor, app, redirect},
-    words,
+};
+use poem::{Request, Response, Result, handler, http::StatusCode, web::Path};
+
+use super::{
+    builder::{Group, Known, Made, RowProblem, Step, Unreadable, read},
+    editor::{self, Page},
+    found, place,
+    stock::Stock,
+};
+use crate::{
+    App,
+    ui::{
+        Done,
+        component::{Tone, show},
+        failure,
+        visitor::{Fields, Posted, Visitor, app, redirect},
+    },
 };
 
 /// What stands in the form.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) description: String,
+    /// What recipients know it as; empty if it is no mailing list.
+    pub(super) list_name: String,
+    pub(super) version: i64,
+    /// The rule as text.
+    pub(super) text: String,
+    /// The text as it was when the page was made.
+    pub(super) shown: String,
+    /// The rule as rows.
+    pub(super) rows: Group,
+}
+
+/// What is wrong with a draft, and what else is to be said of it.
 #[derive(Debug, Default)]
-struct Draft {
-    name: String,
-    description: String,
-    rule: String,
-    version: i64,
+pub(super) struct Told {
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) list_name: Option<String>,
+    pub(super) text: Option<String>,
+    /// The line of the text with a mark under the wrong part.
+    pub(super) excerpt: Option<String>,
+    pub(super) rows: Vec<RowProblem>,
+    /// Above everything.
+    pub(super) above: Option<Markup>,
+    pub(super) preview: Option<Preview>,
+    /// Where the keyboard goes on.
+    pub(super) focus: Option<String>,
+}
+
+/// What is to be done with a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Save,
+    /// Bring rows and text in step, and count.
+    Update,
+    /// The same, and drop what was typed as text.
+    TakeRows,
+    Step(Step),
+}
+
+impl Action {
+    fn of(fields: &Fields) -> Self {
+        match fields.text("do") {
+            "" | "save" => Self::Save,
+            "rows" => Self::TakeRows,
+            other => other.parse().map_or(Self::Update, Self::Step),
+        }
+    }
+}
+
+/// The rule that a draft says.
+enum Said {
+    /// None: the segment is static.
+    Nothing,
+    Text(String),
+    Rows(Made),
+    /// Some row is missing something or wrong.
+    Unfinished,
+}
+
+impl Said {
+    fn input(&self) -> Option<RuleInput> {
+        match self {
+            Self::Text(text) => Some(RuleInput::Text(text.clone())),
+            Self::Rows(made) => Some(RuleInput::Tree(made.rule.clone())),
+            Self::Nothing | Self::Unfinished => None,
+        }
+    }
 }
 
 impl Draft {
-    fn read(fields: &Fields) -> Self {
-        let text = |name| fields.text(name).replace("\r\n", "\n");
-        Self {
-            name: text("name"),
-            description: text("description"),
-            rule: fields
-                .find("rule")
-                .unwrap_or_default()
-                .replace("\r\n", "\n"),
-            // Without a version, nothing is at it.
-            version: fields.text("version").parse().unwrap_or_default(),
-        }
-    }
-
-    async fn of(request: &Request, visitor: &Visitor, segment: &Segment) -> Result<Self> {
+    /// The draft of a segment, or of a new one.
+    pub(super) async fn of(
+        request: &Request,
+        visitor: &Visitor,
+        segment: Option<&Segment>,
+        known: Known<'_>,
+    ) -> Result<Self> {
+        let Some(segment) = segment else {
+            return Ok(Self {
+                name: String::new(),
+                description: String::new(),
+                list_name: String::new(),
+                version: 0,
+                text: String::new(),
+                shown: String::new(),
+                rows: Group::empty(),
+            });
+        };
         let text = app(request)?.segments.rule_text(&visitor.actor, segment);
-        let text = text.await.map_err(failure::crm)?;
+        let text = text.await.map_err(failure::crm)?.unwrap_or_default();
+        let rows = segment.rule.as_ref().map(|rule| Group::of(rule, known));
         Ok(Self {
             name: segment.name.to_string(),
             description: segment.description.clone(),
-            rule: text.unwrap_or_default(),
+            list_name: segment
+                .list_name
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             version: segment.version,
+            shown: text.clone(),
+            text,
+            rows: rows.unwrap_or_else(Group::empty),
         })
     }
 
-    fn rule(&self) -> Option<RuleInput> {
-        let given = !self.rule.trim().is_empty();
-        given.then(|| RuleInput::Text(self.rule.clone()))
+    fn read(fields: &Fields, known: Known<'_>) -> Result<Self> {
+        let plain = |text: &str| text.replace("\r\n", "\n");
+        let whole = |name| plain(fields.find(name).unwrap_or_default());
+        let mut rows = match read(fields.pairs()) {
+            Ok(rows) => rows,
+            Err(Unreadable::None) => Group::empty(),
+            Err(Unreadable::TooMany) => {
+                return Err(failure::unusable(
+                    "A rule has at most 2,000 conditions and groups, and 64 groups within each other.",
+                ));
+            }
+        };
+        rows.suit(known);
+        Ok(Self {
+            name: fields.text("name").to_owned(),
+            description: plain(fields.text("description")),
+            list_name: fields.text("list_name").to_owned(),
+            // Without a version, nothing is at it.
+            version: fields.text("version").parse().unwrap_or_default(),
+            text: whole("rule"),
+            shown: whole("shown"),
+            rows,
+        })
+    }
+
+    /// Finds out what the draft says, and lets the rows or the text follow.
+    fn settle(&mut self, action: Action, known: Known<'_>, told: &mut Told) -> Said {
+        let typed = self.text.trim() != self.shown.trim();
+        if typed && action != Action::TakeRows {
+            return self.follow_text(action, known, told);
+        }
+        if let Action::Step(step) = action {
+            let place = step.on(&mut self.rows);
+            told.focus = place.map(|place| step.focus(place, &mut self.rows));
+        }
+        match self.rows.rule(known) {
+            Ok(None) => {
+                self.set_text(String::new());
+                Said::Nothing
+            }
+            Ok(Some(made)) => {
+                self.set_text(made.rule.to_text(known.names));
+                Said::Rows(made)
+            }
+            Err(problems) => {
+                told.rows = problems;
+                Said::Unfinished
+            }
+        }
+    }
+
+    fn follow_text(&mut self, action: Action, known: Known<'_>, told: &mut Told) -> Said {
+        let dropped = self.dropped(known);
+        let parsed = Rule::parse(&self.text, known.fields, known.names);
+        if self.text.trim().is_empty() {
+            self.rows = Group::empty();
+        } else if let Ok(rule) = &parsed {
+            self.rows = Group::of(rule, known);
+        } else {
+            // What is wrong with it, its use case says.
+            return Said::Text(self.text.clone());
+        }
+        self.shown.clone_from(&self.text);
+        if let Some(dropped) =
+            dropped.filter(|rows| parsed.is_err() || *rows != self.canonical(known))
+        {
+            told.above = Some(editor::both_changed(&dropped));
+            if action == Action::Save {
+                return Said::Unfinished;
+            }
+        } else if matches!(action, Action::Step(_)) {
+            let text = "The rows follow the text now, which you changed. The button was not applied: please press it again.";
+            told.above = Some(show::toast(text, Tone::Warn));
+        }
+        if self.text.trim().is_empty() {
+            Said::Nothing
+        } else {
+            Said::Text(self.text.clone())
+        }
+    }
+
+    /// What the rows say if they were changed too.
+    fn dropped(&self, known: Known<'_>) -> Option<String> {
+        let text = |made: Made| made.rule.to_text(known.names);
+        let rows = self.rows.rule(known).ok()?.map(text).unwrap_or_default();
+        let before = Rule::parse(&self.shown, known.fields, known.names);
+        let before = before
+            .map(|rule| rule.to_text(known.names))
+            .unwrap_or_default();
+        (rows != before && !rows.is_empty()).then_some(rows)
+    }
+
+    fn canonical(&self, known: Known<'_>) -> String {
+        let rule = Rule::parse(&self.text, known.fields, known.names);
+        rule.map(|rule| rule.to_text(known.names))
+            .unwrap_or_default()
+    }
+
+    /// Its name, and what recipients know it as.
+    fn names(&self, told: &mut Told) -> Option<(SegmentName, Option<SegmentName>)> {
+        let name = self.name.parse::<SegmentName>();
+        told.name = name.as_ref().err().map(ToString::to_string);
+        let list_name = match self.list_name.as_str() {
+            "" => Ok(None),
+            text => text.parse::<SegmentName>().map(Some),
+        };
+        told.list_name = list_name.as_ref().err().map(ToString::to_string);
+        Some((name.ok()?, list_name.ok()?))
+    }
+
+    fn set_text(&mut self, text: String) {
+        self.shown.clone_from(&text);
+        self.text = text;
     }
 }
 
-/// What is wrong with a draft, by field.
-#[derive(Debug, Default)]
-struct Problems {
-    name: Option<String>,
-    description: Option<String>,
-    rule: Option<String>,
-    /// The line of the rule with a mark under the wrong part.
-    excerpt: Option<String>,
-}
-
-impl Problems {
+impl Told {
     /// What a refusal says about the draft of a segment, unless it says something else.
-    fn read(error: CrmError, id: Option<SegmentId>) -> Result<Self> {
-        let mut problems = Self::default();
+    fn refuse(&mut self, error: CrmError, said: &Said) -> Result<()> {
         match error {
             CrmError::Taken { .. } => {
-                problems.name = Some("Another segment is called that.".to_owned());
+                self.name = Some("Another segment is called that.".to_owned());
             }
-            CrmError::Invalid(text) => problems.description = Some(text),
+            CrmError::Invalid(text) => self.description = Some(text),
             CrmError::RuleText(error) => {
-                problems.rule = Some(rule_problem(&error));
-                problems.excerpt = Some(error.excerpt);
+                self.text = Some(text_problem(&error));
+                self.excerpt = Some(error.excerpt);
             }
-            error @ (CrmError::Rule(_) | CrmError::Cycle(_)) => {
-                problems.rule = Some(error.to_string());
+            CrmError::Rule(error) => {
+                let places = match said {
+                    Said::Rows(made) => &made.places[..],
+                    _ => &[],
+                };
+                for problem in &error.problems {
+                    let place = places.get(problem.test).copied().unwrap_or_default();
+                    let text = problem.to_string();
+                    self.rows.push(RowProblem {
+                        place,
+                        text,
+                        unfinished: false,
+                    });
+                }
             }
-            CrmError::SegmentNotFound(named) if Some(named) != id => {
-                problems.rule = Some(format!("No segment has the id {named}."));
+            error @ CrmError::Cycle(_) => self.text = Some(error.to_string()),
+            CrmError::SegmentNotFound(named) => {
+                self.text = Some(format!("No segment has the id {named}."));
             }
             error => return Err(failure::crm(error)),
         }
-        Ok(problems)
+        Ok(())
+    }
+
+    fn nothing_saved(&mut self) {
+        let text = "Nothing was saved: please look at what is marked below.";
+        if self.above.is_none() {
+            self.above = Some(show::toast(text, Tone::Bad));
+        }
+        for row in &mut self.rows {
+            row.unfinished = false;
+        }
     }
 }
 
-/// Where a rule is wrong, the wrong part, and what would be right.
-fn rule_problem(error: &RuleTextError) -> String {
+/// Where a text is wrong, the wrong part, and what would be right.
+fn text_problem(error: &RuleTextError) -> String {
     let (line, mark) = error.excerpt.split_once('\n').unwrap_or_default();
     let before = mark.chars().take_while(|c| *c == ' ').count();
     let width = mark.chars().filter(|c| *c == '^').count();
@@ -119,151 +324,6 @@ fn rule_problem(error: &RuleTextError) -> String {
     )
 }
 
-/// A page that writes a segment.
-struct Page<'a> {
-    request: &'a Request,
-    visitor: &'a Visitor,
-    /// The segment as it is, unless it is to be made.
-    segment: Option<&'a Segment>,
-}
-
-impl Page<'_> {
-    /// The page; `above` says what happened, and `below` shows what the rule picks.
-    async fn show(
-        &self,
-        draft: &Draft,
-        problems: &Problems,
-        above: &Markup,
-        below: &Markup,
-    ) -> Result<Markup> {
-        let (app, visitor) = (app(self.request)?, self.visitor);
-        let fields = app.fields.list(&visitor.actor).await;
-        let fields = fields.map_err(failure::crm)?;
-        let here = self.segment.map_or_else(
-            || format!("{PLACE}/new"),
-            |segment| place(segment) + "/edit",
-        );
-        let back = self.segment.map_or_else(|| PLACE.to_owned(), place);
-        let title = self.segment.map_or_else(
-            || "New segment".to_owned(),
-            |segment| format!("Edit {}", segment.name),
-        );
-        let name = Field {
-            name: "name",
-            label: "Name",
-            value: &draft.name,
-            error: problems.name.as_deref(),
-            required: true,
-            ..Field::default()
-        };
-        let description = Field {
-            name: "description",
-            label: "Description",
-            value: &draft.description,
-            hint: Some("What it is for"),
-            error: problems.description.as_deref(),
-            ..Field::default()
-        };
-        let rule = Field {
-            name: "rule",
-            label: "Rule",
-            value: &draft.rule,
-            hint: Some(
-                "Whom it takes in by itself. Without a rule it is static: people are put in by hand or by import.",
-            ),
-            error: problems.rule.as_deref(),
-            ..Field::default()
-        };
-        let content = html! {
-            (frame::breadcrumbs(&[(PLACE, "Segments")], &title))
-            (frame::header(&title, &html! {}))
-            (above)
-            section class="card" {
-                form method="post" action=(here) class="stack" {
-                    (visitor.csrf())
-                    @if self.segment.is_some() { input type="hidden" name="version" value=(draft.version); }
-                    (input(&name, "text"))
-                    (text_area(&description, 2))
-                    (code_area(&rule, 6))
-                    @if let Some(excerpt) = &problems.excerpt { (show::code(excerpt)) }
-                    div class="row" {
-                        (button("Save", Weight::Primary))
-                        button type="submit" class="button" name="do" value="preview" { "Preview" }
-                        (button_link(&back, "Cancel", Weight::Plain))
-                    }
-                }
-            }
-            (below)
-            (reference::card(&fields))
-        };
-        Ok(shell(visitor, &title, PLACE, &content))
-    }
-
-    /// The page with a rule's problems or its preview; nothing is saved.
-    async fn preview(&self, draft: &Draft) -> Result<Response> {
-        let none = Problems::default();
-        let nothing = html! {};
-        let app = app(self.request)?;
-        let Some(rule) = draft.rule() else {
-            let text = "Without a rule, nobody comes in by itself.";
-            let below = show::card("Preview", &html! { p { (text) } });
-            return Ok(self
-                .show(draft, &none, &nothing, &below)
-                .await?
-                .into_response());
-        };
-        match app.segments.preview(&self.visitor.actor, rule).await {
-            Ok(preview) => {
-                let names = tree::names(app, self.visitor, &preview.rule).await?;
-                let node = tree::of_rule(&preview.rule, &names);
-                let below = html! { (shown(&preview)) (show::card("The rule as a tree", &show::tree(&[node]))) };
-                Ok(self
-                    .show(draft, &none, &nothing, &below)
-                    .await?
-                    .into_response())
-            }
-            Err(error) => self.refused(draft, error).await,
-        }
-    }
-
-    /// The page with what is wrong.
-    async fn refused(&self, draft: &Draft, error: CrmError) -> Result<Response> {
-        let problems = Problems::read(error, self.segment.map(|segment| segment.id))?;
-        self.wrong(draft, &problems).await
-    }
-
-    async fn wrong(&self, draft: &Draft, problems: &Problems) -> Result<Response> {
-        let above = show::toast(
-            "Nothing was saved: please look at the fields below.",
-            Tone::Bad,
-        );
-        let page = self.show(draft, problems, &above, &html! {}).await?;
-        Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
-    }
-}
-
-/// How many a rule fits, and some of them.
-fn shown(preview: &Preview) -> Markup {
-    let title = match preview.count {
-        1 => "Preview: 1 contact".to_owned(),
-        count => format!("Preview: {} contacts", words::count(count)),
-    };
-    show::card(
-        &title,
-        &html! {
-            @for warning in &preview.warnings {
-                (show::toast(&format!("Perhaps not meant: {warning}"), Tone::Warn))
-            }
-            @if preview.sample.is_empty() {
-                p class="soft" { "The rule fits nobody now." }
-            } @else {
-                (sample(&preview.sample))
-            }
-            p class="soft" { "Nothing was saved." }
-        },
-    )
-}
-
 /// Only for those who may change segments.
 fn writer(visitor: &Visitor) -> Result<()> {
     if visitor.may(Permission::SegmentsWrite) {
@@ -277,52 +337,7 @@ fn writer(visitor: &Visitor) -> Result<()> {
 #[handler]
 pub(super) async fn new(request: &Request, visitor: Visitor) -> Result<Markup> {
     writer(&visitor)?;
-    let page = Page {
-        request,
-        visitor: &visitor,
-        segment: None,
-    };
-    let nothing = html! {};
-    page.show(&Draft::default(), &Problems::default(), &nothing, &nothing)
-        .await
-}
-
-/// Makes a segment, or shows whom its rule fits.
-#[handler]
-pub(super) async fn create(request: &Request, posted: Posted) -> Result<Response> {
-    writer(&posted.visitor)?;
-    let page = Page {
-        request,
-        visitor: &posted.visitor,
-        segment: None,
-    };
-    let draft = Draft::read(&posted.fields);
-    if posted.fields.text("do") == "preview" {
-        return page.preview(&draft).await;
-    }
-    let name = match draft.name.parse() {
-        Ok(name) => name,
-        Err(error) => return page.wrong(&draft, &misnamed(error)).await,
-    };
-    let command = CreateSegment {
-        name,
-        description: draft.description.clone(),
-        rule: draft.rule(),
-    };
-    let created = app(request)?
-        .segments
-        .create(&posted.visitor.actor, command);
-    match created.await {
-        Ok(segment) => Ok(redirect(&Done::Created.at(&place(&segment)))),
-        Err(error) => page.refused(&draft, error).await,
-    }
-}
-
-fn misnamed(error: mauntic_crm::segment::InvalidSegmentName) -> Problems {
-    Problems {
-        name: Some(error.to_string()),
-        ..Problems::default()
-    }
+    fresh(request, &visitor, None).await
 }
 
 /// The form of a segment.
@@ -334,24 +349,27 @@ pub(super) async fn edit(
 ) -> Result<Markup> {
     writer(&visitor)?;
     let segment = found(request, &visitor, &id).await?;
-    let page = Page {
-        request,
-        visitor: &visitor,
-        segment: Some(&segment),
-    };
-    let draft = Draft::of(request, &visitor, &segment).await?;
-    let below = if let Some(rule) = &segment.rule {
-        let names = tree::names(app(request)?, &visitor, rule).await?;
-        let node = tree::of_rule(rule, &names);
-        show::card("The rule as a tree", &show::tree(&[node]))
-    } else {
-        html! {}
-    };
-    page.show(&draft, &Problems::default(), &html! {}, &below)
-        .await
+    fresh(request, &visitor, Some(&segment)).await
 }
 
-/// Changes a segment, if nobody else did meanwhile, or shows whom its rule would fit.
+async fn fresh(request: &Request, visitor: &Visitor, segment: Option<&Segment>) -> Result<Markup> {
+    let stock = Stock::of(app(request)?, visitor, segment).await?;
+    let draft = Draft::of(request, visitor, segment, stock.known()).await?;
+    let page = Page {
+        visitor,
+        segment,
+        stock: &stock,
+    };
+    Ok(page.shown(&draft, &Told::default()))
+}
+
+/// Makes a segment, or shows what its form says.
+#[handler]
+pub(super) async fn create(request: &Request, posted: Posted) -> Result<Response> {
+    answer(request, &posted, None).await
+}
+
+/// Changes a segment, if nobody else did meanwhile, or shows what its form says.
 #[handler]
 pub(super) async fn update(
     request: &Request,
@@ -360,62 +378,101 @@ pub(super) async fn update(
 ) -> Result<Response> {
     writer(&posted.visitor)?;
     let segment = found(request, &posted.visitor, &id).await?;
+    answer(request, &posted, Some(&segment)).await
+}
+
+async fn answer(request: &Request, posted: &Posted, segment: Option<&Segment>) -> Result<Response> {
+    let visitor = &posted.visitor;
+    writer(visitor)?;
+    let stock = Stock::of(app(request)?, visitor, segment).await?;
+    let action = Action::of(&posted.fields);
+    let mut draft = Draft::read(&posted.fields, stock.known())?;
+    let mut told = Told::default();
+    let said = draft.settle(action, stock.known(), &mut told);
     let page = Page {
-        request,
-        visitor: &posted.visitor,
-        segment: Some(&segment),
+        visitor,
+        segment,
+        stock: &stock,
     };
-    let mut draft = Draft::read(&posted.fields);
-    if posted.fields.text("do") == "preview" {
-        return page.preview(&draft).await;
+    if action == Action::Save {
+        return save(request, &page, draft, told, said).await;
     }
-    let name = match draft.name.parse() {
-        Ok(name) => name,
-        Err(error) => return page.wrong(&draft, &misnamed(error)).await,
+    if let Some(input) = said.input() {
+        match app(request)?.segments.preview(&visitor.actor, input).await {
+            Ok(preview) => {
+                if matches!(said, Said::Text(_)) {
+                    draft.rows = Group::of(&preview.rule, stock.known());
+                    draft.shown.clone_from(&draft.text);
+                }
+                told.preview = Some(preview);
+            }
+            Err(error) => told.refuse(error, &said)?,
+        }
+    }
+    let wrong = told.text.is_some() || told.rows.iter().any(|row| !row.unfinished);
+    let status = if wrong {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    Ok(failure::with_status(page.shown(&draft, &told), status))
+}
+
+async fn save(
+    request: &Request,
+    page: &Page<'_>,
+    mut draft: Draft,
+    mut told: Told,
+    said: Said,
+) -> Result<Response> {
+    let app = app(request)?;
+    let names = draft.names(&mut told);
+    if let (Some(names), false) = (names, matches!(said, Said::Unfinished)) {
+        match saved(app, page, &draft, names, said.input()).await {
+            Ok(to) => return Ok(redirect(&to)),
+            Err(CrmError::VersionMismatch { current }) => {
+                // Whoever saves again has seen what is replaced.
+                draft.version = current;
+                let visitor = page.visitor;
+                let present = Draft::of(request, visitor, page.segment, page.stock.known()).await?;
+                told.above = Some(editor::overtaken(&present));
+                let shown = page.shown(&draft, &told);
+                return Ok(failure::with_status(shown, StatusCode::CONFLICT));
+            }
+            Err(error) => told.refuse(error, &said)?,
+        }
+    }
+    told.nothing_saved();
+    let page = page.shown(&draft, &told);
+    Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+}
+
+/// Saves it, and returns where it is then.
+async fn saved(
+    app: &App,
+    page: &Page<'_>,
+    draft: &Draft,
+    (name, list_name): (SegmentName, Option<SegmentName>),
+    rule: Option<RuleInput>,
+) -> std::result::Result<String, CrmError> {
+    let (segments, actor) = (&app.segments, &page.visitor.actor);
+    let description = draft.description.clone();
+    let Some(segment) = page.segment else {
+        let command = CreateSegment {
+            name,
+            description,
+            rule,
+        };
+        let made = segments.create(actor, command).await?;
+        return Ok(Done::Created.at(&place(&made)));
     };
     let command = UpdateSegment {
         name: Some(name),
-        description: Some(draft.description.clone()),
-        rule: Some(draft.rule()),
+        description: Some(description),
+        rule: Some(rule),
+        list_name: Some(list_name),
         version: Some(draft.version),
-        ..UpdateSegment::default()
     };
-    let segments = &app(request)?.segments;
-    match segments
-        .update(&posted.visitor.actor, segment.id, command)
-        .await
-    {
-        Ok(segment) => Ok(redirect(&Done::Saved.at(&place(&segment)))),
-        Err(CrmError::VersionMismatch { current }) => {
-            // Whoever saves again has seen what is replaced.
-            draft.version = current;
-            let above = overtaken(&Draft::of(request, &posted.visitor, &segment).await?);
-            let page = page
-                .show(&draft, &Problems::default(), &above, &html! {})
-                .await?;
-            Ok(failure::with_status(page, StatusCode::CONFLICT))
-        }
-        Err(error) => page.refused(&draft, error).await,
-    }
-}
-
-/// Says that somebody else was faster, and what they saved.
-fn overtaken(present: &Draft) -> Markup {
-    let text = format!(
-        "Somebody changed this segment while you wrote: it is at version {}. Nothing was saved. What you typed is kept below; saving it replaces their change.",
-        present.version
-    );
-    let rule = if present.rule.is_empty() {
-        "(static)"
-    } else {
-        &present.rule
-    };
-    html! {
-        (show::toast(&text, Tone::Bad))
-        (show::card("What they saved", &show::values(&[
-            ("Name", html! { (present.name) }),
-            ("Description", html! { (present.description) }),
-            ("Rule", show::code(rule)),
-        ])))
-    }
+    let changed = segments.update(actor, segment.id, command).await?;
+    Ok(Done::Saved.at(&place(&changed)))
 }

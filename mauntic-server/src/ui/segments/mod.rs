@@ -1,11 +1,15 @@
 //! Segments: whom they take in, who is in, and why.
 
+mod builder;
 mod delete;
 mod edit;
+mod editor;
+mod growth;
 mod list;
 mod members;
 mod page;
 mod reference;
+mod stock;
 mod tree;
 mod uses;
 

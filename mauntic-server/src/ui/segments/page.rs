@@ -134,6 +134,10 @@ pub(super) async fn content(
                 "Description",
                 html! { @if segment.description.is_empty() { span class="soft" { "none" } } @else { (segment.description) } },
             ),
+            (
+                "Mailing list",
+                html! { @if let Some(name) = &segment.list_name { "known to recipients as " (name.as_str()) } @else { span class="soft" { "no" } } },
+            ),
             ("Members", html! { (words::counted(segment.member_count)) }),
             ("Built", built(segment, now)),
             (
@@ -153,6 +157,7 @@ pub(super) async fn content(
         @if let Some(done) = view.done { (done.toast()) }
         @if let Some(told) = view.told { (told.toast()) }
         (live::followed("state", &here, is_rebuilt_now(segment, now), &state))
+        (super::growth::card(app, visitor, segment).await?)
         @if let (Some(text), Some(node)) = (&text, node) {
             (show::card("Rule", &html! { (show::code(text)) (show::tree(&[node])) }))
         }

@@ -7,7 +7,7 @@ use mauntic_crm::{
 };
 
 use super::column;
-use crate::ui::component::{show, table::table};
+use crate::ui::component::table::table;
 
 /// What can be asked besides fields: a name, what it is, and an example.
 const OTHERS: &[(&str, &str, &str)] = &[
@@ -68,16 +68,16 @@ pub(super) fn card(fields: &FieldSet) -> Markup {
         .iter()
         .map(|(name, kind, example)| row(name, "", kind, example))
         .collect();
-    show::card(
-        "How to write a rule",
-        &html! {
+    html! {
+        details class="card" {
+            summary { "How to write a rule as text" }
             p { "Join tests with " code { "and" } ", " code { "or" } " and " code { "not" } ", and group them with brackets. Texts stand in quotes; capitals do not matter. " code { "everyone" } " is everybody." }
             p { "Texts: " code { "=  !=  in  contains  starts with  ends with  like  matches" } ". Numbers and dates: " code { "=  !=  <  <=  >  >=  between" } ". Any: " code { "is set  is empty" } "." }
             p { "Dates: " code { (DATES) } }
-            details open { summary { "Tags, engagement, dates and do-not-contact" } (table("What else can be asked", &columns, &others, None)) }
-            details open { summary { "Fields" } (table("Fields", &columns, &rows, None)) }
-        },
-    )
+            (table("What else can be asked", &columns, &others, None))
+            (table("Fields", &columns, &rows, None))
+        }
+    }
 }
 
 /// A test of the field that is right, as text.
