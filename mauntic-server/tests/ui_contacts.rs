@@ -364,7 +364,7 @@ async fn a_viewer_is_offered_no_change_and_refused_when_forcing_one() {
     for path in [LIST, &at] {
         let page = browser.get(path).await;
         assert!(page.contains("ann@example.com"), "{page}");
-        let (main, _) = page
+        let (main, ()) = page
             .split_once("<main")
             .map(|(_, main)| (main, ()))
             .unwrap();
