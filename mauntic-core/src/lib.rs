@@ -66,4 +66,4 @@ pub use page::{Page, PageSize};
 pub use relay::{Relay, RelayProgress};
 pub use secret::{InvalidSecret, SecretKey};
 pub use use_case::{Access, Operator, UseCase};
-pub use zone::{FixedZone, InvalidTimeZone, TimeZoneName, Zones};
+pub use zone::{Day, FixedZone, InvalidTimeZone, TimeZoneName, Zones, hour_of};

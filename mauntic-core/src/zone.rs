@@ -65,6 +65,43 @@ impl TimeZoneName {
     }
 }
 
+/// A calendar day of a zone, by the hours (since 1970) that begin in it. Counters are kept by the hour, so that they add
+/// up to days in any zone; where a day begins between hours, the hour belongs to the day it begins in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day {
+    /// The date.
+    pub date: NaiveDate,
+    /// Its first hour.
+    pub first_hour: i64,
+    /// The first hour of the next day.
+    pub end_hour: i64,
+}
+
+/// The hour since 1970 that an instant is in: what counters are kept by.
+#[must_use]
+pub fn hour_of(at: DateTime<Utc>) -> i64 {
+    at.timestamp().div_euclid(3_600)
+}
+
+impl TimeZoneName {
+    /// The last `count` days of this zone up to the one that `now` is in, the oldest first.
+    #[must_use]
+    pub fn last_days(&self, now: DateTime<Utc>, count: u16) -> Vec<Day> {
+        // The first hour that begins at this instant or after it.
+        let hour = |at: DateTime<Utc>| hour_of(at + chrono::TimeDelta::seconds(3_599));
+        let first = self.date_at(now) - chrono::Days::new(u64::from(count.saturating_sub(1)));
+        first
+            .iter_days()
+            .take(usize::from(count))
+            .map(|date| Day {
+                date,
+                first_hour: hour(self.start_of(date)),
+                end_hour: hour(self.start_of(date + chrono::Days::new(1))),
+            })
+            .collect()
+    }
+}
+
 fn timestamp(at: DateTime<Utc>) -> jiff::Timestamp {
     jiff::Timestamp::from_microsecond(at.timestamp_micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
@@ -152,6 +189,29 @@ mod tests {
         assert_eq!(
             santiago.start_of(date).to_rfc3339(),
             "2024-09-08T04:00:00+00:00"
+        );
+    }
+
+    #[test]
+    fn days_have_the_hours_that_begin_in_them() {
+        let berlin: TimeZoneName = "Europe/Berlin".parse().unwrap();
+        // The last Sunday of March, which has 23 hours there.
+        let now = "2026-03-30T10:00:00Z".parse().unwrap();
+        let days = berlin.last_days(now, 3);
+        let hours: Vec<_> = days
+            .iter()
+            .map(|day| (day.date.to_string(), day.end_hour - day.first_hour))
+            .collect();
+        let expected = [("2026-03-28", 24), ("2026-03-29", 23), ("2026-03-30", 24)];
+        let expected = expected.map(|(date, hours)| (date.to_owned(), hours));
+        assert_eq!(hours, expected);
+        assert_eq!(days[0].end_hour, days[1].first_hour);
+        let kolkata: TimeZoneName = "Asia/Kolkata".parse().unwrap();
+        let today = kolkata.last_days("2026-03-30T18:30:00Z".parse().unwrap(), 1)[0];
+        assert_eq!(today.date.to_string(), "2026-03-31");
+        assert_eq!(
+            today.first_hour,
+            hour_of("2026-03-30T19:00:00Z".parse().unwrap())
         );
     }
 

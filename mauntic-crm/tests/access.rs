@@ -228,6 +228,7 @@ impl Fixture {
                 let page = contacts.list(actor, &ContactListing::default()).await?;
                 Ok(self.shows(&page.items))
             }
+            "growth" => Ok(seen(contacts.growth(actor, 7).await?.total > 0)),
             "history" => allowed(contacts.history(actor, ann, None, self.all).await),
             "merge" => {
                 let ours = Actor::system(OWN);

@@ -3,7 +3,7 @@
 
 use mauntic_core::{
     Actor, CapturedMailId, ContactId, EmailId, IdSource as _, Operator, OrganizationId, PageSize,
-    SegmentId, SendJobId, SendingDomainId, UseCase,
+    SegmentId, SendJobId, SendingDomainId, TimeZoneName, UseCase,
     identity::CreateOrganization,
     storage::test_database::TestDatabase,
     testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
@@ -226,6 +226,11 @@ impl Fixture {
     async fn tracking(&self, use_case: &str, actor: &Actor) -> Result<Reach, MessagingError> {
         let tracking = &self.app.tracking;
         match use_case {
+            "activity" => {
+                let days = tracking.activity(actor, &TimeZoneName::utc(), 2).await?;
+                assert!(days.iter().all(|day| day.accepted == 0));
+                Ok(self.mine(actor))
+            }
             "report" => {
                 let report = tracking.report(actor, self.email).await;
                 let empty = |report: &mauntic_messaging::tracking::EmailReport| {

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 mod arrows;
 mod assets;
+mod browser;
 mod command;
 mod dependencies;
 mod features;
@@ -33,6 +34,9 @@ enum Task {
     Openapi,
     /// Install what browsers load (needs npm) and put it where the server embeds it
     Assets,
+    /// Run the main journeys in a headless Chromium (needs Node.js and Chromium); `MAUNTIC_SHOTS` names a
+    /// folder for pictures of all pages
+    Browser(Passed),
     /// Build `mauntic` for speed and run `mauntic demo` with the arguments
     Demo(Passed),
     /// Build `mauntic` for speed and run `mauntic bench` with the arguments
@@ -71,6 +75,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             println!("{}", assets::build()?);
             Ok(ExitCode::SUCCESS)
         }
+        Task::Browser(passed) => browser::run(&passed.arguments),
         Task::Demo(passed) => {
             assets::offer();
             command::mauntic("demo", &passed.arguments)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use mauntic_core::UserId;
+use mauntic_core::{TimeZoneName, UserId};
 use uuid::Uuid;
 
 use super::{contact, noon, organization};
@@ -205,6 +205,13 @@ pub async fn a_deleted_contact_leaves_nothing(store: Arc<dyn CrmStore>) {
     let added = [plain.clone()];
     uow.contacts().insert_many(ours, &added).await.unwrap();
     uow.commit().await.unwrap();
+    let days = TimeZoneName::utc().last_days(noon(), 2);
+    let growth = store.contacts().growth(ours, &days).await.unwrap();
+    assert_eq!(growth.total, 2);
+    let added: Vec<_> = growth.days.iter().map(|day| day.added).collect();
+    assert_eq!(added, [0, 2]);
+    let theirs = store.contacts().growth(organization(2), &days).await;
+    assert_eq!(theirs.unwrap().total, 0);
     let found = store
         .contacts()
         .find_many(ours, &[ann.id(), bob.id()])

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::batch::{Writing, at_most_a_batch, retried, source_of};
 use crate::{
-    ChangeSet, Contact, ContactChange, ContactCursor, ContactListing, CrmError, CrmStore, FieldSet,
+    ChangeSet, Contact, ContactChange, ContactCursor, ContactGrowth, ContactListing, CrmError,
+    CrmStore, FieldSet,
 };
 
 /// Adds, changes, finds and deletes contacts.
@@ -39,6 +40,7 @@ impl ContactService {
         ("find_by_email", Access::Needs(Permission::ContactsRead)),
         ("find_many", Access::Needs(Permission::ContactsRead)),
         ("get", Access::Needs(Permission::ContactsRead)),
+        ("growth", Access::Needs(Permission::ContactsRead)),
         ("history", Access::Needs(Permission::ContactsRead)),
         (
             "lift_do_not_contact",
@@ -133,6 +135,15 @@ impl ContactService {
     ) -> Result<Page<Contact, ContactCursor>, CrmError> {
         let organization = actor.require(Permission::ContactsRead)?;
         Ok(self.store.contacts().list(organization, listing).await?)
+    }
+
+    /// How many contacts there are, and how many were added on each of the last days of the organisation's zone, today
+    /// included and last; at most 400 days.
+    pub async fn growth(&self, actor: &Actor, days: u16) -> Result<ContactGrowth, CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let zone = self.zones.zone_of(organization).await?;
+        let days = zone.last_days(self.clock.now(), days.min(400));
+        Ok(self.store.contacts().growth(organization, &days).await?)
     }
 
     /// One page of what was done to a contact, the latest first.

@@ -1,8 +1,8 @@
 use std::{any::Any, collections::BTreeMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreError};
+use chrono::{DateTime, NaiveDate, Utc};
+use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, SegmentId, StoreError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -116,6 +116,24 @@ impl FromStr for ContactCursor {
     }
 }
 
+/// How many contacts there are, and when they came.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ContactGrowth {
+    /// All contacts.
+    pub total: u64,
+    /// Those of them that were added on each day.
+    pub days: Vec<DayGrowth>,
+}
+
+/// The contacts that were added on a day and are still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DayGrowth {
+    /// The date, in the organisation's zone.
+    pub date: NaiveDate,
+    /// How many.
+    pub added: u64,
+}
+
 /// That a contact has a value of a unique field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniqueKey {
@@ -193,6 +211,13 @@ pub trait ContactQueries: Send + Sync {
         organization: OrganizationId,
         listing: &ContactListing,
     ) -> Result<Page<Contact, ContactCursor>, StoreError>;
+
+    /// How many contacts there are, and how many of them were added on each of the days.
+    async fn growth(
+        &self,
+        organization: OrganizationId,
+        days: &[Day],
+    ) -> Result<ContactGrowth, StoreError>;
 
     /// One page of a contact's history, the latest first.
     async fn history(

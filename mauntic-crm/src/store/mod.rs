@@ -15,8 +15,8 @@ use crate::{
 
 pub use self::{
     contacts::{
-        ContactCursor, ContactFilter, ContactListing, ContactQueries, ContactRepository,
-        ContactSort, InvalidCursor, PreparedContacts, UniqueKey,
+        ContactCursor, ContactFilter, ContactGrowth, ContactListing, ContactQueries,
+        ContactRepository, ContactSort, DayGrowth, InvalidCursor, PreparedContacts, UniqueKey,
     },
     fields::{FieldIndexes, FieldQueries, FieldRepository},
     tags::{TagQueries, TagRepository},

@@ -207,7 +207,7 @@ impl World {
             .unwrap();
         uow.sends().insert_job(&job).await.unwrap();
         let tally = uow.ledger().plan(&job, &page, now).await.unwrap();
-        uow.sends().count(&name, 0, &tally).await.unwrap();
+        uow.sends().count(&name, 0, &tally, now).await.unwrap();
         let leased = uow
             .ledger()
             .lease(&name, worker, contacts as u64, now)

@@ -73,7 +73,10 @@ async fn plan(store: &Arc<dyn MessagingStore>, job: &SendJob, page: &[PlannedDel
     let tally = uow.ledger().plan(job, page, now()).await.unwrap();
     let shard = 3;
     let name = SendJobRef::from(job);
-    uow.sends().count(&name, shard, &tally).await.unwrap();
+    uow.sends()
+        .count(&name, shard, &tally, now())
+        .await
+        .unwrap();
     uow.commit().await.unwrap();
     tally
 }

@@ -80,6 +80,7 @@ macro_rules! messaging_store_conformance {
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [
             hits_are_counted,
+            what_happens_is_counted_by_the_day,
             machines_are_kept_apart,
             projectors_that_race_count_once,
             hits_of_a_lost_projector_are_counted_by_the_next,

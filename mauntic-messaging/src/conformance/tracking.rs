@@ -2,12 +2,16 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use mauntic_core::{ContactId, DeliveryId, EmailVersionId, PageSize, SegmentId, UuidV7Source};
+use mauntic_core::{
+    Clock as _, ContactId, DeliveryId, EmailVersionId, PageSize, SegmentId, SendJobId,
+    TimeZoneName, UuidV7Source,
+};
 
 use super::fixture::{World, address_of};
 use crate::{
     MailingList, MessagingError, MessagingStore,
     email::SavedEmail,
+    sending::{SendJobRef, Tally},
     suppression::{Suppression, SuppressionReason, address_hash},
     token::Purpose,
     tracking::{HitContext, Reason, Split, TimelineEvent},
@@ -89,6 +93,87 @@ pub async fn hits_are_counted(store: Arc<dyn MessagingStore>) {
         Some("https://example.com/1")
     );
     assert_eq!(world.project().await, 0, "nothing is left");
+}
+
+/// Days add up what was accepted, opened and clicked, whoever counted it, each delivery once; in the zone asked for.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn what_happens_is_counted_by_the_day(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store.clone());
+    let email = world.email("Welcome").await;
+    let version = email.current.id;
+    let deliveries = world.deliver(&email, 2).await;
+    let job = SendJobRef {
+        organization_id: world.organization(),
+        id: SendJobId::generate(&UuidV7Source),
+    };
+    let mut uow = store.begin().await.unwrap();
+    for (shard, accepted, refused) in [(1, 3, 0), (2, 4, 1), (1, -1, 1)] {
+        let tally = Tally {
+            accepted,
+            refused,
+            ..Tally::default()
+        };
+        let now = world.clock.now();
+        uow.sends().count(&job, shard, &tally, now).await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    world.advance(60);
+    for _ in 0..2 {
+        for delivery in &deliveries {
+            let token = world.token(*delivery, version, click(1));
+            world.tracking.click(&token, &world.person()).await.unwrap();
+        }
+        world.advance(86_400);
+    }
+    let token = world.token(deliveries[0], version, Purpose::Unsubscribe);
+    world
+        .tracking
+        .unsubscribe(&token, &world.person())
+        .await
+        .unwrap();
+    world.advance(60);
+    world.project().await;
+    let utc = TimeZoneName::utc();
+    let days = world
+        .tracking
+        .activity(&world.owner, &utc, 4)
+        .await
+        .unwrap();
+    let two = Split {
+        human: 2,
+        machine: 0,
+    };
+    assert_eq!(days.len(), 4);
+    assert_eq!(
+        (
+            days[1].accepted,
+            days[1].refused,
+            days[1].opened,
+            days[1].clicked
+        ),
+        (6, 2, two, two)
+    );
+    assert_eq!((days[2].clicked, days[3].accepted), (Split::default(), 0));
+    assert_eq!(days[3].unsubscribed.human, 1);
+    // Noon there is early on the next day.
+    let east = "Pacific/Kiritimati".parse().unwrap();
+    let shifted = world
+        .tracking
+        .activity(&world.owner, &east, 4)
+        .await
+        .unwrap();
+    let accepted: Vec<_> = shifted.iter().map(|day| day.accepted).collect();
+    assert_eq!(accepted, [0, 6, 0, 0]);
+    assert_eq!(Some(shifted[1].date), days[1].date.succ_opt());
+    let stranger = World::new(store);
+    let days = stranger
+        .tracking
+        .activity(&stranger.owner, &utc, 400)
+        .await
+        .unwrap();
+    assert!(days.iter().all(|day| day.accepted == 0));
 }
 
 /// Scanners, bursts, and what comes too early count as machines, with their reasons.

@@ -100,7 +100,7 @@ impl Planner {
             page => uow.ledger().plan(&job, page, now).await?,
         };
         let name = SendJobRef::from(&job);
-        uow.sends().count(&name, 0, &tally).await?;
+        uow.sends().count(&name, 0, &tally, now).await?;
         let is_last = (members.len() as u64) < PAGE;
         if let Some(last) = members.last() {
             job.planned_up_to(Some(last.contact_id), now);

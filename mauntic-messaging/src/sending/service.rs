@@ -275,7 +275,7 @@ impl SendService {
             .iter()
             .map(|changed| (changed.job, change(changed, DeliveryState::Planned, None)));
         for (job, tally) in merge(changes) {
-            uow.sends().count(&job, 0, &tally).await?;
+            uow.sends().count(&job, 0, &tally, now).await?;
         }
         uow.sends().update_job(&job).await?;
         uow.commit().await?;

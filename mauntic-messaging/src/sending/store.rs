@@ -77,8 +77,15 @@ pub trait SendRepository: Send {
         now: DateTime<Utc>,
     ) -> Result<Option<SendJob>, StoreError>;
 
-    /// Changes the counters of a send. Changes with different shards do not wait for each other.
-    async fn count(&mut self, job: &SendJobRef, shard: i16, by: &Tally) -> Result<(), StoreError>;
+    /// Changes the counters of a send, and those of the hour for what was accepted and refused. Changes with different
+    /// shards do not wait for each other.
+    async fn count(
+        &mut self,
+        job: &SendJobRef,
+        shard: i16,
+        by: &Tally,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
 }
 
 /// Names a send for set-based work.

@@ -3,6 +3,7 @@
 mod capture;
 mod domain;
 mod email;
+mod hours;
 mod migrations;
 mod sending;
 pub(crate) mod sql;

@@ -23,7 +23,9 @@ pub use ports::{
 };
 pub use projection::{Projection, project};
 pub use projector::Projector;
-pub use report::{EmailReport, LinkReport, Split, TimelineCursor, TimelineEntry, TimelineEvent};
+pub use report::{
+    DayActivity, EmailReport, LinkReport, Split, TimelineCursor, TimelineEntry, TimelineEvent,
+};
 pub use service::{ClickTarget, TrackingParts, TrackingService, WebView};
 pub use unsubscribe::UnsubscribePage;
 pub use verdict::{Reason, VerdictRules, bursts, is_early, judge};

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, DeliveryId, EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError,
+    ContactId, Day, DeliveryId, EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError,
 };
 
-use super::{EmailReport, Hit, Reason, TimelineCursor, TimelineEntry};
+use super::{DayActivity, EmailReport, Hit, Reason, TimelineCursor, TimelineEntry};
 
 /// What is known of a delivery when its hits are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub struct EmailCount {
     pub metric: Metric,
     /// Whether it counts machines.
     pub machine: bool,
+    /// In which [hour](mauntic_core::hour_of) it happened.
+    pub hour: i64,
     /// How much to add.
     pub n: i64,
 }
@@ -150,6 +152,13 @@ pub trait TrackingQueries: Send + Sync {
         email: EmailId,
     ) -> Result<EmailReport, StoreError>;
 
+    /// What happened on each of the days.
+    async fn activity(
+        &self,
+        organization: OrganizationId,
+        days: &[Day],
+    ) -> Result<Vec<DayActivity>, StoreError>;
+
     /// What was sent to a contact and what happened to it, newest first.
     async fn timeline(
         &self,
@@ -196,7 +205,7 @@ pub trait TrackingRepository: Send {
     /// Replaces what happened first to deliveries.
     async fn update_firsts(&mut self, engaged: &[Engaged]) -> Result<(), StoreError>;
 
-    /// Adds to counters of emails.
+    /// Adds to counters of emails, and to those of the hour for what happened to deliveries for the first time.
     async fn count(&mut self, counts: &[EmailCount]) -> Result<(), StoreError>;
 
     /// Adds to counters of links.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{DeliveryId, EmailId, EmailVersionId, OrganizationId};
+use mauntic_core::{DeliveryId, EmailId, EmailVersionId, OrganizationId, hour_of};
 
 use super::{
     EarlierClick, EmailCount, Engaged, Hit, HitKind, LinkCount, Metric, Reason, Settled,
@@ -97,7 +97,7 @@ fn settle(
 #[derive(Default)]
 struct Tally {
     projection: Projection,
-    counts: BTreeMap<(OrganizationId, EmailId, Metric, bool), i64>,
+    counts: BTreeMap<(OrganizationId, EmailId, Metric, bool, i64), i64>,
     links: BTreeMap<LinkKey, (i64, i64)>,
 }
 
@@ -119,7 +119,7 @@ impl Tally {
             let machine = !settled.reasons.is_empty();
             match hit.kind {
                 HitKind::Open | HitKind::WebView => {
-                    self.count(&engaged, Metric::Opens, machine);
+                    self.count(&engaged, Metric::Opens, machine, hit.at);
                     let first = set_first(open_slot(&mut engaged, machine), hit.at);
                     self.note(
                         &engaged,
@@ -131,7 +131,7 @@ impl Tally {
                     );
                 }
                 HitKind::Click => {
-                    self.count(&engaged, Metric::Clicks, machine);
+                    self.count(&engaged, Metric::Clicks, machine, hit.at);
                     self.count_link(&engaged, hit, machine, &mut followed);
                     let first = set_first(click_slot(&mut engaged, machine), hit.at);
                     self.note(
@@ -172,8 +172,14 @@ impl Tally {
         }
     }
 
-    fn count(&mut self, engaged: &Engaged, metric: Metric, machine: bool) {
-        let key = (engaged.organization_id, engaged.email_id, metric, machine);
+    fn count(&mut self, engaged: &Engaged, metric: Metric, machine: bool, at: DateTime<Utc>) {
+        let key = (
+            engaged.organization_id,
+            engaged.email_id,
+            metric,
+            machine,
+            hour_of(at),
+        );
         *self.counts.entry(key).or_default() += 1;
     }
 
@@ -207,7 +213,7 @@ impl Tally {
         first: bool,
     ) {
         if first {
-            self.count(engaged, metric, machine);
+            self.count(engaged, metric, machine, at);
         }
         match entries.entry(machine) {
             Entry::Occupied(mut entry) => {
@@ -231,11 +237,12 @@ impl Tally {
         let counts = self.counts.into_iter();
         self.projection.counts = counts
             .map(
-                |((organization_id, email_id, metric, machine), n)| EmailCount {
+                |((organization_id, email_id, metric, machine, hour), n)| EmailCount {
                     organization_id,
                     email_id,
                     metric,
                     machine,
+                    hour,
                     n,
                 },
             )

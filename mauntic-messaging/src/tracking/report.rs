@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use mauntic_core::{DeliveryId, EmailId, EmailVersionId};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,24 @@ pub struct EmailReport {
     pub unsubscribed: Split,
     /// The links, as they are numbered in each version.
     pub links: Vec<LinkReport>,
+}
+
+/// What happened on a day, over all emails. Opens, clicks and unsubscribes are deliveries to which that happened for the
+/// first time, on the day that it happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct DayActivity {
+    /// The date, in the zone that was asked for.
+    pub date: NaiveDate,
+    /// Messages that the next host took.
+    pub accepted: u64,
+    /// Messages that were refused for good.
+    pub refused: u64,
+    /// Opened.
+    pub opened: Split,
+    /// Clicked.
+    pub clicked: Split,
+    /// Answered with the wish for no more mail.
+    pub unsubscribed: Split,
 }
 
 /// The results of one link.

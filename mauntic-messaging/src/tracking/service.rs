@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use mauntic_core::{
     Access, Actor, Cause, Clock, ContactId, DeliveryId, DomainEvent, EmailId, Envelope, HitId,
-    IdSource, OrganizationId, Page, PageSize, Permission, StoreError, UseCase,
+    IdSource, OrganizationId, Page, PageSize, Permission, StoreError, TimeZoneName, UseCase,
 };
 use tracing::warn;
 
 use super::{
-    EmailReport, Hit, HitCommitter, HitContext, HitKind, TimelineCursor, TimelineEntry,
-    VerdictRules, judge, network_of, stored_agent,
+    DayActivity, EmailReport, Hit, HitCommitter, HitContext, HitKind, TimelineCursor,
+    TimelineEntry, VerdictRules, judge, network_of, stored_agent,
 };
 use crate::{
     ContactDirectory, MessagingError, MessagingStore, MessagingUnitOfWork, OrganizationDirectory,
@@ -69,6 +69,7 @@ pub struct TrackingService {
 impl TrackingService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
+        ("activity", Access::Needs(Permission::EmailsRead)),
         ("choose_lists", Access::Anybody),
         ("click", Access::Anybody),
         ("open", Access::Anybody),
@@ -85,6 +86,19 @@ impl TrackingService {
     #[must_use]
     pub fn new(parts: TrackingParts) -> Self {
         Self { parts }
+    }
+
+    /// What happened on each of the last days of a zone, today included and last; at most 400 days.
+    pub async fn activity(
+        &self,
+        actor: &Actor,
+        zone: &TimeZoneName,
+        days: u16,
+    ) -> Result<Vec<DayActivity>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let days = zone.last_days(self.parts.clock.now(), days.min(400));
+        let activity = self.parts.store.tracking().activity(organization, &days);
+        Ok(activity.await?)
     }
 
     /// The pixel was loaded. Returns once that is durable.

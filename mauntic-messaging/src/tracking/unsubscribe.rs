@@ -3,7 +3,7 @@
 //! A message that went to a mailing list (a segment with a name for recipients) is about that list, and unsubscribing from
 //! it leaves that list alone. Any other message is about all mail of the organisation.
 
-use mauntic_core::{DeliveryId, OrganizationId, SegmentId, StoreError};
+use mauntic_core::{DeliveryId, OrganizationId, SegmentId, StoreError, hour_of};
 use serde::Serialize;
 
 use super::{EmailCount, Engaged, HitContext, HitKind, Metric, TrackingService, service::GONE};
@@ -277,12 +277,14 @@ impl TrackingService {
             .await?;
         let first = engaged.firsts.unsubscribe.is_none();
         if first {
-            engaged.firsts.unsubscribe = Some(self.parts.clock.now());
+            let now = self.parts.clock.now();
+            engaged.firsts.unsubscribe = Some(now);
             let count = EmailCount {
                 organization_id: token.organization_id,
                 email_id: engaged.email_id,
                 metric: Metric::Unsubscribed,
                 machine: hit.is_machine(),
+                hour: hour_of(now),
                 n: 1,
             };
             uow.tracking()

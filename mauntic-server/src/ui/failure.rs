@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use mauntic_core::identity::IdentityError;
-use mauntic_crm::CrmError;
+use mauntic_crm::{CrmError, import::ImportError};
 use mauntic_messaging::MessagingError;
 use poem::{Error, IntoResponse as _, Response, http::StatusCode};
 
@@ -108,6 +108,16 @@ pub(crate) fn crm(error: CrmError) -> Error {
         CrmError::FieldNotFound(_) => missing("field"),
         CrmError::TagNotFound => missing("tag"),
         CrmError::Invalid(why) => unusable(why),
+        _ => internal(&error),
+    }
+}
+
+/// What an import refused, but for what a form can tell.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(crate) fn import(error: ImportError) -> Error {
+    match &error {
+        ImportError::Forbidden(_) => forbidden(),
+        ImportError::NotFound(_) => missing("import"),
         _ => internal(&error),
     }
 }

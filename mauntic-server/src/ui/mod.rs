@@ -31,6 +31,7 @@ mod home;
 mod imports;
 mod inbox;
 mod mail;
+mod search;
 mod segments;
 mod sends;
 mod tags;
@@ -61,7 +62,11 @@ pub(crate) fn routes(route: Route) -> Route {
     if cfg!(debug_assertions) {
         pages = pages.at("/_components", get(gallery::gallery));
     }
-    let pages = account::routes(pages.at("/", get(home::home)));
+    let pages = account::routes(
+        pages
+            .at("/", get(home::home))
+            .at("/search", get(search::search)),
+    );
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
     let pages = segments::routes(pages);
     let pages = tags::routes(fields::routes(imports::routes(contacts::routes(pages))));
@@ -107,7 +112,19 @@ fn missing() -> Response {
 
 /// A page for a visitor; `current` is the place of the navigation that it belongs to.
 pub(crate) fn shell(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
+    shell_searched(visitor, title, current, "", content)
+}
+
+/// A page for a visitor, with what was searched for in the field above it.
+fn shell_searched(
+    visitor: &Visitor,
+    title: &str,
+    current: &str,
+    searched: &str,
+    content: &Markup,
+) -> Markup {
     let top = html! {
+        (component::frame::search("/app/search", searched))
         (workplaces(visitor))
         (person(visitor))
     };
@@ -216,11 +233,14 @@ impl Done {
 
 /// Where a send stands.
 pub(crate) fn send_state(job: &SendJob) -> Markup {
-    let tone = match job.state {
+    component::show::badge(job.state.as_str(), send_tone(job))
+}
+
+fn send_tone(job: &SendJob) -> component::Tone {
+    match job.state {
         JobState::Completed => component::Tone::Good,
         JobState::Failed => component::Tone::Bad,
         JobState::Paused | JobState::Cancelled => component::Tone::Warn,
         JobState::Scheduled | JobState::Planning | JobState::Sending => component::Tone::Plain,
-    };
-    component::show::badge(job.state.as_str(), tone)
+    }
 }

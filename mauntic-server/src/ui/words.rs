@@ -1,6 +1,6 @@
 //! Numbers and times as people read them.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use maud::{Markup, html};
 
 /// A number with commas: `12,408`.
@@ -16,6 +16,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// How many people: `1 person`.
+pub(crate) fn people(number: u64) -> String {
+    let word = if number == 1 { "person" } else { "people" };
+    format!("{} {word}", count(number))
+}
+
 /// A number that cannot be below zero but for a counter that is behind.
 pub(crate) fn counted(number: i64) -> String {
     count(u64::try_from(number).unwrap_or_default())
@@ -28,6 +34,11 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
     }
     let tenths = part.saturating_mul(1_000) / whole;
     format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+/// A date, short: `3 Nov`.
+pub(crate) fn date(date: NaiveDate) -> String {
+    date.format("%-d %b").to_string()
 }
 
 /// A time, in UTC, to the minute.
@@ -52,6 +63,10 @@ mod tests {
             assert_eq!(count(number), text);
         }
         assert_eq!(counted(-3), "0");
+        assert_eq!(
+            (people(1).as_str(), people(2_000).as_str()),
+            ("1 person", "2,000 people")
+        );
         assert_eq!(share(382, 1_000), "38.2 %");
         assert_eq!(share(1, 3), "33.3 %");
         assert_eq!(share(1, 0), "–");

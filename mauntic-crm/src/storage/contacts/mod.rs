@@ -1,4 +1,5 @@
 mod bulk;
+mod growth;
 mod list;
 mod merge;
 mod read;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mauntic_core::{ContactId, OrganizationId, Page, PageSize, StoreError, storage::Dialect};
+use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, StoreError, storage::Dialect};
 use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::json;
 use uuid::Uuid;
@@ -12,8 +12,8 @@ use super::{
     row::{COLUMNS, change, contact, contact_id, id_rows, mark},
 };
 use crate::{
-    Contact, ContactChange, ContactCursor, ContactListing, ContactQueries, PreparedContacts,
-    storage::SeaOrmCrmStore,
+    Contact, ContactChange, ContactCursor, ContactGrowth, ContactListing, ContactQueries,
+    PreparedContacts, storage::SeaOrmCrmStore,
 };
 
 #[async_trait]
@@ -86,6 +86,14 @@ impl ContactQueries for SeaOrmCrmStore {
             ContactCursor::behind(contact, listing.sort)
         });
         Ok(page)
+    }
+
+    async fn growth(
+        &self,
+        organization: OrganizationId,
+        days: &[Day],
+    ) -> Result<ContactGrowth, StoreError> {
+        self.contact_growth(organization, days).await
     }
 
     async fn history(

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     bulk::insert_statement,
+    growth::{by_hour, hour_added},
     read::{by_emails, by_ids},
     row::{CHANGE, CONTACT, MARK, change_rows, contact_id, contact_rows, id_rows, mark_rows},
 };
@@ -128,12 +129,25 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         let parameters = || [organization.as_uuid().into(), id_rows(ids).into()];
         let sql = format!(
             "DELETE FROM contact WHERE organization_id = $1 AND id IN (SELECT id FROM {wanted})
-             RETURNING id"
+             RETURNING id, created_at"
         );
         let rows = self
             .txn
             .query_all_raw(self.dialect.statement(sql, parameters()))
             .await?;
+        // Before their keys go: whoever adds contacts has its counters first, too.
+        if let Some(first) = rows.first() {
+            let added = rows
+                .iter()
+                .map(|row| {
+                    row.try_get("", "created_at")
+                        .map(|micros: i64| micros.div_euclid(3_600_000_000))
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let counts = by_hour(added.into_iter(), -1);
+            self.count_contacts(organization, contact_id(first, "id")?, &counts)
+                .await?;
+        }
         let sql = format!(
             "UPDATE segment SET member_count = segment.member_count - gone.members
              FROM (SELECT segment_id, COUNT(*) AS members FROM segment_member
@@ -253,6 +267,14 @@ impl SeaOrmCrmUnitOfWork {
         let rows = self.txn.query_all_raw(statement).await?;
         let ids = rows.iter().map(|row| contact_id(row, "id"));
         let inserted = ids.collect::<Result<HashSet<_>, _>>()?;
+        let added = contacts
+            .iter()
+            .filter(|contact| inserted.contains(&contact.id()));
+        if let Some(first) = added.clone().next() {
+            let counts = by_hour(added.map(hour_added), 1);
+            self.count_contacts(organization, first.id(), &counts)
+                .await?;
+        }
         if inserted.len() == contacts.len() {
             self.insert_marks(&*self.txn, organization, contacts)
                 .await?;

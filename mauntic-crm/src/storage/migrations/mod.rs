@@ -1,3 +1,4 @@
+mod contact_hours;
 mod contacts;
 mod growth;
 mod imports;
@@ -22,6 +23,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(merges::MergesMigration),
             Box::new(lists::ListsMigration),
             Box::new(growth::GrowthMigration),
+            Box::new(contact_hours::ContactHoursMigration),
         ]
     }
 

@@ -376,7 +376,7 @@ pub(super) async fn skip(
         (changed.job, change(changed, DeliveryState::Skipped, reason))
     });
     for (job, tally) in merge(changes) {
-        uow.sends().count(&job, run.shard, &tally).await?;
+        uow.sends().count(&job, run.shard, &tally, now).await?;
     }
     Ok(())
 }

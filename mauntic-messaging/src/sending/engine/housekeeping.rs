@@ -1,6 +1,6 @@
 use std::sync::{Arc, atomic::Ordering};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::StoreError;
 use tracing::{info, warn};
 
@@ -80,7 +80,7 @@ async fn clear_up(run: &Run) -> Result<bool, StoreError> {
         return Ok(false);
     };
     let open = uow.ledger().abandon(dead, now).await?;
-    count_abandoned(run, &mut *uow, &open).await?;
+    count_abandoned(run, &mut *uow, &open, now).await?;
     uow.workers().dismiss(dead).await?;
     uow.commit().await?;
     info!(worker.id = %dead, open = open.len(), "took over from a worker that is gone");
@@ -91,6 +91,7 @@ async fn count_abandoned(
     run: &Run,
     uow: &mut dyn crate::MessagingUnitOfWork,
     open: &[Changed],
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let changes = open.iter().map(|changed| {
         let to = match changed.lane {
@@ -100,7 +101,7 @@ async fn count_abandoned(
         (changed.job, change(changed, to, None))
     });
     for (job, tally) in merge(changes) {
-        uow.sends().count(&job, run.shard, &tally).await?;
+        uow.sends().count(&job, run.shard, &tally, now).await?;
     }
     Ok(())
 }
@@ -140,7 +141,7 @@ async fn leave_out(run: &Run, job: &SendJob) -> Result<bool, StoreError> {
         .iter()
         .map(|changed| (changed.job, change(changed, DeliveryState::Skipped, reason)));
     for (job, tally) in merge(changes) {
-        uow.sends().count(&job, run.shard, &tally).await?;
+        uow.sends().count(&job, run.shard, &tally, now).await?;
     }
     uow.commit().await?;
     Ok(!left_out.is_empty())
@@ -151,7 +152,7 @@ pub(super) async fn leave(run: &Run) -> Result<(), StoreError> {
     let now = run.ports.clock.now();
     let mut uow = run.ports.store.begin().await?;
     let open = uow.ledger().abandon(run.worker, now).await?;
-    count_abandoned(run, &mut *uow, &open).await?;
+    count_abandoned(run, &mut *uow, &open, now).await?;
     uow.workers().dismiss(run.worker).await?;
     uow.commit().await
 }

@@ -186,7 +186,7 @@ impl Group {
             .iter()
             .map(|(changed, report)| (changed.job, change(changed, report.outcome.state, None)));
         for (job, tally) in merge(changes) {
-            uow.sends().count(&job, run.shard, &tally).await?;
+            uow.sends().count(&job, run.shard, &tally, now).await?;
         }
         suppress(uow, &settled, now).await?;
         let events = events(run, &settled, now)?;

@@ -1,6 +1,7 @@
 //! The tables of messaging, one file for each part of it.
 
 mod emails;
+mod hours;
 mod lists;
 mod retention;
 mod sending;
@@ -25,6 +26,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(tracking::Tracking),
             Box::new(retention::Retention),
             Box::new(lists::Lists),
+            Box::new(hours::Hours),
         ]
     }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    OrganizationId, SendJobId, StoreError, WorkerId,
+    OrganizationId, SendJobId, StoreError, WorkerId, hour_of,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::ConnectionTrait as _;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::rows::{JOB, job, job_values};
 use crate::{
     sending::{SendJob, SendJobRef, SendRepository, Tally},
-    storage::SeaOrmUnitOfWork,
+    storage::{SeaOrmUnitOfWork, hours::HourCount},
 };
 
 const COUNTS: &[Column] = &[("name", SqlType::Text), ("n", SqlType::BigInt)];
@@ -83,7 +83,13 @@ impl SendRepository for SeaOrmUnitOfWork {
         row.as_ref().map(job).transpose()
     }
 
-    async fn count(&mut self, job: &SendJobRef, shard: i16, by: &Tally) -> Result<(), StoreError> {
+    async fn count(
+        &mut self,
+        job: &SendJobRef,
+        shard: i16,
+        by: &Tally,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let rows = by.entries();
         if rows.is_empty() {
             return Ok(());
@@ -104,6 +110,17 @@ impl SendRepository for SeaOrmUnitOfWork {
         ];
         let statement = self.dialect.statement(sql, values);
         self.txn.execute_raw(statement).await?;
-        Ok(())
+        let counts = [("accepted", by.accepted), ("refused", by.refused)];
+        let counts = counts
+            .into_iter()
+            .filter(|(_, n)| *n != 0)
+            .map(|(name, n)| HourCount {
+                organization_id: job.organization_id,
+                hour: hour_of(now),
+                name,
+                machine: false,
+                n,
+            });
+        self.count_hours(shard, counts).await
     }
 }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{DELIVERIES, HIT_COLUMNS, delivery_rows, hit, insert_hits, link};
 use crate::{
-    storage::{SeaOrmUnitOfWork, sql::Row as _},
+    storage::{SeaOrmUnitOfWork, hours::HourCount, sql::Row as _},
     tracking::{
-        EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Settled,
+        EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric, Settled,
         TrackingRepository,
     },
 };
@@ -184,7 +184,8 @@ impl TrackingRepository for SeaOrmUnitOfWork {
     async fn count(&mut self, counts: &[EmailCount]) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO email_stat (organization_id, email_id, metric, machine, n)
-             SELECT organization_id, email_id, metric, machine, n FROM {} WHERE TRUE ORDER BY 1, 2, 3, 4
+             SELECT organization_id, email_id, metric, machine, SUM(n) FROM {} WHERE TRUE
+             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
              ON CONFLICT (organization_id, email_id, metric, machine)
              DO UPDATE SET n = email_stat.n + excluded.n",
             self.dialect.rows(1, "r", EMAIL_COUNT)
@@ -198,7 +199,22 @@ impl TrackingRepository for SeaOrmUnitOfWork {
                 "n": count.n,
             })
         });
-        self.with_rows(sql, rows.collect()).await
+        self.with_rows(sql, rows.collect()).await?;
+        let firsts = counts.iter().filter(|count| {
+            matches!(
+                count.metric,
+                Metric::Opened | Metric::Clicked | Metric::Unsubscribed
+            )
+        });
+        let hours = firsts.map(|count| HourCount {
+            organization_id: count.organization_id,
+            hour: count.hour,
+            name: count.metric.as_str(),
+            machine: count.machine,
+            n: count.n,
+        });
+        // Projectors wait for each other at the emails already.
+        self.count_hours(0, hours).await
     }
 
     async fn count_links(&mut self, counts: &[LinkCount]) -> Result<(), StoreError> {

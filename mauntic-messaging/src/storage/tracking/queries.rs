@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, EmailId, OrganizationId, Page, PageSize, StoreError,
+    ContactId, Day, EmailId, OrganizationId, Page, PageSize, StoreError,
     storage::{Dialect, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult};
@@ -13,8 +13,8 @@ use crate::{
         sql::{Parameters, Row as _},
     },
     tracking::{
-        EmailReport, Hit, LinkReport, Metric, Split, TimelineCursor, TimelineEntry, TimelineEvent,
-        TrackingQueries,
+        DayActivity, EmailReport, Hit, LinkReport, Metric, Split, TimelineCursor, TimelineEntry,
+        TimelineEvent, TrackingQueries,
     },
 };
 
@@ -54,6 +54,14 @@ impl TrackingQueries for SeaOrmMessagingStore {
             .await?;
         report.links = self.link_reports(organization, email).await?;
         Ok(report)
+    }
+
+    async fn activity(
+        &self,
+        organization: OrganizationId,
+        days: &[Day],
+    ) -> Result<Vec<DayActivity>, StoreError> {
+        self.day_activity(organization, days).await
     }
 
     async fn timeline(

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::Tone;
+use crate::ui::words;
 
 /// A word about a state.
 pub(crate) fn badge(text: &str, tone: Tone) -> Markup {
@@ -54,7 +55,7 @@ pub(crate) fn chip(text: &str, href: &str) -> Markup {
 pub(crate) fn progress(label: &str, done: u64, total: u64) -> Markup {
     html! {
         div {
-            div class="row" { span { (label) } span class="soft" { (done) " of " (total) } }
+            div class="row" { span { (label) } span class="soft" { (words::count(done)) " of " (words::count(total)) } }
             progress aria-label=(label) value=(done) max=(total.max(1)) {}
         }
     }
