@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Actor, ApiTokenId, IdSource, Operator, OrganizationId, PageSize, Role, UserId,
+    Actor, ApiTokenId, IdSource, InvitationId, Operator, OrganizationId, PageSize, Role, UserId,
     identity::{
-        AddMember, CreateOrganization, CreateToken, CreateUser, IdentityError, IdentityService,
-        UpdateOrganization, storage::SeaOrmIdentityStore,
+        AddMember, AuditFilter, CreateOrganization, CreateToken, CreateUser, IdentityError,
+        IdentityService, Invite, UpdateOrganization, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::{
@@ -21,6 +21,8 @@ struct Fixture {
     own: OrganizationId,
     other: OrganizationId,
     viewer: UserId,
+    owner: UserId,
+    invitation: InvitationId,
     token: ApiTokenId,
     _database: TestDatabase,
 }
@@ -31,6 +33,13 @@ fn new_user(email: &str, role: Role) -> CreateUser {
         name: "Ann".parse().unwrap(),
         password: None,
         role,
+    }
+}
+
+fn new_invite(email: &str) -> Invite {
+    Invite {
+        email: email.parse().unwrap(),
+        role: Role::Viewer,
     }
 }
 
@@ -65,6 +74,10 @@ impl Fixture {
             .await
             .unwrap()
             .user_id;
+        let owner = new_user("owner@example.com", Role::Owner);
+        let owner = service.create_user(&operator, owner).await.unwrap().user_id;
+        let invitation = service.invite(&operator, new_invite("ann@example.com"));
+        let invitation = invitation.await.unwrap().id;
         let token = service
             .create_token(&operator, new_token())
             .await
@@ -79,6 +92,8 @@ impl Fixture {
             own,
             other,
             viewer,
+            owner,
+            invitation,
             token,
             _database: database,
         }
@@ -91,6 +106,48 @@ impl Fixture {
             Reach::Allowed
         } else {
             Reach::Unseen
+        }
+    }
+
+    /// What changes who is a member, and who is invited.
+    async fn call_for_members(
+        &self,
+        use_case: &str,
+        actor: &Actor,
+    ) -> Result<Reach, IdentityError> {
+        let service = &self.service;
+        match use_case {
+            "block_member" => {
+                service.block_member(actor, self.viewer).await?;
+                Ok(Reach::Allowed)
+            }
+            "unblock_member" => {
+                service.unblock_member(actor, self.viewer).await?;
+                Ok(Reach::Allowed)
+            }
+            "invite" => {
+                let made = service.invite(actor, new_invite("bob@example.com")).await?;
+                Ok(self.within(actor, made.organization_id))
+            }
+            "invitations" => {
+                let all = service.invitations(actor).await?;
+                let here = all.iter().any(|found| found.id == self.invitation);
+                Ok(if here { Reach::Allowed } else { Reach::Unseen })
+            }
+            "resend_invitation" => {
+                service.resend_invitation(actor, self.invitation).await?;
+                Ok(Reach::Allowed)
+            }
+            "revoke_invitation" => {
+                service.revoke_invitation(actor, self.invitation).await?;
+                Ok(Reach::Allowed)
+            }
+            "transfer_ownership" => {
+                let (from, to) = (self.owner, self.viewer);
+                service.transfer_ownership(actor, from, to).await?;
+                Ok(Reach::Allowed)
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
         }
     }
 
@@ -111,7 +168,9 @@ impl Fixture {
                 Ok(self.within(actor, actor.organization_id()))
             }
             "audit_log" => {
-                let page = service.audit_log(actor, None, all).await?;
+                let page = service
+                    .audit_log(actor, &AuditFilter::default(), None, all)
+                    .await?;
                 let first = page.items.first().expect("the creation was recorded");
                 assert!(
                     page.items
@@ -143,6 +202,11 @@ impl Fixture {
                 let here = members.iter().any(|found| found.user_id == member.user_id);
                 Ok(if here { Reach::Allowed } else { Reach::Unseen })
             }
+            "member" => {
+                let member = service.member(actor, self.viewer).await?;
+                assert_eq!(member.user_id, self.viewer);
+                Ok(Reach::Allowed)
+            }
             "members" => {
                 let members = service.members(actor, None, all).await?.items;
                 let here = members.iter().any(|member| member.user_id == self.viewer);
@@ -170,7 +234,7 @@ impl Fixture {
                 let updated = service.update_organization(actor, command).await?;
                 Ok(self.within(actor, updated.id))
             }
-            unknown => panic!("no call is written for the use case {unknown}"),
+            other => self.call_for_members(other, actor).await,
         }
     }
 }
@@ -180,7 +244,11 @@ async fn attempt(case: &AccessCase) -> Reach {
     match fixture.call(case.use_case, &case.actor).await {
         Ok(reach) => reach,
         Err(IdentityError::Forbidden(_)) => Reach::Forbidden,
-        Err(IdentityError::UserNotFound(_) | IdentityError::TokenNotFound(_)) => Reach::Unseen,
+        Err(
+            IdentityError::UserNotFound(_)
+            | IdentityError::TokenNotFound(_)
+            | IdentityError::InvitationNotFound(_),
+        ) => Reach::Unseen,
         Err(error) => panic!("{} by {}: {error}", case.use_case, case.who),
     }
 }

@@ -9,7 +9,7 @@ use mauntic_core::{
     Actor, Clock as _, DomainEvent as _, EmailAddress, IdSource as _, Operator, PageSize,
     Permission, Principal, RelayStore as _, Role, UserId, Zones as _,
     identity::{
-        AddMember, AuditLog as _, Change, CreateOrganization, CreateToken, CreateUser,
+        AddMember, AuditFilter, AuditLog as _, Change, CreateOrganization, CreateToken, CreateUser,
         IdentityError, IdentityService, IdentityStore, IdentityZones, NewToken, Organization,
         OrganizationCreated, Password, PasswordHash, Refusal, Subject, UpdateOrganization,
         UserBlocked, UserInvited, storage::SeaOrmIdentityStore,
@@ -517,7 +517,7 @@ async fn the_audit_log_tells_who_changed_what_from_where() {
         .await
         .unwrap();
     let log = service
-        .audit_log(&ann, None, PageSize::default())
+        .audit_log(&ann, &AuditFilter::default(), None, PageSize::default())
         .await
         .unwrap()
         .items;

@@ -62,6 +62,7 @@ async fn both_back_ends_have_the_same_tables() {
             "idempotency",
             "inbox",
             "instance",
+            "invitation",
             "letter",
             "login_attempt",
             "membership",

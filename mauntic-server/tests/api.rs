@@ -152,7 +152,8 @@ async fn the_committed_document_is_the_one_that_is_served() {
 }
 
 /// Who calls these is found out by them, or said by a mailed link.
-const OPEN: [&str; 4] = [
+const OPEN: [&str; 5] = [
+    "acceptAsNewUser",
     "logIn",
     "requestPasswordReset",
     "resetPassword",

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use mauntic_core::{
     ApiTokenId, EmailAddress, Operator, PageSize, Permission, Role, TimeZoneName, UserId,
     identity::{
-        AddMember, CreateOrganization, CreateToken, CreateUser, DisplayName, Organization,
-        Password, PostalAddress, Slug, UpdateOrganization,
+        AddMember, AuditFilter, CreateOrganization, CreateToken, CreateUser, DisplayName,
+        Organization, Password, PostalAddress, Slug, UpdateOrganization,
     },
 };
 use serde_json::json;
@@ -452,7 +452,7 @@ impl Audit {
         let page = context
             .app
             .identity
-            .audit_log(&context.actor().await?, None, size)
+            .audit_log(&context.actor().await?, &AuditFilter::default(), None, size)
             .await?;
         context.output.result(&json!({"entries": page.items}), |_| {
             table(

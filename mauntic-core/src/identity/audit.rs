@@ -39,6 +39,19 @@ pub struct Change {
     pub after: Value,
 }
 
+/// Which entries of the audit log to look at; the default is all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only what that one did.
+    pub by: Option<Principal>,
+    /// Only actions that begin with this, such as `token.`.
+    pub action: Option<String>,
+    /// Only what was done at that time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Only what was done before that time.
+    pub until: Option<DateTime<Utc>>,
+}
+
 /// A record of any context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {

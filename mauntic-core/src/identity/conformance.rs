@@ -13,8 +13,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::{
-    ApiToken, AuditEntry, Begun, Change, DisplayName, Holder, IdempotencyKey, IdentityStore,
-    Membership, Organization, Slug, StoredAnswer, Subject, TokenHash, User,
+    ApiToken, AuditEntry, AuditFilter, Begun, Change, DisplayName, Holder, IdempotencyKey,
+    IdentityStore, Membership, Organization, Slug, StoredAnswer, Subject, TokenHash, User,
 };
 use crate::{
     Actor, ApiTokenId, IdSource, OrganizationId, PageSize, Permission, Principal, Role, StoreError,
@@ -64,6 +64,8 @@ macro_rules! identity_store_conformance {
                 a_user_has_one_link_for_each_purpose,
                 a_letter_is_handed_out_once_until_its_pause_is_over,
                 an_address_is_changed_unless_it_is_taken,
+                an_address_is_invited_once_by_an_organization,
+                a_member_who_is_blocked_here_works_elsewhere,
             ]
         );
     };
@@ -106,6 +108,7 @@ fn membership(organization: &Organization, user: &User, role: Role) -> Membershi
         user_id: user.id,
         role,
         created_at: now(),
+        blocked_at: None,
     }
 }
 
@@ -491,29 +494,62 @@ pub async fn the_audit_log_shows_the_newest_first(store: Arc<dyn IdentityStore>)
         .calling_from("2001:db8::1".parse().unwrap());
     let first = made.clone().made_by(&Actor::system(acme.id), now(), &ids);
     let second = renamed.made_by(&user, now(), &ids);
+    let first_id = first.id;
     let foreign = made.made_by(&Actor::system(other.id), now(), &ids);
     let mut uow = store.begin().await.unwrap();
     for entry in [&first, &second, &foreign] {
         uow.audit().append(entry).await.unwrap();
     }
     uow.commit().await.unwrap();
-    let log = store.audit();
-    let page = log.list(acme.id, None, PageSize::clamped(1)).await.unwrap();
+    let (log, all) = (store.audit(), AuditFilter::default());
+    let page = log
+        .list(acme.id, &all, None, PageSize::clamped(1))
+        .await
+        .unwrap();
     assert_eq!(
         (page.items, page.next),
         (vec![second.clone()], Some(second.id))
     );
     let page = log
-        .list(acme.id, page.next, PageSize::clamped(1))
+        .list(acme.id, &all, page.next, PageSize::clamped(1))
         .await
         .unwrap();
     assert_eq!(
         (page.items, page.next),
         (vec![first], None::<crate::AuditEntryId>)
     );
-    let page = log.list(other.id, None, PageSize::default()).await.unwrap();
+    let page = log
+        .list(other.id, &all, None, PageSize::default())
+        .await
+        .unwrap();
     let entries: Vec<AuditEntry> = page.items;
     assert_eq!(entries, [foreign]);
+    let at = |seconds| Some(now() + TimeDelta::seconds(seconds));
+    let filters = [
+        (Some(user.principal()), None, None, None, vec![second.id]),
+        (Some(Principal::System), None, None, None, vec![first_id]),
+        (None, Some("organization.c"), None, None, vec![first_id]),
+        (
+            None,
+            Some("organization"),
+            None,
+            at(1),
+            vec![second.id, first_id],
+        ),
+        (None, None, at(1), None, vec![]),
+        (None, None, at(0), at(0), vec![]),
+    ];
+    for (by, action, since, until, expected) in filters {
+        let filter = AuditFilter {
+            by,
+            action: action.map(str::to_owned),
+            since,
+            until,
+        };
+        let page = log.list(acme.id, &filter, None, PageSize::default()).await;
+        let found: Vec<_> = page.unwrap().items.iter().map(|entry| entry.id).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
 }
 
 fn key(text: &str) -> IdempotencyKey {

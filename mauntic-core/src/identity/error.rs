@@ -81,6 +81,15 @@ pub enum IdentityError {
     /// The address is another user's.
     #[error("another user already has this email address")]
     EmailTaken,
+    /// There is no such invitation.
+    #[error("no invitation has the id {0}")]
+    InvitationNotFound(crate::InvitationId),
+    /// Whoever is logged in has another address than the invitation.
+    #[error("the invitation is for another email address: log in with that one")]
+    InvitedAsSomebodyElse,
+    /// Only an owner can give ownership away.
+    #[error("only an owner can give the ownership away")]
+    NotAnOwner,
     /// The user is a member already.
     #[error("the user is already a member of the organisation")]
     AlreadyMember,

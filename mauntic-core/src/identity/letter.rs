@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, TokenHash};
-use crate::{EmailAddress, LetterId, UserId};
+use crate::{EmailAddress, InvitationId, LetterId, OrganizationId, Role, UserId};
 
 /// The secret in a link that is mailed to somebody: 256 random bits. The database has its hash alone. `Debug` hides it.
 #[derive(Debug, Clone)]
@@ -111,6 +111,13 @@ pub enum Errand {
         /// The address before.
         old: EmailAddress,
     },
+    /// Somebody is invited.
+    Invitation {
+        /// Where to.
+        organization_id: OrganizationId,
+        /// The invitation.
+        invitation_id: InvitationId,
+    },
 }
 
 impl fmt::Debug for Errand {
@@ -119,6 +126,7 @@ impl fmt::Debug for Errand {
             Self::PasswordReset { .. } => "PasswordReset(…)",
             Self::EmailChange { .. } => "EmailChange(…)",
             Self::EmailChanged { .. } => "EmailChanged(…)",
+            Self::Invitation { .. } => "Invitation(…)",
         })
     }
 }
@@ -175,6 +183,19 @@ pub enum Message {
     },
     /// Your account has another address now.
     EmailChanged,
+    /// Become a member with this link.
+    Invitation {
+        /// The secret of the link.
+        secret: LinkSecret,
+        /// When it stops working.
+        expires_at: DateTime<Utc>,
+        /// What the organisation is called.
+        organization: DisplayName,
+        /// The role there.
+        role: Role,
+        /// Who invites, if that is a person.
+        inviter: Option<DisplayName>,
+    },
 }
 
 impl fmt::Debug for Letter {

@@ -46,6 +46,7 @@ mod audit;
 pub mod conformance;
 mod error;
 mod idempotency;
+mod invitation;
 mod letter;
 mod name;
 mod organization;
@@ -60,9 +61,10 @@ mod token;
 mod user;
 mod zones;
 
-pub use audit::{AuditEntry, AuditLog, Change, Subject};
+pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
+pub use invitation::{Invitation, Invited};
 pub use letter::{Errand, Letter, LinkSecret, Message, Postman, Purpose, QueuedLetter, UserLink};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
 pub use organization::{
@@ -71,18 +73,18 @@ pub use organization::{
 pub use password::{HashingFailed, Password, PasswordHash, PasswordHasher, WeakPassword};
 pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};
 pub use service::{
-    AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, LogIn, NewSession,
-    NewToken, SecondFactorState, SetUp,
+    AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, Invite, LogIn,
+    NewSession, NewToken, SecondFactorState, SetUp,
 };
 pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,
 };
 pub use store::{
-    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, LetterQueue,
-    LetterRepository, LinkQueries, LinkRepository, LoginAttempts, MemberQueries,
-    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
-    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
-    UserRepository,
+    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, InvitationQueries,
+    InvitationRepository, LetterQueue, LetterRepository, LinkQueries, LinkRepository,
+    LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
+    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
+    SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
 pub use token::{
     ApiToken, Holder, InvalidTokenSecret, NoRandomness, PresentedToken, Refusal, TokenHash,

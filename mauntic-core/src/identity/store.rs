@@ -2,12 +2,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    ApiToken, AuditEntry, IdempotencyStore, Member, Membership, Organization, PresentedToken,
-    Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash, User, UserLink, Workplace,
+    ApiToken, AuditEntry, AuditFilter, IdempotencyStore, Invitation, Member, Membership,
+    Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash,
+    User, UserLink, Workplace,
 };
 use crate::{
-    ApiTokenId, AuditEntryId, EmailAddress, LetterId, OrganizationId, Outbox, Page, PageSize,
-    SessionId, StoreError, UserId,
+    ApiTokenId, AuditEntryId, EmailAddress, InvitationId, LetterId, OrganizationId, Outbox, Page,
+    PageSize, SessionId, StoreError, UserId,
 };
 
 /// Keeps everything that Identity knows.
@@ -27,6 +28,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The second factors of users, for reading.
     fn second_factors(&self) -> &dyn SecondFactorQueries;
+
+    /// The invitations that were not accepted yet, for reading.
+    fn invitations(&self) -> &dyn InvitationQueries;
 
     /// The links that were mailed to users, for reading.
     fn links(&self) -> &dyn LinkQueries;
@@ -74,6 +78,9 @@ pub trait IdentityUnitOfWork: Send {
 
     /// The second factors of users, within this transaction.
     fn second_factors(&mut self) -> &mut dyn SecondFactorRepository;
+
+    /// The invitations, within this transaction.
+    fn invitations(&mut self) -> &mut dyn InvitationRepository;
 
     /// The links that are mailed to users, within this transaction.
     fn links(&mut self) -> &mut dyn LinkRepository;
@@ -155,7 +162,8 @@ pub trait MemberQueries: Send + Sync {
     /// Whether there is any user at all.
     async fn any_user(&self) -> Result<bool, StoreError>;
 
-    /// The organisations that the user may work in, by name; blocked ones are left out.
+    /// The organisations that the user may work in, by name; blocked ones, and those where the user is blocked, are left
+    /// out.
     async fn workplaces(&self, user: UserId) -> Result<Vec<Workplace>, StoreError>;
 
     /// The user's memberships, in the order of the organisations' ids.
@@ -242,6 +250,51 @@ pub trait SecondFactorRepository: Send {
         user: UserId,
         hash: &TokenHash,
     ) -> Result<bool, StoreError>;
+}
+
+/// Reads invitations.
+#[async_trait]
+pub trait InvitationQueries: Send + Sync {
+    /// All invitations of the organisation, those that are too old included, the oldest first.
+    async fn list(&self, organization: OrganizationId) -> Result<Vec<Invitation>, StoreError>;
+
+    /// The invitation whose secret has that hash, if any, even if it is too old.
+    async fn find_by_hash(&self, hash: &TokenHash) -> Result<Option<Invitation>, StoreError>;
+}
+
+/// Changes invitations.
+#[async_trait]
+pub trait InvitationRepository: Send {
+    /// Returns the invitation, if the organisation has it, and keeps others from changing it.
+    async fn find_for_update(
+        &mut self,
+        organization: OrganizationId,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, StoreError>;
+
+    /// Adds an invitation. An address that has one there already is [`StoreError::Conflict`]; the transaction stays
+    /// usable.
+    async fn insert(&mut self, invitation: &Invitation) -> Result<(), StoreError>;
+
+    /// Stores a new secret and time; an unknown invitation is [`StoreError::Missing`].
+    async fn update(&mut self, invitation: &Invitation) -> Result<(), StoreError>;
+
+    /// Deletes an invitation; `false` if the organisation has none such.
+    async fn delete(
+        &mut self,
+        organization: OrganizationId,
+        id: InvitationId,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes the invitation of an address, whatever its case; `false` if it has none there.
+    async fn delete_of_email(
+        &mut self,
+        organization: OrganizationId,
+        email: &EmailAddress,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes invitations of all organisations whose time was over at a time; returns how many.
+    async fn delete_expired(&mut self, at: DateTime<Utc>) -> Result<u64, StoreError>;
 }
 
 /// Reads the links that were mailed to users.
@@ -371,7 +424,7 @@ pub trait MembershipRepository: Send {
     /// The user's memberships, in the order of the organisations' ids.
     async fn of_user(&mut self, user: UserId) -> Result<Vec<Membership>, StoreError>;
 
-    /// How many owners the organisation has, not counting this one and those who are blocked.
+    /// How many owners the organisation has, not counting this one and those who are blocked, here or everywhere.
     async fn count_other_owners(
         &mut self,
         organization: OrganizationId,
@@ -381,7 +434,7 @@ pub trait MembershipRepository: Send {
     /// Adds a membership; a second one is [`StoreError::Conflict`] and the transaction stays usable.
     async fn insert(&mut self, membership: &Membership) -> Result<(), StoreError>;
 
-    /// Changes the role; an unknown membership is [`StoreError::Missing`].
+    /// Changes the role and whether it is blocked; an unknown membership is [`StoreError::Missing`].
     async fn update(&mut self, membership: &Membership) -> Result<(), StoreError>;
 
     /// Takes a membership away; an unknown one is [`StoreError::Missing`].
@@ -435,10 +488,11 @@ pub trait TokenRepository: Send {
 /// Reads the audit log.
 #[async_trait]
 pub trait AuditQueries: Send + Sync {
-    /// A page of the organisation's entries, the newest first.
+    /// A page of the organisation's entries that fit, the newest first.
     async fn list(
         &self,
         organization: OrganizationId,
+        filter: &AuditFilter,
         before: Option<AuditEntryId>,
         size: PageSize,
     ) -> Result<Page<AuditEntry, AuditEntryId>, StoreError>;

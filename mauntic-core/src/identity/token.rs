@@ -161,7 +161,7 @@ pub struct PresentedToken {
 pub struct Holder {
     /// The role as of now.
     pub role: Role,
-    /// Whether the user is blocked.
+    /// Whether the user is blocked, everywhere or in the organisation.
     pub blocked: bool,
 }
 

@@ -44,6 +44,9 @@ pub struct Membership {
     pub role: Role,
     /// Since when.
     pub created_at: DateTime<Utc>,
+    /// Since when the user may do nothing in this organisation; `None` if not blocked here.
+    #[serde(default)]
+    pub blocked_at: Option<DateTime<Utc>>,
 }
 
 /// A member as others see it.
@@ -59,8 +62,10 @@ pub struct Member {
     pub role: Role,
     /// Since when the user is a member.
     pub since: DateTime<Utc>,
-    /// Since when the user is blocked, if it is.
+    /// Since when the user is blocked everywhere, if it is.
     pub blocked_at: Option<DateTime<Utc>>,
+    /// Since when the user is blocked in this organisation, if it is.
+    pub blocked_here_at: Option<DateTime<Utc>>,
 }
 
 impl Member {
@@ -74,6 +79,7 @@ impl Member {
             role: membership.role,
             since: membership.created_at,
             blocked_at: user.blocked_at,
+            blocked_here_at: membership.blocked_at,
         }
     }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use mauntic_core::{
     Actor, SecretKey, UuidV7Source,
     identity::{
-        Client, IdentityError, IdentityService, Letter, LogIn, LoggedIn, NewSession, Password,
-        Postman, SessionSecret, SetUp, storage::SeaOrmIdentityStore,
+        AuditFilter, Client, IdentityError, IdentityService, Letter, LogIn, LoggedIn, NewSession,
+        Password, Postman, SessionSecret, SetUp, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::ManualClock,
@@ -104,10 +104,9 @@ impl World {
 
     /// What was done, the latest first.
     pub(crate) async fn log(&self, actor: &Actor) -> Vec<String> {
-        let page = self
-            .service
-            .audit_log(actor, None, mauntic_core::PageSize::default());
-        let entries = page.await.unwrap().items.into_iter();
+        let (all, size) = (AuditFilter::default(), mauntic_core::PageSize::default());
+        let page = self.service.audit_log(actor, &all, None, size).await;
+        let entries = page.unwrap().items.into_iter();
         entries.map(|entry| entry.change.action).collect()
     }
 }

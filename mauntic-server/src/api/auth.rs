@@ -191,6 +191,16 @@ struct EmailChange {
     password: String,
 }
 
+/// What the link of an invitation carries, and who accepts it.
+#[derive(Debug, Object)]
+struct Acceptance {
+    token: String,
+    /// What the new user is called.
+    name: String,
+    /// 12 characters or more.
+    password: String,
+}
+
 /// What a mailed link carries.
 #[derive(Debug, Object)]
 struct LinkBody {
@@ -352,6 +362,43 @@ impl AuthApi {
             .identity
             .set_password(&actor, who.user.id, Some(current), new);
         set.await?;
+        Ok(Done::Done)
+    }
+
+    /// Accept an invitation with a new account
+    ///
+    /// The link works once; the session begins at once.
+    #[oai(
+        path = "/invitation",
+        method = "post",
+        operation_id = "acceptAsNewUser"
+    )]
+    async fn accept_as_new(
+        &self,
+        request: &Request,
+        body: Json<Acceptance>,
+    ) -> Result<Began, ApiError> {
+        let secret = parse("/token", &body.0.token)?;
+        let name = parse("/name", &body.0.name)?;
+        let password = parse("/password", &body.0.password)?;
+        let identity = &self.app.identity;
+        let accepted = identity.accept_as_new(&secret, name, password, client(request));
+        Ok(self.began(&accepted.await?))
+    }
+
+    /// Accept an invitation with the account that is logged in
+    #[oai(
+        path = "/session/invitation",
+        method = "post",
+        operation_id = "acceptInvitation"
+    )]
+    async fn accept_invitation(
+        &self,
+        InSession(who): InSession,
+        body: Json<LinkBody>,
+    ) -> Result<Done, ApiError> {
+        let secret = parse("/token", &body.0.token)?;
+        self.app.identity.accept_invitation(&who, &secret).await?;
         Ok(Done::Done)
     }
 

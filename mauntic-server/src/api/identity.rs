@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ApiTokenId, Permission, Principal, Role, UserId,
+    ApiTokenId, InvitationId, Permission, Principal, Role, UserId,
     identity::{
-        AddMember, ApiToken, AuditEntry, CreateToken, CreateUser, IdentityError, IdentityService,
-        Member, Organization, UpdateOrganization,
+        AddMember, ApiToken, AuditEntry, AuditFilter, CreateToken, CreateUser, IdentityError,
+        IdentityService, Invitation, Invite, Member, Organization, UpdateOrganization,
     },
 };
 use poem_openapi::{
@@ -122,6 +122,7 @@ struct MemberBody {
     name: String,
     role: RoleName,
     since: DateTime<Utc>,
+    /// Whether the user may do nothing, in this organisation or in any.
     blocked: bool,
 }
 
@@ -133,7 +134,7 @@ impl From<Member> for MemberBody {
             name: member.name.to_string(),
             role: member.role.into(),
             since: member.since,
-            blocked: member.blocked_at.is_some(),
+            blocked: member.blocked_at.or(member.blocked_here_at).is_some(),
         }
     }
 }
@@ -147,6 +148,48 @@ struct NewMember {
     name: MaybeUndefined<String>,
     /// The password of a new user.
     password: MaybeUndefined<String>,
+}
+
+/// Somebody to invite.
+#[derive(Debug, Object)]
+struct InviteBody {
+    email: String,
+    role: RoleName,
+}
+
+/// An invitation that was not accepted yet.
+#[derive(Debug, Object)]
+#[oai(rename = "Invitation", skip_serializing_if_is_none)]
+struct InvitationBody {
+    id: Uuid,
+    email: String,
+    role: RoleName,
+    invited_by: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    /// When its link stops working.
+    expires_at: DateTime<Utc>,
+}
+
+impl From<Invitation> for InvitationBody {
+    fn from(invitation: Invitation) -> Self {
+        Self {
+            id: invitation.id.as_uuid(),
+            email: invitation.email.to_string(),
+            role: invitation.role.into(),
+            invited_by: invitation.invited_by.map(|id| id.as_uuid()),
+            created_at: invitation.created_at,
+            expires_at: invitation.expires_at,
+        }
+    }
+}
+
+/// Who gives the organisation to whom.
+#[derive(Debug, Object)]
+struct Transfer {
+    /// An owner.
+    from: Uuid,
+    /// A member.
+    to: Uuid,
 }
 
 /// What to change of a member.
@@ -389,6 +432,124 @@ impl IdentityApi {
         Ok(Done::Done)
     }
 
+    /// Block a member
+    ///
+    /// The member, and tokens that work for it, may do nothing in this organisation from the next request on.
+    #[oai(
+        path = "/members/:user_id/block",
+        method = "put",
+        operation_id = "blockMember"
+    )]
+    async fn block_member(
+        &self,
+        Token(actor): Token,
+        user_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        let id = UserId::from_uuid(user_id.0);
+        self.identity.block_member(&actor, id).await?;
+        Ok(Done::Done)
+    }
+
+    /// Unblock a member
+    #[oai(
+        path = "/members/:user_id/block",
+        method = "delete",
+        operation_id = "unblockMember"
+    )]
+    async fn unblock_member(
+        &self,
+        Token(actor): Token,
+        user_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        let id = UserId::from_uuid(user_id.0);
+        self.identity.unblock_member(&actor, id).await?;
+        Ok(Done::Done)
+    }
+
+    /// Give the organisation to another member
+    ///
+    /// The present owner becomes an admin.
+    #[oai(
+        path = "/organization/owner",
+        method = "put",
+        operation_id = "transferOwnership"
+    )]
+    async fn transfer_ownership(
+        &self,
+        Token(actor): Token,
+        body: Json<Transfer>,
+    ) -> Result<Done, ApiError> {
+        let from = UserId::from_uuid(body.0.from);
+        let to = UserId::from_uuid(body.0.to);
+        self.identity.transfer_ownership(&actor, from, to).await?;
+        Ok(Done::Done)
+    }
+
+    /// List the invitations that were not accepted yet
+    #[oai(
+        path = "/invitations",
+        method = "get",
+        operation_id = "listInvitations"
+    )]
+    async fn invitations(
+        &self,
+        Token(actor): Token,
+    ) -> Result<Json<Vec<InvitationBody>>, ApiError> {
+        let all = self.identity.invitations(&actor).await?;
+        Ok(Json(all.into_iter().map(InvitationBody::from).collect()))
+    }
+
+    /// Invite somebody
+    ///
+    /// A link is mailed, which works for seven days. An invitation that the address has already is replaced.
+    #[oai(path = "/invitations", method = "post", operation_id = "invite")]
+    async fn invite(
+        &self,
+        Token(actor): Token,
+        body: Json<InviteBody>,
+    ) -> Result<Created<InvitationBody>, ApiError> {
+        let command = Invite {
+            email: parse("/email", &body.0.email)?,
+            role: body.0.role.into(),
+        };
+        let made = self.identity.invite(&actor, command).await?;
+        Ok(Created::Created(Json(made.into())))
+    }
+
+    /// Mail an invitation again
+    ///
+    /// With a new link; the one before stops working.
+    #[oai(
+        path = "/invitations/:invitation_id/resend",
+        method = "post",
+        operation_id = "resendInvitation"
+    )]
+    async fn resend_invitation(
+        &self,
+        Token(actor): Token,
+        invitation_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        let id = InvitationId::from_uuid(invitation_id.0);
+        self.identity.resend_invitation(&actor, id).await?;
+        Ok(Done::Done)
+    }
+
+    /// Take an invitation back
+    #[oai(
+        path = "/invitations/:invitation_id",
+        method = "delete",
+        operation_id = "revokeInvitation"
+    )]
+    async fn revoke_invitation(
+        &self,
+        Token(actor): Token,
+        invitation_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        let id = InvitationId::from_uuid(invitation_id.0);
+        self.identity.revoke_invitation(&actor, id).await?;
+        Ok(Done::Done)
+    }
+
     /// List the API tokens
     #[oai(path = "/tokens", method = "get", operation_id = "listTokens")]
     async fn tokens(
@@ -460,6 +621,10 @@ impl IdentityApi {
     ///
     /// The latest change first.
     #[oai(path = "/audit", method = "get", operation_id = "listAuditEntries")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one for each parameter of the query"
+    )]
     async fn audit(
         &self,
         Token(actor): Token,
@@ -468,11 +633,25 @@ impl IdentityApi {
         /// Rows per page.
         #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<Option<u16>>,
+        /// Only what that one did: `user:ID`, `token:ID` or `system`.
+        by: Query<Option<String>>,
+        /// Only actions that begin with this, such as `token.`.
+        action: Query<Option<String>>,
+        /// Only what was done at that time or later.
+        since: Query<Option<DateTime<Utc>>>,
+        /// Only what was done before that time.
+        until: Query<Option<DateTime<Utc>>>,
     ) -> Result<Json<Page<AuditBody>>, ApiError> {
         let before = after.0.map(mauntic_core::AuditEntryId::from_uuid);
+        let filter = AuditFilter {
+            by: by.0.map(|text| parse("by", &text)).transpose()?,
+            action: action.0,
+            since: since.0,
+            until: until.0,
+        };
         let page = self
             .identity
-            .audit_log(&actor, before, page_size(limit.0))
+            .audit_log(&actor, &filter, before, page_size(limit.0))
             .await?;
         Ok(Json(Page::present(page, AuditBody::from)))
     }
@@ -511,12 +690,15 @@ impl From<IdentityError> for ApiError {
             | IdentityError::NoOrganizationCalled
             | IdentityError::UserNotFound(_)
             | IdentityError::SessionNotFound(_)
+            | IdentityError::InvitationNotFound(_)
             | IdentityError::TokenNotFound(_) => Self::not_found(&error),
             IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
             IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
                 Self::conflict("taken", &error)
             }
             IdentityError::LastOwner => Self::conflict("last_owner", &error),
+            IdentityError::NotAnOwner => Self::invalid("/from", &error),
+            IdentityError::InvitedAsSomebodyElse => Self::conflict("another_address", &error),
             IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
                 Self::invalid("/scopes", &error)
             }

@@ -94,6 +94,13 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::Forbidden(_) => forbidden(),
         IdentityError::OrganizationNotFound(_) => missing("organisation"),
         IdentityError::SessionNotFound(_) => missing("session"),
+        IdentityError::UserNotFound(_) => missing("member"),
+        IdentityError::TokenNotFound(_) => missing("API token"),
+        IdentityError::InvitationNotFound(_) => missing("invitation"),
+        IdentityError::LastOwner | IdentityError::NotAnOwner => {
+            let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
+            page(StatusCode::CONFLICT, "That is not possible now", &text)
+        }
         _ => internal(&error),
     }
 }

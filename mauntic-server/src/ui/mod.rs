@@ -31,6 +31,7 @@ mod home;
 mod imports;
 mod inbox;
 mod mail;
+mod organization;
 mod search;
 mod segments;
 mod sends;
@@ -68,7 +69,7 @@ pub(crate) fn routes(route: Route) -> Route {
             .at("/search", get(search::search)),
     );
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
-    let pages = segments::routes(pages);
+    let pages = organization::routes(segments::routes(pages));
     let pages = tags::routes(fields::routes(imports::routes(contacts::routes(pages))));
     route
         .nest(

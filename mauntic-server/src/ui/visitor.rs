@@ -43,18 +43,53 @@ impl Visitor {
 
     /// Whether the token is the one that pages of the visitor have.
     fn must_have_sent(&self, token: &str) -> Result<()> {
-        // Hashes are compared, so that the time taken tells nothing.
-        let hash = |text: &str| Sha256::digest(text.as_bytes());
-        if hash(token) == hash(&self.secret.csrf_token()) {
-            Ok(())
-        } else {
-            Err(failure::foreign_form())
-        }
+        must_be_of(&self.secret, token)
     }
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
         html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+    }
+}
+
+/// Whether the token is the one that pages of that session have.
+fn must_be_of(secret: &SessionSecret, token: &str) -> Result<()> {
+    // Hashes are compared, so that the time taken tells nothing.
+    let hash = |text: &str| Sha256::digest(text.as_bytes());
+    if hash(token) == hash(&secret.csrf_token()) {
+        Ok(())
+    } else {
+        Err(failure::foreign_form())
+    }
+}
+
+/// Somebody who is logged in, and perhaps a member of no organisation.
+pub(crate) struct Person {
+    /// The session and the user.
+    pub(crate) who: LoggedIn,
+    secret: SessionSecret,
+}
+
+impl Person {
+    /// Who is logged in, if anybody is.
+    pub(crate) async fn find(request: &Request) -> Result<Option<Self>> {
+        let app = app(request)?;
+        let Some(secret) = cookie(app, request) else {
+            return Ok(None);
+        };
+        let who = app.identity.logged_in(&secret).await;
+        let who = who.map_err(failure::identity)?;
+        Ok(who.map(|who| Self { who, secret }))
+    }
+
+    /// The field for forms that change something.
+    pub(crate) fn csrf(&self) -> Markup {
+        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+    }
+
+    /// Holds a form to be of a page of this session.
+    pub(crate) fn prove(&self, fields: &Fields) -> Result<()> {
+        must_be_of(&self.secret, fields.find(CSRF).unwrap_or_default())
     }
 }
 
@@ -311,13 +346,14 @@ impl<'a> FromRequest<'a> for PostedFile {
 }
 
 /// The places of the navigation.
-pub(super) fn places() -> [Place<'static>; 6] {
+pub(super) fn places() -> [Place<'static>; 7] {
     [
         ("/app/", "Start", Icon::Reports),
         ("/app/contacts", "Contacts", Icon::Contacts),
         ("/app/segments", "Segments", Icon::Segments),
         ("/app/emails", "Emails", Icon::Emails),
         ("/app/inbox", "Inbox", Icon::Inbox),
+        ("/app/organization", "Organisation", Icon::Members),
         ("/app/account", "Account", Icon::Settings),
     ]
     .map(|(href, name, icon)| Place { href, name, icon })

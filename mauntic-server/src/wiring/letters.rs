@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     Clock, DeliveryId, EmailAddress, IdSource, OrganizationId,
-    identity::{Letter, LinkSecret, Message, Postman},
+    identity::{DisplayName, Letter, LinkSecret, Message, Postman},
 };
 use mauntic_messaging::{
     MessagingStore, mime,
@@ -102,6 +102,23 @@ impl SystemMail {
                  If it was not you, tell whoever runs this installation at once."
                     .to_owned(),
             ),
+            Message::Invitation {
+                secret,
+                expires_at,
+                organization,
+                role,
+                inviter,
+            } => {
+                let inviter = inviter.as_ref().map_or("somebody", DisplayName::as_str);
+                let body = format!(
+                    "{inviter} invites you to work in {organization} with Mauntic, as {role}.\n\n\
+                     This link lets you join, once, until {}:\n\n{}\n\n\
+                     If you do not want to, do nothing.",
+                    time(*expires_at),
+                    self.link("/app/invitation", secret)
+                );
+                ("You are invited", body)
+            }
         };
         let text = format!("{hello}\n\n{body}\n\n-- \n{}\n", self.base_url);
         (subject, text)

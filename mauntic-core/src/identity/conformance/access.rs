@@ -6,10 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{hash, now, organization, save, save_member, user};
 use crate::{
-    IdSource, LetterId, Role, SessionId, StoreError,
+    IdSource, InvitationId, LetterId, PageSize, Role, SessionId, StoreError,
     identity::{
-        Client, Errand, IdentityStore, Purpose, QueuedLetter, SecondFactor, Session, TokenHash,
-        User, UserLink,
+        Client, Errand, IdentityStore, Invitation, Membership, Purpose, QueuedLetter, SecondFactor,
+        Session, TokenHash, User, UserLink,
     },
     testing::CountingIds,
 };
@@ -411,4 +411,93 @@ pub async fn an_address_is_changed_unless_it_is_taken(store: Arc<dyn IdentitySto
     let found = members.find_user(ann.id).await.unwrap().unwrap();
     assert_eq!(found.email.as_str(), "Ann@example.com");
     assert_eq!(members.find_user_by_email(&taken).await.unwrap(), None);
+}
+
+/// Another organisation may invite the same address, and neither sees the other's.
+pub async fn an_address_is_invited_once_by_an_organization(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
+    save(&*store, &acme).await;
+    save(&*store, &other).await;
+    let invite = |place: &crate::identity::Organization, email: &str, number: u8| Invitation {
+        id: InvitationId::generate(&ids),
+        organization_id: place.id,
+        email: email.parse().unwrap(),
+        role: Role::Member,
+        invited_by: None,
+        created_at: now(),
+        expires_at: now() + TimeDelta::days(i64::from(number)),
+        secret_hash: Some(hash(number)),
+    };
+    let (mut ours, theirs) = (
+        invite(&acme, "ann@example.com", 1),
+        invite(&other, "ann@example.com", 2),
+    );
+    let mut uow = store.begin().await.unwrap();
+    uow.invitations().insert(&ours).await.unwrap();
+    uow.invitations().insert(&theirs).await.unwrap();
+    let again = invite(&acme, "ANN@example.com", 3);
+    let taken = uow.invitations().insert(&again).await;
+    assert!(
+        matches!(taken, Err(StoreError::Conflict { .. })),
+        "{taken:?}"
+    );
+    ours.secret_hash = None;
+    uow.invitations().update(&ours).await.unwrap();
+    let missing = uow.invitations().update(&again).await;
+    assert!(matches!(missing, Err(StoreError::Missing { .. })));
+    uow.commit().await.unwrap();
+    let reading = store.invitations();
+    assert_eq!(reading.list(acme.id).await.unwrap(), [ours.clone()]);
+    assert_eq!(reading.find_by_hash(&hash(1)).await.unwrap(), None);
+    let found = reading.find_by_hash(&hash(2)).await.unwrap();
+    assert_eq!(found, Some(theirs.clone()));
+    let mut uow = store.begin().await.unwrap();
+    let changed = uow.invitations();
+    assert_eq!(
+        changed.find_for_update(acme.id, theirs.id).await.unwrap(),
+        None
+    );
+    assert!(!changed.delete(acme.id, theirs.id).await.unwrap());
+    let email = "Ann@Example.com".parse().unwrap();
+    assert!(changed.delete_of_email(acme.id, &email).await.unwrap());
+    assert!(!changed.delete_of_email(acme.id, &email).await.unwrap());
+    assert_eq!(changed.delete_expired(now()).await.unwrap(), 0);
+    let later = now() + TimeDelta::days(2);
+    assert_eq!(changed.delete_expired(later).await.unwrap(), 1);
+}
+
+/// Who is blocked in one organisation does not work there, owns nothing of it, and is as before elsewhere.
+pub async fn a_member_who_is_blocked_here_works_elsewhere(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
+    let (ann, bob) = (user(&ids, "ann@example.com"), user(&ids, "bob@example.com"));
+    save(&*store, &acme).await;
+    save(&*store, &other).await;
+    save_member(&*store, &acme, &ann, Role::Owner).await;
+    save_member(&*store, &acme, &bob, Role::Owner).await;
+    let mut uow = store.begin().await.unwrap();
+    let elsewhere = super::membership(&other, &ann, Role::Member);
+    uow.memberships().insert(&elsewhere).await.unwrap();
+    let blocked = Membership {
+        blocked_at: Some(now()),
+        ..super::membership(&acme, &ann, Role::Owner)
+    };
+    uow.memberships().update(&blocked).await.unwrap();
+    let others = uow.memberships().count_other_owners(acme.id, bob.id).await;
+    assert_eq!(others.unwrap(), 0);
+    uow.commit().await.unwrap();
+    let members = store.members();
+    let places = members.workplaces(ann.id).await.unwrap();
+    assert_eq!(places.len(), 1);
+    assert_eq!(places[0].organization_id, other.id);
+    assert_eq!(members.find(acme.id, ann.id).await.unwrap(), Some(blocked));
+    let page = members.list(acme.id, None, PageSize::default()).await;
+    let page = page.unwrap().items;
+    assert_eq!(page[0].blocked_here_at, Some(now()));
+    assert_eq!((page[0].blocked_at, page[1].blocked_here_at), (None, None));
+    let token = super::token(&ids, &acme, Some(&ann));
+    super::save_token(&*store, &token, &hash(1)).await;
+    let shown = store.tokens().present(&hash(1)).await.unwrap().unwrap();
+    assert!(shown.holder.unwrap().blocked);
 }

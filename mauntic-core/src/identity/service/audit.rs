@@ -1,18 +1,20 @@
 use async_trait::async_trait;
 
-use super::super::{AuditEntry, AuditLog, Change, IdentityError, IdentityService};
+use super::super::{AuditEntry, AuditFilter, AuditLog, Change, IdentityError, IdentityService};
 use crate::{Actor, AuditEntryId, Page, PageSize, Permission, StoreError};
 
 impl IdentityService {
-    /// A page of the changes that people made in the organisation, the newest first.
+    /// A page of the changes that people made in the organisation and that fit, the newest first.
     pub async fn audit_log(
         &self,
         actor: &Actor,
+        filter: &AuditFilter,
         before: Option<AuditEntryId>,
         size: PageSize,
     ) -> Result<Page<AuditEntry, AuditEntryId>, IdentityError> {
         let organization = actor.require(Permission::AuditRead)?;
-        Ok(self.store.audit().list(organization, before, size).await?)
+        let log = self.store.audit();
+        Ok(log.list(organization, filter, before, size).await?)
     }
 }
 

@@ -210,6 +210,13 @@ impl IdentityService {
         match errand {
             Errand::PasswordReset { email } => self.write_reset(email).await,
             Errand::EmailChange { user_id } => self.write_confirmation(*user_id).await,
+            Errand::Invitation {
+                organization_id,
+                invitation_id,
+            } => {
+                self.write_invitation(*organization_id, *invitation_id)
+                    .await
+            }
             Errand::EmailChanged { user_id, old } => {
                 let user = self.store.members().find_user(*user_id).await?;
                 Ok(user.map(|user| Letter {

@@ -135,6 +135,105 @@ impl IdentityService {
         Ok(())
     }
 
+    /// A member of the actor's organisation.
+    ///
+    /// # Errors
+    /// [`IdentityError::UserNotFound`] if the user is none.
+    pub async fn member(&self, actor: &Actor, user: UserId) -> Result<Member, IdentityError> {
+        let organization = actor.require(Permission::MembersRead)?;
+        let members = self.store.members();
+        let membership = members.find(organization, user).await?;
+        let membership = membership.ok_or(IdentityError::UserNotFound(user))?;
+        let found = members.find_user(user).await?;
+        let found = found.ok_or(IdentityError::UserNotFound(user))?;
+        Ok(Member::of(&found, &membership))
+    }
+
+    /// Lets a member do nothing in the actor's organisation, from the next request on; the member's tokens neither. The
+    /// last owner cannot be blocked.
+    #[tracing::instrument(skip_all)]
+    pub async fn block_member(&self, actor: &Actor, user: UserId) -> Result<(), IdentityError> {
+        self.set_member_blocked(actor, user, true).await
+    }
+
+    /// Lets a member that was blocked in the actor's organisation act again.
+    #[tracing::instrument(skip_all)]
+    pub async fn unblock_member(&self, actor: &Actor, user: UserId) -> Result<(), IdentityError> {
+        self.set_member_blocked(actor, user, false).await
+    }
+
+    /// Makes another member an owner, and the present one an admin, at once.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotAnOwner`] if `from` is none; [`IdentityError::UserNotFound`] if either is no member, or `to`
+    /// is blocked.
+    #[tracing::instrument(skip_all)]
+    pub async fn transfer_ownership(
+        &self,
+        actor: &Actor,
+        from: UserId,
+        to: UserId,
+    ) -> Result<(), IdentityError> {
+        let organization = actor.require(Permission::OrganizationManage)?;
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        lock(&mut *uow, organization).await?;
+        let mut old = find(&mut *uow, organization, from).await?;
+        let mut new = find(&mut *uow, organization, to).await?;
+        let user = uow.users().find_for_update(to).await?;
+        if new.blocked_at.is_some() || user.is_none_or(|user| user.blocked_at.is_some()) {
+            return Err(IdentityError::UserNotFound(to));
+        }
+        if old.role != Role::Owner {
+            return Err(IdentityError::NotAnOwner);
+        }
+        if from == to {
+            return Ok(());
+        }
+        let subject = Subject::new("organization", organization);
+        let change = Change::new("organization.ownership_transferred", subject)
+            .from(json!({"from": from, "role": new.role}))
+            .to(json!({"to": to, "role": Role::Owner}));
+        old.role = Role::Admin;
+        new.role = Role::Owner;
+        uow.memberships().update(&new).await?;
+        uow.memberships().update(&old).await?;
+        self.audit(&mut *uow, actor, change, now).await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
+    async fn set_member_blocked(
+        &self,
+        actor: &Actor,
+        user: UserId,
+        blocked: bool,
+    ) -> Result<(), IdentityError> {
+        let organization = actor.require(Permission::MembersManage)?;
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        lock(&mut *uow, organization).await?;
+        let mut membership = find(&mut *uow, organization, user).await?;
+        within(actor.role(), &[membership.role])?;
+        if membership.blocked_at.is_some() == blocked {
+            return Ok(());
+        }
+        if blocked && membership.role == Role::Owner {
+            another_owner(&mut *uow, organization, user).await?;
+        }
+        membership.blocked_at = blocked.then_some(now);
+        uow.memberships().update(&membership).await?;
+        let action = if blocked {
+            "member.blocked"
+        } else {
+            "member.unblocked"
+        };
+        let change = Change::new(action, Subject::new("user", user));
+        self.audit(&mut *uow, actor, change, now).await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
     /// A page of the members of the actor's organisation.
     pub async fn members(
         &self,
@@ -192,7 +291,7 @@ impl IdentityService {
         Ok(())
     }
 
-    async fn join(
+    pub(super) async fn join(
         &self,
         uow: &mut dyn IdentityUnitOfWork,
         actor: &Actor,
@@ -205,11 +304,16 @@ impl IdentityService {
             user_id: user.id,
             role,
             created_at: now,
+            blocked_at: None,
         };
         match uow.memberships().insert(&membership).await {
             Err(StoreError::Conflict { .. }) => return Err(IdentityError::AlreadyMember),
             done => done?,
         }
+        // An invitation that was not needed would be one to a member.
+        uow.invitations()
+            .delete_of_email(membership.organization_id, &user.email)
+            .await?;
         let event = UserInvited {
             user_id: user.id,
             role,
@@ -224,7 +328,7 @@ impl IdentityService {
 }
 
 /// Changes of an organisation's members come one after the other, else two owners could leave at once.
-async fn lock(
+pub(super) async fn lock(
     uow: &mut dyn IdentityUnitOfWork,
     organization: OrganizationId,
 ) -> Result<(), IdentityError> {

@@ -1,6 +1,7 @@
 //! The use cases of Identity.
 
 mod audit;
+mod invitations;
 mod letters;
 mod members;
 mod organizations;
@@ -21,6 +22,7 @@ use crate::{
     SecretKey, UseCase,
 };
 
+pub use invitations::Invite;
 pub use members::{AddMember, CreateUser};
 pub use organizations::CreateOrganization;
 pub use second_factors::SecondFactorState;
@@ -40,11 +42,14 @@ pub struct IdentityService {
 impl IdentityService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
+        ("accept_as_new", Access::Anybody),
+        ("accept_invitation", Access::Oneself),
         ("add_member", Access::Needs(Permission::MembersManage)),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
         ("begin_second_factor", Access::Oneself),
+        ("block_member", Access::Needs(Permission::MembersManage)),
         ("block_organization", Access::Operator),
         ("block_user", Access::Operator),
         ("cancel_email_change", Access::Oneself),
@@ -63,8 +68,12 @@ impl IdentityService {
         ("find_organization", Access::Operator),
         ("forget_old_sessions", Access::Operator),
         ("give_second_factor", Access::Anybody),
+        ("invitation", Access::Anybody),
+        ("invitations", Access::Needs(Permission::MembersManage)),
+        ("invite", Access::Needs(Permission::MembersManage)),
         ("log_in", Access::Anybody),
         ("logged_in", Access::Anybody),
+        ("member", Access::Needs(Permission::MembersRead)),
         ("members", Access::Needs(Permission::MembersRead)),
         ("needs_set_up", Access::Anybody),
         ("organization", Access::Needs(Permission::MembersRead)),
@@ -76,14 +85,27 @@ impl IdentityService {
         ("renew_recovery_codes", Access::Oneself),
         ("request_email_change", Access::Oneself),
         ("request_password_reset", Access::Anybody),
+        (
+            "resend_invitation",
+            Access::Needs(Permission::MembersManage),
+        ),
         ("reset_password", Access::Anybody),
         ("reset_second_factor", Access::Operator),
+        (
+            "revoke_invitation",
+            Access::Needs(Permission::MembersManage),
+        ),
         ("revoke_token", Access::Needs(Permission::TokensManage)),
         ("second_factor", Access::Oneself),
         ("set_password", Access::Oneself),
         ("set_up", Access::Anybody),
         ("switch_organization", Access::Oneself),
         ("tokens", Access::Needs(Permission::TokensManage)),
+        (
+            "transfer_ownership",
+            Access::Needs(Permission::OrganizationManage),
+        ),
+        ("unblock_member", Access::Needs(Permission::MembersManage)),
         ("unblock_organization", Access::Operator),
         ("unblock_user", Access::Operator),
         (

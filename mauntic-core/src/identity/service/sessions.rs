@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::info;
 
 use super::super::{
-    Change, Client, DisplayName, IdentityError, IdentityService, LoggedIn, Membership,
+    Change, Client, DisplayName, IdentityError, IdentityService, Invitation, LoggedIn, Membership,
     Organization, Password, Patience, Session, SessionSecret, Slug, Subject, User,
 };
 use crate::{
@@ -114,6 +114,7 @@ impl IdentityService {
             user_id: user.id,
             role: Role::Owner,
             created_at: now,
+            blocked_at: None,
         };
         uow.memberships().insert(&membership).await?;
         let actor = Actor::user(organization, user.id, Role::Owner);
@@ -263,6 +264,9 @@ impl IdentityService {
             )
             .await?;
         let links = uow.links().delete_expired(now).await?;
+        // Those who invited see for a while that nobody came.
+        let forgotten = now - Invitation::LIFETIME;
+        let links = links + uow.invitations().delete_expired(forgotten).await?;
         uow.commit().await?;
         let attempts = self.store.login_attempts();
         Ok(sessions + links + attempts.forget_old(now - Patience::MEMORY).await?)

@@ -4,7 +4,7 @@ use sea_orm::QueryResult;
 use super::{SeaOrmIdentityStore, SeaOrmUnitOfWork, instant, many, parsed};
 use crate::{
     AuditEntryId, OrganizationId, Page, PageSize, StoreError,
-    identity::{AuditEntry, AuditQueries, AuditRepository, Change, Subject},
+    identity::{AuditEntry, AuditFilter, AuditQueries, AuditRepository, Change, Subject},
     storage::to_micros,
 };
 
@@ -15,16 +15,28 @@ impl AuditQueries for SeaOrmIdentityStore {
     async fn list(
         &self,
         organization: OrganizationId,
+        filter: &AuditFilter,
         before: Option<AuditEntryId>,
         size: PageSize,
     ) -> Result<Page<AuditEntry, AuditEntryId>, StoreError> {
         let before = before.map_or(uuid::Uuid::max(), |id| id.as_uuid());
         let sql = format!(
             "SELECT organization_id, id, principal, address, at, action, subject_kind, subject_id, before, after
-             FROM audit_entry WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT {}",
+             FROM audit_entry WHERE organization_id = $1 AND id < $2
+                 AND ($3 = '' OR principal = $3) AND ($4 = '' OR substr(action, 1, length($4)) = $4)
+                 AND at >= $5 AND at < $6
+             ORDER BY id DESC LIMIT {}",
             size.overfetched()
         );
-        let key = [organization.as_uuid().into(), before.into()];
+        let by = filter.by.map_or_else(String::new, |by| by.to_string());
+        let key = [
+            organization.as_uuid().into(),
+            before.into(),
+            by.into(),
+            filter.action.clone().unwrap_or_default().into(),
+            filter.since.map_or(i64::MIN, to_micros).into(),
+            filter.until.map_or(i64::MAX, to_micros).into(),
+        ];
         let rows = many(self.db.reader(), self.db.dialect(), &sql, key).await?;
         let rows = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(rows, size, |row| row.id))

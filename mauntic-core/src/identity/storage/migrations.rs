@@ -30,6 +30,10 @@ impl MigratorTrait for IdentityMigrator {
                 name: "m0005_letters",
                 of: letters,
             }),
+            Box::new(Statements {
+                name: "m0006_members",
+                of: members,
+            }),
         ]
     }
 
@@ -85,6 +89,26 @@ fn second_factor(dialect: Dialect) -> Vec<String> {
                 user_id {uuid} NOT NULL REFERENCES account (id), code_hash {bytes} NOT NULL,
                 PRIMARY KEY (user_id, code_hash))"
         ),
+    ]
+}
+
+/// Inviting people, and blocking members of one organisation.
+fn members(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    vec![
+        "ALTER TABLE membership ADD COLUMN blocked_at BIGINT".to_owned(),
+        format!(
+            "CREATE TABLE invitation (
+                organization_id {uuid} NOT NULL REFERENCES organization (id), id {uuid} NOT NULL,
+                email TEXT NOT NULL, email_key TEXT NOT NULL, role TEXT NOT NULL, invited_by {uuid},
+                created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, secret_hash {bytes},
+                PRIMARY KEY (organization_id, id))"
+        ),
+        "CREATE UNIQUE INDEX invitation_email ON invitation (organization_id, email_key)"
+            .to_owned(),
+        // Whoever follows a link has not said yet to which organisation.
+        "CREATE UNIQUE INDEX invitation_secret ON invitation (secret_hash)".to_owned(),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod idempotency;
+mod invitations;
 mod letters;
 mod migrations;
 mod organizations;
@@ -16,10 +17,10 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
     AuditQueries, AuditRepository, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
-    LetterQueue, LetterRepository, LinkQueries, LinkRepository, LoginAttempts, MemberQueries,
-    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
-    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
-    UserRepository,
+    InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,
+    LinkRepository, LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
+    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
+    SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
 use crate::{
     Envelope, Outbox, StoreError,
@@ -77,6 +78,10 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn second_factors(&self) -> &dyn SecondFactorQueries {
+        self
+    }
+
+    fn invitations(&self) -> &dyn InvitationQueries {
         self
     }
 
@@ -155,6 +160,10 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn second_factors(&mut self) -> &mut dyn SecondFactorRepository {
+        self
+    }
+
+    fn invitations(&mut self) -> &mut dyn InvitationRepository {
         self
     }
 

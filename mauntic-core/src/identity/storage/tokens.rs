@@ -23,7 +23,7 @@ impl TokenQueries for SeaOrmIdentityStore {
     async fn present(&self, hash: &TokenHash) -> Result<Option<PresentedToken>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS}, o.blocked_at AS organization_blocked_at, m.role AS holder_role,
-                 a.blocked_at AS holder_blocked_at
+                 COALESCE(a.blocked_at, m.blocked_at) AS holder_blocked_at
              FROM api_token t JOIN organization o ON o.id = t.organization_id
              LEFT JOIN membership m ON m.organization_id = t.organization_id AND m.user_id = t.user_id
              LEFT JOIN account a ON a.id = m.user_id

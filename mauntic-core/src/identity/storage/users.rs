@@ -16,7 +16,7 @@ use crate::{
 };
 
 const USER: &str = "id, email, name, password, created_at, blocked_at";
-const MEMBERSHIP: &str = "organization_id, user_id, role, created_at";
+const MEMBERSHIP: &str = "organization_id, user_id, role, created_at, blocked_at";
 
 #[async_trait]
 impl MemberQueries for SeaOrmIdentityStore {
@@ -65,7 +65,8 @@ impl MemberQueries for SeaOrmIdentityStore {
     ) -> Result<Page<Member, UserId>, StoreError> {
         let after = after.map_or(uuid::Uuid::nil(), |id| id.as_uuid());
         let sql = format!(
-            "SELECT m.user_id, a.email, a.name, m.role, m.created_at, a.blocked_at
+            "SELECT m.user_id, a.email, a.name, m.role, m.created_at, a.blocked_at,
+                 m.blocked_at AS blocked_here_at
              FROM membership m JOIN account a ON a.id = m.user_id
              WHERE m.organization_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT {}",
             size.overfetched()
@@ -86,7 +87,7 @@ impl MemberQueries for SeaOrmIdentityStore {
     async fn workplaces(&self, user: UserId) -> Result<Vec<Workplace>, StoreError> {
         let sql = "SELECT m.organization_id, o.name, m.role
              FROM membership m JOIN organization o ON o.id = m.organization_id
-             WHERE m.user_id = $1 AND o.blocked_at IS NULL ORDER BY o.name_key, o.id";
+             WHERE m.user_id = $1 AND o.blocked_at IS NULL AND m.blocked_at IS NULL ORDER BY o.name_key, o.id";
         let key = [user.as_uuid().into()];
         let rows = many(self.db.reader(), self.db.dialect(), sql, key).await?;
         rows.iter().map(workplace).collect()
@@ -207,7 +208,8 @@ impl MembershipRepository for SeaOrmUnitOfWork {
         let row = self
             .one(
                 "SELECT COUNT(*) AS owners FROM membership m JOIN account a ON a.id = m.user_id
-                 WHERE m.organization_id = $1 AND m.user_id <> $2 AND m.role = 'owner' AND a.blocked_at IS NULL",
+                 WHERE m.organization_id = $1 AND m.user_id <> $2 AND m.role = 'owner' AND a.blocked_at IS NULL
+                     AND m.blocked_at IS NULL",
                 [organization.as_uuid().into(), user.as_uuid().into()],
             )
             .await?;
@@ -222,13 +224,14 @@ impl MembershipRepository for SeaOrmUnitOfWork {
     async fn insert(&mut self, membership: &Membership) -> Result<(), StoreError> {
         let rows = self
             .execute(
-                "INSERT INTO membership (organization_id, user_id, role, created_at)
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (organization_id, user_id) DO NOTHING",
+                "INSERT INTO membership (organization_id, user_id, role, created_at, blocked_at)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organization_id, user_id) DO NOTHING",
                 [
                     membership.organization_id.as_uuid().into(),
                     membership.user_id.as_uuid().into(),
                     membership.role.as_str().into(),
                     to_micros(membership.created_at).into(),
+                    micros(membership.blocked_at),
                 ],
             )
             .await?;
@@ -238,11 +241,12 @@ impl MembershipRepository for SeaOrmUnitOfWork {
     async fn update(&mut self, membership: &Membership) -> Result<(), StoreError> {
         let rows = self
             .execute(
-                "UPDATE membership SET role = $3 WHERE organization_id = $1 AND user_id = $2",
+                "UPDATE membership SET role = $3, blocked_at = $4 WHERE organization_id = $1 AND user_id = $2",
                 [
                     membership.organization_id.as_uuid().into(),
                     membership.user_id.as_uuid().into(),
                     membership.role.as_str().into(),
+                    micros(membership.blocked_at),
                 ],
             )
             .await?;
@@ -288,6 +292,7 @@ fn membership(row: &QueryResult) -> Result<Membership, StoreError> {
         user_id: UserId::from_uuid(row.try_get("", "user_id")?),
         role: parsed(row, WHAT, "role")?,
         created_at: instant(row, WHAT, "created_at")?,
+        blocked_at: maybe_instant(row, WHAT, "blocked_at")?,
     })
 }
 
@@ -300,5 +305,6 @@ fn member(row: &QueryResult) -> Result<Member, StoreError> {
         role: parsed(row, WHAT, "role")?,
         since: instant(row, WHAT, "created_at")?,
         blocked_at: maybe_instant(row, WHAT, "blocked_at")?,
+        blocked_here_at: maybe_instant(row, WHAT, "blocked_here_at")?,
     })
 }

@@ -13,6 +13,8 @@ pub(crate) enum Icon {
     Emails,
     /// A tray.
     Inbox,
+    /// Two persons.
+    Members,
     /// Bars.
     Reports,
     /// Sliders.
@@ -31,11 +33,12 @@ pub(crate) enum Icon {
 
 impl Icon {
     /// All of them, for the gallery.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Contacts,
         Self::Segments,
         Self::Emails,
         Self::Inbox,
+        Self::Members,
         Self::Reports,
         Self::Settings,
         Self::Add,
@@ -53,6 +56,9 @@ impl Icon {
             }
             Self::Emails => "M3 6h18v12H3zM3 7l9 6 9-6",
             Self::Inbox => "M3 13l3-8h12l3 8v6H3zM3 13h5l1.5 3h5l1.5-3h5",
+            Self::Members => {
+                "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20a6.5 6.5 0 0 1 13 0M16 4.5a3.5 3.5 0 0 1 0 6.5M17.5 14a6.5 6.5 0 0 1 4 6"
+            }
             Self::Reports => "M4 20h16M7 16v-5M12 16V6M17 16v-8",
             Self::Settings => {
                 "M4 7h9M17 7h3M4 17h3M11 17h9M15 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM9 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z"

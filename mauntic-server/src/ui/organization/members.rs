@@ -1,0 +1,347 @@
+use maud::{Markup, html};
+use mauntic_core::{
+    InvitationId, PageSize, Permission, Role, UserId,
+    identity::{IdentityError, Invitation, Invite, Member},
+};
+use poem::{
+    IntoResponse as _, Request, Response, Result, handler,
+    http::StatusCode,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{PLACE, columns, page, roles_of};
+use crate::ui::{
+    Done,
+    component::{
+        Tone,
+        action::{Weight, ask_first, button, confirmation},
+        form::{Field, filled, select},
+        show,
+        table::table,
+    },
+    failure,
+    visitor::{Fields, Posted, Visitor, app, redirect},
+    words,
+};
+
+/// Where the list goes on, and what just happened.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    after: Option<Uuid>,
+    #[serde(default)]
+    done: Option<Done>,
+}
+
+/// Who works in the organisation, and who is invited.
+#[handler]
+pub(super) async fn members(
+    request: &Request,
+    visitor: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Response> {
+    let list = list(request, &visitor, &asked, &Fields::default(), None).await?;
+    Ok(list.into_response())
+}
+
+async fn list(
+    request: &Request,
+    visitor: &Visitor,
+    asked: &Asked,
+    fields: &Fields,
+    problem: Option<&str>,
+) -> Result<Markup> {
+    let app = app(request)?;
+    let after = asked.after.map(UserId::from_uuid);
+    let found = app
+        .identity
+        .members(&visitor.actor, after, PageSize::default())
+        .await
+        .map_err(failure::identity)?;
+    let manages = visitor.may(Permission::MembersManage);
+    let invitations = if manages {
+        let invitations = app.identity.invitations(&visitor.actor).await;
+        invitations.map_err(failure::identity)?
+    } else {
+        Vec::new()
+    };
+    let rows: Vec<_> = found.items.iter().map(|one| row(visitor, one)).collect();
+    let next = found.next.map(|next| format!("{PLACE}?after={next}"));
+    let heads = columns(["Name", "Email address", "Role", "Since", ""]);
+    let content = html! {
+        @if let Some(done) = asked.done { (done.toast()) }
+        (table("Members", &heads, &rows, next.as_deref()))
+        @if manages {
+            (invite_form(visitor, fields, problem, app.settings.system_mail.is_none()))
+            @if !invitations.is_empty() { (open_invitations(visitor, &invitations, app.clock.now())) }
+        }
+    };
+    Ok(page(visitor, "Members", PLACE, &content))
+}
+
+fn row(visitor: &Visitor, member: &Member) -> Markup {
+    let id = member.user_id;
+    let oneself = id == visitor.who.user.id;
+    let manages = visitor.may(Permission::MembersManage) && member.role <= visitor.actor.role();
+    let path = format!("{PLACE}/members/{id}");
+    let role_id = format!("role-{id}");
+    html! { tr {
+        td { (member.name.as_str())
+            @if oneself { " " (show::badge("you", Tone::Good)) }
+            @if member.blocked_at.is_some() { " " (show::badge("blocked everywhere", Tone::Bad)) }
+            @if member.blocked_here_at.is_some() { " " (show::badge("blocked", Tone::Bad)) }
+        }
+        td { (member.email.as_str()) }
+        td { @if manages && !oneself {
+            form method="post" action=(format!("{path}/role")) class="row" {
+                (visitor.csrf())
+                label class="hidden" for=(role_id) { "Role of " (member.name.as_str()) }
+                select id=(role_id) name="role" {
+                    @for (value, text) in roles_of(visitor) { option value=(value) selected[value == member.role.as_str()] { (text) } }
+                }
+                (button("Change", Weight::Plain))
+            }
+        } @else { (member.role) } }
+        td { (words::time(member.since)) }
+        td { @if manages && !oneself { div class="row" {
+            @if member.blocked_here_at.is_some() {
+                form method="post" action=(format!("{path}/unblock")) { (visitor.csrf()) (button("Unblock", Weight::Plain)) }
+            } @else { (ask_first(&format!("{path}/block"), "Block")) }
+            (ask_first(&format!("{path}/remove"), "Remove"))
+        } } }
+    } }
+}
+
+fn invite_form(
+    visitor: &Visitor,
+    fields: &Fields,
+    problem: Option<&str>,
+    captured: bool,
+) -> Markup {
+    let email = Field {
+        name: "email",
+        label: "Email address",
+        value: fields.text("email"),
+        hint: Some("We mail a link, which works for seven days"),
+        error: problem,
+        required: true,
+    };
+    let role = Field {
+        name: "role",
+        label: "Role",
+        value: fields.find("role").unwrap_or("member"),
+        required: true,
+        ..Field::default()
+    };
+    show::card(
+        "Invite somebody",
+        &html! {
+            @if captured {
+                p class="soft" { "This installation keeps its mail to users instead of sending it (setting " code { "system_mail" } "). Whoever runs it reads it with " code { "mauntic inbox --installation list" } "." }
+            }
+            form method="post" action="/app/organization/invitations" class="stack" {
+                (visitor.csrf())
+                (filled(&email, "email", "off"))
+                (select(&role, &roles_of(visitor)))
+                div class="row" { (button("Invite", Weight::Primary)) }
+            }
+        },
+    )
+}
+
+fn open_invitations(
+    visitor: &Visitor,
+    invitations: &[Invitation],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Markup {
+    let rows: Vec<_> = invitations
+        .iter()
+        .map(|invitation| {
+            let path = format!("{PLACE}/invitations/{}", invitation.id);
+            let may = invitation.role <= visitor.actor.role();
+            html! { tr {
+                td { (invitation.email.as_str()) }
+                td { (invitation.role) }
+                td { @if invitation.is_open(now) { (words::time(invitation.expires_at)) } @else { (show::badge("too old", Tone::Warn)) } }
+                td { div class="row" {
+                    @if may { form method="post" action=(format!("{path}/resend")) { (visitor.csrf()) (button("Send again", Weight::Plain)) } }
+                    form method="post" action=(format!("{path}/revoke")) { (visitor.csrf()) (button("Take back", Weight::Danger)) }
+                } }
+            } }
+        })
+        .collect();
+    let heads = columns(["Email address", "Role", "Works until", ""]);
+    show::card("Invited", &table("Invitations", &heads, &rows, None))
+}
+
+/// What each role may do, from the code that decides it.
+#[handler]
+pub(super) async fn permissions(request: &Request, visitor: Visitor) -> Result<Markup> {
+    let organization = app(request)?.identity.organization(&visitor.actor).await;
+    let organization = organization.map_err(failure::identity)?;
+    let rows: Vec<_> = Permission::ALL
+        .into_iter()
+        .map(|(permission, text)| {
+            let (what, action) = text.split_once(':').unwrap_or((text, ""));
+            html! { tr {
+                th scope="row" { (what) }
+                td { (action) }
+                @for role in Role::ALL { td {
+                    @if role.allows(permission) { (show::badge("yes", Tone::Good)) } @else { span class="soft" { "no" } }
+                } }
+            } }
+        })
+        .collect();
+    let heads = columns(["What", "Action", "viewer", "member", "admin", "owner"]);
+    let content = html! {
+        p { "You are " strong { (visitor.actor.role()) } " in " (organization.name.as_str()) ". Each role may do all that the one before it may; nobody gives or takes a role above their own." }
+        (table("What each role may do", &heads, &rows, None))
+    };
+    let page = page(&visitor, "Roles", "/app/organization/roles", &content);
+    Ok(page)
+}
+
+/// Mails an invitation.
+#[handler]
+pub(super) async fn invite(request: &Request, posted: Posted) -> Result<Response> {
+    let (visitor, fields) = (&posted.visitor, &posted.fields);
+    let again = async |problem: &str| {
+        let page = list(request, visitor, &Asked::default(), fields, Some(problem)).await?;
+        Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+    };
+    let Ok(email) = fields.text("email").parse() else {
+        return again("This is no email address.").await;
+    };
+    let role = fields.text("role").parse();
+    let role: Role = role.map_err(|_| failure::missing("role"))?;
+    let invited = app(request)?
+        .identity
+        .invite(&visitor.actor, Invite { email, role })
+        .await;
+    match invited {
+        Ok(_) => Ok(redirect(&Done::Created.at(PLACE))),
+        Err(IdentityError::AlreadyMember) => again("This is a member already.").await,
+        Err(error) => Err(failure::identity(error)),
+    }
+}
+
+/// Sends an invitation again, or takes it back.
+#[handler]
+pub(super) async fn change_invitation(
+    request: &Request,
+    Path((invitation, what)): Path<(Uuid, String)>,
+    posted: Posted,
+) -> Result<Response> {
+    let identity = &app(request)?.identity;
+    let (actor, id) = (&posted.visitor.actor, InvitationId::from_uuid(invitation));
+    let (changed, done) = match what.as_str() {
+        "resend" => (identity.resend_invitation(actor, id).await, Done::Saved),
+        "revoke" => (identity.revoke_invitation(actor, id).await, Done::Deleted),
+        _ => return Err(failure::missing("page")),
+    };
+    changed.map_err(failure::identity)?;
+    Ok(redirect(&done.at(PLACE)))
+}
+
+/// Gives a member another role.
+#[handler]
+pub(super) async fn change_role(
+    request: &Request,
+    Path(user): Path<Uuid>,
+    posted: Posted,
+) -> Result<Response> {
+    let role = posted.fields.text("role").parse();
+    let role: Role = role.map_err(|_| failure::missing("role"))?;
+    let identity = &app(request)?.identity;
+    let id = UserId::from_uuid(user);
+    let changed = identity.change_member(&posted.visitor.actor, id, role);
+    changed.await.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at(PLACE)))
+}
+
+/// The member that a page is about.
+async fn member(request: &Request, visitor: &Visitor, user: Uuid) -> Result<Member> {
+    let identity = &app(request)?.identity;
+    let found = identity.member(&visitor.actor, UserId::from_uuid(user));
+    found.await.map_err(failure::identity)
+}
+
+/// Asks before a member is blocked.
+#[handler]
+pub(super) async fn ask_to_block(
+    request: &Request,
+    visitor: Visitor,
+    Path(user): Path<Uuid>,
+) -> Result<Response> {
+    let member = member(request, &visitor, user).await?;
+    let lost = [
+        "What they may do in this organisation, from their next request on".to_owned(),
+        "What API tokens made by them may do here, until you unblock them".to_owned(),
+    ];
+    let question = format!("Block {}?", member.name);
+    let content = confirmation(&question, &lost, "Block", PLACE, &visitor.csrf());
+    Ok(page(&visitor, "Members", PLACE, &content).into_response())
+}
+
+/// Blocks a member.
+#[handler]
+pub(super) async fn block(
+    request: &Request,
+    Path(user): Path<Uuid>,
+    posted: Posted,
+) -> Result<Response> {
+    let identity = &app(request)?.identity;
+    let id = UserId::from_uuid(user);
+    let blocked = identity.block_member(&posted.visitor.actor, id).await;
+    blocked.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at(PLACE)))
+}
+
+/// Lets a blocked member act again.
+#[handler]
+pub(super) async fn unblock(
+    request: &Request,
+    Path(user): Path<Uuid>,
+    posted: Posted,
+) -> Result<Response> {
+    let identity = &app(request)?.identity;
+    let id = UserId::from_uuid(user);
+    let unblocked = identity.unblock_member(&posted.visitor.actor, id).await;
+    unblocked.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at(PLACE)))
+}
+
+/// Asks before a member is removed.
+#[handler]
+pub(super) async fn ask_to_remove(
+    request: &Request,
+    visitor: Visitor,
+    Path(user): Path<Uuid>,
+) -> Result<Response> {
+    let member = member(request, &visitor, user).await?;
+    let lost = [
+        format!(
+            "The membership of {} ({}) as {}",
+            member.name, member.email, member.role
+        ),
+        "API tokens that they made stop working here".to_owned(),
+    ];
+    let question = format!("Remove {}?", member.name);
+    let content = confirmation(&question, &lost, "Remove", PLACE, &visitor.csrf());
+    Ok(page(&visitor, "Members", PLACE, &content).into_response())
+}
+
+/// Takes a member out of the organisation.
+#[handler]
+pub(super) async fn remove(
+    request: &Request,
+    Path(user): Path<Uuid>,
+    posted: Posted,
+) -> Result<Response> {
+    let identity = &app(request)?.identity;
+    let id = UserId::from_uuid(user);
+    let removed = identity.remove_member(&posted.visitor.actor, id).await;
+    removed.map_err(failure::identity)?;
+    Ok(redirect(&Done::Deleted.at(PLACE)))
+}

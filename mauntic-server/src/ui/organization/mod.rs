@@ -1,0 +1,119 @@
+//! The organisation: its members and invitations, API tokens, the audit log, and the organisation itself.
+
+mod audit;
+mod invitation;
+mod members;
+mod settings;
+mod tokens;
+
+use maud::{Markup, html};
+use mauntic_core::{Permission, Role};
+use poem::{Route, get, post};
+
+use super::{
+    component::{frame, show, table::Column},
+    shell,
+    visitor::Visitor,
+};
+
+const PLACE: &str = "/app/organization";
+
+/// The pages of it.
+pub(super) fn routes(route: Route) -> Route {
+    route
+        .at(PLACE_WITHIN, get(members::members))
+        .at("/organization/roles", get(members::permissions))
+        .at("/organization/invitations", post(members::invite))
+        .at(
+            "/organization/invitations/:invitation/:what",
+            post(members::change_invitation),
+        )
+        .at(
+            "/organization/members/:user/role",
+            post(members::change_role),
+        )
+        .at(
+            "/organization/members/:user/block",
+            get(members::ask_to_block).post(members::block),
+        )
+        .at(
+            "/organization/members/:user/unblock",
+            post(members::unblock),
+        )
+        .at(
+            "/organization/members/:user/remove",
+            get(members::ask_to_remove).post(members::remove),
+        )
+        .at(
+            "/organization/settings",
+            get(settings::settings).post(settings::save),
+        )
+        .at("/organization/settings/owner", post(settings::transfer))
+        .at(
+            "/organization/tokens",
+            get(tokens::tokens).post(tokens::create),
+        )
+        .at(
+            "/organization/tokens/:token/revoke",
+            get(tokens::ask_to_revoke).post(tokens::revoke),
+        )
+        .at("/organization/audit", get(audit::audit))
+        .at("/organization/audit.csv", get(audit::export))
+        .at(
+            "/invitation",
+            get(invitation::show_invitation).post(invitation::accept),
+        )
+}
+
+/// Within `/app`, addresses are without it.
+const PLACE_WITHIN: &str = "/organization";
+
+/// A page of the organisation, with the tabs that the visitor may open.
+fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
+    let tabs: Vec<_> = [
+        (PLACE, "Members", Permission::MembersRead),
+        ("/app/organization/roles", "Roles", Permission::MembersRead),
+        (
+            "/app/organization/tokens",
+            "API tokens",
+            Permission::TokensManage,
+        ),
+        (
+            "/app/organization/audit",
+            "Audit log",
+            Permission::AuditRead,
+        ),
+        (
+            "/app/organization/settings",
+            "Settings",
+            Permission::OrganizationManage,
+        ),
+    ]
+    .into_iter()
+    .filter(|(.., needed)| visitor.may(*needed))
+    .map(|(href, name, _)| (href, name))
+    .collect();
+    let page = html! {
+        (frame::header(title, &html! {}))
+        (show::tabs("Organisation", &tabs, current))
+        (content)
+    };
+    shell(visitor, title, PLACE, &page)
+}
+
+/// The heads of columns that do not sort.
+fn columns<const N: usize>(names: [&str; N]) -> [Column<'_>; N] {
+    names.map(|name| Column {
+        name,
+        sort: None,
+        sorted: None,
+        number: false,
+    })
+}
+
+/// The roles that somebody may give: none above their own.
+fn roles_of(visitor: &Visitor) -> Vec<(&'static str, &'static str)> {
+    let own = visitor.actor.role();
+    let given = Role::ALL.into_iter().filter(|role| *role <= own);
+    given.map(|role| (role.as_str(), role.as_str())).collect()
+}

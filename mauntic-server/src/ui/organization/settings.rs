@@ -1,0 +1,180 @@
+use maud::{Markup, html};
+use mauntic_core::{
+    PageSize, Permission, TimeZoneName, UserId,
+    identity::{DisplayName, Member, Organization, PostalAddress, UpdateOrganization},
+};
+use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
+use uuid::Uuid;
+
+use super::{PLACE, page};
+use crate::ui::{
+    Done, Said,
+    component::{
+        action::{Weight, button},
+        form::{Field, input, select, text_area},
+        show,
+    },
+    failure,
+    visitor::{Fields, Posted, Visitor, app, redirect},
+};
+
+const HERE: &str = "/app/organization/settings";
+
+/// The organisation itself.
+#[handler]
+pub(super) async fn settings(
+    request: &Request,
+    visitor: Visitor,
+    Query(said): Query<Said>,
+) -> Result<Response> {
+    let page = settings_page(request, &visitor, None, said.done, &[]).await?;
+    Ok(page.into_response())
+}
+
+type Problems = [(&'static str, String)];
+
+async fn settings_page(
+    request: &Request,
+    visitor: &Visitor,
+    fields: Option<&Fields>,
+    done: Option<Done>,
+    problems: &Problems,
+) -> Result<Markup> {
+    if !visitor.may(Permission::OrganizationManage) {
+        return Err(failure::forbidden());
+    }
+    let identity = &app(request)?.identity;
+    let organization = identity.organization(&visitor.actor).await;
+    let organization = organization.map_err(failure::identity)?;
+    let members = identity.members(&visitor.actor, None, PageSize::clamped(1_000));
+    let members = members.await.map_err(failure::identity)?.items;
+    let content = html! {
+        @if let Some(done) = done { (done.toast()) }
+        (show::card("Name and place", &form(visitor, &organization, fields, problems)))
+        (show::card("Owner", &owner_form(visitor, &members)))
+    };
+    Ok(page(
+        visitor,
+        "Settings of the organisation",
+        HERE,
+        &content,
+    ))
+}
+
+fn form(
+    visitor: &Visitor,
+    organization: &Organization,
+    fields: Option<&Fields>,
+    problems: &Problems,
+) -> Markup {
+    let address = organization.postal_address.as_deref().unwrap_or_default();
+    let field = |name, label, stored, hint, required| Field {
+        name,
+        label,
+        value: fields.map_or(stored, |fields| fields.text(name)),
+        hint,
+        error: problems
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map(|(_, problem)| problem.as_str()),
+        required,
+    };
+    let name = organization.name.as_str();
+    let zone = organization.timezone.as_str();
+    html! {
+        form method="post" action=(HERE) class="stack" {
+            (visitor.csrf())
+            (input(&field("name", "Name", name, Some("Recipients see it in your mail"), true), "text"))
+            (input(&field("timezone", "Time zone", zone, Some("In which its days begin, such as Europe/Oslo"), true), "text"))
+            (text_area(&field("address", "Postal address", address, Some("The law of many countries wants it in every mailing"), false), 4))
+            div class="row" { (button("Save", Weight::Primary)) }
+        }
+    }
+}
+
+fn owner_form(visitor: &Visitor, members: &[Member]) -> Markup {
+    let others: Vec<_> = members
+        .iter()
+        .filter(|member| member.user_id != visitor.who.user.id)
+        .filter(|member| member.blocked_at.is_none() && member.blocked_here_at.is_none())
+        .map(|member| {
+            (
+                member.user_id.to_string(),
+                format!("{} ({})", member.name, member.email),
+            )
+        })
+        .collect();
+    if others.is_empty() {
+        return html! { p { "You can give the organisation to another member; there is none yet. " a href=(PLACE) { "Invite somebody" } } };
+    }
+    let choices: Vec<_> = others
+        .iter()
+        .map(|(id, name)| (id.as_str(), name.as_str()))
+        .collect();
+    let to = Field {
+        name: "to",
+        label: "New owner",
+        hint: Some(
+            "You become an admin: you can no longer change these settings, nor take it back.",
+        ),
+        required: true,
+        ..Field::default()
+    };
+    html! {
+        form method="post" action="/app/organization/settings/owner" class="stack" {
+            (visitor.csrf())
+            (select(&to, &choices))
+            div class="row" { (button("Give the organisation away", Weight::Danger)) }
+        }
+    }
+}
+
+/// Changes name, zone and address.
+#[handler]
+pub(super) async fn save(request: &Request, posted: Posted) -> Result<Response> {
+    let command = match read(&posted.fields) {
+        Ok(command) => command,
+        Err(problems) => {
+            let (visitor, fields) = (&posted.visitor, Some(&posted.fields));
+            let page = settings_page(request, visitor, fields, None, &problems).await?;
+            return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
+        }
+    };
+    let identity = &app(request)?.identity;
+    let saved = identity.update_organization(&posted.visitor.actor, command);
+    saved.await.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at(HERE)))
+}
+
+fn read(fields: &Fields) -> std::result::Result<UpdateOrganization, Vec<(&'static str, String)>> {
+    let mut problems = Vec::new();
+    let name = fields.text("name").parse::<DisplayName>();
+    let name = name.map_err(|error| problems.push(("name", error.to_string())));
+    let zone = fields.text("timezone").parse::<TimeZoneName>();
+    let zone = zone.map_err(|error| problems.push(("timezone", error.to_string())));
+    let address = match fields.text("address") {
+        "" => Ok(None),
+        text => text.parse::<PostalAddress>().map(Some),
+    };
+    let address = address.map_err(|error| problems.push(("address", error.to_string())));
+    match (name, zone, address) {
+        (Ok(name), Ok(timezone), Ok(address)) => Ok(UpdateOrganization {
+            name: Some(name),
+            timezone: Some(timezone),
+            postal_address: Some(address),
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Gives the ownership away.
+#[handler]
+pub(super) async fn transfer(request: &Request, posted: Posted) -> Result<Response> {
+    let to: Option<Uuid> = posted.fields.text("to").parse().ok();
+    let to = UserId::from_uuid(to.ok_or_else(|| failure::missing("member"))?);
+    let visitor = &posted.visitor;
+    let identity = &app(request)?.identity;
+    let given = identity.transfer_ownership(&visitor.actor, visitor.who.user.id, to);
+    given.await.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at(PLACE)))
+}

@@ -1,0 +1,386 @@
+//! Members, invitations, tokens, the audit log and the organisation itself, in a browser.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+#[path = "support/browser.rs"]
+mod browser;
+#[path = "support/letters.rs"]
+mod letters;
+#[expect(dead_code, reason = "the pages need fewer tools than the API")]
+mod support;
+
+use browser::{Browser, OWNER};
+use letters::{letter_to, link};
+use serde_json::json;
+use support::request;
+
+const BOB: (&str, &str) = ("bob@example.com", "a long enough password");
+
+/// Invites Bob, who makes an account; the owner is logged in again afterwards.
+async fn bob(browser: &mut Browser, role: &str) {
+    browser.get("/app/organization").await;
+    let fields = [("email", BOB.0), ("role", role)];
+    let page = browser.post("/app/organization/invitations", &fields).await;
+    assert!(page.contains("It was created."), "{page}");
+    let letter = letter_to(&browser.installation.app, BOB.0).await.unwrap();
+    let link = link(&letter);
+    browser.set_cookie("");
+    let page = browser.get(&link).await;
+    assert!(page.contains("Acme"), "{page}");
+    let token = link.split_once("token=").unwrap().1;
+    let fields = [("token", token), ("name", "Bob"), ("password", BOB.1)];
+    browser.post_exactly("/app/invitation", &fields).await;
+    assert_eq!(browser.at, "/app/", "{}", browser.page);
+    browser.log_in(OWNER.0, OWNER.1).await;
+}
+
+/// The id of the member who is not the owner.
+fn other(page: &str) -> String {
+    let (_, rest) = page.split_once("/app/organization/members/").expect(page);
+    rest.split('/').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn somebody_is_invited_and_joins_with_a_new_account() {
+    let mut browser = Browser::new().await;
+    let page = browser.get("/app/organization").await.to_owned();
+    assert!(page.contains("mauntic inbox --installation"), "{page}");
+    let wrong = [("email", "nonsense"), ("role", "viewer")];
+    let page = browser.post("/app/organization/invitations", &wrong).await;
+    assert!(page.contains("id=\"email-error\""), "{page}");
+    let own = [("email", OWNER.0), ("role", "viewer")];
+    let page = browser.post("/app/organization/invitations", &own).await;
+    assert!(page.contains("This is a member already."), "{page}");
+    bob(&mut browser, "member").await;
+    let page = browser.get("/app/organization").await;
+    assert!(page.contains(BOB.0), "{page}");
+    // The link is used up.
+    let letter = letter_to(&browser.installation.app, BOB.0).await.unwrap();
+    browser.get(&link(&letter)).await;
+    assert_eq!(browser.status, 410);
+}
+
+#[tokio::test]
+async fn an_invitation_is_sent_again_and_taken_back() {
+    let mut browser = Browser::new().await;
+    browser.get("/app/organization").await;
+    let fields = [("email", BOB.0), ("role", "viewer")];
+    browser.post("/app/organization/invitations", &fields).await;
+    let app = browser.installation.app.clone();
+    let first = link(&letter_to(&app, BOB.0).await.unwrap());
+    let page = browser.page.clone();
+    let (_, rest) = page.split_once("/app/organization/invitations/").unwrap();
+    let (_, rest) = rest.split_once("/app/organization/invitations/").unwrap();
+    let id = rest.split('/').next().unwrap();
+    browser
+        .post(&format!("/app/organization/invitations/{id}/resend"), &[])
+        .await;
+    assert_eq!(browser.status, 200);
+    let second = link(&letter_to(&app, BOB.0).await.unwrap());
+    browser.get(&first).await;
+    assert_eq!(browser.status, 410);
+    browser.get(&second).await;
+    assert_eq!(browser.status, 200);
+    browser.get("/app/organization").await;
+    browser
+        .post(&format!("/app/organization/invitations/{id}/revoke"), &[])
+        .await;
+    browser.get(&second).await;
+    assert_eq!(browser.status, 410);
+}
+
+#[tokio::test]
+async fn a_user_of_another_organization_joins_after_logging_in() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "viewer").await;
+    let page = browser.get("/app/organization").await.to_owned();
+    let id = other(&page);
+    browser
+        .get(&format!("/app/organization/members/{id}/remove"))
+        .await;
+    browser
+        .post(&format!("/app/organization/members/{id}/remove"), &[])
+        .await;
+    browser.get("/app/organization").await;
+    let fields = [("email", BOB.0), ("role", "admin")];
+    browser.post("/app/organization/invitations", &fields).await;
+    let link = link(&letter_to(&browser.installation.app, BOB.0).await.unwrap());
+    // Somebody else's session is not offered to join.
+    let page = browser.get(&link).await;
+    assert!(page.contains("This address has an account"), "{page}");
+    browser.set_cookie("");
+    let fields = [("email", BOB.0), ("password", BOB.1), ("next", &link)];
+    let page = browser.post("/app/login", &fields).await;
+    assert!(page.contains("Join"), "{page}");
+    let token = link.split_once("token=").unwrap().1.to_owned();
+    // A form of another site joins nobody.
+    browser
+        .post_exactly("/app/invitation", &[("token", &token)])
+        .await;
+    assert_eq!(browser.status, 403);
+    browser.get(&link).await;
+    browser.post("/app/invitation", &[("token", &token)]).await;
+    assert_eq!(browser.at, "/app/", "{}", browser.page);
+    assert!(
+        browser
+            .get("/app/organization/tokens")
+            .await
+            .contains("API tokens")
+    );
+}
+
+#[tokio::test]
+async fn roles_are_changed_and_members_blocked_at_their_next_request() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "admin").await;
+    let owner = browser.cookie().to_owned();
+    browser.log_in(BOB.0, BOB.1).await;
+    let of_bob = browser.cookie().to_owned();
+    assert!(
+        browser
+            .get("/app/organization")
+            .await
+            .contains("Invite somebody")
+    );
+    browser.set_cookie(&owner);
+    let page = browser.get("/app/organization").await.to_owned();
+    let id = other(&page);
+    let path = format!("/app/organization/members/{id}");
+    browser
+        .post(&format!("{path}/role"), &[("role", "viewer")])
+        .await;
+    assert!(
+        browser.page.contains("The change was saved."),
+        "{}",
+        browser.page
+    );
+    browser.set_cookie(&of_bob);
+    let page = browser.get("/app/organization").await;
+    assert!(!page.contains("Invite somebody"), "{page}");
+    for hidden in [
+        "/app/organization/tokens",
+        "/app/organization/audit",
+        "/app/organization/settings",
+    ] {
+        assert!(
+            !browser.page.contains(&format!("href=\"{hidden}\"")),
+            "{hidden}"
+        );
+    }
+    for forced in [
+        "/app/organization/tokens",
+        "/app/organization/audit",
+        "/app/organization/audit.csv",
+        "/app/organization/settings",
+    ] {
+        browser.get(forced).await;
+        assert_eq!(browser.status, 403, "{forced}");
+    }
+    browser.get("/app/account").await;
+    browser
+        .post(&format!("{path}/role"), &[("role", "owner")])
+        .await;
+    assert_eq!(browser.status, 403);
+    browser.set_cookie(&owner);
+    let page = browser.get(&format!("{path}/block")).await;
+    assert!(page.contains("Block Bob?"), "{page}");
+    browser.post(&format!("{path}/block"), &[]).await;
+    assert!(browser.page.contains(">blocked<"), "{}", browser.page);
+    browser.set_cookie(&of_bob);
+    let page = browser.get("/app/").await;
+    assert!(page.contains("No organisation"), "{page}");
+    browser.set_cookie(&owner);
+    browser.get("/app/organization").await;
+    browser.post(&format!("{path}/unblock"), &[]).await;
+    browser.set_cookie(&of_bob);
+    browser.get("/app/").await;
+    assert_eq!(browser.status, 200);
+}
+
+#[tokio::test]
+async fn the_table_of_roles_is_that_of_the_code() {
+    use mauntic_core::{Permission, Role};
+    let mut browser = Browser::new().await;
+    let page = browser.get("/app/organization/roles").await;
+    let allowed = Permission::ALL.iter().flat_map(|(permission, _)| {
+        Role::ALL
+            .into_iter()
+            .filter(|role| role.allows(*permission))
+    });
+    assert_eq!(page.matches(">yes<").count(), allowed.count());
+}
+
+#[tokio::test]
+async fn the_organization_is_renamed_and_given_away() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "viewer").await;
+    browser.get("/app/organization/settings").await;
+    let wrong = [
+        ("name", "Acme Ltd"),
+        ("timezone", "Nowhere"),
+        ("address", ""),
+    ];
+    let page = browser.post("/app/organization/settings", &wrong).await;
+    assert!(page.contains("id=\"timezone-error\""), "{page}");
+    assert!(page.contains("value=\"Acme Ltd\""), "{page}");
+    let right = [
+        ("name", "Acme Ltd"),
+        ("timezone", "Europe/Berlin"),
+        ("address", "1 Main Street"),
+    ];
+    let page = browser.post("/app/organization/settings", &right).await;
+    assert!(page.contains("1 Main Street"), "{page}");
+    let page = browser.get("/app/organization").await.to_owned();
+    let id = other(&page);
+    browser.get("/app/organization/settings").await;
+    browser
+        .post("/app/organization/settings/owner", &[("to", &id)])
+        .await;
+    assert_eq!(browser.status, 200, "{}", browser.page);
+    browser.get("/app/organization/settings").await;
+    assert_eq!(browser.status, 403);
+    browser.log_in(BOB.0, BOB.1).await;
+    let page = browser.get("/app/organization/settings").await;
+    assert!(page.contains("Acme Ltd"), "{page}");
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_works_and_is_revoked() {
+    let mut browser = Browser::new().await;
+    let page = browser.get("/app/organization/tokens").await;
+    assert!(page.contains("No API token yet"), "{page}");
+    let over = [
+        ("name", "import"),
+        ("role", "member"),
+        ("until", "2020-01-31"),
+    ];
+    let page = browser.post("/app/organization/tokens", &over).await;
+    assert!(page.contains("id=\"until-error\""), "{page}");
+    let beyond = [
+        ("name", "import"),
+        ("role", "viewer"),
+        ("scope-contacts:delete", "on"),
+    ];
+    let page = browser.post("/app/organization/tokens", &beyond).await;
+    assert!(
+        page.contains("does not include the permission contacts:delete"),
+        "{page}"
+    );
+    let fields = [
+        ("name", "import"),
+        ("role", "member"),
+        ("until", "2199-01-31"),
+        ("scope-contacts:read", "on"),
+    ];
+    let page = browser
+        .post("/app/organization/tokens", &fields)
+        .await
+        .to_owned();
+    let (_, rest) = page.split_once("mnt_").expect(&page);
+    let secret = format!("mnt_{}", &rest[..49]);
+    let me = browser
+        .installation
+        .call(&secret, "GET", "/api/crm/contacts", None);
+    me.await.ok(200);
+    let page = browser.get("/app/organization/tokens").await.to_owned();
+    assert!(!page.contains(&secret), "{page}");
+    assert!(
+        page.contains("31 Jan 2199") || page.contains("1 Feb 2199"),
+        "{page}"
+    );
+    let (_, rest) = page.split_once("/app/organization/tokens/").unwrap();
+    let id = rest.split('/').next().unwrap();
+    let path = format!("/app/organization/tokens/{id}/revoke");
+    browser.get(&path).await;
+    browser.post(&path, &[]).await;
+    assert!(browser.page.contains(">revoked<"), "{}", browser.page);
+    let call = browser
+        .installation
+        .call(&secret, "GET", "/api/crm/contacts", None);
+    call.await.problem(401);
+}
+
+#[tokio::test]
+async fn the_audit_log_is_filtered_and_exported() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "viewer").await;
+    let right = [("name", "=Acme"), ("timezone", "UTC"), ("address", "")];
+    browser.get("/app/organization/settings").await;
+    browser.post("/app/organization/settings", &right).await;
+    let page = browser.get("/app/organization/audit").await.to_owned();
+    for action in ["organization.updated", "member.added", "invitation.created"] {
+        assert!(page.contains(action), "{action}: {page}");
+    }
+    assert!(page.contains("<del>Acme</del> <ins>=Acme</ins>"), "{page}");
+    let page = browser.get("/app/organization/audit?action=member.").await;
+    assert!(page.contains("member.added"), "{page}");
+    assert!(!page.contains("organization.updated"), "{page}");
+    let page = browser
+        .get("/app/organization/audit?until=2020-01-01")
+        .await;
+    assert!(page.contains("Nothing fits"), "{page}");
+    let page = browser.get("/app/organization/audit?since=yesterday").await;
+    assert!(page.contains("id=\"since-error\""), "{page}");
+    let path = "/app/organization/audit.csv?action=organization.";
+    let csv = browser.get(path).await.to_owned();
+    assert!(csv.starts_with("when,who,principal,from,action,"), "{csv}");
+    assert!(csv.contains("\"Ann Owner\""), "{csv}");
+    assert!(csv.contains("\"organization.updated\""), "{csv}");
+    assert!(!csv.contains("member.added"), "{csv}");
+}
+
+#[tokio::test]
+async fn programs_invite_block_and_filter_too() {
+    let browser = Browser::new().await;
+    let installation = browser.installation;
+    let owner = installation.owner.clone();
+    let call = |method, path: String, body| {
+        let owner = owner.clone();
+        let installation = &installation;
+        async move { installation.call(&owner, method, &path, body).await }
+    };
+    let body = json!({"email": BOB.0, "role": "viewer"});
+    let made = call("POST", "/api/identity/invitations".to_owned(), Some(body));
+    let id = made.await.ok(201)["id"].as_str().unwrap().to_owned();
+    let list = call("GET", "/api/identity/invitations".to_owned(), None).await;
+    assert_eq!(list.ok(200)[0]["email"], BOB.0);
+    let path = format!("/api/identity/invitations/{id}");
+    assert_eq!(
+        call("POST", format!("{path}/resend"), None).await.status,
+        204
+    );
+    let link = link(&letter_to(&installation.app, BOB.0).await.unwrap());
+    let token = link.split_once("token=").unwrap().1;
+    let body = json!({"token": token, "name": "Bob", "password": BOB.1});
+    let accept = request("", "POST", "/api/auth/invitation")
+        .content_type("application/json")
+        .body(body.to_string());
+    assert_eq!(
+        installation.send(accept).await.ok(200)["code_awaited"],
+        false
+    );
+    assert_eq!(
+        call("DELETE", path, None).await.problem(404)["code"],
+        "not_found"
+    );
+    let members = call("GET", "/api/identity/members".to_owned(), None).await;
+    let bob = members.ok(200)["items"][0]["user_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/api/identity/members/{bob}/block");
+    assert_eq!(call("PUT", path.clone(), None).await.status, 204);
+    let members = call("GET", "/api/identity/members".to_owned(), None).await;
+    assert_eq!(members.ok(200)["items"][0]["blocked"], true);
+    assert_eq!(call("DELETE", path, None).await.status, 204);
+    let log = call("GET", "/api/identity/audit?action=member.".to_owned(), None).await;
+    let actions: Vec<_> = log.ok(200)["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        actions,
+        ["member.unblocked", "member.blocked", "member.added"]
+    );
+}
