@@ -184,10 +184,13 @@ impl LoginAttempts for SeaOrmIdentityStore {
 
     async fn take_back(&self, names: &[String]) -> Result<(), StoreError> {
         let dialect = self.db.dialect();
+        // Locked in the order of the keys, so that two do not wait for each other.
         let sql = format!(
             "UPDATE login_attempt SET failures = failures - 1
-             WHERE failures > 0 AND key IN (SELECT r.key FROM {})",
-            dialect.rows(1, "r", KEYS)
+             WHERE failures > 0 AND key IN (SELECT l.key FROM login_attempt l
+                 WHERE l.key IN (SELECT r.key FROM {}) ORDER BY l.key{})",
+            dialect.rows(1, "r", KEYS),
+            dialect.for_update()
         );
         let none = format!(
             "DELETE FROM login_attempt WHERE failures <= 0 AND key IN (SELECT r.key FROM {})",
