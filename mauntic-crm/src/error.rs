@@ -2,7 +2,9 @@ use mauntic_core::{ContactId, Forbidden, SegmentId, StoreError};
 
 use crate::{
     FieldAlias, InvalidTag, InvalidValue,
+    bulk::BulkChangeId,
     segment::{InvalidRule, RuleTextError},
+    view::SavedViewId,
 };
 
 /// Why a use case of the CRM did not succeed.
@@ -62,6 +64,12 @@ pub enum CrmError {
         /// The most.
         max: usize,
     },
+    /// There is no such change of many, or it is another organisation's.
+    #[error("no change of many has the id {0}")]
+    BulkChangeNotFound(BulkChangeId),
+    /// There is no such saved view, or it is somebody else's.
+    #[error("no saved view has the id {0}")]
+    ViewNotFound(SavedViewId),
     /// There is no such segment, or it is another organisation's.
     #[error("no segment has the id {0}")]
     SegmentNotFound(SegmentId),

@@ -26,6 +26,7 @@
 //! - `sqlite`, `postgres`: the `storage` module on that back end.
 //! - `testing`: the conformance suite of the storage ports.
 
+pub mod bulk;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod contact;
@@ -40,6 +41,7 @@ mod service;
 pub mod storage;
 mod store;
 mod value;
+pub mod view;
 
 pub use contact::{
     ChangeSet, Channel, ConsentChanged, Contact, ContactChange, ContactCreated, ContactDeleted,
@@ -52,9 +54,9 @@ pub use field::{
     UnknownFieldGroup, UnknownFieldType, core_fields,
 };
 pub use service::{
-    Change, ContactPatch, ContactService, CreateContact, CreateField, DoNotContactCommand,
-    FieldService, LiftDoNotContact, MAX_BATCH, TagService, UpdateContact, UpdateField,
-    UpsertContact, Upserted,
+    BulkService, Change, ContactPatch, ContactService, CreateContact, CreateField,
+    DoNotContactCommand, FieldService, LiftDoNotContact, MAX_BATCH, SaveView, TagService,
+    UpdateContact, UpdateField, UpsertContact, Upserted, ViewService,
 };
 pub use store::*;
 pub use value::{Country, DateOrder, FieldValues, InvalidValue, Number, ParseContext, Value};

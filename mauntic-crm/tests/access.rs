@@ -14,10 +14,11 @@ use mauntic_core::{
     },
 };
 use mauntic_crm::{
-    Change, Channel, Contact, ContactFilter, ContactListing, ContactPatch, ContactService,
-    CreateContact, CreateField, CrmError, CrmStore, DoNotContactCommand, FieldAlias, FieldService,
-    FieldType, LiftDoNotContact, Reason, Tag, TagService, UpdateContact, UpdateField,
-    UpsertContact,
+    BulkService, Change, Channel, Contact, ContactFilter, ContactListing, ContactPatch,
+    ContactService, CreateContact, CreateField, CrmError, CrmStore, DoNotContactCommand,
+    FieldAlias, FieldService, FieldType, LiftDoNotContact, Reason, SaveView, Tag, TagService,
+    UpdateContact, UpdateField, UpsertContact, ViewService,
+    bulk::{BulkAction, Whom},
     engagement::EngagementRecorder,
     export::ExportService,
     import::{
@@ -42,6 +43,8 @@ struct Fixture {
     segments: SegmentService,
     imports: ImportService,
     exports: ExportService,
+    bulk: BulkService,
+    views: ViewService,
     ann: ContactId,
     tag: Tag,
     field: FieldAlias,
@@ -87,7 +90,7 @@ impl Fixture {
             zones,
             Arc::new(NoEmailNames),
         );
-        let imports = ImportService::new(store.clone(), clock, ids);
+        let imports = ImportService::new(store.clone(), clock.clone(), ids.clone());
         let us = Actor::system(OWN);
         let field = CreateField::new("Plan", FieldType::Text);
         let field = fields.create(&us, field).await.unwrap().alias;
@@ -106,7 +109,9 @@ impl Fixture {
         let readers = segments.create(&us, segment("Readers", rule)).await;
         let fixture = Self {
             tags: TagService::new(contacts.clone()),
-            exports: ExportService::new(store),
+            exports: ExportService::new(store.clone()),
+            bulk: BulkService::new(contacts.clone(), segments.clone()),
+            views: ViewService::new(store, clock, ids),
             fans: fans.id,
             readers: readers.unwrap().id,
             import: ImportId::from_uuid(Uuid::nil()),
@@ -229,6 +234,10 @@ impl Fixture {
                 Ok(self.shows(&page.items))
             }
             "growth" => Ok(seen(contacts.growth(actor, 7).await?.total > 0)),
+            "count" => {
+                let count = contacts.count(actor, &ContactFilter::default()).await?;
+                Ok(seen(count > 0))
+            }
             "history" => allowed(contacts.history(actor, ann, None, self.all).await),
             "merge" => {
                 let ours = Actor::system(OWN);
@@ -408,6 +417,81 @@ impl Fixture {
         }
     }
 
+    async fn bulk(&self, use_case: &str, actor: &Actor) -> Result<Reach, CrmError> {
+        let bulk = &self.bulk;
+        let action = || BulkAction::Tags {
+            add: BTreeSet::from([self.tag.clone()]),
+            remove: BTreeSet::new(),
+        };
+        let whom = || Whom::Chosen(BTreeSet::from([self.ann]));
+        let ours = Actor::system(OWN);
+        match use_case {
+            "create" => {
+                let made = bulk.create(actor, whom(), action()).await?;
+                Ok(seen(bulk.find(&ours, made.id).await.is_ok()))
+            }
+            "find" => {
+                let made = bulk.create(&ours, whom(), action()).await?;
+                allowed(bulk.find(actor, made.id).await)
+            }
+            "cancel" => {
+                let made = bulk.create(&ours, whom(), action()).await?;
+                allowed(bulk.cancel(actor, made.id).await)
+            }
+            "list" => {
+                bulk.create(&ours, whom(), action()).await?;
+                let page = bulk.list(actor, None, self.all).await?;
+                Ok(seen(!page.items.is_empty()))
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+
+    async fn views(&self, use_case: &str, actor: &Actor) -> Result<Reach, CrmError> {
+        let views = &self.views;
+        let save = |shared| SaveView {
+            name: "Ours".to_owned(),
+            query: "tag=vip".to_owned(),
+            shared,
+        };
+        let ours = Actor::system(OWN);
+        match use_case {
+            // Tokens are no persons, who alone have views of their own.
+            "save" => match views.save(actor, save(false)).await {
+                Ok(made) => Ok(seen(made.organization_id == OWN)),
+                Err(CrmError::Invalid(_)) => Ok(seen(actor.organization_id() == OWN)),
+                Err(error) => Err(error),
+            },
+            "list" => {
+                views.save(&ours, save(true)).await?;
+                Ok(seen(!views.list(actor).await?.is_empty()))
+            }
+            // Who may only look deletes a view of their own.
+            "delete" => {
+                let own = views.save(actor, save(false)).await;
+                match own {
+                    Ok(own) if own.organization_id == OWN => {
+                        allowed(views.delete(actor, own.id).await)
+                    }
+                    Err(CrmError::Forbidden(refused)) => Err(refused.into()),
+                    _ => {
+                        let shared = views.save(&ours, save(true)).await?;
+                        match views.delete(actor, shared.id).await {
+                            // A token that may look, but not change what is everybody's.
+                            Err(CrmError::Forbidden(refused))
+                                if refused.0 == mauntic_core::Permission::ContactsWrite =>
+                            {
+                                Ok(seen(actor.organization_id() == OWN))
+                            }
+                            other => allowed(other),
+                        }
+                    }
+                }
+            }
+            unknown => panic!("no call is written for the use case {unknown}"),
+        }
+    }
+
     async fn exports(&self, use_case: &str, actor: &Actor) -> Result<Reach, CrmError> {
         assert_eq!(use_case, "contacts", "no call is written for it");
         let pieces: Vec<Vec<u8>> = self
@@ -500,6 +584,8 @@ access_tests! {
     segments: SegmentService, reach, ["segment/service"];
     imports: ImportService, reach_of_import, ["import/glance.rs", "import/service.rs"];
     exports: ExportService, reach, ["export.rs"];
+    bulk: BulkService, reach, ["service/bulk.rs"];
+    views: ViewService, reach, ["service/views.rs"];
 }
 
 /// It takes no actor: only handlers of events call it.

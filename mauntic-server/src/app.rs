@@ -10,7 +10,7 @@ use mauntic_core::{
     storage::{Db, DbOptions, DbTarget, SeaOrmRelayStore, migrate},
 };
 use mauntic_crm::{
-    ContactService, CrmStore, FieldService, TagService,
+    BulkService, ContactService, CrmStore, FieldService, TagService, ViewService,
     engagement::EngagementRecorder,
     export::ExportService,
     import::ImportService,
@@ -66,6 +66,10 @@ pub struct Parts {
     pub segment_worker: SegmentWorker,
     /// Imports of contacts.
     pub imports: ImportService,
+    /// Changes of many contacts.
+    pub bulk: BulkService,
+    /// Saved views of the list of contacts.
+    pub views: ViewService,
     /// Exports of contacts.
     pub exports: ExportService,
     /// Counts what contacts did with mail.
@@ -177,6 +181,14 @@ impl App {
         let crm: Arc<dyn CrmStore> = stores.crm.clone();
         let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone());
         let messaging = Messaging::assemble(&settings, &secret, stores, &clock, &ids);
+        let segments = SegmentService::new(
+            crm.clone(),
+            clock.clone(),
+            ids.clone(),
+            zones.clone(),
+            Arc::new(MessagingNames(messaging.store.clone())),
+        );
+        let bulk = BulkService::new(contacts.clone(), segments.clone());
         let postman = SystemMail::new(
             settings.system_mail.as_deref(),
             settings.sender(),
@@ -193,13 +205,7 @@ impl App {
             tags: TagService::new(contacts.clone()),
             contacts,
             fields: FieldService::new(crm.clone(), ids.clone()),
-            segments: SegmentService::new(
-                crm.clone(),
-                clock.clone(),
-                ids.clone(),
-                zones.clone(),
-                Arc::new(MessagingNames(messaging.store.clone())),
-            ),
+            segments,
             segment_worker: SegmentWorker::new(
                 crm.clone(),
                 clock.clone(),
@@ -207,6 +213,8 @@ impl App {
                 zones.clone(),
             ),
             imports: ImportService::new(crm.clone(), clock.clone(), ids.clone()),
+            bulk,
+            views: ViewService::new(crm.clone(), clock.clone(), ids.clone()),
             exports: ExportService::new(crm.clone()),
             engagement: EngagementRecorder::new(crm.clone(), zones.clone(), clock.clone()),
             crm_store: crm,

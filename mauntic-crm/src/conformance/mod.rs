@@ -10,6 +10,7 @@
     reason = "the suite is test code: it panics where the contract is broken"
 )]
 
+pub mod bulk;
 pub mod contacts;
 pub mod evaluators;
 pub mod exports;
@@ -90,6 +91,14 @@ macro_rules! crm_store_conformance {
         ]);
         $crate::crm_store_conformance!(@cases $new_store, exports: [
             an_export_imports_back_to_the_same_contacts,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, bulk: [
+            all_that_a_filter_lets_through_are_changed,
+            an_interrupted_change_goes_on_where_it_was,
+            a_stopped_change_changes_nobody_else,
+            chosen_contacts_are_changed_in_every_way,
+            changes_stay_within_their_organisation,
+            views_are_kept_shared_and_forgotten,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports: [
             rows_become_contacts,

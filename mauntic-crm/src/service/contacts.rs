@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::batch::{Writing, at_most_a_batch, retried, source_of};
 use crate::{
-    ChangeSet, Contact, ContactChange, ContactCursor, ContactGrowth, ContactListing, CrmError,
-    CrmStore, FieldSet,
+    ChangeSet, Contact, ContactChange, ContactCursor, ContactFilter, ContactGrowth, ContactListing,
+    CrmError, CrmStore, FieldSet,
 };
 
 /// Adds, changes, finds and deletes contacts.
@@ -33,6 +33,7 @@ impl ContactService {
         ("apply_hard_bounce", Access::Itself),
         ("apply_resubscribe", Access::Itself),
         ("apply_unsubscribe", Access::Itself),
+        ("count", Access::Needs(Permission::ContactsRead)),
         ("create", Access::Needs(Permission::ContactsWrite)),
         ("create_many", Access::Needs(Permission::ContactsWrite)),
         ("delete", Access::Needs(Permission::ContactsDelete)),
@@ -144,6 +145,12 @@ impl ContactService {
         let zone = self.zones.zone_of(organization).await?;
         let days = zone.last_days(self.clock.now(), days.min(400));
         Ok(self.store.contacts().growth(organization, &days).await?)
+    }
+
+    /// How many contacts a filter lets through; on large lists this takes a moment.
+    pub async fn count(&self, actor: &Actor, filter: &ContactFilter) -> Result<u64, CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        Ok(self.store.contacts().count(organization, filter).await?)
     }
 
     /// One page of what was done to a contact, the latest first.

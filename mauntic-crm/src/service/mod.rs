@@ -2,6 +2,8 @@
 
 mod apply;
 mod batch;
+mod bulk;
+mod bulk_run;
 mod change;
 mod consent;
 mod contacts;
@@ -9,13 +11,16 @@ mod fields;
 mod merge;
 mod patch;
 mod tags;
+mod views;
 
 pub use self::{
     batch::MAX_BATCH,
+    bulk::BulkService,
     change::{CreateContact, UpdateContact, UpsertContact, Upserted},
     consent::{DoNotContactCommand, LiftDoNotContact},
     contacts::ContactService,
     fields::{CreateField, FieldService, UpdateField},
     patch::{Change, ContactPatch},
     tags::TagService,
+    views::{SaveView, ViewService},
 };

@@ -1,5 +1,6 @@
 //! The CRM on SQLite and PostgreSQL.
 
+mod bulk;
 mod contacts;
 mod engagement;
 mod expression;
@@ -10,6 +11,7 @@ mod parameters;
 mod segment;
 mod tags;
 mod unit_of_work;
+mod views;
 
 use std::sync::Arc;
 
@@ -23,8 +25,8 @@ pub use self::migrations::CrmMigrator;
 use self::unit_of_work::SeaOrmCrmUnitOfWork;
 use crate::import::ImportQueries;
 use crate::{
-    ContactQueries, CrmStore, CrmUnitOfWork, FieldIndexes, FieldQueries, TagQueries,
-    segment::SegmentQueries,
+    BulkQueries, ContactQueries, CrmStore, CrmUnitOfWork, FieldIndexes, FieldQueries, TagQueries,
+    ViewQueries, segment::SegmentQueries,
 };
 
 /// The [`CrmStore`] on either back end.
@@ -86,6 +88,14 @@ impl CrmStore for SeaOrmCrmStore {
     }
 
     fn imports(&self) -> &dyn ImportQueries {
+        self
+    }
+
+    fn bulk(&self) -> &dyn BulkQueries {
+        self
+    }
+
+    fn views(&self) -> &dyn ViewQueries {
         self
     }
 

@@ -7,8 +7,8 @@ use mauntic_core::{
 
 use crate::import::ImportRepository;
 use crate::{
-    ContactRepository, CrmUnitOfWork, FieldRepository, TagRepository,
-    engagement::EngagementRepository, segment::SegmentRepository,
+    BulkRepository, ContactRepository, CrmUnitOfWork, FieldRepository, TagRepository,
+    ViewRepository, engagement::EngagementRepository, segment::SegmentRepository,
 };
 
 /// One transaction on either back end.
@@ -40,6 +40,14 @@ impl CrmUnitOfWork for SeaOrmCrmUnitOfWork {
     }
 
     fn imports(&mut self) -> &mut dyn ImportRepository {
+        self
+    }
+
+    fn bulk(&mut self) -> &mut dyn BulkRepository {
+        self
+    }
+
+    fn views(&mut self) -> &mut dyn ViewRepository {
         self
     }
 

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::{Contact, ContactChange, FieldAlias, Tag};
 
 /// Which contacts a list has.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ContactFilter {
     /// What the address, the first name or the last name starts with; two words are first and last
     /// name, in any order. With `*` in front, what any of these three contains, which is slow on
@@ -218,6 +219,13 @@ pub trait ContactQueries: Send + Sync {
         organization: OrganizationId,
         days: &[Day],
     ) -> Result<ContactGrowth, StoreError>;
+
+    /// How many contacts a filter lets through.
+    async fn count(
+        &self,
+        organization: OrganizationId,
+        filter: &ContactFilter,
+    ) -> Result<u64, StoreError>;
 
     /// One page of a contact's history, the latest first.
     async fn history(

@@ -1,8 +1,10 @@
 //! The storage ports: queries read what is committed, a unit of work writes.
 
+mod bulk;
 mod contacts;
 mod fields;
 mod tags;
+mod views;
 
 use async_trait::async_trait;
 use mauntic_core::{Inbox, Outbox, StoreError};
@@ -14,12 +16,14 @@ use crate::{
 };
 
 pub use self::{
+    bulk::{BulkQueries, BulkRepository},
     contacts::{
         ContactCursor, ContactFilter, ContactGrowth, ContactListing, ContactQueries,
         ContactRepository, ContactSort, DayGrowth, InvalidCursor, PreparedContacts, UniqueKey,
     },
     fields::{FieldIndexes, FieldQueries, FieldRepository},
     tags::{TagQueries, TagRepository},
+    views::{ViewQueries, ViewRepository},
 };
 
 /// Keeps everything the CRM knows.
@@ -41,6 +45,12 @@ pub trait CrmStore: Send + Sync {
     fn segments(&self) -> &dyn SegmentQueries;
     /// The committed imports, for reading.
     fn imports(&self) -> &dyn ImportQueries;
+
+    /// The committed changes of many, for reading.
+    fn bulk(&self) -> &dyn BulkQueries;
+
+    /// The saved views, for reading.
+    fn views(&self) -> &dyn ViewQueries;
 
     /// Begins a transaction, for writing.
     async fn begin(&self) -> Result<Box<dyn CrmUnitOfWork>, StoreError>;
@@ -65,6 +75,12 @@ pub trait CrmUnitOfWork: Send {
     fn engagement(&mut self) -> &mut dyn EngagementRepository;
     /// The imports, within this transaction.
     fn imports(&mut self) -> &mut dyn ImportRepository;
+
+    /// The changes of many, within this transaction.
+    fn bulk(&mut self) -> &mut dyn BulkRepository;
+
+    /// The saved views, within this transaction.
+    fn views(&mut self) -> &mut dyn ViewRepository;
 
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;

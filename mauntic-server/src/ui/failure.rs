@@ -114,6 +114,8 @@ pub(crate) fn crm(error: CrmError) -> Error {
         CrmError::SegmentNotFound(_) => missing("segment"),
         CrmError::FieldNotFound(_) => missing("field"),
         CrmError::TagNotFound => missing("tag"),
+        CrmError::BulkChangeNotFound(_) => missing("change"),
+        CrmError::ViewNotFound(_) => missing("view"),
         CrmError::Invalid(why) => unusable(why),
         _ => internal(&error),
     }

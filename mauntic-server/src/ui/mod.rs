@@ -21,6 +21,7 @@
 
 mod account;
 mod assets;
+mod bulk;
 mod component;
 mod contacts;
 mod emails;
@@ -70,7 +71,9 @@ pub(crate) fn routes(route: Route) -> Route {
     );
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
     let pages = organization::routes(segments::routes(pages));
-    let pages = tags::routes(fields::routes(imports::routes(contacts::routes(pages))));
+    let pages = bulk::routes(tags::routes(fields::routes(imports::routes(
+        contacts::routes(pages),
+    ))));
     route
         .nest(
             "/app",

@@ -234,6 +234,11 @@ impl Fields {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Those of the query of an address.
+    pub(crate) fn of_query(query: &str) -> Self {
+        Self(serde_urlencoded::from_str(query).unwrap_or_default())
+    }
+
     /// All values of a field that can be there several times.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let found = self.0.iter().filter(move |(found, _)| found == name);

@@ -23,6 +23,10 @@ pub fn jobs(app: &App) -> Vec<Arc<dyn Job>> {
             app: app.clone(),
             worker,
         }),
+        Arc::new(BulkChanges {
+            app: app.clone(),
+            worker,
+        }),
         Arc::new(Rebuilds {
             app: app.clone(),
             worker,
@@ -97,6 +101,24 @@ impl Job for Imports {
     async fn run_once(&self, stop: &CancellationToken) -> anyhow::Result<bool> {
         let stopped = || stop.is_cancelled();
         Ok(self.app.imports.run_once(self.worker, &stopped).await?)
+    }
+}
+
+/// Works on changes of many contacts, and on those that were left behind.
+struct BulkChanges {
+    app: App,
+    worker: WorkerId,
+}
+
+#[async_trait]
+impl Job for BulkChanges {
+    fn name(&self) -> &'static str {
+        "bulk-changes"
+    }
+
+    async fn run_once(&self, stop: &CancellationToken) -> anyhow::Result<bool> {
+        let stopped = || stop.is_cancelled();
+        Ok(self.app.bulk.run_once(self.worker, &stopped).await?)
     }
 }
 

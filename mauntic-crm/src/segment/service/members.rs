@@ -191,7 +191,7 @@ impl SegmentService {
     }
 
     /// Puts contacts in or takes them out within a transaction, and tells of it.
-    async fn put(
+    pub(crate) async fn put(
         &self,
         uow: &mut dyn CrmUnitOfWork,
         organization: OrganizationId,

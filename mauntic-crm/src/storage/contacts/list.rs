@@ -118,15 +118,38 @@ fn direction(listing: &ContactListing) -> (&'static str, &'static str) {
     }
 }
 
+/// Counts whom a filter lets through.
+pub(super) fn count(
+    dialect: Dialect,
+    organization: OrganizationId,
+    filter: &ContactFilter,
+) -> Statement {
+    let mut parameters = Parameters::default();
+    let filtered = filtered(dialect, organization, filter, &mut parameters);
+    dialect.statement(
+        format!("SELECT COUNT(*) AS contacts {filtered}"),
+        parameters.into_iter().collect::<Vec<_>>(),
+    )
+}
+
 fn select(
     dialect: Dialect,
     organization: OrganizationId,
     filter: &ContactFilter,
     parameters: &mut Parameters,
 ) -> String {
+    let filtered = filtered(dialect, organization, filter, parameters);
+    format!("SELECT {COLUMNS} {filtered}")
+}
+
+fn filtered(
+    dialect: Dialect,
+    organization: OrganizationId,
+    filter: &ContactFilter,
+    parameters: &mut Parameters,
+) -> String {
     let organization = parameters.bind(organization.as_uuid());
-    let mut sql =
-        format!("SELECT {COLUMNS} FROM contact c WHERE c.organization_id = {organization}");
+    let mut sql = format!("FROM contact c WHERE c.organization_id = {organization}");
     if let Some(tag) = &filter.tag {
         let tag = parameters.bind(tag.as_str());
         let _ = write!(sql, " AND {}", dialect.json_array_has("c.tags", &tag));

@@ -12,8 +12,8 @@ use super::{
     row::{COLUMNS, change, contact, contact_id, id_rows, mark},
 };
 use crate::{
-    Contact, ContactChange, ContactCursor, ContactGrowth, ContactListing, ContactQueries,
-    PreparedContacts, storage::SeaOrmCrmStore,
+    Contact, ContactChange, ContactCursor, ContactFilter, ContactGrowth, ContactListing,
+    ContactQueries, PreparedContacts, storage::SeaOrmCrmStore,
 };
 
 #[async_trait]
@@ -94,6 +94,19 @@ impl ContactQueries for SeaOrmCrmStore {
         days: &[Day],
     ) -> Result<ContactGrowth, StoreError> {
         self.contact_growth(organization, days).await
+    }
+
+    async fn count(
+        &self,
+        organization: OrganizationId,
+        filter: &ContactFilter,
+    ) -> Result<u64, StoreError> {
+        let statement = list::count(self.db.dialect(), organization, filter);
+        let row = self.db.reader().query_one_raw(statement).await?;
+        let contacts = row
+            .map(|row| row.try_get::<i64>("", "contacts"))
+            .transpose()?;
+        Ok(u64::try_from(contacts.unwrap_or_default()).unwrap_or_default())
     }
 
     async fn history(

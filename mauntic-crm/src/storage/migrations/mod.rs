@@ -1,3 +1,4 @@
+mod bulk;
 mod contact_hours;
 mod contacts;
 mod growth;
@@ -5,6 +6,7 @@ mod imports;
 mod lists;
 mod merges;
 mod segments;
+mod views;
 
 use mauntic_core::storage::{Dialect, OutboxMigration};
 use sea_orm::ConnectionTrait as _;
@@ -23,6 +25,8 @@ impl MigratorTrait for CrmMigrator {
             Box::new(merges::MergesMigration),
             Box::new(lists::ListsMigration),
             Box::new(growth::GrowthMigration),
+            Box::new(bulk::BulkMigration),
+            Box::new(views::ViewsMigration),
             Box::new(contact_hours::ContactHoursMigration),
         ]
     }

@@ -11,9 +11,10 @@ use super::{
     people::People,
     place, sections,
     value::shown,
+    views,
 };
 use crate::ui::{
-    Said,
+    Said, bulk,
     component::{
         Tone,
         action::{Weight, button, button_link, panel},
@@ -69,10 +70,11 @@ pub(super) async fn list(
     } else {
         let people = People::of(request, &visitor).await?;
         let columns = columns(&listing, &fields);
+        let writes = visitor.may(Permission::ContactsWrite);
         let rows: Vec<_> = page
             .items
             .iter()
-            .map(|contact| row(contact, &columns, &people))
+            .map(|contact| row(contact, &columns, &people, writes))
             .collect();
         html! {
             (frame::header("Contacts", &actions(&visitor, &listing)))
@@ -82,7 +84,8 @@ pub(super) async fn list(
             @if rows.is_empty() {
                 (show::empty("Nobody fits this", "Look for less, or take a filter off.", &button_link(PLACE, "Show all contacts", Weight::Plain)))
             } @else {
-                (contacts(&listing, &columns, &rows, next.as_deref()))
+                (contacts(&listing, &columns, &rows, next.as_deref(), writes))
+                @if writes { (of_many(&visitor, &listing)) }
             }
             @if listing.after.is_some() { p { a href=(listing.first().href()) { "Back to the first page" } } }
         }
@@ -132,6 +135,8 @@ async fn tools(
     let size = PageSize::clamped(OFFERED);
     let tags = app.tags.list(&visitor.actor, None, size).await;
     let tags = tags.map_err(failure::crm)?.items;
+    let views = app.views.list(&visitor.actor).await;
+    let views = views.map_err(failure::crm)?;
     let mut segments = Vec::new();
     let mut chosen = None;
     if visitor.may(Permission::SegmentsRead) {
@@ -150,7 +155,10 @@ async fn tools(
     Ok(html! {
         div class="tools" {
             (filters(listing, &tags, &segments))
-            (panel("Columns", &choice(listing, fields)))
+            div class="row" {
+                (views::views(visitor, listing, &views))
+                (panel("Columns", &choice(listing, fields)))
+            }
         }
         @if listing.is_filtered() {
             div class="row" {
@@ -272,6 +280,7 @@ fn contacts(
     columns: &[Shown<'_>],
     rows: &[Markup],
     next: Option<&str>,
+    writes: bool,
 ) -> Markup {
     let direction = if listing.descending {
         "descending"
@@ -291,14 +300,45 @@ fn contacts(
             .and_then(|(sort, _)| (*sort == listing.sort).then_some(direction)),
         number: column.is_number(),
     });
-    let heads: Vec<_> = std::iter::once(super::column("Name"))
+    let choose = writes.then(|| super::column("Choose")).into_iter();
+    let heads: Vec<_> = choose
+        .chain(std::iter::once(super::column("Name")))
         .chain(heads)
         .collect();
     table("Contacts", &heads, rows, next)
 }
 
-fn row(contact: &Contact, columns: &[Shown<'_>], people: &People) -> Markup {
+/// What can be done with many; those that are ticked in the list belong to the form.
+fn of_many(visitor: &Visitor, listing: &Listing) -> Markup {
+    let filter = listing.pairs().into_iter();
+    let filter = filter.filter(|(name, _)| matches!(*name, "search" | "tag" | "segment"));
+    html! {
+        form method="get" action=(bulk::PLACE) id="many" class="card many" {
+            @for (name, value) in filter { input type="hidden" name=(name) value=(value); }
+            fieldset class="row" {
+                legend { "Change many" }
+                label class="check" { input type="radio" name="whom" value="chosen" checked; span { "those that are ticked" } }
+                label class="check" {
+                    input type="radio" name="whom" value="all";
+                    span { @if listing.is_filtered() { "all that fit the search and filters, on every page" } @else { "all contacts, on every page" } }
+                }
+            }
+            div class="row" {
+                @for (action, text) in bulk::ACTIONS {
+                    @if bulk::may(visitor, action) {
+                        button type="submit" name="action" value=(action) class={ "button" @if action == "delete" { " danger" } } { (text) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(contact: &Contact, columns: &[Shown<'_>], people: &People, writes: bool) -> Markup {
     html! { tr {
+        @if writes {
+            td { input type="checkbox" name="contact" value=(contact.id()) form="many" aria-label={ "Choose " (called(contact)) }; }
+        }
         td { a href=(place(contact.id())) { (called(contact)) } }
         @for column in columns {
             @match column {

@@ -13,7 +13,7 @@ const SORTS: [(&str, ContactSort); 4] = [
     ("last_active", ContactSort::LastActive),
 ];
 /// Columns that are no fields, with what they are called.
-pub(super) const OTHERS: [(&str, &str); 6] = [
+pub(in crate::ui) const OTHERS: [(&str, &str); 6] = [
     ("tags", "Tags"),
     ("do_not_contact", "Do not contact"),
     ("owner", "Owner"),
@@ -28,21 +28,21 @@ const MOST: usize = 24;
 
 /// A part of the list, in an order, with columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(in crate::ui) struct Listing {
     /// What to look for.
-    pub(super) search: Option<String>,
+    pub(in crate::ui) search: Option<String>,
     /// Only those with this tag.
-    pub(super) tag: Option<Tag>,
+    pub(in crate::ui) tag: Option<Tag>,
     /// Only the members of this segment.
-    pub(super) segment: Option<SegmentId>,
+    pub(in crate::ui) segment: Option<SegmentId>,
     /// What to sort by.
-    pub(super) sort: ContactSort,
+    pub(in crate::ui) sort: ContactSort,
     /// The other way round.
-    pub(super) descending: bool,
+    pub(in crate::ui) descending: bool,
     /// The chosen columns; none for the usual ones.
-    pub(super) columns: Vec<String>,
+    pub(in crate::ui) columns: Vec<String>,
     /// Where the page starts.
-    pub(super) after: Option<ContactCursor>,
+    pub(in crate::ui) after: Option<ContactCursor>,
 }
 
 impl Default for Listing {
@@ -62,12 +62,21 @@ impl Default for Listing {
 
 impl Listing {
     /// Reads the query of an address. What cannot be read there is as good as not said.
-    pub(super) fn read(query: &str) -> Self {
+    pub(in crate::ui) fn read(query: &str) -> Self {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        Self::of(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        )
+    }
+
+    /// Reads the fields of a form, or of a query.
+    pub(in crate::ui) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut listing = Self::default();
-        for (name, value) in &pairs {
+        for (name, value) in pairs {
             let value = value.trim();
-            match name.as_str() {
+            match name {
                 "search" => listing.search = (!value.is_empty()).then(|| value.to_owned()),
                 "tag" => listing.tag = value.parse().ok(),
                 "segment" => listing.segment = value.parse().ok(),
@@ -94,7 +103,7 @@ impl Listing {
     }
 
     /// What the address says beside where the page starts; nothing of what goes without saying.
-    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+    pub(in crate::ui) fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = Vec::new();
         pairs.extend(self.search.clone().map(|text| ("search", text)));
         pairs.extend(self.tag.as_ref().map(|tag| ("tag", tag.to_string())));
@@ -107,8 +116,13 @@ impl Listing {
         pairs
     }
 
+    /// The query of the address, without where the page starts.
+    pub(in crate::ui) fn query(&self) -> String {
+        serde_urlencoded::to_string(self.pairs()).unwrap_or_default()
+    }
+
     /// The address.
-    pub(super) fn href(&self) -> String {
+    pub(in crate::ui) fn href(&self) -> String {
         let mut pairs = self.pairs();
         pairs.extend(
             self.after
@@ -119,7 +133,7 @@ impl Listing {
     }
 
     /// Another address with the same filter.
-    pub(super) fn filtered(&self, place: &str) -> String {
+    pub(in crate::ui) fn filtered(&self, place: &str) -> String {
         let pairs = Self {
             columns: Vec::new(),
             ..self.first()
@@ -128,7 +142,7 @@ impl Listing {
     }
 
     /// The same from the start.
-    pub(super) fn first(&self) -> Self {
+    pub(in crate::ui) fn first(&self) -> Self {
         Self {
             after: None,
             ..self.clone()
@@ -136,7 +150,7 @@ impl Listing {
     }
 
     /// Where the same list is sorted by something, or the other way round if it already is.
-    pub(super) fn sorted_by(&self, sort: ContactSort) -> String {
+    pub(in crate::ui) fn sorted_by(&self, sort: ContactSort) -> String {
         // Who came last is what people look for first; addresses are read from A to Z.
         let descending = if self.sort == sort {
             !self.descending
@@ -152,12 +166,12 @@ impl Listing {
     }
 
     /// Whether not all contacts are wanted.
-    pub(super) fn is_filtered(&self) -> bool {
+    pub(in crate::ui) fn is_filtered(&self) -> bool {
         self.search.is_some() || self.tag.is_some() || self.segment.is_some()
     }
 
     /// Whom it lets through.
-    pub(super) fn filter(&self) -> ContactFilter {
+    pub(in crate::ui) fn filter(&self) -> ContactFilter {
         ContactFilter {
             search: self.search.clone(),
             tag: self.tag.clone(),
@@ -166,7 +180,7 @@ impl Listing {
     }
 
     /// The columns beside the name that there are.
-    pub(super) fn columns(&self, fields: &FieldSet) -> Vec<&str> {
+    pub(in crate::ui) fn columns(&self, fields: &FieldSet) -> Vec<&str> {
         let chosen: Vec<_> = self.columns.iter().map(String::as_str).collect();
         let wanted = if chosen.is_empty() {
             &USUAL[..]
@@ -184,7 +198,7 @@ impl Listing {
     }
 
     /// What a column sorts by, if it can.
-    pub(super) fn sort_of(column: &str) -> Option<ContactSort> {
+    pub(in crate::ui) fn sort_of(column: &str) -> Option<ContactSort> {
         let known = SORTS.iter().find(|(name, _)| *name == column);
         known.map(|(_, sort)| *sort)
     }

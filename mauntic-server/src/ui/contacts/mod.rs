@@ -10,6 +10,7 @@ mod save;
 mod show;
 mod timeline;
 mod value;
+mod views;
 mod why;
 
 use mauntic_core::ContactId;
@@ -17,6 +18,7 @@ use mauntic_crm::{Channel, Contact, FieldGroup};
 use poem::{Route, get, post};
 
 use super::component::table::Column;
+pub(in crate::ui) use listing::Listing;
 
 /// Where the contacts are.
 pub(in crate::ui) const PLACE: &str = "/app/contacts";
@@ -27,6 +29,11 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/contacts", get(list::list))
         .at("/contacts/export", get(export::export))
         .at("/contacts/new", get(form::new).post(save::create))
+        .at("/contacts/views", post(views::save))
+        .at(
+            "/contacts/views/:view/delete",
+            get(views::ask_to_delete).post(views::delete),
+        )
         .at("/contacts/:contact", get(show::page))
         .at("/contacts/:contact/edit", get(form::edit).post(save::save))
         .at("/contacts/:contact/tags", post(change::change_tags))
@@ -46,7 +53,7 @@ pub(super) fn routes(route: Route) -> Route {
 }
 
 /// Where a contact is.
-fn place(id: ContactId) -> String {
+pub(in crate::ui) fn place(id: ContactId) -> String {
     format!("{PLACE}/{id}")
 }
 
@@ -61,7 +68,7 @@ fn name_of(contact: &Contact) -> Option<String> {
 }
 
 /// What to call a contact: the name, or else the company or the address.
-fn called(contact: &Contact) -> String {
+pub(in crate::ui) fn called(contact: &Contact) -> String {
     let company = || contact.value("company").map(ToString::to_string);
     let email = || contact.email().map(ToString::to_string);
     name_of(contact)
@@ -71,7 +78,7 @@ fn called(contact: &Contact) -> String {
 }
 
 /// What a channel is called.
-fn channel_name(channel: Channel) -> &'static str {
+pub(in crate::ui) fn channel_name(channel: Channel) -> &'static str {
     match channel {
         Channel::Email => "Email",
         Channel::Sms => "Text message",
@@ -86,6 +93,7 @@ pub(super) fn sections(current: &str) -> maud::Markup {
         (super::imports::PLACE, "Imports"),
         (super::fields::PLACE, "Fields"),
         (super::tags::PLACE, "Tags"),
+        ("/app/bulk/done", "Changes of many"),
     ];
     super::component::show::tabs("Contacts", &places, current)
 }

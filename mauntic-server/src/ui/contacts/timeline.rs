@@ -304,6 +304,7 @@ fn text(field: Option<&mauntic_crm::Field>, json: &serde_json::Value, people: &P
 pub(super) fn source(source: &str) -> String {
     match source.split_once(':') {
         Some(("import", _)) => "by an import".to_owned(),
+        Some(("bulk", _)) => "in a change of many".to_owned(),
         Some(("email", _)) => "through a mail".to_owned(),
         Some((kind, _)) => format!("by {}", kind.replace('_', " ")),
         None => match source {

@@ -178,7 +178,7 @@ pub(super) fn problem(problem: &ImportProblem) -> Markup {
         td { (problem.line) }
         td { (problem.column.as_deref().unwrap_or_default()) }
         td { (short(problem.value.as_deref().unwrap_or_default())) }
-        td { (problem.reason) @if let Some(line) = problem.other_line { " (line " (line) ")" } }
+        td { (problem.reason) }
     } }
 }
 

@@ -1,0 +1,373 @@
+//! Changes of many: everybody has their turn once, whatever happens in between.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use chrono::TimeDelta;
+use mauntic_core::{
+    Actor, ContactId, FixedZone, PageSize, Role, UserId, WorkerId,
+    testing::{CountingIds, ManualClock},
+};
+use serde_json::{Map, json};
+use uuid::Uuid;
+
+use super::organization;
+use crate::{
+    BulkService, Channel, Contact, ContactFilter, ContactListing, ContactService, CreateContact,
+    CreateField, CrmError, CrmStore, FieldService, FieldType, Reason, SaveView, Tag, ViewService,
+    bulk::{BulkAction, BulkChange, BulkState, Whom},
+    segment::{CreateSegment, NoEmailNames, Origin, SegmentService},
+};
+
+const WORKER: WorkerId = WorkerId::from_uuid(Uuid::from_u128(7));
+const OTHER_WORKER: WorkerId = WorkerId::from_uuid(Uuid::from_u128(8));
+
+struct Desk {
+    store: Arc<dyn CrmStore>,
+    clock: Arc<ManualClock>,
+    contacts: ContactService,
+    fields: FieldService,
+    segments: SegmentService,
+    bulk: BulkService,
+    actor: Actor,
+}
+
+fn tag(text: &str) -> Tag {
+    text.parse().unwrap()
+}
+
+impl Desk {
+    fn new(store: Arc<dyn CrmStore>) -> Self {
+        let clock = Arc::new(ManualClock::at(super::noon()));
+        let ids = Arc::new(CountingIds::default());
+        let zones = Arc::new(FixedZone::default());
+        let contacts =
+            ContactService::new(store.clone(), clock.clone(), ids.clone(), zones.clone());
+        let segments = SegmentService::new(
+            store.clone(),
+            clock.clone(),
+            ids.clone(),
+            zones,
+            Arc::new(NoEmailNames),
+        );
+        let user = UserId::from_uuid(Uuid::from_u128(5));
+        Self {
+            fields: FieldService::new(store.clone(), ids),
+            bulk: BulkService::new(contacts.clone(), segments.clone()).with_batch(2),
+            actor: Actor::user(organization(1), user, Role::Owner),
+            store,
+            clock,
+            contacts,
+            segments,
+        }
+    }
+
+    /// Adds so many contacts; every other one is tagged.
+    async fn people(&self, count: usize) -> Vec<ContactId> {
+        let mut made = Vec::new();
+        for number in 0..count {
+            let values = json!({"email": format!("p{number}@example.com"), "city": "Oslo"});
+            let mut patch = self
+                .contacts
+                .parse(&self.actor, values.as_object().unwrap_or(&Map::new()))
+                .await
+                .unwrap();
+            if number % 2 == 0 {
+                patch.add_tags = BTreeSet::from([tag("even")]);
+            }
+            let command = CreateContact {
+                patch,
+                origin: None,
+            };
+            let contact = self.contacts.create(&self.actor, command).await.unwrap();
+            made.push(contact.id());
+        }
+        made
+    }
+
+    async fn all(&self) -> Vec<Contact> {
+        let listing = ContactListing {
+            size: PageSize::clamped(100),
+            ..ContactListing::default()
+        };
+        let page = self.contacts.list(&self.actor, &listing).await.unwrap();
+        page.items
+    }
+
+    async fn begin(&self, whom: Whom, action: BulkAction) -> BulkChange {
+        self.bulk.create(&self.actor, whom, action).await.unwrap()
+    }
+
+    async fn finish(&self, change: &BulkChange) -> BulkChange {
+        while self.bulk.run_once(WORKER, &|| false).await.unwrap() {}
+        self.bulk.find(&self.actor, change.id).await.unwrap()
+    }
+}
+
+fn tagged(text: &str) -> Whom {
+    Whom::All(ContactFilter {
+        tag: Some(tag(text)),
+        ..ContactFilter::default()
+    })
+}
+
+fn off(text: &str) -> BulkAction {
+    BulkAction::Tags {
+        add: BTreeSet::from([tag("seen")]),
+        remove: BTreeSet::from([tag(text)]),
+    }
+}
+
+/// All that a filter lets through are changed, also if the change itself takes them out of it, and nobody else.
+pub async fn all_that_a_filter_lets_through_are_changed(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.people(9).await;
+    let change = desk.begin(tagged("even"), off("even")).await;
+    assert_eq!((change.total, change.state), (5, BulkState::Pending));
+    // Who is added later is none of them.
+    let late = desk.contacts.parse(&desk.actor, &Map::new()).await.unwrap();
+    let late = CreateContact {
+        patch: crate::ContactPatch {
+            add_tags: BTreeSet::from([tag("even")]),
+            ..late
+        },
+        origin: None,
+    };
+    let late = desk.contacts.create(&desk.actor, late).await.unwrap();
+    let done = desk.finish(&change).await;
+    assert_eq!((done.done, done.refused), (5, 0));
+    assert_eq!(done.state, BulkState::Completed);
+    let all = desk.all().await;
+    let seen = all
+        .iter()
+        .filter(|contact| contact.parts().tags.contains(&tag("seen")));
+    assert_eq!(seen.count(), 5);
+    let even: Vec<_> = all
+        .iter()
+        .filter(|contact| contact.parts().tags.contains(&tag("even")))
+        .map(Contact::id)
+        .collect();
+    assert_eq!(even, [late.id()]);
+    let history = desk.store.contacts();
+    let history = history.history(organization(1), all[0].id(), None, PageSize::default());
+    assert_eq!(history.await.unwrap().items[0].source, change.source());
+}
+
+/// A worker that stops leaves the rest to others, and one that lost its change does nothing more.
+pub async fn an_interrupted_change_goes_on_where_it_was(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.people(7).await;
+    let all = Whom::All(ContactFilter::default());
+    let change = desk.begin(all, off("even")).await;
+    let turns = AtomicUsize::new(0);
+    let stop = || turns.fetch_add(1, Ordering::SeqCst) == 2;
+    assert!(desk.bulk.run_once(WORKER, &stop).await.unwrap());
+    let half = desk.bulk.find(&desk.actor, change.id).await.unwrap();
+    assert_eq!((half.done, half.state), (4, BulkState::Running));
+    desk.clock.advance(TimeDelta::seconds(1));
+    assert!(desk.bulk.run_once(OTHER_WORKER, &|| false).await.unwrap());
+    let done = desk.bulk.find(&desk.actor, change.id).await.unwrap();
+    assert_eq!((done.done, done.state), (7, BulkState::Completed));
+    for contact in desk.all().await {
+        assert_eq!(contact.version(), 2, "once each");
+    }
+    assert!(!desk.bulk.run_once(WORKER, &|| false).await.unwrap());
+}
+
+/// A change that was stopped stays stopped, and what it did stays.
+pub async fn a_stopped_change_changes_nobody_else(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.people(6).await;
+    let change = desk
+        .begin(Whom::All(ContactFilter::default()), off("even"))
+        .await;
+    let turns = AtomicUsize::new(0);
+    let stop = || turns.fetch_add(1, Ordering::SeqCst) == 1;
+    desk.bulk.run_once(WORKER, &stop).await.unwrap();
+    let stopped = desk.bulk.cancel(&desk.actor, change.id).await.unwrap();
+    assert_eq!((stopped.state, stopped.done), (BulkState::Cancelled, 2));
+    desk.clock.advance(TimeDelta::minutes(5));
+    assert!(!desk.bulk.run_once(WORKER, &|| false).await.unwrap());
+    let seen = desk.all().await;
+    let seen = seen
+        .iter()
+        .filter(|contact| contact.parts().tags.contains(&tag("seen")));
+    assert_eq!(seen.count(), 2);
+}
+
+/// Fields, do-not-contact marks, segments and deleting, of chosen ones.
+pub async fn chosen_contacts_are_changed_in_every_way(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let ids = desk.people(5).await;
+    let chosen = || Whom::Chosen(ids[..3].iter().copied().collect());
+    let field = CreateField::new("Plan", FieldType::Number);
+    let field = desk.fields.create(&desk.actor, field).await.unwrap().alias;
+    let set = |value: &str| BulkAction::SetField {
+        field: field.clone(),
+        value: value.to_owned(),
+    };
+    let wrong = desk
+        .bulk
+        .create(&desk.actor, chosen(), set("many"))
+        .await
+        .unwrap_err();
+    assert!(matches!(wrong, CrmError::InvalidFields(_)), "{wrong}");
+    let change = desk.begin(chosen(), set("12")).await;
+    desk.finish(&change).await;
+    let mark = BulkAction::DoNotContact {
+        channel: Channel::Email,
+        comment: "asked".to_owned(),
+    };
+    let change = desk.begin(chosen(), mark).await;
+    desk.finish(&change).await;
+    let all = desk.all().await;
+    for (contact, is_chosen) in all.iter().zip([true, true, true, false, false]) {
+        assert_eq!(contact.value(field.as_str()).is_some(), is_chosen);
+        let mark = contact.parts().do_not_contact.get(&Channel::Email);
+        assert_eq!(
+            mark.map(|mark| mark.reason),
+            is_chosen.then_some(Reason::Manual)
+        );
+    }
+    let command = CreateSegment {
+        name: "Fans".parse().unwrap(),
+        description: String::new(),
+        rule: None,
+    };
+    let segment = desk.segments.create(&desk.actor, command).await.unwrap().id;
+    let change = desk
+        .begin(chosen(), BulkAction::AddToSegment { segment })
+        .await;
+    desk.finish(&change).await;
+    let one = Whom::Chosen(BTreeSet::from([ids[0]]));
+    let change = desk
+        .begin(one, BulkAction::RemoveFromSegment { segment })
+        .await;
+    desk.finish(&change).await;
+    let members = desk
+        .segments
+        .members(&desk.actor, segment, None, PageSize::default());
+    let members = members.await.unwrap().items;
+    let inside = members
+        .iter()
+        .filter(|member| member.origin == Origin::Added);
+    assert_eq!(inside.count(), 2);
+    // Of those that are gone by now, it says so.
+    let change = desk.begin(chosen(), off("even")).await;
+    desk.contacts.delete(&desk.actor, ids[2]).await.unwrap();
+    let done = desk.finish(&change).await;
+    assert_eq!((done.done, done.refused), (3, 1));
+    assert!(done.problem.is_some());
+    let change = desk.begin(chosen(), BulkAction::Delete).await;
+    assert_eq!(desk.finish(&change).await.state, BulkState::Completed);
+    assert_eq!(desk.all().await.len(), 2);
+}
+
+/// What is another organisation's is out of reach, and what makes no sense is refused.
+pub async fn changes_stay_within_their_organisation(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let ids = desk.people(3).await;
+    let other = Actor::system(organization(2));
+    let change = desk
+        .begin(Whom::Chosen(ids.iter().copied().collect()), off("even"))
+        .await;
+    for unknown in [
+        desk.bulk.find(&other, change.id).await.unwrap_err(),
+        desk.bulk.cancel(&other, change.id).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(unknown, CrmError::BulkChangeNotFound(_)),
+            "{unknown}"
+        );
+    }
+    let theirs = Whom::Chosen(ids.iter().copied().collect());
+    let theirs = desk
+        .bulk
+        .create(&other, theirs, BulkAction::Delete)
+        .await
+        .unwrap();
+    desk.finish(&change).await;
+    let theirs = desk.bulk.find(&other, theirs.id).await.unwrap();
+    assert_eq!(theirs.state, BulkState::Completed);
+    assert_eq!(desk.all().await.len(), 3, "not theirs to delete");
+    let nobody = Whom::Chosen(BTreeSet::new());
+    let nobody = desk
+        .bulk
+        .create(&desk.actor, nobody, BulkAction::Delete)
+        .await
+        .unwrap_err();
+    assert!(matches!(nobody, CrmError::Invalid(_)), "{nobody}");
+    let everybody = Whom::All(ContactFilter::default());
+    let member = Actor::user(
+        organization(1),
+        UserId::from_uuid(Uuid::from_u128(6)),
+        Role::Viewer,
+    );
+    let refused = desk
+        .bulk
+        .create(&member, everybody, BulkAction::Delete)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, CrmError::Forbidden(_)), "{refused}");
+}
+
+/// A person's own views are theirs alone; those of everybody are everybody's.
+pub async fn views_are_kept_shared_and_forgotten(store: Arc<dyn CrmStore>) {
+    let ids = Arc::new(CountingIds::default());
+    let views = ViewService::new(store, Arc::new(ManualClock::default()), ids);
+    let user = |number, of| {
+        Actor::user(
+            organization(of),
+            UserId::from_uuid(Uuid::from_u128(number)),
+            Role::Owner,
+        )
+    };
+    let (ann, bob, far) = (user(1, 1), user(2, 1), user(3, 2));
+    let save = async |actor: &Actor, name: &str, query: &str, shared| {
+        let command = SaveView {
+            name: name.to_owned(),
+            query: query.to_owned(),
+            shared,
+        };
+        views.save(actor, command).await
+    };
+    let own = save(&ann, " Mine ", "tag=a", false).await.unwrap();
+    let shared = save(&ann, "All of us", "tag=b", true).await.unwrap();
+    save(&bob, "mine", "tag=c", false).await.unwrap();
+    let seen = async |actor: &Actor| {
+        let seen = views.list(actor).await.unwrap();
+        seen.into_iter()
+            .map(|view| (view.name, view.query))
+            .collect::<Vec<_>>()
+    };
+    let pair = |name: &str, query: &str| (name.to_owned(), query.to_owned());
+    assert_eq!(
+        seen(&ann).await,
+        [pair("All of us", "tag=b"), pair("Mine", "tag=a")]
+    );
+    assert_eq!(
+        seen(&bob).await,
+        [pair("All of us", "tag=b"), pair("mine", "tag=c")]
+    );
+    assert_eq!(seen(&far).await, []);
+    // The same name again takes the place of the first.
+    save(&ann, "MINE", "tag=d", false).await.unwrap();
+    assert_eq!(seen(&ann).await[1], pair("MINE", "tag=d"));
+    for (actor, id) in [(&bob, own.id), (&far, shared.id)] {
+        let unknown = views.delete(actor, id).await.unwrap_err();
+        assert!(matches!(unknown, CrmError::ViewNotFound(_)), "{unknown}");
+    }
+    views.delete(&bob, shared.id).await.unwrap();
+    assert_eq!(seen(&ann).await.len(), 1);
+    let nameless = save(&ann, " ", "", false).await.unwrap_err();
+    assert!(matches!(nameless, CrmError::Invalid(_)), "{nameless}");
+    let program = save(&Actor::system(organization(1)), "x", "", false)
+        .await
+        .unwrap_err();
+    assert!(matches!(program, CrmError::Invalid(_)), "{program}");
+}

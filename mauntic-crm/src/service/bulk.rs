@@ -1,0 +1,204 @@
+use mauntic_core::{Access, Actor, OrganizationId, Page, PageSize, Permission, UseCase, WorkerId};
+use serde_json::{Map, Value as Json};
+
+use super::{ContactService, batch::at_most_a_batch, bulk_run::BulkRunner, consent::plain_text};
+use crate::{
+    CrmError, FieldProblem, InvalidValue, MAX_BATCH,
+    bulk::{BulkAction, BulkChange, BulkChangeId, BulkPlan, BulkState, Whom},
+    segment::SegmentService,
+};
+
+/// Changes many contacts at once, as long work that any worker can go on with.
+#[derive(Clone)]
+pub struct BulkService {
+    pub(super) contacts: ContactService,
+    pub(super) segments: SegmentService,
+    pub(super) batch: usize,
+}
+
+impl BulkAction {
+    /// What the actor needs beside [`Permission::ContactsWrite`].
+    #[must_use]
+    pub fn needs(&self) -> Option<Permission> {
+        match self {
+            Self::AddToSegment { .. } | Self::RemoveFromSegment { .. } => {
+                Some(Permission::SegmentsWrite)
+            }
+            Self::Delete => Some(Permission::ContactsDelete),
+            Self::Tags { .. } | Self::SetField { .. } | Self::DoNotContact { .. } => None,
+        }
+    }
+}
+
+impl BulkService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        (
+            "cancel",
+            Access::NeedsAll(&[Permission::ContactsWrite, Permission::ContactsRead]),
+        ),
+        ("create", Access::Needs(Permission::ContactsWrite)),
+        ("find", Access::Needs(Permission::ContactsRead)),
+        ("list", Access::Needs(Permission::ContactsRead)),
+        ("run_once", Access::Itself),
+    ];
+
+    /// The use cases, which write through those of contacts and segments.
+    #[must_use]
+    pub fn new(contacts: ContactService, segments: SegmentService) -> Self {
+        Self {
+            contacts,
+            segments,
+            batch: MAX_BATCH,
+        }
+    }
+
+    /// The same with so many contacts in a transaction.
+    #[must_use]
+    pub fn with_batch(self, contacts: usize) -> Self {
+        Self {
+            batch: contacts.clamp(1, MAX_BATCH),
+            ..self
+        }
+    }
+
+    /// Begins a change, to be worked on by [`run_once`](Self::run_once). Some actions need
+    /// [more](BulkAction::needs) than the permission to change contacts.
+    ///
+    /// # Errors
+    /// If nobody is chosen, or the action is not possible; then nothing is written.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        whom: Whom,
+        action: BulkAction,
+    ) -> Result<BulkChange, CrmError> {
+        let organization = actor.require(Permission::ContactsWrite)?;
+        if let Some(permission) = action.needs() {
+            actor.require(permission)?;
+        }
+        self.check(actor, &action).await?;
+        let total = self.count(organization, &whom).await?;
+        let (clock, ids) = (&self.contacts.clock, &self.contacts.ids);
+        let change = BulkChange {
+            id: BulkChangeId::generate(&**ids),
+            organization_id: organization,
+            plan: BulkPlan {
+                whom,
+                action,
+                actor: actor.principal(),
+            },
+            state: BulkState::Pending,
+            total,
+            done: 0,
+            refused: 0,
+            problem: None,
+            cursor: None,
+            lease: None,
+            created_at: clock.now(),
+            finished_at: None,
+        };
+        let mut uow = self.contacts.store.begin().await?;
+        uow.bulk().insert(&change).await?;
+        uow.commit().await?;
+        Ok(change)
+    }
+
+    /// One change.
+    ///
+    /// # Errors
+    /// [`CrmError::BulkChangeNotFound`].
+    pub async fn find(&self, actor: &Actor, id: BulkChangeId) -> Result<BulkChange, CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let found = self.contacts.store.bulk().find(organization, id).await?;
+        found.ok_or(CrmError::BulkChangeNotFound(id))
+    }
+
+    /// One page of the changes, the latest first.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        after: Option<BulkChangeId>,
+        size: PageSize,
+    ) -> Result<Page<BulkChange, BulkChangeId>, CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let bulk = self.contacts.store.bulk();
+        Ok(bulk.list(organization, after, size).await?)
+    }
+
+    /// Stops a change. What is changed stays so; one that has ended is left alone.
+    ///
+    /// # Errors
+    /// [`CrmError::BulkChangeNotFound`].
+    pub async fn cancel(&self, actor: &Actor, id: BulkChangeId) -> Result<BulkChange, CrmError> {
+        let organization = actor.require(Permission::ContactsWrite)?;
+        let now = self.contacts.clock.now();
+        let mut uow = self.contacts.store.begin().await?;
+        uow.bulk().cancel(organization, id, now).await?;
+        uow.commit().await?;
+        self.find(actor, id).await
+    }
+
+    /// Works on one change that waits, of any organisation, until it ends or `stop` says so; `false` if
+    /// none does.
+    pub async fn run_once(
+        &self,
+        worker: WorkerId,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool, CrmError> {
+        BulkRunner {
+            service: self,
+            worker,
+        }
+        .run(stop)
+        .await
+    }
+
+    async fn count(&self, organization: OrganizationId, whom: &Whom) -> Result<u64, CrmError> {
+        match whom {
+            Whom::Chosen(ids) if ids.is_empty() => {
+                Err(CrmError::Invalid("nobody is chosen".to_owned()))
+            }
+            Whom::Chosen(ids) => {
+                at_most_a_batch(ids.len())?;
+                Ok(ids.len() as u64)
+            }
+            Whom::All(filter) => {
+                let contacts = self.contacts.store.contacts();
+                Ok(contacts.count(organization, filter).await?)
+            }
+        }
+    }
+
+    async fn check(&self, actor: &Actor, action: &BulkAction) -> Result<(), CrmError> {
+        match action {
+            BulkAction::Tags { add, remove } if add.is_empty() && remove.is_empty() => Err(
+                CrmError::Invalid("name a tag to put on or to take off".to_owned()),
+            ),
+            BulkAction::Tags { .. } | BulkAction::Delete => Ok(()),
+            BulkAction::AddToSegment { segment } | BulkAction::RemoveFromSegment { segment } => {
+                self.segments.find(actor, *segment).await.map(|_| ())
+            }
+            BulkAction::DoNotContact { comment, .. } => plain_text(comment, 1_000),
+            BulkAction::SetField { field, value } => {
+                let name = field.as_str();
+                let fields = self.contacts.fields(actor.organization_id()).await?;
+                let refused =
+                    |reason| CrmError::InvalidFields(vec![FieldProblem::new(name, reason)]);
+                let known = fields.get(name);
+                let known = known.ok_or_else(|| refused(InvalidValue::UnknownField))?;
+                if known.unique {
+                    return Err(CrmError::Invalid(format!(
+                        "no two contacts have the same {}, so that it cannot be set for many",
+                        known.label
+                    )));
+                }
+                if known.required && value.trim().is_empty() {
+                    return Err(refused(InvalidValue::Required));
+                }
+                let values = Map::from_iter([(name.to_owned(), Json::String(value.clone()))]);
+                self.contacts.parse(actor, &values).await.map(|_| ())
+            }
+        }
+    }
+}

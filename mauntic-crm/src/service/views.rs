@@ -1,0 +1,119 @@
+use std::sync::Arc;
+
+use mauntic_core::{Access, Actor, Clock, IdSource, Permission, Principal, UseCase, UserId};
+
+use super::consent::plain_text;
+use crate::{
+    CrmError, CrmStore,
+    view::{SavedView, SavedViewId},
+};
+
+/// Most saved views that one person sees.
+const MAX_VIEWS: usize = 200;
+/// The longest query, in characters.
+const MAX_QUERY: usize = 4_000;
+
+/// Keeps a view of the list of contacts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaveView {
+    /// What people call it. One of the same name and owner gives way.
+    pub name: String,
+    /// What the list is to show.
+    pub query: String,
+    /// Whether it is everybody's.
+    pub shared: bool,
+}
+
+/// Keeps views of the list of contacts: a person's own, and those of everybody.
+#[derive(Clone)]
+pub struct ViewService {
+    store: Arc<dyn CrmStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl ViewService {
+    /// Every use case and who may call it; a test holds the list to the code.
+    pub const USE_CASES: &[UseCase] = &[
+        ("delete", Access::Needs(Permission::ContactsRead)),
+        ("list", Access::Needs(Permission::ContactsRead)),
+        ("save", Access::Needs(Permission::ContactsRead)),
+    ];
+
+    /// The use cases over a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn CrmStore>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self { store, clock, ids }
+    }
+
+    /// Those of everybody and the actor's own, by name.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<SavedView>, CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        Ok(self.store.views().list(organization, user(actor)).await?)
+    }
+
+    /// Keeps one. One of everybody needs [`Permission::ContactsWrite`] too.
+    ///
+    /// # Errors
+    /// [`CrmError::Invalid`] if it has no name or says too much, or if there are too many.
+    pub async fn save(&self, actor: &Actor, command: SaveView) -> Result<SavedView, CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let owner = if command.shared {
+            actor.require(Permission::ContactsWrite)?;
+            None
+        } else {
+            let person = user(actor);
+            let none = || CrmError::Invalid("only a person has views of their own".to_owned());
+            Some(person.ok_or_else(none)?)
+        };
+        let name = command.name.trim();
+        plain_text(name, 191)?;
+        plain_text(&command.query, MAX_QUERY)?;
+        if name.is_empty() {
+            return Err(CrmError::Invalid("a view needs a name".to_owned()));
+        }
+        let there = self.store.views().list(organization, owner).await?;
+        if there.len() >= MAX_VIEWS {
+            return Err(CrmError::Invalid(format!(
+                "there are {MAX_VIEWS} views already: delete one first"
+            )));
+        }
+        let view = SavedView {
+            id: SavedViewId::generate(&*self.ids),
+            organization_id: organization,
+            name: name.to_owned(),
+            query: command.query,
+            owner,
+            created_at: self.clock.now(),
+        };
+        let mut uow = self.store.begin().await?;
+        uow.views().put(&view).await?;
+        uow.commit().await?;
+        Ok(view)
+    }
+
+    /// Forgets one of the actor's own; one of everybody needs [`Permission::ContactsWrite`] too.
+    ///
+    /// # Errors
+    /// [`CrmError::ViewNotFound`].
+    pub async fn delete(&self, actor: &Actor, id: SavedViewId) -> Result<(), CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let seen = self.list(actor).await?;
+        let view = seen.iter().find(|view| view.id == id);
+        let view = view.ok_or(CrmError::ViewNotFound(id))?;
+        if view.owner.is_none() {
+            actor.require(Permission::ContactsWrite)?;
+        }
+        let mut uow = self.store.begin().await?;
+        uow.views().forget(organization, id).await?;
+        uow.commit().await?;
+        Ok(())
+    }
+}
+
+fn user(actor: &Actor) -> Option<UserId> {
+    match actor.principal() {
+        Principal::User { id } => Some(id),
+        Principal::Token { .. } | Principal::System => None,
+    }
+}
