@@ -164,21 +164,21 @@ fn workplaces(visitor: &Visitor) -> Markup {
             } }
         })
         .collect();
-    let label = format!("{}, change the organisation", current.name);
-    component::action::named_menu(&label, &name, &items)
+    let shown = html! { (name) span class="hidden" { ", change the organisation" } };
+    component::action::named_menu(&shown, &items)
 }
 
 /// Who is logged in, and what concerns them.
 fn person(visitor: &Visitor) -> Markup {
     let name = visitor.who.user.name.as_str();
-    let shown = component::show::avatar(name);
+    let shown = html! { (component::show::avatar(name)) span class="hidden" { (name) ": account and more" } };
     let items = [
         html! { p class="soft" { (name) } },
         html! { a href="/app/account" { "Account" } },
         component::action::theme_toggle(),
         html! { form method="post" action="/app/logout" { (visitor.csrf()) button type="submit" { "Log out" } } },
     ];
-    component::action::named_menu(&format!("{name}: account and more"), &shown, &items)
+    component::action::named_menu(&shown, &items)
 }
 
 /// What just happened, for the page that the browser is sent to.

@@ -47,14 +47,17 @@ pub(crate) fn theme_toggle() -> Markup {
 
 /// A menu of links and buttons, opened by keyboard or mouse without the script.
 pub(crate) fn menu(label: &str, items: &[Markup]) -> Markup {
-    named_menu(label, &icon(Icon::More), items)
+    named_menu(
+        &html! { (icon(Icon::More)) span class="hidden" { (label) } },
+        items,
+    )
 }
 
-/// A menu that shows something else than three dots; `label` begins with what `shown` reads.
-pub(crate) fn named_menu(label: &str, shown: &Markup, items: &[Markup]) -> Markup {
+/// A menu that shows something else than three dots; its text, seen or hidden, says what it is.
+pub(crate) fn named_menu(shown: &Markup, items: &[Markup]) -> Markup {
     html! {
         details class="menu" {
-            summary class="button" aria-label=(label) { (shown) }
+            summary class="button" { (shown) }
             div { @for item in items { (item) } }
         }
     }
@@ -86,7 +89,7 @@ pub(crate) fn confirmation(
 ) -> Markup {
     html! {
         section class="card" data-confirmation {
-            h2 { (question) }
+            h1 { (question) }
             p { "This will be lost and cannot be brought back:" }
             ul class="tree" { @for thing in lost { li { (thing) } } }
             form method="post" class="row" {

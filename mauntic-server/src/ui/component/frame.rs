@@ -85,7 +85,7 @@ pub(crate) fn page(title: &str, around: &Around<'_>, content: &Markup) -> Markup
 /// The search over everything: with htmx, what is found shows below it while somebody types.
 pub(crate) fn search(action: &str, asked: &str) -> Markup {
     html! {
-        form class="search" role="search" method="get" action=(action) {
+        form class="search" role="search" aria-label="Everything" method="get" action=(action) {
             (icon(Icon::Search))
             label class="hidden" for="search" { "Search contacts, segments and emails" }
             input type="search" id="search" name="q" value=(asked) placeholder="Search" autocomplete="off" maxlength="200"

@@ -38,8 +38,10 @@ pub(crate) fn table(
                     caption class="hidden" { (caption) }
                     thead { tr {
                         @for column in columns {
-                            th scope="col" class=[column.number.then_some("number")] aria-sort=[column.sorted] {
-                                @if let Some(href) = column.sort { (way(href, &itself, None, column.name)) } @else { (column.name) }
+                            @if column.name.is_empty() { td {} } @else {
+                                th scope="col" class=[column.number.then_some("number")] aria-sort=[column.sorted] {
+                                    @if let Some(href) = column.sort { (way(href, &itself, None, column.name)) } @else { (column.name) }
+                                }
                             }
                         }
                     } }
