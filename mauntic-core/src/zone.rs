@@ -1,7 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,25 @@ impl TimeZoneName {
             .ok()
             .and_then(|start| DateTime::from_timestamp_micros(start.timestamp().as_microsecond()))
             .unwrap_or(fallback)
+    }
+
+    /// What clocks in this zone show at an instant.
+    #[must_use]
+    pub fn local_at(&self, at: DateTime<Utc>) -> NaiveDateTime {
+        let local = timestamp(at).to_zoned(self.time_zone()).datetime();
+        local.to_string().parse().unwrap_or(at.naive_utc())
+    }
+
+    /// The instant at which clocks in this zone show a time. A time that daylight saving skips is as long after the gap
+    /// as it seems; of a time that comes twice, the first counts.
+    #[must_use]
+    pub fn instant_of(&self, local: NaiveDateTime) -> DateTime<Utc> {
+        let text = local.format("%Y-%m-%dT%H:%M:%S").to_string();
+        text.parse::<jiff::civil::DateTime>()
+            .and_then(|local| local.to_zoned(self.time_zone()))
+            .ok()
+            .and_then(|zoned| DateTime::from_timestamp(zoned.timestamp().as_second(), 0))
+            .unwrap_or(local.and_utc())
     }
 }
 
@@ -213,6 +232,23 @@ mod tests {
             today.first_hour,
             hour_of("2026-03-30T19:00:00Z".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn what_clocks_show_becomes_an_instant() {
+        let oslo: TimeZoneName = "Europe/Oslo".parse().unwrap();
+        for (local, instant) in [
+            ("2027-01-31T09:00:00", "2027-01-31T08:00:00+00:00"),
+            ("2027-07-01T09:00:00", "2027-07-01T07:00:00+00:00"),
+            // Skipped, and twice.
+            ("2027-03-28T02:30:00", "2027-03-28T01:30:00+00:00"),
+            ("2027-10-31T02:30:00", "2027-10-31T00:30:00+00:00"),
+        ] {
+            let local: NaiveDateTime = local.parse().unwrap();
+            assert_eq!(oslo.instant_of(local).to_rfc3339(), instant);
+        }
+        let local: NaiveDateTime = "2027-07-01T09:00:00".parse().unwrap();
+        assert_eq!(oslo.local_at(oslo.instant_of(local)), local);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use mauntic_messaging::{
 };
 
 use crate::{
-    InvalidSettings, Settings,
+    Images, InvalidSettings, Settings,
     wiring::{CrmDirectory, MessagingNames, Organizations, SystemMail},
 };
 
@@ -94,6 +94,8 @@ pub struct Parts {
     pub engine: EnginePorts,
     /// What messaging keeps.
     pub messaging_store: Arc<dyn MessagingStore>,
+    /// Images of emails.
+    pub images: Images,
     /// Addresses that get no mail.
     pub suppressions: SuppressionService,
     /// The key that all others are derived from.
@@ -228,6 +230,7 @@ impl App {
             domains: messaging.domains,
             dns: Arc::new(SystemDns::new(settings.dns_server)),
             engine: messaging.engine,
+            images: Images::new(settings.data.join("images")),
             suppressions: SuppressionService::new(messaging.store.clone(), clock.clone()),
             messaging_store: messaging.store,
             secret,

@@ -4,10 +4,12 @@
 //! - [`App`]: every use case over its store; what events of one context do in another.
 //! - [`endpoint`], [`serve`]: HTTP.
 //! - [`jobs`], [`Workers`]: what is done while nobody waits.
+//! - [`Images`]: images of emails, in a folder, served to whoever reads them.
 
 mod api;
 mod app;
 mod http;
+mod images;
 mod ops;
 mod public;
 
@@ -19,6 +21,7 @@ mod worker;
 pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
 pub use http::{endpoint, problem, serve};
+pub use images::{Image, ImageError, ImageKind, Images};
 pub use ops::install_metrics;
 pub use settings::{InvalidSettings, Settings};
 pub use wiring::{installation, jobs};

@@ -16,7 +16,7 @@ use mauntic_messaging::{
     email::{CreateEmail, EmailFilter, EmailService, PreviewRecipient, UpdateEmail},
     sending::{CreateSend, SendService},
     suppression::{NewSuppression, SuppressionFilter, SuppressionReason, SuppressionService},
-    tracking::TrackingService,
+    tracking::{Behind, TrackingService},
     transport::{SendingLimits, TransportService, capture::CapturedMailService},
 };
 use mauntic_server::{App, Settings};
@@ -169,6 +169,8 @@ impl Fixture {
                     .await?;
                 Ok(seen(page.items.iter().any(|email| email.id == id)))
             }
+            "version" => allowed(emails.version(actor, id, 1).await),
+            "versions" => allowed(emails.versions(actor, id, None, all).await),
             "check" => {
                 assert_eq!(emails.check(actor, &source("Hi")).await?, []);
                 Ok(self.mine(actor))
@@ -201,6 +203,7 @@ impl Fixture {
                 };
                 allowed(sends.create(actor, command).await)
             }
+            "preflight" => allowed(sends.preflight(actor, self.email, self.fans).await),
             "status" => allowed(sends.status(actor, id).await),
             "list" => {
                 let page = sends.list(actor, None, None, all).await?;
@@ -242,6 +245,12 @@ impl Fixture {
                     report => allowed(report),
                 }
             }
+            "people" => {
+                let behind = Behind::Unsubscribed;
+                let people = tracking.people(actor, self.email, &behind, None, self.all);
+                allowed(people.await)
+            }
+            "domains" => allowed(tracking.domains(actor, self.email).await),
             "timeline" => {
                 let page = tracking.timeline(actor, self.ann, None, self.all).await?;
                 assert_eq!(page.items, []);
@@ -257,6 +266,15 @@ impl Fixture {
         match use_case {
             "show" => transports.show(actor).await.map(drop)?,
             "test" => transports.test(actor).await.map(drop)?,
+            "set_limits" => {
+                let slow = SendingLimits {
+                    connections: 3,
+                    ..limits
+                };
+                transports.set_limits(actor, slow).await?;
+                let ours = transports.show(&Actor::system(self.own)).await?;
+                return Ok(seen(ours.limits.connections == 3));
+            }
             "configure" => {
                 let url = Some("smtp://mail.example.com:587");
                 transports.configure(actor, url, limits).await?;

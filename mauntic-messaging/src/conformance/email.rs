@@ -84,6 +84,54 @@ pub async fn a_version_never_changes(store: Arc<dyn MessagingStore>) {
     );
 }
 
+/// Versions are listed from the newest to the oldest, page by page, and each is found by its number.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn earlier_versions_are_listed_and_found(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await.email.id;
+    world.email("Another").await;
+    for subject in ["Second", "Third"] {
+        let change = UpdateEmail {
+            source: Some(source(subject)),
+            ..UpdateEmail::default()
+        };
+        let changed = world.emails.update(&world.owner, email, change).await;
+        changed.unwrap();
+    }
+    let numbers = async |below| {
+        let size = PageSize::clamped(2);
+        let page = world
+            .emails
+            .versions(&world.owner, email, below, size)
+            .await;
+        let page = page.unwrap();
+        let numbers: Vec<_> = page.items.iter().map(|version| version.number).collect();
+        (numbers, page.next)
+    };
+    assert_eq!(numbers(None).await, (vec![3, 2], Some(2)));
+    assert_eq!(numbers(Some(2)).await, (vec![1], None));
+    let second = world.emails.version(&world.owner, email, 2).await.unwrap();
+    assert_eq!(second.source.subject, "Second");
+    let none = world
+        .emails
+        .version(&world.owner, email, 4)
+        .await
+        .unwrap_err();
+    assert!(matches!(none, MessagingError::NotFound { .. }), "{none:?}");
+    let stranger = Actor::system(OrganizationId::generate(&UuidV7Source));
+    let none = world.emails.version(&stranger, email, 2).await.unwrap_err();
+    assert!(matches!(none, MessagingError::NotFound { .. }), "{none:?}");
+    let queries = world.store.emails();
+    let theirs = stranger.organization_id();
+    let size = PageSize::default();
+    let listed = queries.list_versions(theirs, email, None, size).await;
+    assert_eq!(listed.unwrap().items, []);
+    let found = queries.find_numbered(theirs, email, 2).await;
+    assert_eq!(found.unwrap(), None);
+}
+
 /// Names are unique in an organisation, and free again once the email is deleted.
 ///
 /// # Panics

@@ -242,6 +242,15 @@ pub async fn who_left_a_list_gets_nothing_sent_to_it(store: Arc<dyn MessagingSto
     let to = first.segment_id.as_uuid().as_u128();
     choose("c101@example.com", &[to + 1], &[]).await;
     choose("c102@example.com", &[to], &[]).await;
+    let keys = [101, 102, 103].map(|contact| format!("c{contact}@example.com"));
+    let suppressions = store.suppressions();
+    let left = async |organization| {
+        let left = suppressions.filter_left(organization, first.segment_id, &keys);
+        left.await.unwrap().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(left(organization()).await, ["c102@example.com"]);
+    let theirs = mauntic_core::OrganizationId::generate(&mauntic_core::UuidV7Source);
+    assert!(left(theirs).await.is_empty());
     enlist(&store, worker(1)).await;
     let page = [101, 102, 103].map(|contact| planned(&first, contact));
     let tally = plan(&store, &first, &page).await;
@@ -287,6 +296,35 @@ pub async fn a_merged_contact_brings_what_it_got(store: Arc<dyn MessagingStore>)
     let second = job(&store, 51, Lane::Bulk).await;
     let tally = plan(&store, &second, &[planned(&second, 103)]).await;
     assert_eq!(tally.skipped[&SkipReason::AlreadySent], 1);
+}
+
+/// It is known before a send who got its email; whoever was left out did not.
+pub async fn who_got_an_email_is_known(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    let left_out = PlannedDelivery {
+        skip: Some(SkipReason::DoNotContact),
+        ..planned(&job, 102)
+    };
+    let got = planned(&job, 101);
+    plan(&store, &job, &[got.clone(), left_out.clone()]).await;
+    let asked = [
+        got.contact_id,
+        left_out.contact_id,
+        planned(&job, 103).contact_id,
+    ];
+    let sends = store.sends();
+    let sent = async |organization, email| {
+        let sent = sends.already_sent(organization, email, &asked).await;
+        sent.unwrap().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        sent(job.organization_id, job.email_id).await,
+        [got.contact_id]
+    );
+    let other = mauntic_core::EmailId::generate(&mauntic_core::UuidV7Source);
+    assert_eq!(sent(job.organization_id, other).await, []);
+    let theirs = mauntic_core::OrganizationId::generate(&mauntic_core::UuidV7Source);
+    assert_eq!(sent(theirs, job.email_id).await, []);
 }
 
 /// Two sends that plan the same people at the same time share them.

@@ -32,6 +32,7 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, ledger: [
             everybody_is_planned_or_left_out,
             nobody_gets_an_email_twice,
+            who_got_an_email_is_known,
             sends_that_race_share_the_audience,
             a_lease_is_one_workers,
             only_the_holder_is_granted_and_once,
@@ -67,6 +68,7 @@ macro_rules! messaging_store_conformance {
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, email: [
             a_version_never_changes,
+            earlier_versions_are_listed_and_found,
             a_name_is_one_emails,
             what_is_being_sent_stays,
             lists_page_in_every_order,
@@ -81,6 +83,7 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [
             hits_are_counted,
             what_happens_is_counted_by_the_day,
+            people_stand_behind_the_numbers,
             machines_are_kept_apart,
             projectors_that_race_count_once,
             hits_of_a_lost_projector_are_counted_by_the_next,

@@ -11,10 +11,10 @@ use super::fixture::{World, address_of};
 use crate::{
     MailingList, MessagingError, MessagingStore,
     email::SavedEmail,
-    sending::{SendJobRef, Tally},
+    sending::{DeliveryState, SendJobRef, SkipReason, Tally},
     suppression::{Suppression, SuppressionReason, address_hash},
     token::Purpose,
-    tracking::{HitContext, Reason, Split, TimelineEvent},
+    tracking::{Behind, HitContext, Person, Reason, Split, TimelineEvent},
 };
 
 const ONE: Split = Split {
@@ -174,6 +174,85 @@ pub async fn what_happens_is_counted_by_the_day(store: Arc<dyn MessagingStore>) 
         .await
         .unwrap();
     assert!(days.iter().all(|day| day.accepted == 0));
+}
+
+/// Who opened, clicked and left, who got the message, and at which domains they are.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn people_stand_behind_the_numbers(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("Welcome").await;
+    let version = email.current.id;
+    let mut deliveries = world.deliver(&email, 3).await;
+    let second = world.deliver(&email, 2).await;
+    let other = world.email("Other").await;
+    let others = world.deliver(&other, 1).await;
+    world.advance(60);
+    let open = world.token(deliveries[0], version, Purpose::Open);
+    world.tracking.open(&open, &world.person()).await.unwrap();
+    for delivery in [deliveries[1], second[0]] {
+        let token = world.token(delivery, version, click(1));
+        world.tracking.click(&token, &world.person()).await.unwrap();
+    }
+    let token = world.token(others[0], other.current.id, click(0));
+    world.tracking.click(&token, &world.person()).await.unwrap();
+    let token = world.token(deliveries[2], version, Purpose::Unsubscribe);
+    let left = world.tracking.unsubscribe(&token, &world.person()).await;
+    left.unwrap();
+    world.advance(10);
+    world.project().await;
+    let people = async |behind: Behind| {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let size = PageSize::clamped(2);
+            let page = world
+                .tracking
+                .people(&world.owner, email.email.id, &behind, after, size)
+                .await
+                .unwrap();
+            seen.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return seen;
+            }
+        }
+    };
+    let ids = |people: &[Person]| {
+        let ids = people.iter().map(|person| person.delivery_id);
+        ids.collect::<HashSet<_>>()
+    };
+    let clicked = people(Behind::Clicked { machine: false }).await;
+    assert_eq!(ids(&clicked), HashSet::from([deliveries[1], second[0]]));
+    assert!(clicked.iter().all(|person| person.clicked_at.is_some()));
+    assert_eq!(people(Behind::Clicked { machine: true }).await, []);
+    let opened = people(Behind::Opened { machine: false }).await;
+    assert!(ids(&opened).contains(&deliveries[0]), "{opened:?}");
+    let left = people(Behind::Unsubscribed).await;
+    assert_eq!(ids(&left), HashSet::from([deliveries[2]]));
+    let accepted = people(Behind::State(DeliveryState::Accepted)).await;
+    deliveries.extend(second);
+    assert_eq!(accepted.len(), 5, "each once");
+    assert_eq!(ids(&accepted), deliveries.iter().copied().collect());
+    assert!(accepted.is_sorted_by_key(|person| person.delivery_id));
+    assert_eq!(people(Behind::Bounced("hard".to_owned())).await, []);
+    assert_eq!(people(Behind::Skipped(SkipReason::Suppressed)).await, []);
+    let domains = world.tracking.domains(&world.owner, email.email.id).await;
+    let domains = domains.unwrap();
+    assert_eq!(domains.len(), 1, "{domains:?}");
+    assert_eq!(domains[0].domain, "example.com");
+    assert_eq!((domains[0].planned, domains[0].accepted), (5, 5));
+    assert_eq!(
+        (domains[0].opened, domains[0].clicked),
+        (opened.len() as u64, 2)
+    );
+    let theirs = mauntic_core::OrganizationId::generate(&UuidV7Source);
+    let tracking = world.store.tracking();
+    let behind = Behind::State(DeliveryState::Accepted);
+    let page = tracking.people(theirs, email.email.id, &behind, None, PageSize::default());
+    assert_eq!(page.await.unwrap().items, []);
+    let domains = tracking.domains(theirs, email.email.id, 10).await;
+    assert_eq!(domains.unwrap(), []);
 }
 
 /// Scanners, bursts, and what comes too early count as machines, with their reasons.

@@ -1,4 +1,7 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use minijinja::{Environment, value::Value};
 use serde::{Deserialize, Serialize};
@@ -114,6 +117,22 @@ impl CompiledEmail {
     #[must_use]
     pub fn subject_template(&self) -> &str {
         &self.subject
+    }
+
+    /// The fields of the contact that its templates name, in order.
+    #[must_use]
+    pub fn contact_fields(&self) -> BTreeSet<String> {
+        let Ok(prepared) = self.prepared() else {
+            return BTreeSet::new();
+        };
+        let templates = prepared.environment.templates();
+        templates
+            .flat_map(|(_, template)| template.undeclared_variables(true))
+            .filter_map(|name| {
+                let field = name.strip_prefix("contact.")?;
+                Some(field.split('.').next().unwrap_or(field).to_owned())
+            })
+            .collect()
     }
 
     /// Fills in one recipient. The work is bounded, whatever the template does.

@@ -115,6 +115,17 @@ pub struct EmailVersion {
     pub created_at: DateTime<Utc>,
 }
 
+/// A version in a list, without its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct VersionEntry {
+    /// Names it.
+    pub id: EmailVersionId,
+    /// Counts the versions of the email, from 1.
+    pub number: i64,
+    /// When it was saved.
+    pub created_at: DateTime<Utc>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

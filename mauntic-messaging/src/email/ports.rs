@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::{Email, EmailName, EmailVersion};
+use super::{Email, EmailName, EmailVersion, VersionEntry};
 
 /// In which order emails are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,23 @@ pub trait EmailQueries: Send + Sync {
         organization: OrganizationId,
         id: EmailVersionId,
     ) -> Result<Option<EmailVersion>, StoreError>;
+
+    /// The version of an email with that number.
+    async fn find_numbered(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        number: i64,
+    ) -> Result<Option<EmailVersion>, StoreError>;
+
+    /// The versions of an email, the newest first, from below that number on.
+    async fn list_versions(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        below: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<VersionEntry, i64>, StoreError>;
 
     /// Emails that were not deleted. A cursor of another order is an error of the caller's.
     async fn list(

@@ -7,7 +7,7 @@ use mauntic_core::{
 
 use super::{
     Email, EmailCursor, EmailFilter, EmailName, EmailVersion, EmailVersions, Preview,
-    PreviewRecipient, preview,
+    PreviewRecipient, VersionEntry, preview,
 };
 use crate::{
     ContactDirectory, FieldProblem, MessagingError, MessagingStore, OrganizationDirectory,
@@ -81,6 +81,8 @@ impl EmailService {
         ("preview", Access::Needs(Permission::EmailsRead)),
         ("preview_source", Access::Needs(Permission::EmailsRead)),
         ("update", Access::Needs(Permission::EmailsWrite)),
+        ("version", Access::Needs(Permission::EmailsRead)),
+        ("versions", Access::Needs(Permission::EmailsRead)),
     ];
 
     /// The use cases over these parts.
@@ -213,6 +215,36 @@ impl EmailService {
         let email = self.parts.store.emails().find(organization, id).await?;
         self.with_content(organization, email.ok_or(NOT_FOUND)?)
             .await
+    }
+
+    /// What an email said in the version of that number. To bring it back, save its content with
+    /// [`update`](Self::update), which makes it the newest.
+    pub async fn version(
+        &self,
+        actor: &Actor,
+        id: EmailId,
+        number: i64,
+    ) -> Result<EmailVersion, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let emails = self.parts.store.emails();
+        // Of a deleted email, only what was sent can still be seen.
+        emails.find(organization, id).await?.ok_or(NOT_FOUND)?;
+        let found = emails.find_numbered(organization, id, number).await?;
+        found.ok_or(MessagingError::NotFound { what: "version" })
+    }
+
+    /// The versions of an email, the newest first, from below a number on.
+    pub async fn versions(
+        &self,
+        actor: &Actor,
+        id: EmailId,
+        below: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<VersionEntry, i64>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let emails = self.parts.store.emails();
+        emails.find(organization, id).await?.ok_or(NOT_FOUND)?;
+        Ok(emails.list_versions(organization, id, below, size).await?)
     }
 
     /// The email that a text names: by its id or its name.
@@ -384,6 +416,10 @@ impl From<Problem> for FieldProblem {
         let message = match &problem.fix {
             Some(fix) => format!("{} (to mend it: {fix})", problem.message),
             None => problem.message,
+        };
+        let message = match problem.location.block {
+            Some(block) => format!("block {block}: {message}"),
+            None => message,
         };
         Self {
             field: problem.location.part.name().to_owned(),

@@ -12,6 +12,7 @@ mod limit;
 mod message;
 mod outcome;
 mod planner;
+mod preflight;
 mod reply;
 mod service;
 mod store;
@@ -26,6 +27,7 @@ pub use outcome::{
     settle,
 };
 pub use planner::Planner;
+pub use preflight::Preflight;
 pub use reply::{EnhancedCode, SmtpReply};
 pub use service::{CreateSend, SendService, TestResult};
 pub use store::{

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::{
     BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
-    SendJob, SendJobRef, SendStatus, WrongJobState,
+    Preflight, SendJob, SendJobRef, SendStatus, WrongJobState,
     engine::{change, merge},
+    preflight,
 };
 use crate::{MessagingError, Recipient};
 
@@ -53,6 +54,7 @@ impl SendService {
         ("deliveries", Access::Needs(Permission::EmailsRead)),
         ("list", Access::Needs(Permission::EmailsRead)),
         ("pause", Access::Needs(Permission::EmailsSend)),
+        ("preflight", Access::Needs(Permission::EmailsSend)),
         ("resume", Access::Needs(Permission::EmailsSend)),
         ("retry_unknown", Access::Needs(Permission::EmailsSend)),
         ("send_test", Access::Needs(Permission::EmailsSend)),
@@ -124,6 +126,21 @@ impl SendService {
         uow.commit().await?;
         tracing::info!(send.id = %job.id, email.id = %job.email_id, "a send was made");
         Ok(job)
+    }
+
+    /// What would become of a send now: whom it reaches, who would be left out and why, and how fast it could go.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn preflight(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+        segment: SegmentId,
+    ) -> Result<Preflight, MessagingError> {
+        let organization = actor.require(Permission::EmailsSend)?;
+        let version = self.current_version(organization, email).await?;
+        preflight::look(&self.ports, organization, (email, version), segment).await
     }
 
     async fn current_version(

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
@@ -25,6 +27,14 @@ pub trait SendQueries: Send + Sync {
         after: Option<SendJobId>,
         size: PageSize,
     ) -> Result<Page<SendJob, SendJobId>, StoreError>;
+
+    /// Which of the contacts got the email, or are getting it. One query, however many they are.
+    async fn already_sent(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        contacts: &[ContactId],
+    ) -> Result<HashSet<ContactId>, StoreError>;
 
     /// The counters of a send.
     async fn tally(

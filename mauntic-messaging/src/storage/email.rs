@@ -14,7 +14,7 @@ use super::{
 };
 use crate::email::{
     Email, EmailCursor, EmailFilter, EmailName, EmailQueries, EmailRepository, EmailSort,
-    EmailVersion,
+    EmailVersion, VersionEntry,
 };
 
 const COLUMNS: &str = "id, name, name_key, version, current_version_id, created_at, updated_at";
@@ -66,6 +66,59 @@ impl EmailQueries for SeaOrmMessagingStore {
         );
         let row = self.db.reader().query_one_raw(statement).await?;
         row.as_ref().map(version).transpose()
+    }
+
+    async fn find_numbered(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        number: i64,
+    ) -> Result<Option<EmailVersion>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {VERSION_COLUMNS} FROM email_version
+                 WHERE organization_id = $1 AND email_id = $2 AND number = $3"
+            ),
+            [
+                organization.as_uuid().into(),
+                email.as_uuid().into(),
+                number.into(),
+            ],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(version).transpose()
+    }
+
+    async fn list_versions(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        below: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<VersionEntry, i64>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT id, number, created_at FROM email_version
+                 WHERE organization_id = $1 AND email_id = $2 AND number < $3
+                 ORDER BY number DESC LIMIT {}",
+                size.overfetched()
+            ),
+            [
+                organization.as_uuid().into(),
+                email.as_uuid().into(),
+                below.unwrap_or(i64::MAX).into(),
+            ],
+        );
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let entries = rows.iter().map(|row| {
+            Ok::<_, StoreError>(VersionEntry {
+                id: row.id("id")?,
+                number: row.integer("number")?,
+                created_at: row.instant("created_at")?,
+            })
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(entries, size, |entry| entry.number))
     }
 
     async fn list(

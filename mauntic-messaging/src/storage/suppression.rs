@@ -32,11 +32,13 @@ const ENTRY: &[Column] = &[
 
 const COLUMNS: &str = "address_hash, address_key, reason, source, note, created_at";
 
-#[async_trait]
-impl SuppressionQueries for SeaOrmMessagingStore {
-    async fn filter_suppressed(
+impl SeaOrmMessagingStore {
+    /// Which of the keys have a row in a table of address hashes, of one segment if one is given.
+    async fn filter(
         &self,
         organization: OrganizationId,
+        table: &str,
+        segment: Option<SegmentId>,
         address_keys: &[String],
     ) -> Result<HashSet<String>, StoreError> {
         if address_keys.is_empty() {
@@ -51,27 +53,48 @@ impl SuppressionQueries for SeaOrmMessagingStore {
             .map(|hash| json!({"address_hash": hash}))
             .collect();
         let dialect = self.db.dialect();
+        let mut parameters = Parameters::default();
+        let organization = parameters.bind(organization.as_uuid());
+        parameters.bind(Value::from(hashes).to_string());
+        let of_segment = segment.map_or_else(String::new, |segment| {
+            format!(" AND s.segment_id = {}", parameters.bind(segment.as_uuid()))
+        });
         let sql = format!(
-            "SELECT s.address_hash FROM {} JOIN suppression s
-             ON s.organization_id = $1 AND s.address_hash = asked.address_hash",
+            "SELECT s.address_hash FROM {} JOIN {table} s
+             ON s.organization_id = {organization} AND s.address_hash = asked.address_hash{of_segment}",
             dialect.rows(2, "asked", &ENTRY[..1])
         );
-        let parameters = [
-            organization.as_uuid().into(),
-            Value::from(hashes).to_string().into(),
-        ];
-        let rows = self
-            .db
-            .reader()
-            .query_all_raw(dialect.statement(sql, parameters))
-            .await?;
-        let mut suppressed = HashSet::with_capacity(rows.len());
+        let statement = parameters.statement(dialect, sql);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let mut found = HashSet::with_capacity(rows.len());
         for row in &rows {
             if let Some(key) = keys.get(&row.text("address_hash")?) {
-                suppressed.insert((*key).clone());
+                found.insert((*key).clone());
             }
         }
-        Ok(suppressed)
+        Ok(found)
+    }
+}
+
+#[async_trait]
+impl SuppressionQueries for SeaOrmMessagingStore {
+    async fn filter_suppressed(
+        &self,
+        organization: OrganizationId,
+        address_keys: &[String],
+    ) -> Result<HashSet<String>, StoreError> {
+        self.filter(organization, "suppression", None, address_keys)
+            .await
+    }
+
+    async fn filter_left(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        address_keys: &[String],
+    ) -> Result<HashSet<String>, StoreError> {
+        self.filter(organization, "list_exit", Some(segment), address_keys)
+            .await
     }
 
     async fn find(

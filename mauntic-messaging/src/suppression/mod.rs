@@ -165,6 +165,14 @@ pub trait SuppressionQueries: Send + Sync {
         address_keys: &[String],
     ) -> Result<HashSet<String>, StoreError>;
 
+    /// Which of these address keys left the mailing list of a segment. One query, however many they are.
+    async fn filter_left(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        address_keys: &[String],
+    ) -> Result<HashSet<String>, StoreError>;
+
     /// The entry of an address.
     async fn find(
         &self,

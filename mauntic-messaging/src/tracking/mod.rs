@@ -7,6 +7,7 @@
 
 mod committer;
 mod hit;
+mod people;
 mod ports;
 mod projection;
 mod projector;
@@ -17,6 +18,7 @@ mod verdict;
 
 pub use committer::HitCommitter;
 pub use hit::{Hit, HitContext, HitKind, network_of, stored_agent};
+pub use people::{Behind, DomainReport, Person, UnknownNumber};
 pub use ports::{
     EarlierClick, EmailCount, Engaged, Firsts, LinkCount, Metric, Settled, TrackingQueries,
     TrackingRepository,

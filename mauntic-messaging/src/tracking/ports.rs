@@ -4,7 +4,10 @@ use mauntic_core::{
     ContactId, Day, DeliveryId, EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError,
 };
 
-use super::{DayActivity, EmailReport, Hit, Reason, TimelineCursor, TimelineEntry};
+use super::{
+    Behind, DayActivity, DomainReport, EmailReport, Hit, Person, Reason, TimelineCursor,
+    TimelineEntry,
+};
 
 /// What is known of a delivery when its hits are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +161,24 @@ pub trait TrackingQueries: Send + Sync {
         organization: OrganizationId,
         days: &[Day],
     ) -> Result<Vec<DayActivity>, StoreError>;
+
+    /// Who stands behind a number of the report, in the order of the deliveries' ids.
+    async fn people(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        behind: &Behind,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Person, DeliveryId>, StoreError>;
+
+    /// The results of an email by recipient domain, those with most messages first.
+    async fn domains(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        limit: u16,
+    ) -> Result<Vec<DomainReport>, StoreError>;
 
     /// What was sent to a contact and what happened to it, newest first.
     async fn timeline(

@@ -7,8 +7,8 @@ use mauntic_core::{
 use tracing::warn;
 
 use super::{
-    DayActivity, EmailReport, Hit, HitCommitter, HitContext, HitKind, TimelineCursor,
-    TimelineEntry, VerdictRules, judge, network_of, stored_agent,
+    Behind, DayActivity, DomainReport, EmailReport, Hit, HitCommitter, HitContext, HitKind, Person,
+    TimelineCursor, TimelineEntry, VerdictRules, judge, network_of, stored_agent,
 };
 use crate::{
     ContactDirectory, MessagingError, MessagingStore, MessagingUnitOfWork, OrganizationDirectory,
@@ -16,6 +16,9 @@ use crate::{
     email::EmailVersions,
     token::{Purpose, TokenSigner, TrackingToken},
 };
+
+/// How many recipient domains are told apart.
+const DOMAINS: u16 = 50;
 
 /// What a [`TrackingService`] is made of.
 #[derive(Clone)]
@@ -72,7 +75,9 @@ impl TrackingService {
         ("activity", Access::Needs(Permission::EmailsRead)),
         ("choose_lists", Access::Anybody),
         ("click", Access::Anybody),
+        ("domains", Access::Needs(Permission::EmailsRead)),
         ("open", Access::Anybody),
+        ("people", Access::Needs(Permission::EmailsRead)),
         ("report", Access::Needs(Permission::EmailsRead)),
         ("resubscribe", Access::Anybody),
         ("timeline", Access::Needs(Permission::ContactsRead)),
@@ -177,8 +182,7 @@ impl TrackingService {
         email: EmailId,
     ) -> Result<EmailReport, MessagingError> {
         let organization = actor.require(Permission::EmailsRead)?;
-        let found = self.parts.store.emails().find(organization, email).await?;
-        found.ok_or(MessagingError::NotFound { what: "email" })?;
+        self.require_email(organization, email).await?;
         let mut report = self
             .parts
             .store
@@ -199,6 +203,45 @@ impl TrackingService {
             });
         }
         Ok(report)
+    }
+
+    /// Who stands behind a number of an email's report.
+    pub async fn people(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+        behind: &Behind,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Person, DeliveryId>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        self.require_email(organization, email).await?;
+        let tracking = self.parts.store.tracking();
+        let people = tracking.people(organization, email, behind, after, size);
+        Ok(people.await?)
+    }
+
+    /// The results of an email by recipient domain, those with most messages first. All deliveries are looked at.
+    pub async fn domains(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+    ) -> Result<Vec<DomainReport>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        self.require_email(organization, email).await?;
+        let tracking = self.parts.store.tracking();
+        Ok(tracking.domains(organization, email, DOMAINS).await?)
+    }
+
+    async fn require_email(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+    ) -> Result<(), MessagingError> {
+        let found = self.parts.store.emails().find(organization, email).await?;
+        found
+            .map(|_| ())
+            .ok_or(MessagingError::NotFound { what: "email" })
     }
 
     /// What was sent to a contact and what happened to it, newest first. Empty for an unknown contact.

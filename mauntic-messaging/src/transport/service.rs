@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use mauntic_core::{Access, Actor, Clock, IdSource, Permission, SecretKey, TransportId, UseCase};
+use mauntic_core::{
+    Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, TransportId, UseCase,
+};
 use serde::Serialize;
 
 use super::{ConfiguredTransports, SendingLimits, SmtpServer, Transport, TransportKind};
@@ -35,6 +37,7 @@ impl TransportService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("configure", Access::Needs(Permission::SendingManage)),
+        ("set_limits", Access::Needs(Permission::SendingManage)),
         ("show", Access::Needs(Permission::SendingRead)),
         ("test", Access::Needs(Permission::SendingManage)),
     ];
@@ -78,10 +81,7 @@ impl TransportService {
         limits: SendingLimits,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
-        if !limits.are_usable() {
-            let problem = "limits must be above zero, connections at most 256";
-            return Err(MessagingError::invalid("limits", "out_of_range", problem));
-        }
+        check(&limits)?;
         let (kind, password) = match url {
             None => (TransportKind::Capture, None),
             Some(url) => {
@@ -97,20 +97,54 @@ impl TransportService {
             .transpose()?;
         let stored = self.store.transports().find_transport(organization).await?;
         let transport = Transport {
-            id: stored
-                .as_ref()
-                .map_or_else(|| TransportId::generate(&*self.ids), |stored| stored.id),
-            organization_id: organization,
             kind,
             sealed_password,
             limits,
-            version: stored.map_or(1, |stored| stored.version + 1),
-            updated_at: self.clock.now(),
+            ..self.next(organization, stored)
         };
+        self.save(&transport).await
+    }
+
+    /// Changes how fast mail may go; where it goes stays, with its password.
+    ///
+    /// # Errors
+    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for limits that cannot be kept.
+    pub async fn set_limits(
+        &self,
+        actor: &Actor,
+        limits: SendingLimits,
+    ) -> Result<TransportView, MessagingError> {
+        let organization = actor.require(Permission::SendingManage)?;
+        check(&limits)?;
+        let stored = self.store.transports().find_transport(organization).await?;
+        let transport = Transport {
+            limits,
+            ..self.next(organization, stored)
+        };
+        self.save(&transport).await
+    }
+
+    /// The transport as it is stored, as its next version; capture if none is.
+    fn next(&self, organization: OrganizationId, stored: Option<Transport>) -> Transport {
+        let mut next = stored.unwrap_or_else(|| Transport {
+            id: TransportId::generate(&*self.ids),
+            organization_id: organization,
+            kind: TransportKind::Capture,
+            sealed_password: None,
+            limits: SendingLimits::default(),
+            version: 0,
+            updated_at: self.clock.now(),
+        });
+        next.version += 1;
+        next.updated_at = self.clock.now();
+        next
+    }
+
+    async fn save(&self, transport: &Transport) -> Result<TransportView, MessagingError> {
         let mut uow = self.store.begin().await?;
-        uow.transports().save_transport(&transport).await?;
+        uow.transports().save_transport(transport).await?;
         uow.commit().await?;
-        Ok(view(Some(&transport)))
+        Ok(view(Some(transport)))
     }
 
     /// Connects to the configured server without sending anything, and tells what it offers. The
@@ -124,6 +158,14 @@ impl TransportService {
         let open = self.transports.build(organization, stored.as_ref())?;
         Ok(open.channel.probe().await)
     }
+}
+
+fn check(limits: &SendingLimits) -> Result<(), MessagingError> {
+    if limits.are_usable() {
+        return Ok(());
+    }
+    let problem = "limits must be above zero, connections at most 256";
+    Err(MessagingError::invalid("limits", "out_of_range", problem))
 }
 
 fn view(stored: Option<&Transport>) -> TransportView {

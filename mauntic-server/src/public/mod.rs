@@ -1,10 +1,10 @@
-//! What recipients reach without an account: tracking, unsubscribing, the web view.
+//! What recipients reach without an account: tracking, unsubscribing, the web view, images.
 //!
 //! Looking (GET, HEAD) never changes whether somebody gets mail; only POST does (RFC 8058 §3.2).
 
 mod pages;
 
-use mauntic_core::SegmentId;
+use mauntic_core::{OrganizationId, SegmentId};
 use mauntic_messaging::{MessagingError, tracking::HitContext};
 use poem::{
     Body, Request, Response, Route, get, handler,
@@ -32,6 +32,7 @@ pub(crate) fn routes(route: Route) -> Route {
             get(ask_unsubscribe).head(ask_unsubscribe).post(unsubscribe),
         )
         .at("/v/:token", get(web_view).head(web_view))
+        .at("/i/:organization/:name", get(image).head(image))
 }
 
 fn context(app: &App, request: &Request) -> HitContext {
@@ -159,6 +160,28 @@ async fn web_view(Data(app): Data<&App>, Path(token): Path<String>, request: &Re
             .body(view.html),
         Err(error) => refuse(&error),
     }
+}
+
+/// An image of a mail. Its name comes from its content, so that it may be kept for ever; it is never anything but an image.
+#[handler]
+async fn image(
+    Data(app): Data<&App>,
+    Path((organization, name)): Path<(uuid::Uuid, String)>,
+) -> Response {
+    let organization = OrganizationId::from_uuid(organization);
+    let Some((kind, bytes)) = app.images.open(organization, &name).await else {
+        return Response::builder().status(StatusCode::NOT_FOUND).finish();
+    };
+    Response::builder()
+        .content_type(kind.media_type())
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; sandbox",
+        )
+        .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+        .header("cross-origin-resource-policy", "cross-origin")
+        .body(bytes)
 }
 
 /// A mail in a browser: pictures and styles, nothing that acts.

@@ -1,7 +1,7 @@
 //! What people see when something cannot be done: a page that says what, and what to do.
 
 use maud::{Markup, html};
-use mauntic_core::identity::IdentityError;
+use mauntic_core::{StoreError, identity::IdentityError};
 use mauntic_crm::{CrmError, import::ImportError};
 use mauntic_messaging::MessagingError;
 use poem::{Error, IntoResponse as _, Response, http::StatusCode};
@@ -46,6 +46,12 @@ pub(super) fn foreign_form() -> Error {
         (home())
     };
     page(StatusCode::FORBIDDEN, "Please try again", &text)
+}
+
+/// A form of ours that holds something that no page of ours put there.
+pub(super) fn unreadable() -> Error {
+    let text = html! { p { "What the form held could not be read, and nothing was changed. Go back, reload the page, and try again." } (home()) };
+    page(StatusCode::BAD_REQUEST, "Please try again", &text)
 }
 
 /// The form is too long.
@@ -105,6 +111,12 @@ pub(crate) fn identity(error: IdentityError) -> Error {
     }
 }
 
+/// The storage failed.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(crate) fn store(error: StoreError) -> Error {
+    internal(&error)
+}
+
 /// What the CRM refused, but for what a form can tell.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(crate) fn crm(error: CrmError) -> Error {
@@ -137,9 +149,23 @@ pub(crate) fn messaging(error: MessagingError) -> Error {
     match &error {
         MessagingError::Forbidden(_) => forbidden(),
         MessagingError::NotFound { what } => missing(what),
-        MessagingError::WrongState { .. } | MessagingError::Busy => {
+        MessagingError::WrongState { .. }
+        | MessagingError::Busy
+        | MessagingError::Outdated { .. } => {
             let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
             page(StatusCode::CONFLICT, "That is not possible now", &text)
+        }
+        MessagingError::Invalid { problems } => {
+            let text = html! {
+                p { "Nothing was changed:" }
+                ul { @for problem in problems { li { (problem.message) } } }
+                (home())
+            };
+            page(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "That cannot be used",
+                &text,
+            )
         }
         _ => internal(&error),
     }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::{
     Done,
     component::{
-        action::{Weight, button_link, confirmation},
-        frame, show,
+        action::{Weight, ask_first, button_link, confirmation},
+        frame, live, show,
         table::{Column, table},
     },
     failure, mail, shell,
@@ -89,7 +89,7 @@ async fn list(
     });
     let actions = html! {
         @if total > 0 && visitor.may(Permission::InboxDelete) {
-            (button_link("/app/inbox/delete", "Delete all", Weight::Danger))
+            (ask_first("/app/inbox/delete", "Delete all"))
         }
     };
     let content = html! {
@@ -103,13 +103,16 @@ async fn list(
             ))
         } @else {
             p class="soft" { (words::count(total)) " captured. None of it was sent: it is what a mail server would have got." }
-            form method="get" action=(PLACE) class="row" role="search" {
+            (live::filters(PLACE, "mails", &html! {
                 label for="to" { "To" }
                 div { input id="to" name="to" type="search" value=(to.unwrap_or_default()); }
-                button type="submit" class="button" { "Find" }
+                button type="submit" class="button plain" { "Find" }
+            }))
+            div id="mails" class="stack" {
+                @if rows.is_empty() { p { "There is no such mail. " a href=(PLACE) { "Show all" } } } @else {
+                    (table("Captured mail", &["To", "Subject", "Captured"].map(column), &rows, next.as_deref()))
+                }
             }
-            (table("Captured mail", &["To", "Subject", "Captured"].map(column), &rows, next.as_deref()))
-            @if rows.is_empty() { p { "There is no such mail. " a href=(PLACE) { "Show all" } } }
         }
     };
     Ok(shell(&visitor, "Inbox", PLACE, &content))
@@ -136,7 +139,7 @@ async fn open(request: &Request, visitor: Visitor, Path(id): Path<Uuid>) -> Resu
     let title = subject(&opened.mail.subject);
     let actions = html! {
         @if visitor.may(Permission::InboxDelete) {
-            (button_link(&format!("{PLACE}/{id}/delete"), "Delete", Weight::Danger))
+            (ask_first(&format!("{PLACE}/{id}/delete"), "Delete"))
         }
     };
     let content = html! {
@@ -157,12 +160,50 @@ async fn open(request: &Request, visitor: Visitor, Path(id): Path<Uuid>) -> Resu
         @if !opened.content.links.is_empty() {
             (show::card("Links", &html! { ol class="tree" { @for link in &opened.content.links { li { code { (link) } } } } }))
         }
+        (show::card("Headers", &headers(&opened.source)))
         (show::card("Source", &html! {
             p class="soft" { "The message with its headers, as a mail server would have got it." }
             details { summary { "Show the source" } (show::code(&String::from_utf8_lossy(&opened.source))) }
         }))
     };
     Ok(shell(&visitor, title, PLACE, &content))
+}
+
+/// The headers as they stand in the message, those that decide about its delivery with what they are for.
+fn headers(source: &[u8]) -> Markup {
+    let text = String::from_utf8_lossy(source);
+    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+    let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+    let headers = unfolded
+        .split("\r\n")
+        .filter_map(|line| line.split_once(':'));
+    html! {
+        dl class="values" {
+            @for (name, value) in headers {
+                dt { (name) }
+                dd {
+                    code { (value.trim()) }
+                    @if let Some(meaning) = meaning(name) { p class="soft" { (meaning) } }
+                }
+            }
+        }
+    }
+}
+
+fn meaning(header: &str) -> Option<&'static str> {
+    Some(match header.to_ascii_lowercase().as_str() {
+        "from" => "The sender that people see. Its domain is what DMARC checks.",
+        "reply-to" => "Where answers go.",
+        "message-id" => "Names this message in the logs of mail servers.",
+        "list-unsubscribe" => "Where a mail program lets people leave.",
+        "list-unsubscribe-post" => "Says that leaving takes one click (RFC 8058).",
+        "list-id" => "Names the list, so that filters can tell it from others.",
+        "dkim-signature" => "Proves that the message is the sender's and unchanged.",
+        "feedback-id" => "Lets large receivers report complaints by campaign.",
+        "auto-submitted" | "precedence" => "Asks for no automatic answers.",
+        "content-type" => "How the parts of the message are put together.",
+        _ => return None,
+    })
 }
 
 /// The HTML part of a mail, for the frame.

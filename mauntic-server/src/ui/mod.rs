@@ -35,6 +35,7 @@ mod mail;
 mod organization;
 mod search;
 mod segments;
+mod sending;
 mod sends;
 mod tags;
 pub(crate) mod visitor;
@@ -70,7 +71,7 @@ pub(crate) fn routes(route: Route) -> Route {
             .at("/search", get(search::search)),
     );
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
-    let pages = organization::routes(segments::routes(pages));
+    let pages = sending::routes(organization::routes(segments::routes(pages)));
     let pages = bulk::routes(tags::routes(fields::routes(imports::routes(
         contacts::routes(pages),
     ))));

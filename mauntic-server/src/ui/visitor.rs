@@ -351,13 +351,14 @@ impl<'a> FromRequest<'a> for PostedFile {
 }
 
 /// The places of the navigation.
-pub(super) fn places() -> [Place<'static>; 7] {
+pub(super) fn places() -> [Place<'static>; 8] {
     [
         ("/app/", "Start", Icon::Reports),
         ("/app/contacts", "Contacts", Icon::Contacts),
         ("/app/segments", "Segments", Icon::Segments),
         ("/app/emails", "Emails", Icon::Emails),
         ("/app/inbox", "Inbox", Icon::Inbox),
+        ("/app/sending", "Sending", Icon::Sending),
         ("/app/organization", "Organisation", Icon::Members),
         ("/app/account", "Account", Icon::Settings),
     ]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use maud::{Markup, html};
+use mauntic_core::TimeZoneName;
 
 /// A number with commas: `12,408`.
 pub(crate) fn count(number: u64) -> String {
@@ -47,6 +48,30 @@ pub(crate) fn time(at: DateTime<Utc>) -> Markup {
     html! { time datetime=(exact) { (at.format("%-d %b %Y, %H:%M").to_string()) " UTC" } }
 }
 
+/// A time as clocks in a zone show it, to the minute.
+pub(crate) fn time_in(zone: &TimeZoneName, at: DateTime<Utc>) -> Markup {
+    let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let local = zone.local_at(at);
+    html! { time datetime=(exact) { (local.format("%-d %b %Y, %H:%M").to_string()) " " (zone.as_str()) } }
+}
+
+/// A length of time, roughly: `about 3 minutes`.
+pub(crate) fn duration(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        0..=89 => (seconds.max(1), "second"),
+        90..=5_399 => (seconds.div_ceil(60), "minute"),
+        5_400..=129_599 => (seconds.div_ceil(3_600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("about {} {unit}{plural}", count(number))
+}
+
+/// A stored name as people read it: `hard_bounce` is `hard bounce`.
+pub(crate) fn spaced(name: &str) -> String {
+    name.replace('_', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +95,14 @@ mod tests {
         assert_eq!(share(382, 1_000), "38.2 %");
         assert_eq!(share(1, 3), "33.3 %");
         assert_eq!(share(1, 0), "–");
+        for (seconds, text) in [
+            (0, "about 1 second"),
+            (59, "about 59 seconds"),
+            (600, "about 10 minutes"),
+            (7_200, "about 2 hours"),
+            (400_000, "about 5 days"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The tables of messaging, one file for each part of it.
 
 mod emails;
+mod engaged;
 mod hours;
 mod lists;
 mod retention;
@@ -27,6 +28,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(retention::Retention),
             Box::new(lists::Lists),
             Box::new(hours::Hours),
+            Box::new(engaged::Engaged),
         ]
     }
 

@@ -1,13 +1,18 @@
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use async_trait::async_trait;
-use mauntic_core::{DeliveryId, EmailId, OrganizationId, Page, PageSize, SendJobId, StoreError};
+use mauntic_core::{
+    ContactId, DeliveryId, EmailId, OrganizationId, Page, PageSize, SendJobId, StoreError,
+};
 use sea_orm::ConnectionTrait as _;
 
 use super::rows::{DELIVERY, JOB, delivery, job};
 use crate::{
     sending::{Delivery, DeliveryState, JobState, SendJob, SendQueries, Tally},
-    storage::{SeaOrmMessagingStore, sql::Parameters},
+    storage::{
+        SeaOrmMessagingStore,
+        sql::{Parameters, Row as _},
+    },
 };
 
 #[async_trait]
@@ -48,6 +53,33 @@ impl SendQueries for SeaOrmMessagingStore {
         let rows = self.db.reader().query_all_raw(statement).await?;
         let jobs = rows.iter().map(job).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(jobs, size, |job| job.id))
+    }
+
+    async fn already_sent(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        contacts: &[ContactId],
+    ) -> Result<HashSet<ContactId>, StoreError> {
+        let dialect = self.db.dialect();
+        let ids = contacts
+            .iter()
+            .map(ToString::to_string)
+            .collect::<serde_json::Value>();
+        let sql = format!(
+            "SELECT asked.id FROM {} CROSS JOIN delivery d
+             WHERE d.organization_id = $1 AND d.contact_id = asked.id AND d.email_id = $2
+             AND d.channel = 'email' AND d.occurrence = '' AND d.state <> 'skipped'",
+            dialect.ids(3, "asked")
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            email.as_uuid().into(),
+            ids.to_string().into(),
+        ];
+        let statement = dialect.statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter().map(|row| row.id("id")).collect()
     }
 
     async fn tally(

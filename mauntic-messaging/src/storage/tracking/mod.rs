@@ -1,6 +1,7 @@
 //! Hits, what they add up to, and what is told of them.
 
 mod counting;
+mod people;
 mod queries;
 
 use std::net::IpAddr;

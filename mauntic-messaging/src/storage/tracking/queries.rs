@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, Day, EmailId, OrganizationId, Page, PageSize, StoreError,
+    ContactId, Day, DeliveryId, EmailId, OrganizationId, Page, PageSize, StoreError,
     storage::{Dialect, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult};
@@ -13,8 +13,8 @@ use crate::{
         sql::{Parameters, Row as _},
     },
     tracking::{
-        DayActivity, EmailReport, Hit, LinkReport, Metric, Split, TimelineCursor, TimelineEntry,
-        TimelineEvent, TrackingQueries,
+        Behind, DayActivity, DomainReport, EmailReport, Hit, LinkReport, Metric, Person, Split,
+        TimelineCursor, TimelineEntry, TimelineEvent, TrackingQueries,
     },
 };
 
@@ -62,6 +62,27 @@ impl TrackingQueries for SeaOrmMessagingStore {
         days: &[Day],
     ) -> Result<Vec<DayActivity>, StoreError> {
         self.day_activity(organization, days).await
+    }
+
+    async fn people(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        behind: &Behind,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Person, DeliveryId>, StoreError> {
+        self.people_behind(organization, email, behind, after, size)
+            .await
+    }
+
+    async fn domains(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        limit: u16,
+    ) -> Result<Vec<DomainReport>, StoreError> {
+        self.domains_of(organization, email, limit).await
     }
 
     async fn timeline(

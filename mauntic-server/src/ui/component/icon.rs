@@ -15,6 +15,8 @@ pub(crate) enum Icon {
     Inbox,
     /// Two persons.
     Members,
+    /// A paper plane.
+    Sending,
     /// Bars.
     Reports,
     /// Sliders.
@@ -33,12 +35,13 @@ pub(crate) enum Icon {
 
 impl Icon {
     /// All of them, for the gallery.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Contacts,
         Self::Segments,
         Self::Emails,
         Self::Inbox,
         Self::Members,
+        Self::Sending,
         Self::Reports,
         Self::Settings,
         Self::Add,
@@ -59,6 +62,7 @@ impl Icon {
             Self::Members => {
                 "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20a6.5 6.5 0 0 1 13 0M16 4.5a3.5 3.5 0 0 1 0 6.5M17.5 14a6.5 6.5 0 0 1 4 6"
             }
+            Self::Sending => "M3 11 21 3l-8 18-2.5-7.5zM10.5 13.5 21 3",
             Self::Reports => "M4 20h16M7 16v-5M12 16V6M17 16v-8",
             Self::Settings => {
                 "M4 7h9M17 7h3M4 17h3M11 17h9M15 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM9 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z"

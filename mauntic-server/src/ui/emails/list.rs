@@ -15,7 +15,7 @@ use crate::ui::{
     Done,
     component::{
         action::{Weight, button_link, confirmation},
-        frame, show,
+        frame, live, show,
         table::table,
     },
     failure, shell,
@@ -29,6 +29,9 @@ const ROWS: usize = 25;
 /// Which part of the list to show.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Listing {
+    /// Only emails with this in their name.
+    #[serde(default)]
+    q: String,
     /// Begins behind this email.
     after: Option<Uuid>,
     /// What just happened.
@@ -46,7 +49,11 @@ pub(super) async fn list(
     let after = listing.after.map(|id| EmailCursor::Created {
         id: EmailId::from_uuid(id),
     });
-    let filter = EmailFilter::default();
+    let asked = listing.q.trim();
+    let filter = EmailFilter {
+        search: Some(asked.to_owned()),
+        ..EmailFilter::default()
+    };
     let size = PageSize::clamped(ROWS);
     let page = emails.list(&visitor.actor, &filter, after.as_ref(), size);
     let page = page.await.map_err(failure::messaging)?;
@@ -61,11 +68,15 @@ pub(super) async fn list(
     }
     let make = html! {
         @if visitor.may(Permission::EmailsWrite) {
+            (button_link("/app/emails/images", "Images", Weight::Plain))
             (button_link("/app/emails/new", "New email", Weight::Primary))
         }
     };
     let next = match &page.next {
-        Some(EmailCursor::Created { id }) => Some(format!("{PLACE}?after={id}")),
+        Some(EmailCursor::Created { id }) => {
+            let query = serde_urlencoded::to_string([("q", asked), ("after", &id.to_string())]);
+            Some(format!("{PLACE}?{}", query.unwrap_or_default()))
+        }
         _ => None,
     };
     let columns = [
@@ -76,14 +87,21 @@ pub(super) async fn list(
     let content = html! {
         (frame::header("Emails", &make))
         @if let Some(done) = listing.done { (done.toast()) }
-        @if rows.is_empty() && after.is_none() {
+        @if rows.is_empty() && after.is_none() && asked.is_empty() {
             (show::empty(
                 "There are no emails yet",
                 "Write an email once, look at it, send yourself a test, and send it to a segment.",
                 &make,
             ))
         } @else {
-            (table("Emails", &columns, &rows, next.as_deref()))
+            (live::filters(PLACE, "emails", &html! {
+                label for="q" { "Name" }
+                div { input id="q" name="q" type="search" value=(asked); }
+                button type="submit" class="button plain" { "Find" }
+            }))
+            div id="emails" class="stack" {
+                @if rows.is_empty() { p { "No email has this in its name. " a href=(PLACE) { "Show all" } } } @else { (table("Emails", &columns, &rows, next.as_deref())) }
+            }
         }
     };
     Ok(shell(&visitor, "Emails", PLACE, &content))

@@ -1,31 +1,32 @@
-//! One email: how it looks, tests of it, and what came of it.
+//! One email: how it looks, what to look at before it is sent, tests of it, and its sends.
 
 use maud::{Markup, html};
 use mauntic_core::{EmailAddress, EmailId, PageSize, Permission};
 use mauntic_messaging::{
     MessagingError,
-    email::{Preview, PreviewRecipient},
+    content::{CompiledEmail, Problem},
+    email::PreviewRecipient,
     sending::SendStatus,
-    tracking::{EmailReport, Split},
 };
 use poem::{
-    IntoResponse as _, Request, Response, Result, handler,
+    Request, Response, Result, handler,
     http::StatusCode,
     web::{Path, Query},
 };
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, column, find, place};
+use super::{PLACE, Tab, column, find, place, preview, preview::View, top};
 use crate::ui::{
-    Done, Said,
+    Done,
     component::{
         Tone,
-        action::{Weight, button, button_link},
+        action::{Weight, button},
         form::{Field, input},
-        frame, show as shown,
+        show as shown,
         table::table,
     },
-    failure, mail, send_state, shell,
+    failure, send_state, shell,
     visitor::{Posted, Visitor, app, redirect},
     words,
 };
@@ -41,37 +42,33 @@ struct Tested {
     problem: Option<String>,
 }
 
+/// What the page is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    done: Option<Done>,
+    #[serde(default, rename = "as")]
+    recipient: String,
+    #[serde(default)]
+    view: String,
+}
+
 /// Shows it.
 #[handler]
 pub(super) async fn show(
     request: &Request,
     visitor: Visitor,
     Path(id): Path<Uuid>,
-    Query(said): Query<Said>,
+    Query(asked): Query<Asked>,
 ) -> Result<Markup> {
     let tested = Tested {
         to: visitor.who.user.email.to_string(),
         problem: None,
     };
-    page(request, &visitor, id, said.done, &tested).await
-}
-
-/// The HTML of it as somebody made up would see it, for the frame.
-#[handler]
-pub(super) async fn preview_html(
-    request: &Request,
-    visitor: Visitor,
-    Path(id): Path<Uuid>,
-) -> Result<Response> {
-    let preview = app(request)?
-        .emails
-        .preview(
-            &visitor.actor,
-            EmailId::from_uuid(id),
-            PreviewRecipient::Sample,
-        )
-        .await;
-    Ok(mail::html_of(preview.map_err(failure::messaging)?.html))
+    let view = View {
+        recipient: asked.recipient,
+        view: asked.view,
+    };
+    page(request, &visitor, id, asked.done, &view, &tested).await
 }
 
 /// Sends a test.
@@ -82,40 +79,62 @@ pub(super) async fn test(
     posted: Posted,
 ) -> Result<Response> {
     let visitor = &posted.visitor;
+    if !visitor.may(Permission::EmailsSend) {
+        return Err(failure::forbidden());
+    }
+    let id = find(request, visitor, id).await?.email.id;
     let to = posted.fields.text("to");
-    let problem = match addresses(to) {
-        Ok(addresses) => {
-            let email = EmailId::from_uuid(id);
-            let results = app(request)?
-                .sends
-                .send_test(&visitor.actor, email, None, &addresses)
-                .await;
-            match results {
-                Ok(results) => {
-                    let refused = results.iter().filter(|result| !result.accepted);
-                    let told =
-                        refused.map(|result| format!("{}: {}", result.address, result.reply));
-                    told.collect::<Vec<_>>().join("; ")
-                }
-                Err(MessagingError::Invalid { problems }) => {
-                    let told = problems.into_iter().map(|problem| problem.message);
-                    told.collect::<Vec<_>>().join("; ")
-                }
-                Err(error) => return Err(failure::messaging(error)),
-            }
+    let view = View {
+        recipient: posted.fields.text("as").to_owned(),
+        view: String::new(),
+    };
+    let problem = match (
+        addresses(to),
+        preview::recipient(request, visitor, &view).await?,
+    ) {
+        (Ok(addresses), Ok(as_contact)) => {
+            send_test(request, visitor, id, as_contact, &addresses).await?
         }
-        Err(problem) if visitor.may(Permission::EmailsSend) => problem,
-        Err(_) => return Err(failure::forbidden()),
+        (Err(problem), _) | (_, Err(problem)) => problem,
     };
     if problem.is_empty() {
-        return Ok(redirect(&Done::Tested.at(&place(EmailId::from_uuid(id)))));
+        return Ok(redirect(&Done::Tested.at(&place(id))));
     }
     let tested = Tested {
         to: to.to_owned(),
         problem: Some(problem),
     };
-    let page = page(request, visitor, id, None, &tested).await?;
-    Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY).into_response())
+    let page = page(request, visitor, id.as_uuid(), None, &view, &tested).await?;
+    Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+}
+
+/// Sends it and tells what went wrong; nothing if nothing did.
+async fn send_test(
+    request: &Request,
+    visitor: &Visitor,
+    email: EmailId,
+    recipient: PreviewRecipient,
+    addresses: &[EmailAddress],
+) -> Result<String> {
+    let contact = match recipient {
+        PreviewRecipient::Contact(id) => Some(id),
+        PreviewRecipient::Sample => None,
+    };
+    let sends = &app(request)?.sends;
+    let results = sends.send_test(&visitor.actor, email, contact, addresses);
+    let told: Vec<_> = match results.await {
+        Ok(results) => results
+            .iter()
+            .filter(|result| !result.accepted)
+            .map(|result| format!("{}: {}", result.address, result.reply))
+            .collect(),
+        Err(MessagingError::Invalid { problems }) => problems
+            .into_iter()
+            .map(|problem| problem.message)
+            .collect(),
+        Err(error) => return Err(failure::messaging(error)),
+    };
+    Ok(told.join("; "))
 }
 
 /// Reads addresses with commas, semicolons or spaces between them.
@@ -134,85 +153,93 @@ async fn page(
     visitor: &Visitor,
     id: Uuid,
     done: Option<Done>,
+    view: &View,
     tested: &Tested,
 ) -> Result<Markup> {
     let app = app(request)?;
     let saved = find(request, visitor, id).await?;
     let id = saved.email.id;
-    let preview = match app
-        .emails
-        .preview(&visitor.actor, id, PreviewRecipient::Sample)
-        .await
-    {
-        Ok(preview) => Ok(preview),
-        Err(MessagingError::Invalid { problems }) => Err(problems
-            .into_iter()
-            .map(|problem| problem.message)
-            .collect()),
-        Err(error) => return Err(failure::messaging(error)),
+    let here = place(id);
+    let (recipient, problem) = match preview::recipient(request, visitor, view).await? {
+        Ok(recipient) => (recipient, None),
+        Err(problem) => (PreviewRecipient::Sample, Some(problem)),
     };
-    let report = app.tracking.report(&visitor.actor, id).await;
-    let report = report.map_err(failure::messaging)?;
+    let looks = preview::of(request, visitor, id, recipient).await?;
+    let shown_view = View {
+        // Whoever could not be found is not asked for again by the frame.
+        recipient: problem.as_ref().map_or(&*view.recipient, |_| "").to_owned(),
+        view: view.view.clone(),
+    };
     let size = PageSize::clamped(SENDS);
     let sends = app.sends.list(&visitor.actor, Some(id), None, size).await;
     let sends = sends.map_err(failure::messaging)?.items;
-    let name = saved.email.name.as_str();
-    let here = place(id);
-    let actions = html! {
-        @if visitor.may(Permission::EmailsWrite) {
-            (button_link(&format!("{here}/edit"), "Edit", Weight::Plain))
-            (button_link(&format!("{here}/delete"), "Delete", Weight::Danger))
-        }
-        @if visitor.may(Permission::EmailsSend) {
-            (button_link(&format!("{here}/send"), "Send", Weight::Primary))
-        }
-    };
+    let chooser = preview::chooser(visitor, &here, view, problem.as_deref());
     let content = html! {
-        (frame::breadcrumbs(&[(PLACE, "Emails")], name))
-        (frame::header(name, &actions))
+        (top(visitor, &saved, Tab::Email))
         @if let Some(done) = done { (done.toast()) }
-        (looks(&here, &preview))
-        @if visitor.may(Permission::EmailsSend) { (test_form(visitor, &here, tested)) }
-        @if !sends.is_empty() { (results(&report)) (list(&sends)) }
+        (checks(&saved.current.compiled))
+        @match &looks {
+            Ok(looks) => (preview::card(&here, &shown_view, looks, &chooser)),
+            Err(problems) => (shown::card("It cannot be shown", &html! {
+                ul { @for problem in problems { li { (problem) } } }
+                (chooser)
+            })),
+        }
+        @if visitor.may(Permission::EmailsSend) { (test_form(visitor, &here, view, tested)) }
+        @if !sends.is_empty() { (list(&sends)) }
     };
-    Ok(shell(visitor, name, PLACE, &content))
+    Ok(shell(visitor, saved.email.name.as_str(), PLACE, &content))
 }
 
-fn looks(here: &str, preview: &std::result::Result<Preview, Vec<String>>) -> Markup {
-    let preview = match preview {
-        Ok(preview) => preview,
-        Err(problems) => {
-            return shown::card(
-                "It cannot be shown",
-                &html! { ul { @for problem in problems { li { (problem) } } } },
-            );
+/// What was looked at when it was saved, and what was found.
+fn checks(compiled: &CompiledEmail) -> Markup {
+    let warnings = compiled.warnings();
+    let found = |code: &str| -> Vec<&Problem> {
+        warnings.iter().filter(|found| found.code == code).collect()
+    };
+    let row = |name: &str, problems: &[&Problem], good: &str| {
+        html! {
+            li {
+                @if problems.is_empty() { (shown::badge("fine", Tone::Good)) } @else { (shown::badge("look", Tone::Warn)) }
+                " " strong { (name) } " "
+                @if problems.is_empty() { (good) }
+                @for problem in problems { (problem.to_string()) ". " }
+            }
         }
     };
-    let optional =
-        |text: &Option<String>| html! { (text.as_deref().unwrap_or("the organisation's")) };
-    html! {
-        @if !preview.warnings.is_empty() {
-            (shown::card("Look at this before you send it", &html! {
-                ul { @for warning in &preview.warnings { li { (warning.to_string()) } } }
-            }))
-        }
-        (shown::card("Preview", &html! {
-            p class="soft" { "As somebody made up would see it." }
-            (shown::values(&[
-                ("Subject", html! { (preview.subject) }),
-                ("Preview text", html! { (preview.preheader.as_deref().unwrap_or("none")) }),
-                ("Sender's name", optional(&preview.from_name)),
-                ("Sender's address", optional(&preview.from_address)),
-                ("Answers to", html! { (preview.reply_to.as_deref().unwrap_or("the sender")) }),
-            ]))
-            (mail::frame("Preview of the email", &format!("{here}/preview")))
-            details { summary { "Show the text part" } (shown::code(&preview.text)) }
-        }))
-    }
+    let known = ["missing_unsubscribe", "missing_alt", "too_long_for_gmail"];
+    let others: Vec<_> = warnings
+        .iter()
+        .filter(|found| !known.contains(&found.code.as_str()))
+        .collect();
+    let plain: Vec<_> = compiled
+        .links()
+        .iter()
+        .filter(|link| link.url.starts_with("http://"))
+        .collect();
+    let links = compiled.links().len();
+    shown::card(
+        "Checks",
+        &html! {
+            ul class="tree" {
+                (row("Unsubscribe", &found(known[0]), "The HTML and the text lead to it."))
+                (row("Images", &found(known[1]), "Each has a text for those who do not see it."))
+                (row("Size", &found(known[2]), "Mail programs will not clip it."))
+                li {
+                    @if plain.is_empty() { (shown::badge("fine", Tone::Good)) } @else { (shown::badge("look", Tone::Warn)) }
+                    " " strong { "Links" } " "
+                    @if plain.is_empty() { (words::count(links as u64)) " of them, none without encryption." }
+                    @else { "Not encrypted: " @for link in &plain { code { (link.url) } " " } }
+                }
+                (row("Variables", &[], "All of them are known."))
+                @for other in &others { (row("More", &[*other], "")) }
+            }
+        },
+    )
 }
 
-fn test_form(visitor: &Visitor, here: &str, tested: &Tested) -> Markup {
-    let field = Field {
+fn test_form(visitor: &Visitor, here: &str, view: &View, tested: &Tested) -> Markup {
+    let to = Field {
         name: "to",
         label: "To",
         value: &tested.to,
@@ -220,62 +247,24 @@ fn test_form(visitor: &Visitor, here: &str, tested: &Tested) -> Markup {
         error: tested.problem.as_deref(),
         required: true,
     };
+    let who = if view.recipient.trim().is_empty() {
+        "somebody made up"
+    } else {
+        view.recipient.trim()
+    };
     shown::card(
         "Send a test",
         &html! {
             @if tested.problem.is_some() { (shown::toast("The test did not reach everybody.", Tone::Bad)) }
-            p class="soft" { "With the values of somebody made up. Without a mail server it is captured in the " a href="/app/inbox" { "inbox" } "." }
+            p class="soft" { "With the values of " (who) ". Without a mail server it is captured in the " a href="/app/inbox" { "inbox" } "." }
             form method="post" action=(format!("{here}/test")) class="stack" {
                 (visitor.csrf())
-                (input(&field, "text"))
+                input type="hidden" name="as" value=(view.recipient.trim());
+                (input(&to, "text"))
                 div class="row" { (button("Send the test", Weight::Plain)) }
             }
         },
     )
-}
-
-fn results(report: &EmailReport) -> Markup {
-    let split = |split: Split| format!("and by machines: {}", words::count(split.machine));
-    let accepted = report.accepted;
-    let left = report.unsubscribed.human + report.unsubscribed.machine;
-    let skipped: u64 = report.skipped.values().sum();
-    let links: Vec<_> = report
-        .links
-        .iter()
-        .map(|link| {
-            html! { tr {
-                td { code { (link.url.as_deref().unwrap_or("(no longer known)")) } }
-                td class="number" { (words::count(link.clicked.human)) }
-                td class="number" { (words::count(link.clicked.machine)) }
-                td class="number" { (words::count(link.clicks.human + link.clicks.machine)) }
-            } }
-        })
-        .collect();
-    let columns = [
-        column("Link", false),
-        column("People", true),
-        column("Machines", true),
-        column("All clicks", true),
-    ];
-    html! {
-        section class="stack" aria-label="Results" {
-            h2 { "Results" }
-            div class="grid" {
-                (shown::stat("Planned", &words::count(report.planned), &format!("{} left out", words::count(skipped))))
-                (shown::stat("Accepted", &words::count(accepted), &words::share(accepted, report.planned)))
-                (shown::stat("Opened by people", &words::count(report.opened.human), &format!("{}, {}", words::share(report.opened.human, accepted), split(report.opened))))
-                (shown::stat("Clicked by people", &words::count(report.clicked.human), &format!("{}, {}", words::share(report.clicked.human, accepted), split(report.clicked))))
-                (shown::stat("Unsubscribed", &words::count(left), &words::share(left, accepted)))
-                (shown::stat("Refused", &words::count(report.refused), &format!("{} deferred, {} unknown", words::count(report.deferred), words::count(report.unknown))))
-            }
-        }
-        @if !links.is_empty() { (shown::card("Links", &table("Links", &columns, &links, None))) }
-        @if !report.bounced.is_empty() {
-            (shown::card("Bounces", &html! {
-                dl class="values" { @for (class, count) in &report.bounced { dt { (class) } dd { (words::count(*count)) } } }
-            }))
-        }
-    }
 }
 
 fn list(sends: &[SendStatus]) -> Markup {
@@ -298,6 +287,6 @@ fn list(sends: &[SendStatus]) -> Markup {
     ];
     shown::card(
         "Its last sends",
-        &table("Sends of this email", &columns, &rows, None),
+        &table("Sends of the email", &columns, &rows, None),
     )
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use maud::{Markup, html};
-use mauntic_core::{PageSize, Permission, SegmentId};
+use mauntic_core::{PageSize, Permission, SegmentId, TimeZoneName};
 use mauntic_crm::segment::Segment;
 use mauntic_messaging::{email::SavedEmail, sending::CreateSend};
 use poem::{
@@ -13,7 +13,7 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{EMAILS, email_place, find_email, place};
+use super::{EMAILS, email_place, find_email, place, preflight};
 use crate::ui::{
     Done,
     component::{
@@ -32,14 +32,17 @@ use crate::ui::{
 pub(super) struct Choice {
     #[serde(default)]
     segment: String,
-    /// In UTC, as browsers write it; empty for at once.
+    /// As clocks of the organisation show it, as browsers write it; empty for at once.
     #[serde(default)]
     at: String,
+    /// Whether to look up the records of the sender's domain.
+    #[serde(default)]
+    records: bool,
 }
 
 impl Choice {
     /// When it starts; at once if nothing was chosen.
-    fn time(&self) -> std::result::Result<Option<DateTime<Utc>>, String> {
+    fn time(&self, zone: &TimeZoneName) -> std::result::Result<Option<DateTime<Utc>>, String> {
         let text = self.at.trim();
         if text.is_empty() {
             return Ok(None);
@@ -47,8 +50,13 @@ impl Choice {
         ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
             .iter()
             .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-            .map(|time| Some(time.and_utc()))
+            .map(|time| Some(zone.instant_of(time)))
             .ok_or_else(|| format!("{text} is not a time: write it like 2027-01-31T09:00"))
+    }
+
+    fn query(&self) -> String {
+        let query = [("segment", &self.segment), ("at", &self.at)];
+        serde_urlencoded::to_string(query).unwrap_or_default()
     }
 }
 
@@ -58,6 +66,12 @@ fn may_send(visitor: &Visitor) -> Result<()> {
     } else {
         Err(failure::forbidden())
     }
+}
+
+async fn zone(request: &Request, visitor: &Visitor) -> Result<TimeZoneName> {
+    let zones = &app(request)?.zones;
+    let zone = zones.zone_of(visitor.actor.organization_id()).await;
+    zone.map_err(failure::store)
 }
 
 async fn segments(request: &Request, visitor: &Visitor) -> Result<Vec<Segment>> {
@@ -97,6 +111,8 @@ async fn choose_page(
     problem: Option<&str>,
 ) -> Result<Markup> {
     let segments = segments(request, visitor).await?;
+    let zone = zone(request, visitor).await?;
+    let when = format!("When, in {}", zone.as_str());
     let here = email_place(saved.email.id);
     let choices: Vec<_> = segments
         .iter()
@@ -123,7 +139,7 @@ async fn choose_page(
     };
     let at = Field {
         name: "at",
-        label: "When, in UTC",
+        label: &when,
         value: &choice.at,
         hint: Some("At once if you leave it empty"),
         error: problem,
@@ -163,16 +179,12 @@ fn way(saved: &SavedEmail, here: &str) -> Markup {
     )
 }
 
-/// The segment that was chosen, and the time.
-async fn read(
-    request: &Request,
-    visitor: &Visitor,
-    choice: &Choice,
-) -> Result<(Segment, std::result::Result<Option<DateTime<Utc>>, String>)> {
+/// The segment that was chosen.
+async fn chosen(request: &Request, visitor: &Visitor, choice: &Choice) -> Result<Segment> {
     let id: Option<Uuid> = choice.segment.trim().parse().ok();
     let id = SegmentId::from_uuid(id.ok_or_else(|| failure::missing("segment"))?);
     let segment = app(request)?.segments.find(&visitor.actor, id).await;
-    Ok((segment.map_err(failure::crm)?, choice.time()))
+    segment.map_err(failure::crm)
 }
 
 /// Says what will happen, before it does.
@@ -185,20 +197,24 @@ pub(super) async fn summary(
 ) -> Result<Response> {
     may_send(&visitor)?;
     let saved = find_email(request, &visitor, email).await?;
-    let (segment, at) = read(request, &visitor, &choice).await?;
-    let at = match at {
+    let segment = chosen(request, &visitor, &choice).await?;
+    let zone = zone(request, &visitor).await?;
+    let at = match choice.time(&zone) {
         Ok(at) => at,
         Err(problem) => return choose_again(request, &visitor, &saved, &choice, &problem).await,
     };
-    let here = email_place(saved.email.id);
-    let back = serde_urlencoded::to_string([("segment", &choice.segment), ("at", &choice.at)]);
-    let back = format!("{here}/send?{}", back.unwrap_or_default());
-    let warnings = saved.current.compiled.warnings();
-    let now = app(request)?.clock.now();
+    let app = app(request)?;
+    let email = saved.email.id;
+    let flight = app.sends.preflight(&visitor.actor, email, segment.id).await;
+    let flight = flight.map_err(failure::messaging)?;
+    let here = email_place(email);
+    let address = format!("{here}/send/summary?{}", choice.query());
+    let sender = preflight::sender(request, &visitor, &saved, &address, choice.records).await?;
+    let now = app.clock.now();
     let content = html! {
         (way(&saved, "Summary"))
         (frame::header("Is this right?", &html! {}))
-        @if segment.member_count == 0 { (shown::toast("Nobody is in this segment now.", Tone::Warn)) }
+        @if flight.size == 0 { (shown::toast("Nobody is in this segment now.", Tone::Warn)) }
         @if segment.build.is_some() || (segment.rule.is_some() && segment.built_at.is_none()) {
             (shown::toast("The segment is being built; its size will change.", Tone::Warn))
         }
@@ -208,24 +224,29 @@ pub(super) async fn summary(
                 ("Email", html! { (saved.email.name.as_str()) }),
                 ("Subject", html! { (saved.current.source.subject) }),
                 ("To", html! { (segment.name.as_str()) }),
-                ("Size", html! { (words::counted(segment.member_count)) " now" }),
-                ("When", html! { @if let Some(at) = at { (words::time(at)) } @else { "at once" } }),
+                ("When", html! { @if let Some(at) = at { (words::time_in(&zone, at)) } @else { "at once" } }),
             ]))
-            p class="soft" { "Left out are those who do not want mail, whose address is suppressed or missing, and who got this email before." }
-            @if !warnings.is_empty() {
-                h3 { "Look at this first" }
-                ul { @for warning in warnings { li { (warning.to_string()) } } }
-            }
-            form method="post" action=(format!("{here}/send")) class="row" {
-                (visitor.csrf())
-                input type="hidden" name="segment" value=(choice.segment);
-                input type="hidden" name="at" value=(choice.at);
-                (button(if at.is_some() { "Schedule it" } else { "Send it now" }, Weight::Primary))
-                (button_link(&back, "Back", Weight::Plain))
-            }
+            (confirm(&visitor, &here, &choice, at.is_some()))
         }))
+        (preflight::audience(&flight))
+        (preflight::content(&saved, &flight))
+        (sender)
     };
     Ok(shell(&visitor, "Is this right?", EMAILS, &content).into_response())
+}
+
+/// Sends it, or goes back.
+fn confirm(visitor: &Visitor, here: &str, choice: &Choice, later: bool) -> Markup {
+    let back = format!("{here}/send?{}", choice.query());
+    html! {
+        form method="post" action=(format!("{here}/send")) class="row" {
+            (visitor.csrf())
+            input type="hidden" name="segment" value=(choice.segment);
+            input type="hidden" name="at" value=(choice.at);
+            (button(if later { "Schedule it" } else { "Send it now" }, Weight::Primary))
+            (button_link(&back, "Back", Weight::Plain))
+        }
+    }
 }
 
 async fn choose_again(
@@ -252,9 +273,10 @@ pub(super) async fn create(
     let choice = Choice {
         segment: posted.fields.text("segment").to_owned(),
         at: posted.fields.text("at").to_owned(),
+        records: false,
     };
-    let (segment, at) = read(request, visitor, &choice).await?;
-    let at = match at {
+    let segment = chosen(request, visitor, &choice).await?;
+    let at = match choice.time(&zone(request, visitor).await?) {
         Ok(at) => at,
         Err(problem) => return choose_again(request, visitor, &saved, &choice, &problem).await,
     };

@@ -1,6 +1,7 @@
 //! Sends: an email to a segment, from the first question to the last delivery.
 
 mod create;
+mod preflight;
 mod show;
 mod steer;
 
@@ -8,6 +9,8 @@ use mauntic_core::SendJobId;
 use mauntic_messaging::sending::SendStatus;
 use poem::{Request, Result, Route, get, post};
 use uuid::Uuid;
+
+pub(super) use preflight::record_state;
 
 use super::{
     emails::{PLACE as EMAILS, column, find as find_email, place as email_place},

@@ -7,8 +7,7 @@ use mauntic_messaging::{
     sending::{DeliveryState, JobState, SendStatus},
 };
 use poem::{
-    IntoResponse as _, Request, Response, Result, handler,
-    http::HeaderValue,
+    Request, Result, handler,
     web::{Path, Query},
 };
 use serde::Deserialize;
@@ -19,8 +18,8 @@ use crate::ui::{
     Done,
     component::{
         Tone,
-        action::{Weight, button, button_link},
-        frame, show as shown,
+        action::{Weight, ask_first, button, button_link},
+        frame, live, show as shown,
         table::table,
     },
     failure, send_state, shell,
@@ -39,14 +38,14 @@ pub(super) struct Listing {
     done: Option<Done>,
 }
 
-/// Shows how far a send is. The browser asks again by itself while something is moving.
+/// Shows how far a send is. Where there is scripting, the figures are looked at again by themselves while something moves.
 #[handler]
 pub(super) async fn show(
     request: &Request,
     visitor: Visitor,
     Path(id): Path<Uuid>,
     Query(listing): Query<Listing>,
-) -> Result<Response> {
+) -> Result<Markup> {
     let app = app(request)?;
     let status = find(request, &visitor, id).await?;
     let job = &status.job;
@@ -60,30 +59,34 @@ pub(super) async fn show(
     let name = email.as_deref().unwrap_or("(deleted)");
     let title = format!("Send of {name}");
     let email_at = email_place(job.email_id);
+    let due = job.state == JobState::Scheduled && job.scheduled_at <= app.clock.now();
+    let moving = job.state.is_running() || due;
+    let results = html! {
+        @if email.is_some() { (button_link(&format!("{email_at}/results"), "Results of the email", Weight::Plain)) }
+    };
     let content = html! {
         @if email.is_some() {
             (frame::breadcrumbs(&[(EMAILS, "Emails"), (&email_at, name)], "Send"))
         } @else {
             (frame::breadcrumbs(&[(EMAILS, "Emails")], "Send"))
         }
-        (frame::header(&title, &actions(&visitor, &status)))
+        (frame::header(&title, &results))
         @if let Some(done) = listing.done { (done.toast()) }
+        (live::followed("progress", &here, moving, &progress(&visitor, &status)))
+        (deliveries)
+    };
+    Ok(shell(&visitor, &title, EMAILS, &content))
+}
+
+/// How far it is, and what can be done about it.
+fn progress(visitor: &Visitor, status: &SendStatus) -> Markup {
+    let job = &status.job;
+    html! {
         @if let Some(note) = &job.note {
             (shown::toast(note, if job.state == JobState::Failed { Tone::Bad } else { Tone::Warn }))
         }
-        (figures(&status))
-        (deliveries)
-    };
-    let mut response = shell(&visitor, &title, EMAILS, &content).into_response();
-    let due = job.state == JobState::Scheduled && job.scheduled_at <= app.clock.now();
-    let first = listing.after.is_none() && listing.state.is_none();
-    if first
-        && (job.state.is_running() || due)
-        && let Ok(again) = HeaderValue::from_str(&format!("2; url={here}"))
-    {
-        response.headers_mut().insert("refresh", again);
+        (figures(visitor, status))
     }
-    Ok(response)
 }
 
 fn actions(visitor: &Visitor, status: &SendStatus) -> Markup {
@@ -96,15 +99,17 @@ fn actions(visitor: &Visitor, status: &SendStatus) -> Markup {
     };
     html! {
         @if visitor.may(Permission::EmailsSend) {
-            @if going { (post("pause", "Pause")) }
-            @if stopped { (post("resume", "Resume")) }
-            @if going || stopped { (button_link(&format!("{here}/cancel"), "Stop for good", Weight::Danger)) }
-            @if status.tally.unknown > 0 { (button_link(&format!("{here}/retry"), "Retry unknown", Weight::Plain)) }
+            div class="row" {
+                @if going { (post("pause", "Pause")) }
+                @if stopped { (post("resume", "Resume")) }
+                @if going || stopped { (ask_first(&format!("{here}/cancel"), "Stop for good")) }
+                @if status.tally.unknown > 0 { (button_link(&format!("{here}/retry"), "Retry unknown", Weight::Plain)) }
+            }
         }
     }
 }
 
-fn figures(status: &SendStatus) -> Markup {
+fn figures(visitor: &Visitor, status: &SendStatus) -> Markup {
     let (job, tally) = (&status.job, &status.tally);
     let number = |number: i64| u64::try_from(number).unwrap_or_default();
     let done = number(tally.accepted + tally.refused + tally.unknown);
@@ -112,6 +117,7 @@ fn figures(status: &SendStatus) -> Markup {
         (shown::card("Progress", &html! {
             div class="row" { (send_state(job)) }
             (shown::progress("Sent", done, number(tally.planned)))
+            (actions(visitor, status))
             (shown::values(&[
                 ("Scheduled for", words::time(job.scheduled_at)),
                 ("Begun", html! { @if let Some(at) = job.started_at { (words::time(at)) } @else { "not yet" } }),
@@ -130,15 +136,10 @@ fn figures(status: &SendStatus) -> Markup {
         }
         @if !tally.skipped.is_empty() {
             (shown::card("Left out", &html! {
-                dl class="values" { @for (reason, count) in &tally.skipped { dt { (spaced(reason.as_str())) } dd { (words::counted(*count)) } } }
+                dl class="values" { @for (reason, count) in &tally.skipped { dt { (words::spaced(reason.as_str())) } dd { (words::counted(*count)) } } }
             }))
         }
     }
-}
-
-/// A stored name as people read it.
-fn spaced(name: &str) -> String {
-    name.replace('_', " ")
 }
 
 async fn deliveries(
@@ -158,7 +159,7 @@ async fn deliveries(
     let of = |state: DeliveryState| format!("{here}?state={state}");
     let tabs: Vec<_> = DeliveryState::ALL
         .iter()
-        .map(|state| (of(*state), spaced(state.as_str())))
+        .map(|state| (of(*state), words::spaced(state.as_str())))
         .collect();
     let mut items = vec![(here.as_str(), "all")];
     items.extend(
@@ -175,11 +176,13 @@ async fn deliveries(
         .iter()
         .map(|delivery| {
             let address = delivery.address.as_ref().map(ToString::to_string);
-            let why = delivery.skip_reason.map(|reason| spaced(reason.as_str()));
+            let why = delivery
+                .skip_reason
+                .map(|reason| words::spaced(reason.as_str()));
             let why = why.or_else(|| delivery.reply.clone());
             html! { tr {
                 td { (address.as_deref().unwrap_or("(no address)")) }
-                td { (spaced(delivery.state.as_str())) }
+                td { (words::spaced(delivery.state.as_str())) }
                 td { (why.unwrap_or_default()) }
                 td { (words::time(delivery.updated_at)) }
             } }

@@ -1,0 +1,222 @@
+//! Who stands behind a number of the results: on a page, and as a file.
+
+use std::{fmt::Write as _, io, sync::Arc};
+
+use futures_util::{StreamExt as _, stream};
+use maud::{Markup, html};
+use mauntic_core::{DeliveryId, EmailId, PageSize, Permission};
+use mauntic_messaging::tracking::{Behind, Person};
+use poem::{
+    Body, Request, Response, Result, handler,
+    http::header,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{PLACE, Tab, column, find, place, top};
+use crate::{
+    App,
+    ui::{
+        component::{
+            action::{Weight, button_link},
+            show as shown,
+            table::table,
+        },
+        failure, shell,
+        visitor::{Visitor, app},
+        words,
+    },
+};
+
+/// How many people a page lists.
+const ROWS: usize = 50;
+
+/// Which number, and which part of the list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    behind: String,
+    after: Option<Uuid>,
+}
+
+impl Asked {
+    fn behind(&self) -> Result<Behind> {
+        let behind = self.behind.parse();
+        behind.map_err(|_| failure::missing("number of the results"))
+    }
+}
+
+/// The number in words.
+fn named(behind: &Behind) -> String {
+    match behind {
+        Behind::State(state) => format!("Deliveries that are {}", words::spaced(state.as_str())),
+        Behind::Skipped(reason) => format!("Left out: {}", words::spaced(reason.as_str())),
+        Behind::Bounced(class) => format!("Refused: {}", words::spaced(class)),
+        Behind::Opened { machine: false } => "Opened by a person".to_owned(),
+        Behind::Opened { machine: true } => "Opened by a machine".to_owned(),
+        Behind::Clicked { machine: false } => "Clicked by a person".to_owned(),
+        Behind::Clicked { machine: true } => "Clicked by a machine".to_owned(),
+        Behind::Unsubscribed => "Unsubscribed".to_owned(),
+    }
+}
+
+/// Shows them.
+#[handler]
+pub(super) async fn people(
+    request: &Request,
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    Query(asked): Query<Asked>,
+) -> Result<Markup> {
+    let saved = find(request, &visitor, id).await?;
+    let behind = asked.behind()?;
+    let email = saved.email.id;
+    let after = asked.after.map(DeliveryId::from_uuid);
+    let tracking = &app(request)?.tracking;
+    let size = PageSize::clamped(ROWS);
+    let page = tracking.people(&visitor.actor, email, &behind, after, size);
+    let page = page.await.map_err(failure::messaging)?;
+    let query = serde_urlencoded::to_string([("behind", behind.to_string())]).unwrap_or_default();
+    let here = place(email);
+    let next = page
+        .next
+        .map(|next| format!("{here}/people?{query}&after={next}"));
+    let linked = visitor.may(Permission::ContactsRead);
+    let rows: Vec<_> = page.items.iter().map(|one| row(one, linked)).collect();
+    let columns = [
+        column("Address", false),
+        column("State", false),
+        column("Why", false),
+        column("Opened", false),
+        column("Clicked", false),
+        column("Unsubscribed", false),
+    ];
+    let content = html! {
+        (top(&visitor, &saved, Tab::Results))
+        (shown::card(&named(&behind), &html! {
+            div class="row" {
+                @if visitor.may(Permission::ContactsExport) {
+                    (button_link(&format!("{here}/people.csv?{query}"), "Export as CSV", Weight::Plain))
+                }
+                a href=(format!("{here}/results")) { "Back to the results" }
+            }
+            @if rows.is_empty() { p { "There is nobody." } } @else { (table(&named(&behind), &columns, &rows, next.as_deref())) }
+        }))
+    };
+    Ok(shell(&visitor, &named(&behind), PLACE, &content))
+}
+
+fn row(one: &Person, linked: bool) -> Markup {
+    let address = one.address.as_ref().map(ToString::to_string);
+    let address = address.as_deref().unwrap_or("(no address)");
+    let person = one.opened_at.or(one.machine_opened_at);
+    let click = one.clicked_at.or(one.machine_clicked_at);
+    let why = one
+        .skip_reason
+        .map(|reason| words::spaced(reason.as_str()))
+        .or_else(|| one.reply.clone());
+    let by = |machine: bool| if machine { ", a machine" } else { "" };
+    html! { tr {
+        td { @if linked { a href=(format!("/app/contacts/{}", one.contact_id)) { (address) } } @else { (address) } }
+        td { (words::spaced(one.state.as_str())) }
+        td { (why.unwrap_or_default()) }
+        td { @if let Some(at) = person { (words::time(at)) (by(one.opened_at.is_none())) } }
+        td { @if let Some(at) = click { (words::time(at)) (by(one.clicked_at.is_none())) } }
+        td { @if let Some(at) = one.unsubscribed_at { (words::time(at)) } }
+    } }
+}
+
+const HEADER: &str = "address,contact_id,state,reason,bounce_class,reply,opened_at,machine_opened_at,clicked_at,machine_clicked_at,unsubscribed_at\r\n";
+
+/// The same as a CSV file. However many they are, only a page of them is in memory.
+#[handler]
+pub(super) async fn export(
+    request: &Request,
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    Query(asked): Query<Asked>,
+) -> Result<Response> {
+    if !visitor.may(Permission::ContactsExport) {
+        return Err(failure::forbidden());
+    }
+    let email = find(request, &visitor, id).await?.email.id;
+    let behind = asked.behind()?;
+    let app: &App = app(request)?;
+    let (app, behind) = (app.clone(), Arc::new(behind));
+    let actor = visitor.actor.clone();
+    let pages = stream::try_unfold(Some(None), move |after: Option<Option<DeliveryId>>| {
+        let (app, behind, actor) = (app.clone(), Arc::clone(&behind), actor.clone());
+        async move {
+            let Some(after) = after else { return Ok(None) };
+            let size = PageSize::clamped(usize::from(PageSize::MAX));
+            let page = app.tracking.people(&actor, email, &behind, after, size);
+            let page = page.await.map_err(io::Error::other)?;
+            let rows: String = page.items.iter().map(line).collect();
+            Ok::<_, io::Error>(Some((rows.into_bytes(), page.next.map(Some))))
+        }
+    });
+    let file = stream::iter([Ok(HEADER.as_bytes().to_vec())]).chain(pages);
+    Ok(Response::builder()
+        .content_type("text/csv; charset=utf-8")
+        .header(header::CONTENT_DISPOSITION, attachment(email))
+        .body(Body::from_bytes_stream(file)))
+}
+
+fn attachment(email: EmailId) -> String {
+    format!("attachment; filename=\"people-{email}.csv\"")
+}
+
+fn line(one: &Person) -> String {
+    let time = |at: Option<chrono::DateTime<chrono::Utc>>| {
+        at.map(|at| at.to_rfc3339()).unwrap_or_default()
+    };
+    let cells = [
+        one.address
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        one.contact_id.to_string(),
+        one.state.to_string(),
+        one.skip_reason
+            .map_or("", |reason| reason.as_str())
+            .to_owned(),
+        one.bounce_class.clone().unwrap_or_default(),
+        one.reply.clone().unwrap_or_default(),
+        time(one.opened_at),
+        time(one.machine_opened_at),
+        time(one.clicked_at),
+        time(one.machine_clicked_at),
+        time(one.unsubscribed_at),
+    ];
+    let mut line = String::new();
+    for (number, cell) in cells.iter().enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        let _ = write!(line, "{comma}{}", quoted(cell));
+    }
+    line.push_str("\r\n");
+    line
+}
+
+/// A cell of a CSV file. What a spreadsheet would run as a formula gets an apostrophe in front.
+fn quoted(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        "'"
+    } else {
+        ""
+    };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_cell_is_neither_a_formula_nor_a_second_cell() {
+        assert_eq!(
+            quoted("550 no \"such\", user"),
+            "\"550 no \"\"such\"\", user\""
+        );
+        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
+    }
+}

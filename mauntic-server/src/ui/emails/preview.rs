@@ -1,0 +1,148 @@
+//! How an email looks: for somebody made up or a contact, wide or narrow, or as text.
+
+use maud::{Markup, html};
+use mauntic_core::{EmailAddress, EmailId, Permission};
+use mauntic_messaging::{
+    MessagingError,
+    email::{Preview, PreviewRecipient},
+};
+use poem::{
+    Request, Response, Result, handler,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::ui::{
+    component::{
+        action::{Weight, button},
+        form::{Field, input, select},
+        show as shown,
+    },
+    failure, mail,
+    visitor::{Visitor, app},
+};
+
+/// For whom to show it, and how.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct View {
+    /// The address of a contact; somebody made up if it is empty.
+    #[serde(default, rename = "as")]
+    pub(super) recipient: String,
+    /// `wide`, `phone` or `text`.
+    #[serde(default)]
+    pub(super) view: String,
+}
+
+/// The contact that was asked for, or why there is none.
+pub(super) async fn recipient(
+    request: &Request,
+    visitor: &Visitor,
+    view: &View,
+) -> Result<std::result::Result<PreviewRecipient, String>> {
+    let text = view.recipient.trim();
+    if text.is_empty() {
+        return Ok(Ok(PreviewRecipient::Sample));
+    }
+    let Ok(address) = text.parse::<EmailAddress>() else {
+        return Ok(Err(format!("{text} is not an email address")));
+    };
+    let contacts = &app(request)?.contacts;
+    let found = contacts.find_by_email(&visitor.actor, &address).await;
+    Ok(match found.map_err(failure::crm)? {
+        Some(contact) => Ok(PreviewRecipient::Contact(contact.id())),
+        None => Err("no contact has this address".to_owned()),
+    })
+}
+
+/// The HTML of an email, for the frame.
+#[handler]
+pub(super) async fn html(
+    request: &Request,
+    visitor: Visitor,
+    Path(id): Path<Uuid>,
+    Query(view): Query<View>,
+) -> Result<Response> {
+    let recipient = recipient(request, &visitor, &view).await?;
+    let recipient = recipient.map_err(|_| failure::missing("contact"))?;
+    let emails = &app(request)?.emails;
+    let preview = emails.preview(&visitor.actor, EmailId::from_uuid(id), recipient);
+    Ok(mail::html_of(
+        preview.await.map_err(failure::messaging)?.html,
+    ))
+}
+
+/// The preview, or what keeps the email from being shown.
+pub(super) async fn of(
+    request: &Request,
+    visitor: &Visitor,
+    id: EmailId,
+    recipient: PreviewRecipient,
+) -> Result<std::result::Result<Preview, Vec<String>>> {
+    let emails = &app(request)?.emails;
+    match emails.preview(&visitor.actor, id, recipient).await {
+        Ok(preview) => Ok(Ok(preview)),
+        Err(MessagingError::Invalid { problems }) => Ok(Err(problems
+            .into_iter()
+            .map(|problem| problem.message)
+            .collect())),
+        Err(error) => Err(failure::messaging(error)),
+    }
+}
+
+/// The form that says for whom and how.
+pub(super) fn chooser(visitor: &Visitor, here: &str, view: &View, problem: Option<&str>) -> Markup {
+    let who = Field {
+        name: "as",
+        label: "As this contact",
+        value: &view.recipient,
+        hint: Some("An email address; somebody made up if it is empty"),
+        error: problem,
+        required: false,
+    };
+    let how = Field {
+        name: "view",
+        label: "Shown",
+        value: &view.view,
+        required: true,
+        ..Field::default()
+    };
+    let ways = [
+        ("wide", "on a desktop"),
+        ("phone", "on a phone"),
+        ("text", "as text"),
+    ];
+    html! {
+        form method="get" action=(here) class="fields" {
+            @if visitor.may(Permission::ContactsRead) { (input(&who, "email")) }
+            (select(&how, &ways))
+            div { (button("Show", Weight::Plain)) }
+        }
+    }
+}
+
+/// What a recipient gets to see.
+pub(super) fn card(here: &str, view: &View, preview: &Preview, chooser: &Markup) -> Markup {
+    let optional =
+        |text: &Option<String>| html! { (text.as_deref().unwrap_or("the organisation's")) };
+    let query = serde_urlencoded::to_string([("as", view.recipient.trim())]).unwrap_or_default();
+    let address = format!("{here}/preview?{query}");
+    shown::card(
+        "Preview",
+        &html! {
+            (chooser)
+            (shown::values(&[
+                ("Subject", html! { (preview.subject) }),
+                ("Preview text", html! { (preview.preheader.as_deref().unwrap_or("none")) }),
+                ("Sender's name", optional(&preview.from_name)),
+                ("Sender's address", optional(&preview.from_address)),
+                ("Answers to", html! { (preview.reply_to.as_deref().unwrap_or("the sender")) }),
+            ]))
+            @match view.view.as_str() {
+                "text" => (shown::code(&preview.text)),
+                "phone" => (mail::narrow_frame("Preview of the email on a phone", &address)),
+                _ => (mail::frame("Preview of the email", &address)),
+            }
+        },
+    )
+}

@@ -1,0 +1,175 @@
+//! What is looked at before a send: the audience, the content, and the sender.
+
+use maud::{Markup, html};
+use mauntic_core::EmailAddress;
+use mauntic_messaging::{
+    MessagingError,
+    domain::{DomainName, RecordCheck, RecordState, SendingDomain, SendingHosts},
+    email::SavedEmail,
+    sending::Preflight,
+    transport::TransportKind,
+};
+use poem::{Request, Result};
+
+use crate::ui::{
+    component::{Tone, show as shown, table::table},
+    emails::column,
+    failure,
+    visitor::{Visitor, app},
+    words,
+};
+
+/// Whom it reaches, who is left out and why, and how long it takes.
+pub(super) fn audience(flight: &Preflight) -> Markup {
+    let part = flight.looked_at < flight.size;
+    let time = flight.seconds().map_or_else(
+        || "as long as the mail server needs; no limit is set".to_owned(),
+        |seconds| format!("{} at the limit that is set", words::duration(seconds)),
+    );
+    shown::card(
+        "Audience",
+        &html! {
+            @if part {
+                p class="soft" { "The segment is large: what follows is of its first " (words::count(flight.looked_at)) " members." }
+            }
+            div class="grid" {
+                (shown::stat("In the segment", &words::count(flight.size), "now; who is in it when it starts gets it"))
+                (shown::stat("Will get it", &words::count(flight.reachable), &words::share(flight.reachable, flight.looked_at)))
+                (shown::stat("Left out", &words::count(flight.looked_at.saturating_sub(flight.reachable)), "for the reasons below"))
+            }
+            @if !flight.left_out.is_empty() {
+                dl class="values" {
+                    @for (reason, count) in &flight.left_out { dt { (words::spaced(reason.as_str())) } dd { (words::count(*count)) } }
+                }
+            }
+            p { "It takes " (time) "." }
+        },
+    )
+}
+
+/// What is to be looked at in the email itself.
+pub(super) fn content(saved: &SavedEmail, flight: &Preflight) -> Markup {
+    let warnings = saved.current.compiled.warnings();
+    shown::card(
+        "Content",
+        &html! {
+            @if warnings.is_empty() && flight.empty_fields.is_empty() {
+                p { (shown::badge("fine", Tone::Good)) " Nothing was found that needs a look." }
+            }
+            @if !warnings.is_empty() { ul { @for warning in warnings { li { (warning.to_string()) } } } }
+            @if !flight.empty_fields.is_empty() {
+                p { "The email shows these fields, and not everybody has them. Where nothing else is written for that case, nothing stands there." }
+                dl class="values" {
+                    @for (field, count) in &flight.empty_fields {
+                        dt { code { (field) } }
+                        dd { "empty for " (words::count(*count)) " of " (words::count(flight.fields_of)) " that were looked at" }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// From whom it comes, how it leaves, and whether receivers can verify it. `address` is the page itself.
+pub(super) async fn sender(
+    request: &Request,
+    visitor: &Visitor,
+    saved: &SavedEmail,
+    address: &str,
+    look_up: bool,
+) -> Result<Markup> {
+    let app = app(request)?;
+    let written = saved.current.source.from_address.as_deref();
+    let from = match written.map(str::parse::<EmailAddress>) {
+        None => Some(app.settings.sender()),
+        Some(parsed) => parsed.ok(),
+    };
+    let transport = app.transports.show(&visitor.actor).await;
+    let transport = transport.map_err(failure::messaging)?;
+    let captured = matches!(transport.kind, TransportKind::Capture);
+    let shown_from = from.as_ref().map_or_else(
+        || written.unwrap_or_default().to_owned(),
+        ToString::to_string,
+    );
+    let domain = match &from {
+        Some(from) => nearest(request, visitor, from).await?,
+        None => None,
+    };
+    let records = match &domain {
+        None => html! {
+            p { (shown::badge("look", Tone::Warn)) " No sending domain is set up for this address: the mail is not signed, and many receivers will refuse it or take it for spam." }
+        },
+        Some(domain) if look_up => {
+            let hosts = SendingHosts::default();
+            let checks = app
+                .domains
+                .check(&visitor.actor, domain.id, &hosts, &*app.dns);
+            checked(&checks.await.map_err(failure::messaging)?)
+        }
+        Some(domain) => {
+            let more = format!("{address}&records=true");
+            html! {
+                div hx-get=(more) hx-trigger="load" hx-select="#records" hx-target="#records" hx-swap="outerHTML" {
+                    a href=(more) { "Compare the DNS records of " (domain.domain.as_str()) " with what they should be" }
+                }
+            }
+        }
+    };
+    Ok(shown::card(
+        "Sender",
+        &html! {
+            (shown::values(&[
+                ("From", html! { (shown_from) }),
+                ("Leaves through", html! {
+                    @if captured { "nothing: it is captured in the " a href="/app/inbox" { "inbox" } ", and nobody is mailed" } @else { (transport.url) }
+                }),
+            ]))
+            div id="records" class="stack" { (records) }
+        },
+    ))
+}
+
+/// The sending domain that signs for an address: the domain of the address, or the nearest above it.
+async fn nearest(
+    request: &Request,
+    visitor: &Visitor,
+    from: &EmailAddress,
+) -> Result<Option<SendingDomain>> {
+    let Ok(name) = from.domain().parse::<DomainName>() else {
+        return Ok(None);
+    };
+    let domains = &app(request)?.domains;
+    for above in name.lineage().filter_map(|name| name.parse().ok()) {
+        match domains.get_named(&visitor.actor, &above).await {
+            Ok(domain) => return Ok(Some(domain)),
+            Err(MessagingError::NotFound { .. }) => {}
+            Err(error) => return Err(failure::messaging(error)),
+        }
+    }
+    Ok(None)
+}
+
+/// The badge of a record.
+pub(crate) fn record_state(state: RecordState) -> Markup {
+    let tone = match state {
+        RecordState::Ok => Tone::Good,
+        RecordState::Warning | RecordState::Unknown => Tone::Warn,
+        RecordState::Missing | RecordState::Wrong => Tone::Bad,
+    };
+    shown::badge(state.as_str(), tone)
+}
+
+fn checked(checks: &[RecordCheck]) -> Markup {
+    let rows: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            html! { tr {
+                td { (record_state(check.state)) }
+                td { code { (check.record.name) } }
+                td { (check.detail) }
+            } }
+        })
+        .collect();
+    let columns = ["State", "Record", "What it means"].map(|name| column(name, false));
+    table("DNS records of the sender", &columns, &rows, None)
+}

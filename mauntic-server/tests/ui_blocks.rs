@@ -1,0 +1,203 @@
+//! The block editor, step by step, as a browser without scripting uses it.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+#[path = "support/browser.rs"]
+#[expect(dead_code, reason = "each suite needs some of it")]
+mod browser;
+#[expect(dead_code, reason = "the pages need fewer tools than the API")]
+mod support;
+
+use browser::Browser;
+use mauntic_messaging::content::{
+    Body,
+    blocks::{BlockContent, BlockDocument},
+};
+use support::Installation;
+
+const NEW: &str = "/app/emails/new";
+
+/// The document that the form holds.
+fn stored(page: &str) -> String {
+    let start = "name=\"document\" value=\"";
+    let rest = page.split_once(start).unwrap_or_else(|| panic!("{page}")).1;
+    let escaped = rest.split_once('"').unwrap().0;
+    escaped
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
+fn document(page: &str) -> BlockDocument {
+    serde_json::from_str(&stored(page)).unwrap()
+}
+
+fn kinds(page: &str) -> Vec<&'static str> {
+    let document = document(page);
+    let all = document.all();
+    all.iter().map(|(block, _)| block.content.kind()).collect()
+}
+
+/// Sends the form as it stands, with some fields filled in.
+async fn post(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) {
+    let document = stored(&browser.page);
+    let mut all = vec![
+        ("kind", "blocks"),
+        ("document", &*document),
+        ("name", "Launch"),
+        ("subject", "Fjords"),
+        ("from_address", "news@example.com"),
+    ];
+    all.retain(|(name, _)| !fields.iter().any(|(given, _)| given == name));
+    all.extend(fields);
+    browser.post(path, &all).await;
+}
+
+#[tokio::test]
+async fn an_email_is_built_block_by_block() {
+    let mut ann = Browser::new().await;
+    let start = ann.get(NEW).await.to_owned();
+    assert_eq!(
+        kinds(&start),
+        ["heading", "text", "button", "divider", "text"]
+    );
+    // What was written before a step is there after it.
+    let words = "Hello & <script>alert(1)</script> {{ contact.firstname }}";
+    let fields = [
+        ("step", "add:top"),
+        ("kind.top", "conditional"),
+        ("b.1.here", "1"),
+        ("b.1.text", words),
+        ("b.1.level", "2"),
+        ("style.button_color", "#112233"),
+        ("style.width", "9999"),
+    ];
+    post(&mut ann, NEW, &fields).await;
+    assert_eq!((ann.status, ann.at.as_str()), (200, NEW));
+    assert!(!ann.page.contains("<script>alert"), "{}", ann.page);
+    let now = document(&ann.page);
+    assert!(
+        matches!(&now.blocks[0].content, BlockContent::Heading { text, level: 2, .. } if text == words),
+        "{now:?}"
+    );
+    assert_eq!(now.styles.button_color.to_string(), "#112233");
+    assert_eq!(now.styles.width, 800, "brought into its range");
+    assert_eq!(kinds(&ann.page)[5], "conditional");
+    // Into the conditional block, up, a copy, and away with the button.
+    for (step, kind) in [
+        ("add:6.0", "image"),
+        ("up:6", ""),
+        ("copy:4", ""),
+        ("delete:3", ""),
+        ("move:2:top:0", ""),
+    ] {
+        post(&mut ann, NEW, &[("step", step), ("kind.6.0", kind)]).await;
+        assert_eq!(ann.status, 200, "{step}");
+    }
+    assert_eq!(
+        kinds(&ann.page),
+        [
+            "text",
+            "heading",
+            "divider",
+            "divider",
+            "conditional",
+            "image",
+            "text"
+        ]
+    );
+    // What is wrong is said at its block, and nothing is lost.
+    post(&mut ann, NEW, &[("step", "save")]).await;
+    assert_eq!(ann.status, 422);
+    let block = ann.page.split_once("id=\"block-7\"").unwrap().1;
+    let block = block.split_once("</li>").unwrap().0;
+    assert!(block.contains("the image has no address yet"), "{block}");
+    let image = [
+        ("step", "save"),
+        ("b.7.here", "1"),
+        ("b.7.src", "https://example.com/fjord.png"),
+        ("b.7.alt", "A fjord"),
+        ("b.6.here", "1"),
+        ("b.6.test", "equals"),
+        ("b.6.field", "city"),
+        ("b.6.value", "Oslo"),
+    ];
+    post(&mut ann, NEW, &image).await;
+    let place = ann.at.strip_suffix("?done=created").unwrap().to_owned();
+    let id = place.rsplit('/').next().unwrap().parse().unwrap();
+    let app = ann.installation.app.clone();
+    let saved = app.emails.get(&ann.installation.ours, id).await.unwrap();
+    let Body::Blocks(blocks) = &saved.current.source.body else {
+        panic!("{:?}", saved.current.source.body);
+    };
+    assert_eq!(blocks.all().len(), 7);
+    let edit = format!("{place}/edit");
+    assert_eq!(kinds(ann.get(&edit).await).len(), 7);
+    // A number that is none is said, and the email stays as it was.
+    let wrong = [("version", "1"), ("b.1.here", "1"), ("b.1.level", "huge")];
+    post(&mut ann, &edit, &wrong).await;
+    assert_eq!(ann.status, 422);
+    assert!(ann.page.contains("huge is not a number"), "{}", ann.page);
+    // Into MJML, of which nothing is saved yet.
+    post(&mut ann, &edit, &[("version", "1"), ("step", "to_mjml")]).await;
+    assert!(ann.page.contains("&lt;mjml&gt;"), "{}", ann.page);
+    assert!(!ann.page.contains("name=\"document\""));
+}
+
+#[tokio::test]
+async fn what_is_written_is_shown_where_it_can_do_nothing() {
+    let mut ann = Browser::new().await;
+    let path = "/app/emails/preview";
+    ann.get(NEW).await;
+    let document = stored(&ann.page);
+    let token = ann.token();
+    let form = [
+        ("csrf", token.as_str()),
+        ("kind", "blocks"),
+        ("document", &document),
+        ("subject", "Hi"),
+        ("b.1.here", "1"),
+        ("b.1.text", "Fjords today"),
+    ];
+    let body = serde_urlencoded::to_string(form).unwrap();
+    let shown = ann.send("POST", path, Some(body.clone())).await;
+    let policy = shown.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("sandbox;"), "{policy}");
+    let html = String::from_utf8(shown.body).unwrap();
+    assert!(html.contains("Fjords today"), "{html}");
+    let bad = body.replace("Fjords+today", "%7B%7B+contact.nothing+%7D%7D");
+    let shown = ann.send("POST", path, Some(bad)).await;
+    let html = String::from_utf8(shown.body).unwrap();
+    assert!(html.contains("It cannot be shown yet"), "{html}");
+    assert!(html.contains("block 1:"), "{html}");
+    let bare = ann.send("POST", path, Some("kind=blocks".to_owned())).await;
+    assert_eq!(bare.status, 403, "without its token");
+    let broken = [
+        ("csrf", token.as_str()),
+        ("kind", "blocks"),
+        ("document", "{"),
+    ];
+    let broken = serde_urlencoded::to_string(broken).unwrap();
+    for path in [path, NEW] {
+        let answer = ann.send("POST", path, Some(broken.clone())).await;
+        assert_eq!(answer.status, 400, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_builds_nothing() {
+    let installation = Installation::sqlite().await;
+    let owner = installation.owner.clone();
+    let password = "a long enough password";
+    let vic = serde_json::json!({"email": "vic@example.com", "name": "Vic", "role": "viewer", "password": password});
+    let made = installation.call(&owner, "POST", "/api/identity/members", Some(vic));
+    made.await.ok(201);
+    let mut vic = Browser::fresh(installation);
+    vic.log_in("vic@example.com", password).await;
+    for path in [NEW, "/app/emails/preview"] {
+        vic.get("/app/account").await;
+        vic.post(path, &[("kind", "blocks"), ("step", "add:top")])
+            .await;
+        assert_eq!(vic.status, 403, "{path}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Images of emails: what is taken, and how it is served.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+#[path = "support/browser.rs"]
+#[expect(dead_code, reason = "each suite needs some of it")]
+mod browser;
+#[expect(dead_code, reason = "the pages need fewer tools than the API")]
+mod support;
+
+use browser::Browser;
+use mauntic_core::{
+    IdSource as _, OrganizationId,
+    testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
+};
+use mauntic_server::{ImageError, Images};
+use support::{Answer, request};
+
+const PLACE: &str = "/app/emails/images";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
+
+/// Sends a file with a token, as a browser does.
+async fn upload(browser: &Browser, token: &str, name: &str, bytes: &[u8]) -> Answer {
+    let mut body = format!(
+        "--line\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n--line\r\n\
+         Content-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: image/png\r\n\r\n"
+    )
+    .into_bytes();
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(b"\r\n--line--\r\n");
+    let request = request("", "POST", PLACE)
+        .header("cookie", browser.cookie())
+        .content_type("multipart/form-data; boundary=line")
+        .body(body);
+    browser.installation.send(request).await
+}
+
+#[tokio::test]
+async fn an_image_is_kept_and_served_as_what_it_is() {
+    let mut ann = Browser::new().await;
+    let page = ann.get(PLACE).await;
+    assert!(page.contains("There are no images yet"), "{page}");
+    let token = ann.token();
+    let taken = upload(&ann, &token, "../../<script>.svg", PNG).await;
+    assert_eq!(taken.status, 303);
+    let page = ann.get(PLACE).await.to_owned();
+    let address = page.split_once("<img src=\"").unwrap().1;
+    let address = address.split_once('"').unwrap().0;
+    assert!(
+        address.starts_with("/i/") && address.contains(".png"),
+        "{address}"
+    );
+    assert!(!page.contains("script&gt;.svg"), "{page}");
+    let served = ann
+        .installation
+        .send(request("", "GET", address).finish())
+        .await;
+    assert_eq!((served.status, served.body.as_slice()), (200, PNG));
+    assert_eq!(served.content_type, "image/png");
+    assert_eq!(served.headers["x-content-type-options"], "nosniff");
+    let policy = served.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.ends_with("sandbox"), "{policy}");
+    let name = address.rsplit('/').next().unwrap();
+    let other = format!("/i/00000000-0000-7000-8000-000000000000/{name}");
+    for path in [other, format!("{address}.svg")] {
+        let missing = ann.installation.send(request("", "GET", &path).finish());
+        assert_eq!(missing.await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_image_or_not_ours_is_refused() {
+    let mut ann = Browser::new().await;
+    ann.get(PLACE).await;
+    let token = ann.token();
+    let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script/></svg>";
+    let refused = upload(&ann, &token, "image.png", svg).await;
+    assert_eq!(refused.status, 422);
+    let text = String::from_utf8(refused.body).unwrap();
+    assert!(text.contains("this is no image"), "{text}");
+    let mut large = PNG.to_vec();
+    large.resize(Images::MAX_BYTES + 1, 0);
+    assert_eq!(upload(&ann, &token, "large.png", &large).await.status, 422);
+    assert_eq!(upload(&ann, "wrong", "image.png", PNG).await.status, 403);
+    let page = ann.get(PLACE).await;
+    assert!(page.contains("There are no images yet"), "{page}");
+}
+
+#[tokio::test]
+async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
+    let ids = CountingIds::default();
+    let [own, other] = [ids.next(), ids.next()].map(OrganizationId::from_uuid);
+    let cases = access_cases(Images::USE_CASES, own, other, &ids);
+    assert_access(&cases, async |case: &AccessCase| {
+        let folder = tempfile::tempdir().unwrap();
+        let images = Images::new(folder.path().to_owned());
+        let us = mauntic_core::Actor::system(own);
+        let done = if case.use_case == "add" {
+            images.add(&case.actor, PNG).await.map(drop)
+        } else {
+            images.add(&us, PNG).await.unwrap();
+            images.list(&case.actor).await.map(drop)
+        };
+        match done {
+            Ok(()) => {}
+            Err(ImageError::Forbidden(_)) => return Reach::Forbidden,
+            Err(error) => panic!("{error}"),
+        }
+        // What the caller sees afterwards is the caller's own.
+        let seen = if case.use_case == "add" {
+            &us
+        } else {
+            &case.actor
+        };
+        let images = images.list(seen).await.unwrap();
+        if images.is_empty() {
+            Reach::Unseen
+        } else {
+            Reach::Allowed
+        }
+    })
+    .await;
+}
+
+#[test]
+fn every_use_case_is_listed() {
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/src/images.rs");
+    assert_complete(Images::USE_CASES, &[place]);
+}

@@ -1,0 +1,258 @@
+//! The settings of sending: the mail server, its limits, sending domains, and the suppression list.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+#[path = "support/browser.rs"]
+#[expect(dead_code, reason = "each suite needs some of it")]
+mod browser;
+#[expect(dead_code, reason = "the pages need fewer tools than the API")]
+mod support;
+
+use browser::Browser;
+use mauntic_core::Actor;
+use mauntic_messaging::{domain::AddSendingDomain, transport::TransportKind};
+use support::Installation;
+
+const PASSWORD: &str = "a long enough password";
+const PLACE: &str = "/app/sending";
+
+/// An organisation with Ada, an admin who is logged in; Mia, a member; and Vic, a viewer.
+async fn office() -> Browser {
+    let installation = Installation::sqlite().await;
+    let owner = installation.owner.clone();
+    for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
+        let member = serde_json::json!({
+            "email": format!("{name}@example.com"), "name": name, "role": role, "password": PASSWORD,
+        });
+        let path = "/api/identity/members";
+        let made = installation.call(&owner, "POST", path, Some(member));
+        made.await.ok(201);
+    }
+    let mut browser = Browser::fresh(installation);
+    browser.log_in("ada@example.com", PASSWORD).await;
+    browser
+}
+
+fn has(page: &str, words: &str) {
+    assert!(page.contains(words), "{words} is missing in {page}");
+}
+
+#[tokio::test]
+async fn the_mail_server_is_set_up_tested_and_its_password_kept() {
+    let mut ada = office().await;
+    has(ada.get(PLACE).await, "No mail server is set up");
+    let server = [
+        ("kind", "smtp"),
+        ("host", "127.0.0.1"),
+        // Nobody listens there.
+        ("port", "9"),
+        ("tls", "none"),
+        ("username", "ada@example.com"),
+        ("password", "secret:/@?"),
+    ];
+    ada.post(PLACE, &server).await;
+    assert_eq!(ada.at, format!("{PLACE}?done=saved"), "{}", ada.page);
+    has(&ada.page, "127.0.0.1:9?tls=none");
+    assert!(!ada.page.contains("secret"), "{}", ada.page);
+    ada.post("/app/sending/test", &[]).await;
+    has(&ada.page, "It does not work");
+    // The limits change without the password, which stays.
+    let limits = [
+        ("connections", "4"),
+        ("messages", "50"),
+        ("seconds", "60"),
+        ("per_second", "12.5"),
+        ("domain_per_second", ""),
+        ("domains", "gmail.com 5\r\n<b>x 1"),
+    ];
+    ada.post("/app/sending/limits", &limits).await;
+    assert_eq!(ada.at, format!("{PLACE}?done=saved"), "{}", ada.page);
+    has(&ada.page, "gmail.com 5");
+    assert!(!ada.page.contains("<b>x"), "{}", ada.page);
+    let app = ada.installation.app.clone();
+    let ours = ada.installation.ours.clone();
+    let view = app.transports.show(&ours).await.unwrap();
+    assert!(view.has_password && matches!(view.kind, TransportKind::Smtp(_)));
+    assert_eq!(
+        (view.limits.connections, view.limits.per_second),
+        (4, Some(12.5))
+    );
+    ada.post("/app/sending/limits", &[("connections", "none")])
+        .await;
+    assert_eq!(ada.status, 422);
+    has(&ada.page, "id=\"connections-error\"");
+    // Another host does not get the password of this one.
+    let mut other = server;
+    other[1].1 = "localhost";
+    other[5].1 = "";
+    ada.post(PLACE, &other).await;
+    assert_eq!(ada.status, 422);
+    has(&ada.page, "id=\"password-error\"");
+    other[1].1 = "no host";
+    ada.post(PLACE, &other).await;
+    has(&ada.page, "id=\"host-error\"");
+    ada.post(PLACE, &[("kind", "capture")]).await;
+    let view = app.transports.show(&ours).await.unwrap();
+    assert!(!view.has_password);
+    assert_eq!(view.kind, TransportKind::Capture);
+    assert_eq!(view.limits.connections, 4, "limits stay");
+}
+
+#[tokio::test]
+async fn a_domain_is_added_its_records_shown_and_its_keys_changed() {
+    let mut ada = office().await;
+    let path = "/app/sending/domains";
+    has(ada.get(path).await, "No domain is set up yet");
+    ada.post(path, &[("domain", "nothing")]).await;
+    assert_eq!(ada.status, 422);
+    has(&ada.page, "id=\"domain-error\"");
+    let outside = [("domain", "example.com"), ("return_path", "example.org")];
+    ada.post(path, &outside).await;
+    has(&ada.page, "id=\"return_path-error\"");
+    ada.post(path, &[("domain", "example.com")]).await;
+    let place = ada.at.strip_suffix("?done=created").unwrap().to_owned();
+    has(&ada.page, "_domainkey.example.com");
+    has(&ada.page, "v=DKIM1");
+    has(&ada.page, "_dmarc.example.com");
+    has(&ada.page, "not looked up");
+    ada.post(path, &[("domain", "example.com")]).await;
+    has(&ada.page, "you have this domain already");
+    // Nobody answers where the DNS is asked: that is said, and is nothing to mend.
+    let page = ada.get(&format!("{place}?check=true")).await;
+    has(page, "the DNS did not answer");
+    has(page, ">unknown<");
+    ada.post(&format!("{place}/activate"), &[]).await;
+    assert_eq!(ada.status, 409);
+    ada.get(&place).await;
+    ada.post(&format!("{place}/rotate"), &[]).await;
+    has(&ada.page, "to be published");
+    ada.post(&format!("{place}/activate"), &[]).await;
+    has(&ada.page, ">retired<");
+    has(ada.get(&format!("{place}/delete")).await, "example.com");
+    ada.post(&format!("{place}/delete"), &[]).await;
+    assert_eq!(ada.at, format!("{path}?done=deleted"));
+    ada.get(&place).await;
+    assert_eq!(ada.status, 404);
+}
+
+#[tokio::test]
+async fn an_address_is_suppressed_found_and_removed_after_a_question() {
+    let mut ada = office().await;
+    ada.log_in("mia@example.com", PASSWORD).await;
+    let path = "/app/sending/suppressions";
+    has(ada.get(path).await, "There is no such address");
+    ada.post(path, &[("address", "nobody")]).await;
+    assert_eq!(ada.status, 422);
+    let new = [
+        ("address", "Bob@Example.com"),
+        ("note", "<script>alert(1)</script>"),
+    ];
+    ada.post(path, &new).await;
+    assert_eq!(ada.at, format!("{path}?done=saved"));
+    has(&ada.page, "&lt;script&gt;");
+    assert!(!ada.page.contains("<script>alert"), "{}", ada.page);
+    has(
+        ada.get(&format!("{path}?q=bob&reason=manual")).await,
+        "bob@example.com",
+    );
+    has(
+        ada.get(&format!("{path}?q=bob&reason=complaint")).await,
+        "There is no such address",
+    );
+    let remove = format!("{path}/remove");
+    let page = ada
+        .get(&format!("{remove}?address=bob%40example.com"))
+        .await;
+    has(page, "bob@example.com");
+    ada.post(&remove, &[("address", "bob@example.com")]).await;
+    assert_eq!(ada.at, format!("{path}?done=deleted"));
+    has(&ada.page, "There is no such address");
+    ada.get(&format!("{remove}?address=bob%40example.com"))
+        .await;
+    assert_eq!(ada.status, 404);
+}
+
+#[tokio::test]
+async fn who_may_only_look_is_offered_no_change_and_refused_when_forced() {
+    let mut vic = office().await;
+    let app = vic.installation.app.clone();
+    let command = AddSendingDomain {
+        domain: "example.com".parse().unwrap(),
+        return_path: None,
+    };
+    let domain = app.domains.add(&vic.installation.ours, command).await;
+    let domain = format!("/app/sending/domains/{}", domain.unwrap().id);
+    vic.log_in("vic@example.com", PASSWORD).await;
+    for path in [
+        PLACE,
+        "/app/sending/domains",
+        "/app/sending/suppressions",
+        &domain,
+    ] {
+        let page = vic.get(path).await;
+        let content = page.split_once("id=\"main\"").unwrap().1;
+        assert!(!content.contains("method=\"post\""), "{path}: {content}");
+        assert!(
+            !content.contains("/delete") && !content.contains("/remove"),
+            "{path}"
+        );
+    }
+    for path in [
+        PLACE.to_owned(),
+        format!("{PLACE}/limits"),
+        format!("{PLACE}/test"),
+        format!("{PLACE}/domains"),
+        format!("{domain}/rotate"),
+        format!("{domain}/activate"),
+        format!("{domain}/delete"),
+        format!("{PLACE}/suppressions"),
+        format!("{PLACE}/suppressions/remove"),
+    ] {
+        vic.get("/app/account").await;
+        let fields = [
+            ("kind", "capture"),
+            ("connections", "1"),
+            ("messages", "1"),
+            ("seconds", "1"),
+            ("domain", "example.net"),
+            ("address", "bob@example.com"),
+        ];
+        vic.post(&path, &fields).await;
+        assert_eq!(vic.status, 403, "{path}: {}", vic.page);
+        vic.get("/app/account").await;
+        let bare = vic.send("POST", &path, Some(String::new())).await;
+        assert_eq!(bare.status, 403, "{path} without its token");
+    }
+}
+
+#[tokio::test]
+async fn another_organisations_domain_is_not_there() {
+    let mut ada = office().await;
+    let app = ada.installation.app.clone();
+    let token = ada.installation.stranger.clone();
+    let made = ada
+        .installation
+        .call(
+            &token,
+            "POST",
+            "/api/messaging/domains",
+            Some(serde_json::json!({"domain": "example.com"})),
+        )
+        .await
+        .ok(201);
+    let id = made["id"]
+        .as_str()
+        .or(made["domain"]["id"].as_str())
+        .unwrap();
+    let place = format!("/app/sending/domains/{id}");
+    for path in ["", "?check=true", "/delete"] {
+        ada.get(&format!("{place}{path}")).await;
+        assert_eq!(ada.status, 404, "{path}");
+    }
+    for path in ["/rotate", "/activate", "/delete"] {
+        ada.get("/app/account").await;
+        ada.post(&format!("{place}{path}"), &[]).await;
+        assert_eq!(ada.status, 404, "{path}");
+    }
+    let ours: &Actor = &ada.installation.ours;
+    assert!(app.domains.list(ours).await.unwrap().is_empty());
+}

@@ -1,0 +1,365 @@
+//! The pages of sends and their results, asked through the real router by somebody with a browser.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+#[path = "support/browser.rs"]
+#[expect(dead_code, reason = "each suite needs some of it")]
+mod browser;
+#[expect(dead_code, reason = "the pages need fewer tools than the API")]
+mod support;
+
+use std::time::Duration;
+
+use browser::Browser;
+use mauntic_core::storage::test_database::TestDatabase;
+use mauntic_messaging::suppression::{NewSuppression, SuppressionReason};
+use mauntic_server::{Workers, jobs};
+use serde_json::{Value, json};
+use support::Installation;
+use tokio_util::sync::CancellationToken;
+
+const PASSWORD: &str = "a long enough password";
+const BODY: &str = "<p>Hello {{ contact.firstname }}, <a href=\"https://example.com/news\">news</a>, <a href=\"{{ unsubscribe_url }}\">unsubscribe</a></p>";
+
+/// An organisation with Ada, an admin; Mia, a member, who is logged in, and Vic, a viewer.
+async fn office(database: TestDatabase) -> Browser {
+    let installation = Installation::on(database).await;
+    for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
+        let member = json!({
+            "email": format!("{name}@example.com"), "name": name, "role": role, "password": PASSWORD,
+        });
+        made(&installation, "/api/identity/members", member).await;
+    }
+    let mut browser = Browser::fresh(installation);
+    browser.log_in("mia@example.com", PASSWORD).await;
+    browser
+}
+
+async fn made(installation: &Installation, path: &str, body: Value) -> Value {
+    let owner = installation.owner.clone();
+    let made = installation.call(&owner, "POST", path, Some(body)).await;
+    made.ok(201)
+}
+
+async fn email(installation: &Installation) -> String {
+    let body = json!({
+        "name": "Launch",
+        "content": {"subject": "Hi", "html": BODY, "from_address": "news@example.com"},
+    });
+    let made = made(installation, "/api/messaging/emails", body).await;
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// A segment of contacts: their addresses, which may be none, and first names.
+async fn segment(installation: &Installation, people: &[(&str, &str)]) -> String {
+    let (app, ours) = (&installation.app, &installation.ours);
+    let body = json!({"name": "Readers"});
+    let segment = made(installation, "/api/crm/segments", body).await;
+    let segment = segment["id"].as_str().unwrap().to_owned();
+    let mut ids = Vec::new();
+    for (address, firstname) in people {
+        let mut contact = json!({"fields": {"lastname": "Reader"}});
+        if !address.is_empty() {
+            contact["email"] = json!(address);
+        }
+        if !firstname.is_empty() {
+            contact["fields"]["firstname"] = json!(firstname);
+        }
+        let contact = made(installation, "/api/crm/contacts", contact).await;
+        ids.push(contact["id"].as_str().unwrap().parse().unwrap());
+    }
+    if !ids.is_empty() {
+        let id = segment.parse().unwrap();
+        app.segments.add(ours, id, &ids).await.unwrap();
+    }
+    segment
+}
+
+async fn suppress(installation: &Installation, address: &str) {
+    let new = NewSuppression {
+        address: address.parse().unwrap(),
+        reason: SuppressionReason::Manual,
+        source: "test".to_owned(),
+        note: None,
+    };
+    let (app, ours) = (&installation.app, &installation.ours);
+    app.suppressions.add(ours, new).await.unwrap();
+}
+
+/// Looks at a page until it says something.
+async fn until(browser: &mut Browser, path: &str, words: &str) {
+    for _ in 0..20_000 {
+        if browser.get(path).await.contains(words) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{path} never says {words}: {}", browser.page);
+}
+
+fn has(page: &str, words: &str) {
+    assert!(page.contains(words), "{words} is missing in {page}");
+}
+
+async fn a_send_reaches_its_people(database: TestDatabase) {
+    let mut mia = office(database).await;
+    let people = [
+        ("ann@example.com", "Ann"),
+        ("bob@example.org", ""),
+        ("gone@example.com", "Gone"),
+        ("", "Nowhere"),
+    ];
+    let segment = segment(&mia.installation, &people).await;
+    suppress(&mia.installation, "gone@example.com").await;
+    let email = email(&mia.installation).await;
+    let place = format!("/app/emails/{email}");
+
+    let page = mia
+        .get(&format!("{place}/send/summary?segment={segment}&at="))
+        .await;
+    has(page, "suppressed</dt><dd>1<");
+    has(page, "missing address</dt><dd>1<");
+    has(page, "In the segment</div><div class=\"value\">4<");
+    has(page, "Will get it</div><div class=\"value\">2<");
+    has(page, "<code>firstname</code></dt><dd>empty for 1 of 2 ");
+    has(page, "No sending domain is set up for this address");
+    has(page, "captured in the");
+
+    mia.post(&format!("{place}/send"), &[("segment", &segment)])
+        .await;
+    let send = mia.at.split('?').next().unwrap().to_owned();
+    assert!(send.starts_with("/app/sends/"), "{}", mia.at);
+    has(&mia.page, "hx-trigger=\"every 2s\"");
+    has(&mia.page, "Look again");
+    let stop = CancellationToken::new();
+    let workers = Workers::start(jobs(&mia.installation.app), stop);
+    until(&mut mia, &send, ">completed<").await;
+    workers.stop(Duration::from_secs(30)).await;
+    assert!(!mia.page.contains("every 2s"), "nothing moves any more");
+    has(&mia.page, "ann@example.com");
+
+    let results = mia.get(&format!("{place}/results")).await.to_owned();
+    for (behind, count) in [
+        ("accepted", 2),
+        ("skipped%3Asuppressed", 1),
+        ("skipped%3Amissing_address", 1),
+    ] {
+        has(&results, &format!("people?behind={behind}\">{count}</a>"));
+    }
+    let got = mia
+        .get(&format!("{place}/people?behind=accepted"))
+        .await
+        .to_owned();
+    has(&got, "ann@example.com");
+    has(&got, "bob@example.org");
+    let out = mia
+        .get(&format!("{place}/people?behind=skipped%3Asuppressed"))
+        .await;
+    has(out, "gone@example.com");
+    assert!(!out.contains("ann@example.com"), "{out}");
+    let domains = mia.get(&format!("{place}/results/domains")).await;
+    has(domains, ">example.org</th>");
+    mia.get(&format!("{place}/people?behind=nothing")).await;
+    assert_eq!(mia.status, 404);
+
+    let csv = format!("{place}/people.csv?behind=accepted");
+    assert!(!results.contains("people.csv") && !got.contains("people.csv"));
+    assert_eq!(mia.send("GET", &csv, None).await.status, 403);
+    mia.log_in("ada@example.com", PASSWORD).await;
+    has(mia.get(&format!("{place}/results")).await, "people.csv");
+    let file = mia.send("GET", &csv, None).await;
+    assert_eq!(file.content_type, "text/csv; charset=utf-8");
+    let text = String::from_utf8(file.body).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    has(&text, "\"ann@example.com\"");
+
+    mia.log_in("mia@example.com", PASSWORD).await;
+    // The same email again: whoever got it is left out, and that is said before.
+    let page = mia
+        .get(&format!("{place}/send/summary?segment={segment}&at="))
+        .await;
+    has(page, "already sent</dt><dd>2<");
+    has(page, "Will get it</div><div class=\"value\">0<");
+
+    mia.log_in("vic@example.com", PASSWORD).await;
+    let results = mia.get(&format!("{place}/results")).await;
+    has(results, "people?behind=accepted");
+    mia.get(&format!("{place}/send/summary?segment={segment}"))
+        .await;
+    assert_eq!(mia.status, 403);
+}
+
+#[tokio::test]
+async fn a_send_reaches_its_people_and_they_stand_behind_the_numbers() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        a_send_reaches_its_people(database).await;
+    }
+}
+
+#[tokio::test]
+async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
+    let mut mia = office(TestDatabase::sqlite()).await;
+    let segment = segment(&mia.installation, &[]).await;
+    let email = email(&mia.installation).await;
+    let place = format!("/app/emails/{email}/send");
+    has(mia.get(&place).await, "Readers (0)");
+    let summary = format!("{place}/summary?segment={segment}&at=");
+    let page = mia.get(&format!("{summary}2099-01-31T09:00")).await;
+    has(page, "31 Jan 2099, 09:00 UTC");
+    has(page, "Nobody is in this segment now");
+    mia.get(&format!("{summary}soon")).await;
+    assert_eq!(mia.status, 422);
+
+    let form = [("segment", segment.as_str()), ("at", "2099-01-31T09:00")];
+    mia.get(&place).await;
+    mia.log_in("vic@example.com", PASSWORD).await;
+    mia.post(&place, &form).await;
+    assert_eq!(mia.status, 403);
+    mia.log_in("mia@example.com", PASSWORD).await;
+    mia.get("/app/account").await;
+    mia.post(&place, &form).await;
+    let send = mia.at.strip_suffix("?done=started").unwrap().to_owned();
+    has(&mia.page, ">scheduled<");
+    for (step, state) in [
+        ("pause", ">paused<"),
+        ("resume", ">scheduled<"),
+        ("cancel", ">cancelled<"),
+    ] {
+        let path = format!("{send}/{step}");
+        let bare = mia.send("POST", &path, Some(String::new())).await;
+        assert_eq!(bare.status, 403, "{step} without its token");
+        mia.get("/app/account").await;
+        mia.post(&path, &[]).await;
+        has(&mia.page, state);
+    }
+    mia.get("/app/account").await;
+    mia.post(&format!("{send}/pause"), &[]).await;
+    assert_eq!(mia.status, 409, "{}", mia.page);
+    mia.log_in("vic@example.com", PASSWORD).await;
+    assert!(!mia.get(&send).await.contains("Pause"));
+    mia.get("/app/account").await;
+    for step in ["pause", "resume", "cancel", "retry"] {
+        let form = serde_urlencoded::to_string([("csrf", mia.token())]).unwrap();
+        let path = format!("{send}/{step}");
+        let answer = mia.send("POST", &path, Some(form)).await;
+        assert_eq!(answer.status, 403, "{step} by a viewer");
+    }
+}
+
+#[tokio::test]
+async fn another_organisations_send_and_results_are_not_there() {
+    let mut ann = office(TestDatabase::sqlite()).await;
+    ann.log_in("ada@example.com", PASSWORD).await;
+    // From here on, what is made by the API is another organisation's.
+    let stranger = ann.installation.stranger.clone();
+    ann.installation.owner = stranger;
+    let email = email(&ann.installation).await;
+    let segment = segment(&ann.installation, &[]).await;
+    let send = json!({"email_id": email, "segment_id": segment, "at": "2099-01-01T00:00:00Z"});
+    let send = made(&ann.installation, "/api/messaging/sends", send).await;
+    let send = format!("/app/sends/{}", send["id"].as_str().unwrap());
+    let email = format!("/app/emails/{email}");
+    for path in [
+        send.clone(),
+        format!("{send}/cancel"),
+        format!("{send}/retry"),
+        format!("{email}/results"),
+        format!("{email}/results/domains"),
+        format!("{email}/people?behind=accepted"),
+        format!("{email}/people.csv?behind=accepted"),
+        format!("{email}/versions"),
+        format!("{email}/versions/1"),
+        format!("{email}/versions/1/html"),
+        format!("{email}/send"),
+        format!("{email}/send/summary?segment={segment}"),
+    ] {
+        ann.get(&path).await;
+        assert_eq!(ann.status, 404, "{path}");
+    }
+    ann.get("/app/account").await;
+    let token = ann.token();
+    for path in [
+        format!("{send}/pause"),
+        format!("{send}/resume"),
+        format!("{send}/cancel"),
+        format!("{send}/retry"),
+        format!("{email}/versions/1/restore"),
+        format!("{email}/send"),
+    ] {
+        let form = [("csrf", token.as_str()), ("segment", segment.as_str())];
+        let form = serde_urlencoded::to_string(form).unwrap();
+        let answer = ann.send("POST", &path, Some(form)).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_earlier_version_is_shown_and_brought_back() {
+    let mut mia = office(TestDatabase::sqlite()).await;
+    let email = email(&mia.installation).await;
+    let place = format!("/app/emails/{email}");
+    mia.get(&format!("{place}/edit")).await;
+    let form = [
+        ("name", "Launch"),
+        ("subject", "<b>Second</b>"),
+        ("kind", "html"),
+        ("body", BODY),
+        ("version", "1"),
+    ];
+    mia.post(&format!("{place}/edit"), &form).await;
+    assert_eq!(mia.at, format!("{place}?done=saved"), "{}", mia.page);
+    let versions = mia.get(&format!("{place}/versions")).await;
+    has(versions, "Version 2");
+    has(versions, "Version 1");
+    let first = format!("{place}/versions/1");
+    has(mia.get(&first).await, "<dd>Hi</dd>");
+    let now = mia.get(&format!("{place}/versions/2")).await;
+    has(now, "&lt;b&gt;Second&lt;/b&gt;");
+    assert!(!now.contains("Bring this version back"), "{now}");
+    let frame = mia.send("GET", &format!("{first}/html"), None).await;
+    let policy = frame.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("sandbox;"), "{policy}");
+
+    mia.get(&first).await;
+    let restore = format!("{first}/restore");
+    mia.post(&restore, &[("version", "1")]).await;
+    assert_eq!(mia.status, 409, "somebody was faster");
+    mia.get(&first).await;
+    mia.post(&restore, &[("version", "2")]).await;
+    has(mia.get(&format!("{place}/versions/3")).await, "<dd>Hi</dd>");
+}
+
+#[tokio::test]
+async fn an_email_is_shown_as_a_contact_sees_it() {
+    let mut mia = office(TestDatabase::sqlite()).await;
+    let people = [("ann@example.com", "<script>alert(1)</script>")];
+    segment(&mia.installation, &people).await;
+    let email = email(&mia.installation).await;
+    let place = format!("/app/emails/{email}");
+    let page = mia
+        .get(&format!("{place}?as=ann%40example.com&view=text"))
+        .await;
+    has(page, "Hello &lt;script&gt;alert(1)&lt;/script&gt;");
+    let page = mia
+        .get(&format!("{place}?as=ann%40example.com&view=phone"))
+        .await;
+    has(page, "mail narrow");
+    has(
+        page,
+        &format!("src=\"{place}/preview?as=ann%40example.com\""),
+    );
+    let frame = mia
+        .get(&format!("{place}/preview?as=ann%40example.com"))
+        .await;
+    has(frame, "Hello &lt;script&gt;");
+    let page = mia
+        .get(&format!("{place}?as=eve%40example.com&view=wide"))
+        .await;
+    has(page, "no contact has this address");
+    mia.get(&place).await;
+    let form = [("to", "me@example.com"), ("as", "ann@example.com")];
+    mia.post(&format!("{place}/test"), &form).await;
+    assert_eq!(mia.at, format!("{place}?done=tested"), "{}", mia.page);
+    let form = [("to", "me@example.com"), ("as", "eve@example.com")];
+    mia.post(&format!("{place}/test"), &form).await;
+    assert_eq!(mia.status, 422);
+}
