@@ -529,6 +529,8 @@ fn reach(case: &AccessCase, result: Result<Reach, CrmError>) -> Reach {
             CrmError::ContactNotFound(_)
             | CrmError::SegmentNotFound(_)
             | CrmError::FieldNotFound(_)
+            | CrmError::BulkChangeNotFound(_)
+            | CrmError::ViewNotFound(_)
             | CrmError::TagNotFound,
         ) => Reach::Unseen,
         Err(error) => panic!("{} by {}: {error}", case.use_case, case.who),
