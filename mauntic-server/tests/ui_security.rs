@@ -18,8 +18,17 @@ use std::{
 use browser::{Browser, OWNER};
 use support::{Answer, request};
 
-/// Forms of those who are not logged in, which have no session to take a token from.
-const OPEN: [&str; 2] = ["/app/login", "/app/setup"];
+/// Forms of those who are not logged in, which have no session to take a token from. What they do needs a password, or a
+/// secret that was sent by mail; they come from pages of ours all the same.
+const OPEN: [&str; 7] = [
+    "/app/confirm-email",
+    "/app/forgot",
+    "/app/invitation",
+    "/app/login",
+    "/app/login/code",
+    "/app/reset",
+    "/app/setup",
+];
 
 /// What a route of the source answers to.
 #[derive(Debug, Default)]
