@@ -10,7 +10,7 @@ pub(super) struct Engaged;
 
 impl MigrationName for Engaged {
     fn name(&self) -> &'static str {
-        "m0060_engaged"
+        "m0070_engaged"
     }
 }
 
