@@ -360,6 +360,7 @@ async fn growth_is_a_line_with_its_figures() {
         ],
     );
     let rows = page.split_once("Show as table").unwrap().1;
+    let rows = rows.split_once("<tbody>").unwrap().1;
     let rows = rows.split_once("</table>").unwrap().0;
     assert_eq!(rows.matches("<tr>").count(), 4, "{rows}");
 }

@@ -10,8 +10,8 @@ use std::{
 
 use clap::Args;
 use mauntic_core::{
-    Actor, Operator, Role, SegmentId, WorkerId,
-    identity::{CreateOrganization, CreateToken},
+    Actor, EmailAddress, Operator, Role, SecretKey, SegmentId, WorkerId,
+    identity::{CreateOrganization, CreateToken, CreateUser},
 };
 use mauntic_crm::{
     CreateField, FieldOption, FieldType,
@@ -321,8 +321,21 @@ async fn invite(context: &Context, address: SocketAddr) -> anyhow::Result<()> {
         .create_token(&context.actor().await?, command)
         .await?;
     let organization = context.organization().await?;
+    let email: EmailAddress = format!("owner@{}.example", organization.slug).parse()?;
+    let random = SecretKey::random_text()?;
+    let password: String = random.chars().filter(char::is_ascii_alphanumeric).collect();
+    let password = &password[..password.len().min(20)];
+    let command = CreateUser {
+        email: email.clone(),
+        name: "Demo Owner".parse()?,
+        password: Some(password.parse()?),
+        role: Role::Owner,
+    };
+    let actor = context.actor().await?;
+    context.app.identity.create_user(&actor, command).await?;
     context.output.note(format_args!(
-        "\nServing on http://{address}. The API is at http://{address}/api/docs; its token:\n  {}\n\
+        "\nServing on http://{address}. Log in at http://{address}/app/ as\n  {email}\nwith the password\n  {password}\n\
+         The API is at http://{address}/api/docs; its token:\n  {}\n\
          Look around in another terminal, for instance:\n  mauntic --org {slug} inbox list\n  \
          mauntic --org {slug} segments list\n  mauntic --org {slug} emails status \"News from the workshop\"\nCtrl-C stops.",
         token.secret.reveal(),

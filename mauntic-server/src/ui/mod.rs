@@ -94,6 +94,10 @@ async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem
         Ok(response) => response.into_response(),
         // A redirect or a page of ours, only not what the handler meant to answer.
         Err(error) if error.is_from_response() => error.into_response(),
+        // An address whose parts cannot be read leads nowhere.
+        Err(error) if error.status().is_client_error() => {
+            missing().with_status(error.status()).into_response()
+        }
         Err(error) => return Err(error),
     };
     let headers = response.headers_mut();

@@ -148,8 +148,8 @@ pub(super) async fn html(
 #[handler]
 pub(super) async fn restore(
     request: &Request,
-    Path((id, number)): Path<(Uuid, i64)>,
     posted: Posted,
+    Path((id, number)): Path<(Uuid, i64)>,
 ) -> Result<Response> {
     let visitor = &posted.visitor;
     if !visitor.may(Permission::EmailsWrite) {
