@@ -1,6 +1,6 @@
 //! MJML to HTML.
 
-use std::{borrow::Cow, panic::catch_unwind};
+use std::{borrow::Cow, collections::HashMap, panic::catch_unwind};
 
 use mrml::prelude::{
     parser::{Error, Span},
@@ -79,9 +79,15 @@ pub(super) fn to_html(
     let result = catch_unwind(|| {
         let parsed =
             mrml::parse(&protected).map_err(|error| broken(&error, masked, &protected, &at))?;
+        // Without the parser's own list of web fonts, which would have each reader's program call on their host. A font
+        // that the author names with `mj-font` stays.
+        let options = RenderOptions {
+            fonts: HashMap::new(),
+            ..RenderOptions::default()
+        };
         parsed
             .element
-            .render(&RenderOptions::default())
+            .render(&options)
             .map_err(|error| unreadable(&error.to_string()))
     });
     match result {
@@ -298,6 +304,18 @@ mod tests {
             "{html}"
         );
         assert_eq!(html.matches("{% endif %}").count(), 2);
+    }
+
+    #[test]
+    fn a_mail_calls_on_no_font_host_but_those_its_author_names() {
+        let text = "<mj-body><mj-section><mj-column><mj-text>Hi</mj-text>\
+             <mj-text font-family=\"Roboto, Brand\">Hi</mj-text></mj-column></mj-section></mj-body>";
+        let html = convert(&format!("<mjml>{text}</mjml>")).unwrap();
+        assert!(!html.contains("fonts.googleapis"), "{html}");
+        let font = "<mj-font name=\"Brand\" href=\"https://example.com/brand.css\" />";
+        let html = convert(&format!("<mjml><mj-head>{font}</mj-head>{text}</mjml>")).unwrap();
+        assert!(html.contains("https://example.com/brand.css"), "{html}");
+        assert!(!html.contains("fonts.googleapis"), "{html}");
     }
 
     #[test]
