@@ -216,18 +216,10 @@ async fn html_part(request: &Request, visitor: Visitor, Path(id): Path<Uuid>) ->
     ))
 }
 
-fn may_delete(visitor: &Visitor) -> Result<()> {
-    if visitor.may(Permission::InboxDelete) {
-        Ok(())
-    } else {
-        Err(failure::forbidden())
-    }
-}
-
 /// Asks before a mail is deleted.
 #[handler]
 async fn ask(request: &Request, visitor: Visitor, Path(id): Path<Uuid>) -> Result<Markup> {
-    may_delete(&visitor)?;
+    visitor.needs(Permission::InboxDelete)?;
     let opened = opened(request, &visitor, id).await?;
     let lost = format!("{}, to {}", opened.mail.subject, opened.mail.envelope_to);
     let back = format!("{PLACE}/{id}");
@@ -248,7 +240,7 @@ async fn delete(request: &Request, Path(id): Path<Uuid>, posted: Posted) -> Resu
 /// Asks before all mail is deleted.
 #[handler]
 async fn ask_all(request: &Request, visitor: Visitor) -> Result<Markup> {
-    may_delete(&visitor)?;
+    visitor.needs(Permission::InboxDelete)?;
     let total = app(request)?.inbox.count(&visitor.actor).await;
     let total = words::count(total.map_err(failure::messaging)?);
     let lost = [format!("All captured mail: {total}")];

@@ -100,9 +100,7 @@ async fn list(
 
 /// The tag of an address, and how many contacts have it.
 async fn known(request: &Request, visitor: &Visitor, named: &Named) -> Result<(Tag, u64)> {
-    if !visitor.may(Permission::ContactsWrite) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsWrite)?;
     let tag = named.tag.parse::<Tag>();
     let tag = tag.map_err(|_| failure::missing("tag"))?;
     let contacts = app(request)?.tags.count(&visitor.actor, &tag).await;

@@ -46,6 +46,15 @@ impl Visitor {
         must_be_of(&self.secret, token)
     }
 
+    /// Shows a page of refusal instead of one that offers what would be refused.
+    pub(crate) fn needs(&self, permission: Permission) -> Result<()> {
+        if self.may(permission) {
+            Ok(())
+        } else {
+            Err(failure::forbidden())
+        }
+    }
+
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
         html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }

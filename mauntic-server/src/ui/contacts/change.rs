@@ -75,9 +75,7 @@ pub(super) async fn ask_to_allow(
     visitor: Visitor,
     Path((id, channel)): Path<(Uuid, String)>,
 ) -> Result<Markup> {
-    if !visitor.may(Permission::ContactsWrite) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsWrite)?;
     let id = ContactId::from_uuid(id);
     let contact = app(request)?.contacts.get(&visitor.actor, id).await;
     let contact = contact.map_err(failure::crm)?;
@@ -131,9 +129,7 @@ pub(super) async fn ask_to_delete(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    if !visitor.may(Permission::ContactsDelete) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsDelete)?;
     let id = ContactId::from_uuid(id);
     let contact = app(request)?.contacts.get(&visitor.actor, id).await;
     let contact = contact.map_err(failure::crm)?;

@@ -21,9 +21,7 @@ pub(super) async fn export(request: &Request, visitor: Visitor) -> Result<Respon
         let segment = app.segments.find(&visitor.actor, segment).await;
         segment.map_err(failure::crm)?;
     }
-    if !visitor.may(Permission::ContactsExport) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsExport)?;
     let pieces = app.exports.contacts(&visitor.actor, listing.filter()).await;
     let pieces = pieces.map_err(failure::crm)?;
     let pieces = pieces.map(|piece| piece.map_err(io::Error::other));

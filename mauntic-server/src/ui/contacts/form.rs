@@ -142,9 +142,7 @@ pub(super) async fn page(
     fields: &FieldSet,
     draft: &Draft,
 ) -> Result<Markup> {
-    if !visitor.may(Permission::ContactsWrite) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsWrite)?;
     let people = People::of(request, visitor).await?;
     let title = contact.map_or_else(
         || "New contact".to_owned(),

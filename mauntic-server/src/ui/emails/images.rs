@@ -94,9 +94,7 @@ fn upload(visitor: &Visitor, problem: Option<&str>) -> Markup {
 #[handler]
 pub(super) async fn take(request: &Request, posted: PostedFile) -> Result<Response> {
     let PostedFile { visitor, file, .. } = posted;
-    if !visitor.may(Permission::EmailsWrite) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::EmailsWrite)?;
     let mut bytes = Vec::new();
     let most = u64::try_from(Images::MAX_BYTES).unwrap_or(u64::MAX) + 1;
     let mut reader = Box::pin(file.into_async_read().take(most));

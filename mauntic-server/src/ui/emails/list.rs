@@ -114,9 +114,7 @@ pub(super) async fn ask(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    if !visitor.may(Permission::EmailsWrite) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::EmailsWrite)?;
     let email = find(request, &visitor, id).await?.email;
     let lost = [format!("The email {}", email.name)];
     let back = place(email.id);

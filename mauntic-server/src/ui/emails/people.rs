@@ -136,9 +136,7 @@ pub(super) async fn export(
     Path(id): Path<Uuid>,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    if !visitor.may(Permission::ContactsExport) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsExport)?;
     let email = find(request, &visitor, id).await?.email.id;
     let behind = asked.behind()?;
     let app: &App = app(request)?;

@@ -79,9 +79,7 @@ pub(super) async fn test(
     posted: Posted,
 ) -> Result<Response> {
     let visitor = &posted.visitor;
-    if !visitor.may(Permission::EmailsSend) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::EmailsSend)?;
     let id = find(request, visitor, id).await?.email.id;
     let to = posted.fields.text("to");
     let view = View {

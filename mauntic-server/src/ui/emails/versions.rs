@@ -152,9 +152,7 @@ pub(super) async fn restore(
     Path((id, number)): Path<(Uuid, i64)>,
 ) -> Result<Response> {
     let visitor = &posted.visitor;
-    if !visitor.may(Permission::EmailsWrite) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::EmailsWrite)?;
     let version = version(request, visitor, id, number).await?;
     let id = version.email_id;
     let command = UpdateEmail {

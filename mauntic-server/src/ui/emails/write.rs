@@ -446,14 +446,6 @@ fn sender(draft: &Draft, wrong: &Wrong) -> Markup {
     )
 }
 
-fn may_write(visitor: &Visitor) -> Result<()> {
-    if visitor.may(Permission::EmailsWrite) {
-        Ok(())
-    } else {
-        Err(failure::forbidden())
-    }
-}
-
 /// How a new email is to be written.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
@@ -469,7 +461,7 @@ pub(super) async fn new(
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Result<Markup> {
-    may_write(&visitor)?;
+    visitor.needs(Permission::EmailsWrite)?;
     let draft = Draft::starter(&asked.kind);
     show_form(request, &visitor, None, &draft).await
 }
@@ -481,7 +473,7 @@ pub(super) async fn edit(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    may_write(&visitor)?;
+    visitor.needs(Permission::EmailsWrite)?;
     let saved = find(request, &visitor, id).await?;
     let draft = Draft::of(&saved);
     show_form(request, &visitor, Some(saved.email.id), &draft).await
@@ -505,7 +497,7 @@ async fn show_form(
 /// Makes an email, or does a step on the way to it.
 #[handler]
 pub(super) async fn create(request: &Request, posted: Posted) -> Result<Response> {
-    may_write(&posted.visitor)?;
+    posted.visitor.needs(Permission::EmailsWrite)?;
     posted_form(request, &posted, None).await
 }
 
@@ -516,7 +508,7 @@ pub(super) async fn update(
     Path(id): Path<Uuid>,
     posted: Posted,
 ) -> Result<Response> {
-    may_write(&posted.visitor)?;
+    posted.visitor.needs(Permission::EmailsWrite)?;
     let saved = find(request, &posted.visitor, id).await?;
     posted_form(request, &posted, Some(&saved)).await
 }
@@ -595,7 +587,7 @@ async fn save(
 #[handler]
 pub(super) async fn live_preview(request: &Request, posted: Posted) -> Result<Response> {
     let visitor = &posted.visitor;
-    may_write(visitor)?;
+    visitor.needs(Permission::EmailsWrite)?;
     let mut source = Draft::read(&posted.fields)?.source();
     if source.subject.trim().is_empty() {
         // It can be looked at before it has one.

@@ -120,9 +120,7 @@ impl Draft {
 #[handler]
 pub(super) fn new(visitor: Result<Visitor>) -> Result<Markup> {
     let visitor = visitor?;
-    if !visitor.may(Permission::FieldsManage) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::FieldsManage)?;
     let draft = Draft::sent(&Fields::default());
     Ok(page(&visitor, None, &draft, &Problems::new()))
 }

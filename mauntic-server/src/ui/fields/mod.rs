@@ -58,9 +58,7 @@ fn type_name(kind: FieldType) -> &'static str {
 
 /// The field of that alias that the organisation defined itself.
 async fn own(request: &Request, visitor: &Visitor, alias: &str) -> Result<Field> {
-    if !visitor.may(Permission::FieldsManage) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::FieldsManage)?;
     let alias = alias.parse::<FieldAlias>();
     let alias = alias.map_err(|_| failure::missing("field"))?;
     let fields = app(request)?.fields.list(&visitor.actor).await;

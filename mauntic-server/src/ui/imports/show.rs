@@ -22,7 +22,7 @@ use crate::ui::{
         frame, live, show,
         table::{Column, table},
     },
-    contacts, failure, shell,
+    contacts, shell,
     visitor::{Posted, Visitor, app, redirect},
     words::{self, count},
 };
@@ -238,9 +238,7 @@ pub(super) async fn ask_to_cancel(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    if !visitor.may(Permission::ContactsImport) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsImport)?;
     let id = ImportId::from_uuid(id);
     let import = app(request)?.imports.find(&visitor.actor, id).await;
     let import = import.map_err(refused)?;

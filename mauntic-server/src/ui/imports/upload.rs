@@ -25,9 +25,7 @@ pub(super) fn ask(request: &Request, visitor: Result<Visitor>) -> Result<Markup>
 }
 
 fn page(request: &Request, visitor: &Visitor, problem: Option<&str>) -> Result<Markup> {
-    if !visitor.may(Permission::ContactsImport) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::ContactsImport)?;
     let most = bytes(app(request)?.settings.max_upload_bytes);
     let content = html! {
         (frame::breadcrumbs(&[(contacts::PLACE, "Contacts"), (PLACE, "Imports")], "New import"))

@@ -8,10 +8,9 @@ use poem::{
     http::StatusCode,
     web::{Path, Query},
 };
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, columns, page, roles_of};
+use super::{Asked, PLACE, columns, page, roles_of};
 use crate::ui::{
     Done,
     component::{
@@ -25,14 +24,6 @@ use crate::ui::{
     visitor::{Fields, Posted, Visitor, app, redirect},
     words,
 };
-
-/// Where the list goes on, and what just happened.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
-    after: Option<Uuid>,
-    #[serde(default)]
-    done: Option<Done>,
-}
 
 /// Who works in the organisation, and who is invited.
 #[handler]

@@ -9,14 +9,25 @@ mod tokens;
 use maud::{Markup, html};
 use mauntic_core::{Permission, Role};
 use poem::{Route, get, post};
+use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
+    Done,
     component::{frame, show, table::Column},
     shell,
     visitor::Visitor,
 };
 
 const PLACE: &str = "/app/organization";
+
+/// Where a list goes on, and what just happened.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    after: Option<Uuid>,
+    #[serde(default)]
+    done: Option<Done>,
+}
 
 /// The pages of it.
 pub(super) fn routes(route: Route) -> Route {

@@ -40,9 +40,7 @@ async fn settings_page(
     done: Option<Done>,
     problems: &Problems,
 ) -> Result<Markup> {
-    if !visitor.may(Permission::OrganizationManage) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::OrganizationManage)?;
     let identity = &app(request)?.identity;
     let organization = identity.organization(&visitor.actor).await;
     let organization = organization.map_err(failure::identity)?;

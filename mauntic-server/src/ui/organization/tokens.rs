@@ -11,10 +11,9 @@ use poem::{
     http::StatusCode,
     web::{Path, Query},
 };
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{columns, page, roles_of};
+use super::{Asked, columns, page, roles_of};
 use crate::ui::{
     Done,
     component::{
@@ -31,14 +30,6 @@ use crate::ui::{
 
 const HERE: &str = "/app/organization/tokens";
 const TITLE: &str = "API tokens";
-
-/// Where the list goes on, and what just happened.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
-    after: Option<Uuid>,
-    #[serde(default)]
-    done: Option<Done>,
-}
 
 /// The API tokens of the organisation.
 #[handler]

@@ -24,9 +24,7 @@ pub(super) async fn ask(
     visitor: Visitor,
     Path(id): Path<String>,
 ) -> Result<Markup> {
-    if !visitor.may(Permission::SegmentsWrite) {
-        return Err(failure::forbidden());
-    }
+    visitor.needs(Permission::SegmentsWrite)?;
     let segment = found(request, &visitor, &id).await?;
     let uses = Uses::of(app(request)?, &visitor, segment.id).await?;
     if !uses.segments.is_empty() {

@@ -15,7 +15,7 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{DOMAINS, PLACE, may_manage, told, top, wrong};
+use super::{DOMAINS, PLACE, told, top, wrong};
 use crate::ui::{
     Done, Said,
     component::{
@@ -127,7 +127,7 @@ fn add_form(visitor: &Visitor, draft: &Draft) -> Markup {
 #[handler]
 pub(super) async fn add(request: &Request, posted: Posted) -> Result<Response> {
     let visitor = &posted.visitor;
-    may_manage(visitor)?;
+    visitor.needs(Permission::SendingManage)?;
     let mut draft = Draft {
         domain: posted.fields.text("domain").to_owned(),
         return_path: posted.fields.text("return_path").to_owned(),
@@ -355,7 +355,7 @@ pub(super) async fn ask(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    may_manage(&visitor)?;
+    visitor.needs(Permission::SendingManage)?;
     let domain = find(request, &visitor, id).await?;
     let lost = [
         format!(

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
+use mauntic_core::Permission;
 use mauntic_messaging::{FieldProblem, transport::SendingLimits};
 use poem::{Request, Response, Result, handler};
 
-use super::{PLACE, may_manage, told, transport, wrong};
+use super::{PLACE, told, transport, wrong};
 use crate::ui::{
     Done,
     component::{
@@ -128,7 +129,7 @@ fn usable(text: &str) -> Option<f64> {
 #[handler]
 pub(super) async fn set(request: &Request, posted: Posted) -> Result<Response> {
     let visitor = &posted.visitor;
-    may_manage(visitor)?;
+    visitor.needs(Permission::SendingManage)?;
     let mut draft = Draft::read(&posted.fields);
     let problems = match draft.limits() {
         Ok(limits) => {

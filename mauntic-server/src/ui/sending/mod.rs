@@ -6,14 +6,12 @@ mod suppressions;
 mod transport;
 
 use maud::{Markup, html};
-use mauntic_core::Permission;
 use mauntic_messaging::{FieldProblem, MessagingError};
 use poem::{Result, Route, get, post};
 
 use super::{
     component::{frame, show},
     failure,
-    visitor::Visitor,
 };
 
 /// Where it is.
@@ -55,14 +53,6 @@ fn top(current: &str) -> Markup {
     html! {
         (frame::header("Sending", &html! {}))
         (show::tabs("Parts of sending", &tabs, current))
-    }
-}
-
-fn may_manage(visitor: &Visitor) -> Result<()> {
-    if visitor.may(Permission::SendingManage) {
-        Ok(())
-    } else {
-        Err(failure::forbidden())
     }
 }
 

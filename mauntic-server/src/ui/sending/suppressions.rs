@@ -177,19 +177,11 @@ fn add_form(visitor: &Visitor, draft: &Draft) -> Markup {
     )
 }
 
-fn may_write(visitor: &Visitor) -> Result<()> {
-    if visitor.may(Permission::SuppressionsWrite) {
-        Ok(())
-    } else {
-        Err(failure::forbidden())
-    }
-}
-
 /// Suppresses an address.
 #[handler]
 pub(super) async fn add(request: &Request, posted: Posted) -> Result<Response> {
     let visitor = &posted.visitor;
-    may_write(visitor)?;
+    visitor.needs(Permission::SuppressionsWrite)?;
     let mut draft = Draft {
         address: posted.fields.text("address").to_owned(),
         note: posted.fields.text("note").to_owned(),
@@ -238,7 +230,7 @@ pub(super) async fn ask(
     visitor: Visitor,
     Query(which): Query<Which>,
 ) -> Result<Markup> {
-    may_write(&visitor)?;
+    visitor.needs(Permission::SuppressionsWrite)?;
     let address = address(&which.address)?;
     let found = app(request)?
         .suppressions

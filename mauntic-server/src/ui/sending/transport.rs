@@ -9,7 +9,7 @@ use mauntic_messaging::{
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use url::Url;
 
-use super::{PLACE, limits, may_manage, told, top, wrong};
+use super::{PLACE, limits, told, top, wrong};
 use crate::ui::{
     Done, Said,
     component::{
@@ -135,7 +135,7 @@ pub(super) async fn view(request: &Request, visitor: &Visitor) -> Result<Transpo
 #[handler]
 pub(super) async fn configure(request: &Request, posted: Posted) -> Result<Response> {
     let visitor = &posted.visitor;
-    may_manage(visitor)?;
+    visitor.needs(Permission::SendingManage)?;
     let view = view(request, visitor).await?;
     let mut draft = Draft::read(&posted.fields);
     let refused = |field: &str, message: &str| FieldProblem {

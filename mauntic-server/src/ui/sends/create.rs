@@ -60,14 +60,6 @@ impl Choice {
     }
 }
 
-fn may_send(visitor: &Visitor) -> Result<()> {
-    if visitor.may(Permission::EmailsSend) {
-        Ok(())
-    } else {
-        Err(failure::forbidden())
-    }
-}
-
 async fn zone(request: &Request, visitor: &Visitor) -> Result<TimeZoneName> {
     let zones = &app(request)?.zones;
     let zone = zones.zone_of(visitor.actor.organization_id()).await;
@@ -98,7 +90,7 @@ pub(super) async fn choose(
     Path(email): Path<Uuid>,
     Query(choice): Query<Choice>,
 ) -> Result<Markup> {
-    may_send(&visitor)?;
+    visitor.needs(Permission::EmailsSend)?;
     let saved = find_email(request, &visitor, email).await?;
     choose_page(request, &visitor, &saved, &choice, None).await
 }
@@ -195,7 +187,7 @@ pub(super) async fn summary(
     Path(email): Path<Uuid>,
     Query(choice): Query<Choice>,
 ) -> Result<Response> {
-    may_send(&visitor)?;
+    visitor.needs(Permission::EmailsSend)?;
     let saved = find_email(request, &visitor, email).await?;
     let segment = chosen(request, &visitor, &choice).await?;
     let zone = zone(request, &visitor).await?;
@@ -268,7 +260,7 @@ pub(super) async fn create(
     posted: Posted,
 ) -> Result<Response> {
     let visitor = &posted.visitor;
-    may_send(visitor)?;
+    visitor.needs(Permission::EmailsSend)?;
     let saved = find_email(request, visitor, email).await?;
     let choice = Choice {
         segment: posted.fields.text("segment").to_owned(),

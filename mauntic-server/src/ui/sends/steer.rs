@@ -17,14 +17,6 @@ use crate::ui::{
     words,
 };
 
-fn may_send(visitor: &Visitor) -> Result<()> {
-    if visitor.may(Permission::EmailsSend) {
-        Ok(())
-    } else {
-        Err(failure::forbidden())
-    }
-}
-
 /// Back to the send, which says that it was changed.
 fn changed(id: SendJobId) -> Response {
     redirect(&Done::Saved.at(&place(id)))
@@ -63,7 +55,7 @@ pub(super) async fn ask_cancel(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    may_send(&visitor)?;
+    visitor.needs(Permission::EmailsSend)?;
     let status = find(request, &visitor, id).await?;
     let waiting = words::counted(status.tally.waiting() + status.tally.deferred);
     let lost = [format!(
@@ -95,7 +87,7 @@ pub(super) async fn ask_retry(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    may_send(&visitor)?;
+    visitor.needs(Permission::EmailsSend)?;
     let status = find(request, &visitor, id).await?;
     let question = "Send the unknown ones again?";
     let content = shown::card(
