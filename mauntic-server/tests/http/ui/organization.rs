@@ -1,17 +1,9 @@
 //! Members, invitations, tokens, the audit log and the organisation itself, in a browser.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[path = "support/browser.rs"]
-mod browser;
-#[path = "support/letters.rs"]
-mod letters;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::{Browser, OWNER};
-use letters::{letter_to, link};
+use crate::browser::{Browser, OWNER};
+use crate::letters::{letter_to, link};
+use crate::support::request;
 use serde_json::json;
-use support::request;
 
 const BOB: (&str, &str) = ("bob@example.com", "a long enough password");
 

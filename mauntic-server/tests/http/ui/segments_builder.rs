@@ -1,15 +1,8 @@
 //! The rows of rules, used without scripting: buttons post the form, and the page that comes back has rows and text in step.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "other tests need other tools")]
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
+use crate::browser::Browser;
+use crate::support::Installation;
 use serde_json::{Value, json};
-use support::Installation;
 
 const NEW: &str = "/app/segments/new";
 

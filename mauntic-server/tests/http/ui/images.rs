@@ -1,19 +1,12 @@
 //! Images of emails: what is taken, and how it is served.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[path = "support/browser.rs"]
-#[expect(dead_code, reason = "each suite needs some of it")]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
+use crate::browser::Browser;
+use crate::support::{Answer, request};
 use mauntic_core::{
     IdSource as _, OrganizationId,
     testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
 };
 use mauntic_server::{ImageError, Images};
-use support::{Answer, request};
 
 const PLACE: &str = "/app/emails/images";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";

@@ -1,17 +1,7 @@
 //! Fields and tags in a browser.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "these pages need fewer tools than others")]
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "these pages need fewer tools than others")]
-#[path = "support/people.rs"]
-mod people;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
-use people::{become_viewer, call, contact};
+use crate::browser::Browser;
+use crate::people::{become_viewer, call, contact};
 use serde_json::json;
 
 const FIELDS: &str = "/app/fields";

@@ -1,22 +1,13 @@
 //! What nobody may do to the web UI: every route that is written in its source is tried, so that none can be forgotten.
 
-#[expect(
-    dead_code,
-    reason = "these tests need fewer tools than those of the account"
-)]
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use browser::{Browser, OWNER};
-use support::{Answer, request};
+use crate::browser::{Browser, OWNER};
+use crate::support::{Answer, request};
 
 /// Forms of those who are not logged in, which have no session to take a token from. What they do needs a password, or a
 /// secret that was sent by mail; they come from pages of ours all the same.

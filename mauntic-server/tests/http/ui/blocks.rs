@@ -1,18 +1,11 @@
 //! The block editor, step by step, as a browser without scripting uses it.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[path = "support/browser.rs"]
-#[expect(dead_code, reason = "each suite needs some of it")]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
+use crate::browser::Browser;
+use crate::support::Installation;
 use mauntic_messaging::content::{
     Body,
     blocks::{BlockContent, BlockDocument},
 };
-use support::Installation;
 
 const NEW: &str = "/app/emails/new";
 

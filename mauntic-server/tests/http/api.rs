@@ -1,14 +1,11 @@
 //! What every client of the JSON API can rely on, asked through the real router.
 
-#[expect(dead_code, reason = "the API needs fewer tools than the pages")]
-mod support;
-
 use std::collections::BTreeSet;
 
 use mauntic_core::storage::test_database::TestDatabase;
 use serde_json::{Value, json};
 
-use support::{Answer, Installation, MAX_BODY, request};
+use crate::support::{Answer, Installation, MAX_BODY, request};
 
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 const HTML: &str = "<p>Hi <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></p>";

@@ -1,5 +1,4 @@
 //! Every use case of messaging over a whole installation: as every role, as tokens, and from another organisation.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 use mauntic_core::{
     Actor, CapturedMailId, ContactId, EmailId, IdSource as _, Operator, OrganizationId, PageSize,

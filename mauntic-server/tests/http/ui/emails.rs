@@ -1,9 +1,6 @@
 //! The pages of emails, sends and captured mail, asked through the real router by somebody with a browser.
 
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use support::{Answer, Installation, request};
+use crate::support::{Answer, Installation, request};
 
 /// A browser with the cookie of a login.
 struct Browser<'a> {

@@ -1,20 +1,13 @@
 //! The pages of sends and their results, asked through the real router by somebody with a browser.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
-
-#[path = "support/browser.rs"]
-#[expect(dead_code, reason = "each suite needs some of it")]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
 
 use std::time::Duration;
 
-use browser::Browser;
+use crate::browser::Browser;
+use crate::support::Installation;
 use mauntic_core::storage::test_database::TestDatabase;
 use mauntic_messaging::suppression::{NewSuppression, SuppressionReason};
 use mauntic_server::{Workers, jobs};
 use serde_json::{Value, json};
-use support::Installation;
 use tokio_util::sync::CancellationToken;
 
 const PASSWORD: &str = "a long enough password";

@@ -1,22 +1,11 @@
 //! Imports of contacts in a browser: from the file to the report of what could not be used.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
-
-#[expect(dead_code, reason = "these pages need fewer tools than others")]
-#[path = "support/browser.rs"]
-mod browser;
-#[path = "support/files.rs"]
-mod files;
-#[expect(dead_code, reason = "these pages need fewer tools than others")]
-#[path = "support/people.rs"]
-mod people;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
 
 use std::fmt::Write as _;
 
-use browser::Browser;
+use crate::browser::Browser;
+use crate::files;
+use crate::people::{become_viewer, call, contact, next_page};
 use mauntic_core::WorkerId;
-use people::{become_viewer, call, contact, next_page};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -346,7 +335,7 @@ async fn a_viewer_sees_imports_and_makes_none() {
 async fn another_organisations_import_is_not_found() {
     let mut browser = Browser::new().await;
     let token = browser.installation.stranger.clone();
-    let request = support::request(&token, "POST", "/api/crm/imports")
+    let request = crate::support::request(&token, "POST", "/api/crm/imports")
         .content_type("text/csv")
         .body("email\nfar@example.com\nbroken\n");
     let made = browser.installation.send(request).await.ok(201);

@@ -1,16 +1,9 @@
 //! The settings of sending: the mail server, its limits, sending domains, and the suppression list.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[path = "support/browser.rs"]
-#[expect(dead_code, reason = "each suite needs some of it")]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
+use crate::browser::Browser;
+use crate::support::Installation;
 use mauntic_core::Actor;
 use mauntic_messaging::{domain::AddSendingDomain, transport::TransportKind};
-use support::Installation;
 
 const PASSWORD: &str = "a long enough password";
 const PLACE: &str = "/app/sending";

@@ -1,16 +1,7 @@
 //! Contacts in a browser: the list, one contact, adding, changing and deleting.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "these pages need fewer tools than others")]
-#[path = "support/browser.rs"]
-mod browser;
-#[path = "support/people.rs"]
-mod people;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
-use people::{become_viewer, call, contact, foreign_contact, next_page};
+use crate::browser::Browser;
+use crate::people::{become_viewer, call, contact, foreign_contact, next_page};
 use serde_json::json;
 
 const LIST: &str = "/app/contacts";

@@ -1,18 +1,8 @@
 //! Changes of many contacts and saved views in a browser.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "these pages need fewer tools than others")]
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "these pages need fewer tools than others")]
-#[path = "support/people.rs"]
-mod people;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
+use crate::browser::{Browser, OWNER};
+use crate::people::{become_viewer, call, contact, foreign_contact};
 use mauntic_core::WorkerId;
-use people::{become_viewer, call, contact};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -228,7 +218,7 @@ async fn views_are_kept_opened_and_deleted() {
             &[("query", "tag=x"), ("view", "Vera's")],
         )
         .await;
-    browser.log_in(browser::OWNER.0, browser::OWNER.1).await;
+    browser.log_in(OWNER.0, OWNER.1).await;
     let page = browser.get("/app/contacts").await;
     assert!(!page.contains("Vera"), "{page}");
     let page = browser.get(&delete).await;
@@ -271,7 +261,7 @@ async fn a_viewer_changes_nobody() {
 async fn another_organisations_contacts_and_changes_are_out_of_reach() {
     let mut browser = Browser::new().await;
     contact(&browser, json!({"fields": {"email": "a@example.com"}})).await;
-    let foreign = people::foreign_contact(&browser).await;
+    let foreign = foreign_contact(&browser).await;
     let foreign = foreign.rsplit_once('/').unwrap().1;
     let page = browser
         .get(&format!("{BULK}?whom=chosen&contact={foreign}&action=tags"))

@@ -1,15 +1,6 @@
 //! What stands around every page: the start page, the search, the menus.
 
-#[expect(
-    dead_code,
-    reason = "these tests need fewer tools than those of the account"
-)]
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
+use crate::browser::Browser;
 
 #[tokio::test]
 async fn the_search_finds_what_is_there_and_shows_it_as_it_is() {

@@ -1,15 +1,7 @@
 //! Passwords that are reset by mail and addresses that are changed by it, in a browser.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[path = "support/browser.rs"]
-mod browser;
-#[path = "support/letters.rs"]
-mod letters;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::{Browser, OWNER};
-use letters::{letter_to, link};
+use crate::browser::{Browser, OWNER};
+use crate::letters::{letter_to, link};
 use serde_json::json;
 
 const NEW: &str = "a newer long password";

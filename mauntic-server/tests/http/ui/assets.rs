@@ -1,11 +1,8 @@
 //! What every page and asset of the web UI answers, asked through the real router.
 
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
 use std::path::Path;
 
-use support::{Answer, Installation, request};
+use crate::support::{Answer, Installation, request};
 
 async fn get(installation: &Installation, path: &str) -> Answer {
     let request = request("", "GET", path).finish();

@@ -1,13 +1,7 @@
 //! Setting up, logging in and out in a browser, and what nobody may do to somebody else's session.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::{Browser, OWNER};
-use support::{Installation, request};
+use crate::browser::{Browser, OWNER};
+use crate::support::{Installation, request};
 
 #[tokio::test]
 async fn the_first_to_come_sets_the_installation_up() {

@@ -1,15 +1,9 @@
 //! Logging in with an authenticator app, in a browser and over the API.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::{Browser, OWNER};
+use crate::browser::{Browser, OWNER};
+use crate::support::{Answer, Installation, request};
 use poem::http::header;
 use serde_json::{Value, json};
-use support::{Answer, Installation, request};
 use totp_rs::{Builder, Secret, Totp};
 
 fn app(secret: &str) -> Totp {

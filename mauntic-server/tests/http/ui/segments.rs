@@ -1,16 +1,9 @@
 //! The pages of segments, asked through the real router by somebody with a browser.
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "other tests need other tools")]
-#[path = "support/browser.rs"]
-mod browser;
-#[expect(dead_code, reason = "the pages need fewer tools than the API")]
-mod support;
-
-use browser::Browser;
+use crate::browser::Browser;
+use crate::support::Installation;
 use mauntic_core::{WorkerId, storage::test_database::TestDatabase};
 use serde_json::{Value, json};
-use support::Installation;
 
 const PASSWORD: &str = "a long enough password";
 

@@ -1,5 +1,10 @@
 //! An installation of its own for each test, called through the real router.
 
+pub(crate) mod browser;
+pub(crate) mod files;
+pub(crate) mod letters;
+pub(crate) mod people;
+
 use mauntic_core::{
     Actor, Operator, Role,
     identity::{CreateOrganization, CreateToken},

@@ -1,0 +1,12 @@
+//! The server as its callers see it: the API, the pages, and what nobody may do to either.
+//!
+//! One program for all of it, because linking the server takes longer than these tests.
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod access;
+mod api;
+mod schema;
+mod support;
+mod ui;
+
+use support::{browser, files, letters, people};

@@ -1,0 +1,20 @@
+//! The pages, asked through the real router by somebody with a browser.
+
+mod account;
+mod account_letters;
+mod account_second_factor;
+mod assets;
+mod blocks;
+mod contacts;
+mod contacts_bulk;
+mod contacts_fields;
+mod contacts_import;
+mod emails;
+mod images;
+mod organization;
+mod security;
+mod segments;
+mod segments_builder;
+mod sending;
+mod sends;
+mod shell;
