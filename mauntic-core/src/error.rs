@@ -22,6 +22,10 @@ pub enum StoreError {
         /// Which column is wrong, without personal data.
         detail: String,
     },
+    /// Others changed the same at the same time, such as two transactions that waited for each other. Nothing was
+    /// changed; the same once more will likely succeed.
+    #[error("others were changing the same at the same time; try again")]
+    Contended,
     /// The database failed or cannot be reached.
     #[error("the database failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),

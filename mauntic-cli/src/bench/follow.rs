@@ -19,6 +19,8 @@ use tokio::time::MissedTickBehavior;
 use super::{rate, world::World};
 use crate::output::count;
 
+/// Contacts, of whom some change.
+pub(super) const CONTACTS: u64 = 100_000;
 /// Segments with a rule.
 const SEGMENTS: usize = 1_000;
 /// Contacts that change in one transaction, twice a second: 2,000 changes a second.

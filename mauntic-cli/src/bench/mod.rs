@@ -66,8 +66,10 @@ enum What {
     All,
     /// Importing a CSV file
     Import,
-    /// Rebuilding a segment of three conditions, and following changes with a thousand segments
+    /// Rebuilding a segment of three conditions
     Segment,
+    /// Following changes of contacts with a thousand segments
+    Follow,
     /// Sending signed mail to smtp-sink
     Send,
     /// Answering and storing clicks
@@ -106,6 +108,9 @@ impl Bench {
         if self.measures(What::Import) || self.measures(What::Segment) {
             self.contacts(context, &mut figures).await?;
         }
+        if self.measures(What::Follow) {
+            self.following(context, &mut figures).await?;
+        }
         if self.measures(What::Send) || self.measures(What::Tracking) {
             self.mail(context, &mut figures).await?;
         }
@@ -133,8 +138,17 @@ impl Bench {
         };
         if self.measures(What::Segment) {
             figures.segment = Some(segment::run(&world, contacts).await?);
-            figures.follow = Some(follow::run(&world).await?);
         }
+        self.end(world).await
+    }
+
+    /// With few contacts: what is measured does not depend on how many there are, but each of the thousand segments is
+    /// built over all of them first.
+    async fn following(&self, context: &Context, figures: &mut Figures) -> anyhow::Result<()> {
+        let world = World::create(context, "Bench segments").await?;
+        let people = write_people(self.contacts.min(follow::CONTACTS))?;
+        world.import(people.path(), None).await?;
+        figures.follow = Some(follow::run(&world).await?);
         self.end(world).await
     }
 

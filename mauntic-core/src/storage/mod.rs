@@ -19,8 +19,12 @@ pub use migrate::migrate;
 pub use outbox::{OutboxMigration, SeaOrmRelayStore, append_to_outbox, first_time};
 
 use chrono::{DateTime, Utc};
+use sea_orm::{DbErr, RuntimeErr};
 
 use crate::StoreError;
+
+/// PostgreSQL's `serialization_failure` and `deadlock_detected`. SQLite has one writer, who waits.
+const CONTENDED: [&str; 2] = ["40001", "40P01"];
 
 /// An instant as it is stored: microseconds since 1970, in a `BIGINT` column on both back ends.
 #[must_use]
@@ -37,8 +41,18 @@ pub fn from_micros(what: &'static str, micros: i64) -> Result<DateTime<Utc>, Sto
         .ok_or_else(|| StoreError::corrupt(what, "an instant out of range"))
 }
 
-impl From<sea_orm::DbErr> for StoreError {
-    fn from(error: sea_orm::DbErr) -> Self {
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        let code = match &error {
+            DbErr::Exec(RuntimeErr::SqlxError(error))
+            | DbErr::Query(RuntimeErr::SqlxError(error)) => error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code),
+            _ => None,
+        };
+        if code.is_some_and(|code| CONTENDED.contains(&&*code)) {
+            return Self::Contended;
+        }
         Self::backend(error)
     }
 }

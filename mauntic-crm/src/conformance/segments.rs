@@ -297,8 +297,17 @@ pub async fn a_merge_takes_memberships_and_engagement_along(store: Arc<dyn CrmSt
     let germans = crm.segment("Germans", "country = \"DE\"").await;
     let fans = crm.segment("Fans", "").await;
     let readers = crm.segment("Readers", "opened(any) >= 2").await;
+    let guests = crm.segment("Guests", "").await;
     crm.rebuild_all().await;
     crm.segments.add(&crm.us, fans, &[twin]).await.unwrap();
+    crm.segments
+        .add(&crm.us, guests, &[ann, twin])
+        .await
+        .unwrap();
+    crm.segments
+        .remove(&crm.us, guests, &[twin])
+        .await
+        .unwrap();
     crm.segments
         .remove(&crm.us, germans, &[twin])
         .await
@@ -325,6 +334,7 @@ pub async fn a_merge_takes_memberships_and_engagement_along(store: Arc<dyn CrmSt
     crm.follow().await;
     assert_eq!(crm.members(fans).await, [ann]);
     assert_eq!(crm.members(germans).await, [], "taken out by hand");
+    assert_eq!(crm.members(guests).await, [], "who leaves stays out");
     assert_eq!(crm.members(readers).await, [ann], "once each");
     for segment in crm
         .segments

@@ -305,15 +305,16 @@ pub(super) fn repeated_addresses<'a>(
     repeated.map(|(place, _)| place).collect()
 }
 
-/// Runs until nobody has taken an address or key in between, at most five times.
+/// Runs until nobody has taken an address or key in between or was changing the same, at most five times.
 macro_rules! retried {
     ($attempt:expr) => {{
         let mut tries = 0;
         loop {
             tries += 1;
             match $attempt.await {
-                Err($crate::CrmError::Store(mauntic_core::StoreError::Conflict { .. }))
-                    if tries < 5 => {}
+                Err($crate::CrmError::Store(
+                    mauntic_core::StoreError::Conflict { .. } | mauntic_core::StoreError::Contended,
+                )) if tries < 5 => {}
                 done => break done,
             }
         }

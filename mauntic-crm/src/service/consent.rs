@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use mauntic_core::{Actor, ContactId, Envelope, Permission};
 
 use super::{ContactService, batch::MAX_BATCH, contacts::only};
@@ -182,9 +184,16 @@ impl ContactService {
         {
             return Ok(());
         }
-        let contacts = self.as_merged(envelope.organization_id, contacts).await?;
+        // In one order, so that two events about the same people do not wait for each other.
+        let contacts: BTreeSet<_> = contacts.iter().copied().collect();
+        let contacts: Vec<_> = contacts.into_iter().collect();
         for ids in contacts.chunks(MAX_BATCH) {
-            writing.edit_within(&mut *uow, ids, change).await?;
+            let done = writing.edit_within(&mut *uow, ids, change).await?;
+            let gone = ids.iter().zip(&done).filter(|(_, done)| done.is_err());
+            let gone: Vec<_> = gone.map(|(id, _)| *id).collect();
+            // Asked only now that nobody can merge the others any more: who was merged while we waited is known by now.
+            let stayed = self.as_merged(envelope.organization_id, &gone).await?;
+            writing.edit_within(&mut *uow, &stayed, change).await?;
         }
         uow.commit().await?;
         Ok(())

@@ -185,10 +185,8 @@ impl ContactService {
         let organization = actor.require(Permission::ContactsDelete)?;
         at_most_a_batch(ids.len())?;
         let fields = self.fields(organization).await?;
-        let mut uow = self.store.begin().await?;
-        let deleted = self.writing(actor, &fields).delete(&mut *uow, ids).await?;
-        uow.commit().await?;
-        let deleted: BTreeSet<_> = deleted.into_iter().collect();
+        let writing = self.writing(actor, &fields);
+        let deleted: BTreeSet<_> = retried!(self.try_delete(&writing, ids))?;
         let result = |id: &ContactId| {
             if deleted.contains(id) {
                 Ok(())
@@ -197,6 +195,17 @@ impl ContactService {
             }
         };
         Ok(ids.iter().map(result).collect())
+    }
+
+    async fn try_delete(
+        &self,
+        writing: &Writing<'_>,
+        ids: &[ContactId],
+    ) -> Result<BTreeSet<ContactId>, CrmError> {
+        let mut uow = self.store.begin().await?;
+        let deleted = writing.delete(&mut *uow, ids).await?;
+        uow.commit().await?;
+        Ok(deleted.into_iter().collect())
     }
 
     /// Changes each contact in its place of the list, in one transaction.

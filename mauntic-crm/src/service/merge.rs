@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mauntic_core::{Actor, ContactId, OrganizationId, Permission, StoreError};
 use serde_json::{Value as Json, json};
@@ -8,7 +8,10 @@ use super::{
     apply::{settle, unchanged},
     batch::retried,
 };
-use crate::{Contact, ContactMerged, CrmError};
+use crate::{
+    Contact, ContactMerged, CrmError,
+    segment::{ContactAddedToSegment, ContactRemovedFromSegment, Origin},
+};
 
 impl ContactService {
     /// Makes one contact of two records of the same person, and returns it: `id` stays and takes over what is known of
@@ -43,6 +46,8 @@ impl ContactService {
         let fields = self.fields(organization).await?;
         let writing = self.writing(actor, &fields);
         let mut uow = self.store.begin().await?;
+        // Before the contacts, as whoever deletes some has it.
+        uow.segments().enter_gate(organization).await?;
         let found = uow
             .contacts()
             .find_many_for_update(organization, &[id, other])
@@ -56,7 +61,8 @@ impl ContactService {
         kept.contact.absorb(&merged, &mut kept.changes);
         let who = json!({"id": other, "email": merged.email()});
         kept.changes.note("merged", Json::Null, who);
-        uow.contacts()
+        let moved = uow
+            .contacts()
             .move_to(organization, other, id, writing.now)
             .await?;
         uow.contacts().delete_many(organization, &[other]).await?;
@@ -71,22 +77,31 @@ impl ContactService {
             id,
             merged_id: other,
         };
-        uow.outbox().append(&[writing.seal(&event)?]).await?;
+        let mut events = vec![writing.seal(&event)?];
+        for (segment_id, origin) in moved {
+            let ids = vec![id];
+            events.push(if origin == Origin::Removed {
+                writing.seal(&ContactRemovedFromSegment { segment_id, ids })?
+            } else {
+                writing.seal(&ContactAddedToSegment { segment_id, ids })?
+            });
+        }
+        uow.outbox().append(&events).await?;
         uow.commit().await?;
         Ok(contact)
     }
 
-    /// The contacts that ids stand for now: those that were merged stand for the ones that stayed.
+    /// The contacts that stayed when those with these ids were merged into them, in order; none for ids that never were.
     pub(super) async fn as_merged(
         &self,
         organization: OrganizationId,
         ids: &[ContactId],
     ) -> Result<Vec<ContactId>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let merged = self.store.contacts().merged_into(organization, ids).await?;
-        let mut ids: Vec<_> = ids.iter().map(|id| *merged.get(id).unwrap_or(id)).collect();
-        // In one order, so that two events about the same people do not wait for each other.
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
+        let stayed: BTreeSet<_> = merged.into_values().collect();
+        Ok(stayed.into_iter().collect())
     }
 }

@@ -6,7 +6,7 @@ use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, SegmentId, St
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Contact, ContactChange, FieldAlias, Tag};
+use crate::{Contact, ContactChange, FieldAlias, Tag, segment::Origin};
 
 /// Which contacts a list has.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -286,15 +286,18 @@ pub trait ContactRepository: Send {
         ids: &[ContactId],
     ) -> Result<Vec<ContactId>, StoreError>;
 
-    /// Moves what hangs on a contact to another (history, engagement, memberships by hand unless the other has one
-    /// by hand in the same segment) and remembers where it went. The contact itself stays, to be deleted.
+    /// Moves what hangs on a contact to another (history, engagement, memberships by hand) and remembers where it went.
+    /// Where one of the two was taken out of a segment by hand, the other is out of it too: nobody comes back into a
+    /// list that they left. Returns the segments that the one who stays came into or left. The other itself stays, to be
+    /// deleted. The caller is in the
+    /// [gate](crate::segment::SegmentRepository::enter_gate).
     async fn move_to(
         &mut self,
         organization: OrganizationId,
         from: ContactId,
         to: ContactId,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Vec<(SegmentId, Origin)>, StoreError>;
 
     /// Replaces the contacts' keys of unique fields, and returns those that another contact has,
     /// which are not taken. A key given twice goes to the first contact.

@@ -224,6 +224,7 @@ impl From<StoreError> for ApiError {
         match &failure {
             StoreError::Missing { .. } => Self::not_found(&failure),
             StoreError::Conflict { .. } => Self::conflict("taken", &failure),
+            StoreError::Contended => Self::conflict("contended", &failure),
             _ => Self::internal(&failure),
         }
     }

@@ -142,12 +142,6 @@ impl SegmentService {
         choices: &[(SegmentId, Origin)],
     ) -> Result<(), CrmError> {
         let organization = envelope.organization_id;
-        let merged = self
-            .store
-            .contacts()
-            .merged_into(organization, &[contact])
-            .await?;
-        let contact = *merged.get(&contact).unwrap_or(&contact);
         let all = self.store.segments().all(organization).await?;
         let mut uow = self.store.begin().await?;
         if !uow
@@ -157,6 +151,9 @@ impl SegmentService {
         {
             return Ok(());
         }
+        let Some(contact) = self.locked(&mut *uow, organization, contact).await? else {
+            return Ok(uow.commit().await?);
+        };
         for (id, origin) in choices {
             let is_list = |segment: &Segment| segment.id == *id && segment.list_name.is_some();
             if all.iter().any(is_list) {
@@ -166,6 +163,27 @@ impl SegmentService {
         }
         uow.commit().await?;
         Ok(())
+    }
+
+    /// The contact that an id stands for, kept from being merged or deleted until the transaction ends.
+    async fn locked(
+        &self,
+        uow: &mut dyn CrmUnitOfWork,
+        organization: OrganizationId,
+        id: ContactId,
+    ) -> Result<Option<ContactId>, StoreError> {
+        // Before the contact, as whoever merges or deletes has it.
+        uow.segments().enter_gate(organization).await?;
+        let there = uow
+            .contacts()
+            .find_many_for_update(organization, &[id])
+            .await?;
+        if !there.is_empty() {
+            return Ok(Some(id));
+        }
+        let contacts = self.store.contacts();
+        let merged = contacts.merged_into(organization, &[id]).await?;
+        Ok(merged.get(&id).copied())
     }
 
     async fn set_by_hand(

@@ -3,7 +3,7 @@ use std::collections::{BTreeSet, HashSet};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, OrganizationId, StoreError,
+    ContactId, OrganizationId, SegmentId, StoreError,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, SqlErr, Statement, TransactionTrait as _};
@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     Contact, ContactChange, ContactRepository, PreparedContacts, UniqueKey,
-    segment::SegmentRepository as _, storage::unit_of_work::SeaOrmCrmUnitOfWork,
+    segment::{Origin, SegmentRepository as _},
+    storage::unit_of_work::SeaOrmCrmUnitOfWork,
 };
 
 const KEY: &[Column] = &[
@@ -182,7 +183,7 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         from: ContactId,
         to: ContactId,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<(SegmentId, Origin)>, StoreError> {
         self.move_all(organization, from, to, now).await
     }
 

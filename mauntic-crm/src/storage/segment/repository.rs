@@ -203,6 +203,8 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
                 WHERE d.organization_id = s.organization_id AND d.segment_id = s.id
                   AND d.day <= CAST($1 AS INTEGER)
                 ORDER BY d.day DESC LIMIT 1)
+             -- In one order, so that two processes that note at once do not wait for each other.
+             ORDER BY s.organization_id, s.id
              ON CONFLICT (organization_id, segment_id, day) DO UPDATE SET members = excluded.members";
         self.execute(sql, [day_number(day).into()]).await?;
         Ok(())
