@@ -60,7 +60,7 @@ fn gone(address: &str) -> NewSuppression {
 
 impl Fixture {
     async fn new() -> Self {
-        let database = TestDatabase::sqlite();
+        let database = TestDatabase::chosen().await;
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             database: Some(format!("sqlite:{}", folder.path().display())),

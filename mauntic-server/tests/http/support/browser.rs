@@ -22,7 +22,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// On a fresh installation, set up by its owner.
     pub(crate) async fn new() -> Self {
-        let installation = Installation::on(TestDatabase::sqlite()).await;
+        let installation = Installation::on(TestDatabase::chosen().await).await;
         let mut browser = Self::fresh(installation);
         let fields = [
             ("organization", "Acme"),

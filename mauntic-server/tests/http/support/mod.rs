@@ -116,7 +116,7 @@ impl Installation {
     }
 
     pub(crate) async fn sqlite() -> Self {
-        Self::on(TestDatabase::sqlite()).await
+        Self::on(TestDatabase::chosen().await).await
     }
 
     pub(crate) async fn call(

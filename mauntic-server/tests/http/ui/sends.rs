@@ -190,7 +190,7 @@ async fn a_send_reaches_its_people_and_they_stand_behind_the_numbers() {
 
 #[tokio::test]
 async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
-    let mut mia = office(TestDatabase::sqlite()).await;
+    let mut mia = office(TestDatabase::chosen().await).await;
     let segment = segment(&mia.installation, &[]).await;
     let email = email(&mia.installation).await;
     let place = format!("/app/emails/{email}/send");
@@ -240,7 +240,7 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
 
 #[tokio::test]
 async fn another_organisations_send_and_results_are_not_there() {
-    let mut ann = office(TestDatabase::sqlite()).await;
+    let mut ann = office(TestDatabase::chosen().await).await;
     ann.log_in("ada@example.com", PASSWORD).await;
     // From here on, what is made by the API is another organisation's.
     let stranger = ann.installation.stranger.clone();
@@ -287,7 +287,7 @@ async fn another_organisations_send_and_results_are_not_there() {
 
 #[tokio::test]
 async fn an_earlier_version_is_shown_and_brought_back() {
-    let mut mia = office(TestDatabase::sqlite()).await;
+    let mut mia = office(TestDatabase::chosen().await).await;
     let email = email(&mia.installation).await;
     let place = format!("/app/emails/{email}");
     mia.get(&format!("{place}/edit")).await;
@@ -323,7 +323,7 @@ async fn an_earlier_version_is_shown_and_brought_back() {
 
 #[tokio::test]
 async fn an_email_is_shown_as_a_contact_sees_it() {
-    let mut mia = office(TestDatabase::sqlite()).await;
+    let mut mia = office(TestDatabase::chosen().await).await;
     let people = [("ann@example.com", "<script>alert(1)</script>")];
     segment(&mia.installation, &people).await;
     let email = email(&mia.installation).await;
