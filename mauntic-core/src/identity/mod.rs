@@ -44,10 +44,12 @@
 mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod detour;
 mod error;
 mod idempotency;
 mod invitation;
 mod letter;
+mod linked_login;
 mod name;
 mod organization;
 mod password;
@@ -62,10 +64,12 @@ mod user;
 mod zones;
 
 pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
+pub use detour::{Aim, Detour, DetourSecret};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
 pub use invitation::{Invitation, Invited};
 pub use letter::{Errand, Letter, LinkSecret, Message, Postman, Purpose, QueuedLetter, UserLink};
+pub use linked_login::{LinkedLogin, ProvenLogin};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
 pub use organization::{
     InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, UpdateOrganization,
@@ -80,9 +84,9 @@ pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,
 };
 pub use store::{
-    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, InvitationQueries,
-    InvitationRepository, LetterQueue, LetterRepository, LinkQueries, LinkRepository,
-    LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
+    AuditQueries, AuditRepository, DetourRepository, IdentityStore, IdentityUnitOfWork,
+    InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,
+    LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
     OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
     SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
