@@ -1,7 +1,8 @@
 //! Organisations, their members, API tokens and the audit log.
 //!
 //! An [`Organization`] is a tenant: whatever Mauntic stores belongs to one. A [`User`] is a person with
-//! a login; a [`Membership`] says what that person is in one organisation. An [`ApiToken`] lets a
+//! a login; a [`Membership`] says what that person is in one organisation. A [`LinkedLogin`] lets somebody in with what
+//! a provider such as Google says, which whoever embeds this checks. An [`ApiToken`] lets a
 //! program act, within a role and scopes, and never beyond the member who made it. Every change leaves
 //! an [`AuditEntry`]. [`IdentityService`] has the use cases, [`IdentityStore`] is the storage they need,
 //! the module `storage` keeps it on SQLite and PostgreSQL.
