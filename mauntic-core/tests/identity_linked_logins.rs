@@ -82,7 +82,10 @@ async fn a_login_is_linked_by_the_owner_and_lets_in_from_then_on(world: World) {
     assert_eq!(who.user.id, ann.user.id);
     assert!(!who.session.remembered);
     let logins = service.linked_logins(&who).await.unwrap();
-    assert_eq!(logins[0].created_at + TimeDelta::hours(1), logins[0].last_used_at.unwrap());
+    assert_eq!(
+        logins[0].created_at + TimeDelta::hours(1),
+        logins[0].last_used_at.unwrap()
+    );
     for other in [
         proven("bob", Some("ann@example.com")),
         ProvenLogin {
@@ -135,8 +138,11 @@ async fn linking_needs_the_password_a_verified_address_and_who_began_it(world: W
         aim: Aim::LogIn { next },
         ..detour.clone()
     };
-    for (detour, proven) in [(&detour, elsewhere), (&foreign, own.clone()), (&another, own.clone())]
-    {
+    for (detour, proven) in [
+        (&detour, elsewhere),
+        (&foreign, own.clone()),
+        (&another, own.clone()),
+    ] {
         let refused = service.link_login(&ann, detour, proven).await;
         assert!(
             matches!(refused, Err(IdentityError::DetourOver)),
@@ -146,9 +152,14 @@ async fn linking_needs_the_password_a_verified_address_and_who_began_it(world: W
     service.link_login(&ann, &detour, own).await.unwrap();
     // A second one of the provider, and the same for somebody else.
     let second = link(&world, &ann, proven("ann2", Some("ann@example.com"))).await;
-    assert!(matches!(second, Err(IdentityError::LoginTaken)), "{second:?}");
+    assert!(
+        matches!(second, Err(IdentityError::LoginTaken)),
+        "{second:?}"
+    );
     let bob = join(&world, &ann, "bob@example.com").await.unwrap();
-    let taken = service.begin_link(&bob, None, "sso2".parse().unwrap()).await;
+    let taken = service
+        .begin_link(&bob, None, "sso2".parse().unwrap())
+        .await;
     let detour = there_and_back(service, &taken.unwrap()).await;
     let again = ProvenLogin {
         provider: "sso2".parse().unwrap(),

@@ -24,9 +24,7 @@ pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
 pub use http::{endpoint, problem, serve};
 pub use images::{Image, ImageError, ImageKind, Images};
-pub use logins::{
-    Answer, LoginProvider, LoginProviders, Provider, ProviderError, ProviderKind,
-};
+pub use logins::{Answer, LoginProvider, LoginProviders, Provider, ProviderError, ProviderKind};
 pub use ops::install_metrics;
 pub use settings::{InvalidSettings, Settings};
 pub use wiring::{installation, jobs};

@@ -302,13 +302,22 @@ mod tests {
         };
         let table = "[[login_providers]]\nid = \"google\"\nkind = \"google\"\nclient_id = \"a\"\nclient_secret = \"b\"\n";
         let google = read(table).unwrap().remove(0);
-        assert_eq!((google.id.as_str(), google.client_secret.as_str()), ("google", "b"));
+        assert_eq!(
+            (google.id.as_str(), google.client_secret.as_str()),
+            ("google", "b")
+        );
         // A variable is a text.
         let json = serde_json::to_string(&[google]).unwrap();
-        assert_eq!(read(&format!("login_providers = '{json}'")).unwrap().len(), 1);
+        assert_eq!(
+            read(&format!("login_providers = '{json}'")).unwrap().len(),
+            1
+        );
         let wrong = read("login_providers = '[{\"client_secret\": \"hush\"}]'").unwrap_err();
         let text = crate::http::problem::describe(&wrong);
-        assert!(text.contains("`client_id`") && !text.contains("hush"), "{text}");
+        assert!(
+            text.contains("`client_id`") && !text.contains("hush"),
+            "{text}"
+        );
         assert!(read(&format!("{table}issuerr = \"x\"\n")).is_err());
     }
 }

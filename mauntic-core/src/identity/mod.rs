@@ -87,9 +87,10 @@ pub use session::{
 pub use store::{
     AuditQueries, AuditRepository, DetourRepository, IdentityStore, IdentityUnitOfWork,
     InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,
-    LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
-    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
-    SessionRepository, TokenQueries, TokenRepository, UserRepository,
+    LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts, MemberQueries,
+    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
+    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
+    UserRepository,
 };
 pub use token::{
     ApiToken, Holder, InvalidTokenSecret, NoRandomness, PresentedToken, Refusal, TokenHash,

@@ -3,8 +3,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ApiToken, AuditEntry, AuditFilter, Detour, IdempotencyStore, Invitation, LinkedLogin, Member,
-    Membership, Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash,
-    User, UserLink, Workplace,
+    Membership, Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug,
+    TokenHash, User, UserLink, Workplace,
 };
 use crate::{
     ApiTokenId, AuditEntryId, EmailAddress, InvitationId, LetterId, OrganizationId, Outbox, Page,

@@ -16,8 +16,8 @@ use mauntic_core::{
     identity::{DetourSecret, ProvenLogin, Slug},
 };
 
-pub use self::setting::{LoginProvider, ProviderKind};
 pub(crate) use self::setting::list;
+pub use self::setting::{LoginProvider, ProviderKind};
 use self::{github::GitHub, http::Http, oidc::Oidc};
 use crate::{InvalidSettings, Settings};
 

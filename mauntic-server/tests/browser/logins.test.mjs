@@ -10,12 +10,11 @@ import { Installation } from "./installation.mjs";
 import { look, watch } from "./looks.mjs";
 
 const OWNER = { email: "ann@example.com", password: "correct horse battery" };
-const CLIENT = { id: "mauntic", secret: "a secret: between ü and me" };
+const CLIENT = { id: "mauntic", secret: "a secret: 50% + /you" };
 const faults = [];
 let listener;
 let installation;
 let browser;
-let context;
 let page;
 
 const at = (path) => `${installation.base}${path}`;
@@ -67,8 +66,10 @@ after(async () => {
 
 /** A page in a browser of its own. */
 async function visitor() {
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
   context.setDefaultTimeout(15_000);
+  // The pages of the provider would wait for them.
+  await context.route(/fonts\.googleapis\.com/, (route) => route.abort());
   const opened = await context.newPage();
   watch(opened, faults);
   return opened;
@@ -99,7 +100,8 @@ test("a login whose address is not verified is not linked", async () => {
   await askToLink();
   await identify(page, "unverified");
   await page.getByRole("heading", { name: "Example SSO does not vouch for your address" }).waitFor();
-  await context.clearCookies({ name: /^_/ });
+  // The provider forgets who was there.
+  await page.context().clearCookies({ name: /^_/ });
 });
 
 test("the owner links a login", async () => {

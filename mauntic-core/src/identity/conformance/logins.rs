@@ -79,9 +79,19 @@ pub async fn a_login_is_used_and_unlinked_by_its_user(store: Arc<dyn IdentitySto
     let logins = uow.linked_logins();
     logins.insert(&login).await.unwrap();
     let (issuer, subject) = (login.issuer.as_str(), login.subject.as_str());
-    assert!(!logins.note_use(bob.id, issuer, subject, later).await.unwrap());
+    assert!(
+        !logins
+            .note_use(bob.id, issuer, subject, later)
+            .await
+            .unwrap()
+    );
     assert!(!logins.note_use(ann.id, issuer, "2", later).await.unwrap());
-    assert!(logins.note_use(ann.id, issuer, subject, later).await.unwrap());
+    assert!(
+        logins
+            .note_use(ann.id, issuer, subject, later)
+            .await
+            .unwrap()
+    );
     uow.commit().await.unwrap();
     let found = store.linked_logins().find(issuer, subject).await.unwrap();
     assert_eq!(found.unwrap().last_used_at, Some(later));

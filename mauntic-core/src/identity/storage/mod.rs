@@ -19,9 +19,10 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use super::{
     AuditQueries, AuditRepository, DetourRepository, IdempotencyStore, IdentityStore,
     IdentityUnitOfWork, InvitationQueries, InvitationRepository, LetterQueue, LetterRepository,
-    LinkQueries, LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
-    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
-    SessionRepository, TokenQueries, TokenRepository, UserRepository,
+    LinkQueries, LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts,
+    MemberQueries, MembershipRepository, OrganizationQueries, OrganizationRepository,
+    SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries,
+    TokenRepository, UserRepository,
 };
 use crate::{
     Envelope, Outbox, StoreError,

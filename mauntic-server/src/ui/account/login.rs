@@ -17,9 +17,7 @@ use crate::{
             frame, show,
         },
         failure,
-        visitor::{
-            Fields, OpenForm, Posted, app, client, cookie, own_place, redirect, set_cookie,
-        },
+        visitor::{Fields, OpenForm, Posted, app, client, cookie, own_place, redirect, set_cookie},
     },
 };
 

@@ -97,12 +97,7 @@ async fn page(
     Ok(shell(visitor, TITLE, "/app/account", &content))
 }
 
-fn linked_card(
-    app: &App,
-    visitor: &Visitor,
-    login: &LinkedLogin,
-    problem: Problem<'_>,
-) -> Markup {
+fn linked_card(app: &App, visitor: &Visitor, login: &LinkedLogin, problem: Problem<'_>) -> Markup {
     let works = app.logins.iter().any(|it| it.issuer() == login.issuer);
     let label = label(app, login);
     show::card(

@@ -22,9 +22,7 @@ use crate::{
             frame,
         },
         failure,
-        visitor::{
-            Person, app, client, detour_cookie, own_place, redirect, set_detour_cookie,
-        },
+        visitor::{Person, app, client, detour_cookie, own_place, redirect, set_detour_cookie},
     },
 };
 

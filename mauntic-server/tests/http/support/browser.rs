@@ -114,7 +114,8 @@ impl Browser {
 
     /// One request, no redirect followed.
     pub(crate) async fn send(&mut self, method: &str, path: &str, form: Option<String>) -> Answer {
-        let request = request("", method, path).header(header::COOKIE, format!("{}; {}", self.cookie, self.others));
+        let request = request("", method, path)
+            .header(header::COOKIE, format!("{}; {}", self.cookie, self.others));
         let request = match form {
             Some(form) => request
                 .content_type("application/x-www-form-urlencoded")

@@ -87,10 +87,7 @@ impl Installation {
     }
 
     /// With other settings.
-    pub(crate) async fn with(
-        database: TestDatabase,
-        change: impl FnOnce(&mut Settings),
-    ) -> Self {
+    pub(crate) async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings {
             database: Some(match &database.target {

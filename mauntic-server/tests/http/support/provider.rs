@@ -209,10 +209,15 @@ async fn serve(state: &Mutex<State>, mut request: Request) -> Response {
         "/.well-known/openid-configuration" => answer(StatusCode::OK, &state.metadata()),
         "/jwks" => answer(StatusCode::OK, &state.keys()),
         "/token" => {
-            let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let encoded = |text: &str| {
+                url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+            };
             let right = format!("{}:{}", encoded(CLIENT.0), encoded(CLIENT.1));
             if allowed != format!("Basic {}", STANDARD.encode(right)) {
-                return answer(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
+                return answer(
+                    StatusCode::UNAUTHORIZED,
+                    &json!({"error": "invalid_client"}),
+                );
             }
             let refused = json!({"error": "invalid_grant"});
             match state.redeem(&form) {

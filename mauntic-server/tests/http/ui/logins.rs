@@ -235,7 +235,9 @@ async fn whatever_the_provider_says_wrongly_lets_nobody_in() {
     provider.set_fault(None);
     let way = sent(&mut browser, "/app/login/with/sso").await;
     let back = provider.approve(&way, ANN);
-    browser.get(&format!("{back}&iss=https://another.example")).await;
+    browser
+        .get(&format!("{back}&iss=https://another.example"))
+        .await;
     assert_stays_out(&browser, 502, "Example SSO did not say who you are");
     // With new keys it is asked for them, once.
     provider.rotate();
@@ -355,7 +357,11 @@ async fn the_blocked_stay_out_and_the_second_factor_is_asked_for() {
 async fn nobody_is_sent_elsewhere_and_no_word_of_a_provider_becomes_part_of_the_page() {
     let (mut browser, provider) = sso().await;
     link(&mut browser, &provider, ANN).await;
-    for next in ["https://evil.example", "//evil.example", "/app//evil.example"] {
+    for next in [
+        "https://evil.example",
+        "//evil.example",
+        "/app//evil.example",
+    ] {
         browser.set_cookie("");
         let way = sent(&mut browser, &format!("/app/login/with/sso?next={next}")).await;
         let back = provider.approve(&way, ANN);
