@@ -105,7 +105,8 @@ fn linked_logins(dialect: Dialect) -> Vec<String> {
         format!(
             "CREATE TABLE linked_login (
                 issuer TEXT NOT NULL, subject TEXT NOT NULL,
-                user_id {uuid} NOT NULL REFERENCES account (id), provider TEXT NOT NULL,
+                user_id {uuid} NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+                provider TEXT NOT NULL,
                 email TEXT NOT NULL, created_at BIGINT NOT NULL, last_used_at BIGINT,
                 PRIMARY KEY (issuer, subject))"
         ),
