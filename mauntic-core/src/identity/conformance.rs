@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod logins;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use access::*;
+pub use logins::*;
 
 /// Runs every case of the suite on stores that an async function makes:
 /// `identity_store_conformance!(new_store)`, where `new_store()` returns a store and whatever must
@@ -66,6 +68,9 @@ macro_rules! identity_store_conformance {
                 an_address_is_changed_unless_it_is_taken,
                 an_address_is_invited_once_by_an_organization,
                 a_member_who_is_blocked_here_works_elsewhere,
+                a_login_is_linked_once,
+                a_login_is_used_and_unlinked_by_its_user,
+                a_detour_is_taken_once,
             ]
         );
     };
