@@ -636,6 +636,68 @@ pub async fn one_living_worker_plans_a_send(store: Arc<dyn MessagingStore>) {
     }
 }
 
+/// Sends are planned in turn, and one that was postponed waits without holding up the others.
+pub async fn sends_take_turns_at_being_planned(store: Arc<dyn MessagingStore>) {
+    let mut jobs = Vec::new();
+    for number in [50, 51] {
+        let mut job = job(&store, number, Lane::Bulk).await;
+        job.state = JobState::Scheduled;
+        save(&store, &job).await;
+        jobs.push(job);
+    }
+    enlist(&store, worker(1)).await;
+    let at = |seconds| now() + TimeDelta::seconds(seconds);
+    let claim = async |seconds| {
+        let mut uow = store.begin().await.unwrap();
+        let sends = uow.sends();
+        let claimed = sends.claim_job_to_plan(worker(1), at(seconds)).await;
+        uow.commit().await.unwrap();
+        claimed.unwrap().map(|job| job.id)
+    };
+    for (seconds, expected) in [(0, 0), (1, 1), (2, 0), (3, 1)] {
+        assert_eq!(claim(seconds).await, Some(jobs[expected].id), "{seconds}");
+    }
+    let mut uow = store.begin().await.unwrap();
+    let postponed = uow.sends().postpone_plan(&(&jobs[0]).into(), at(10)).await;
+    postponed.unwrap();
+    uow.commit().await.unwrap();
+    for (seconds, expected) in [(4, 1), (9, 1), (10, 1), (11, 0)] {
+        assert_eq!(claim(seconds).await, Some(jobs[expected].id), "{seconds}");
+    }
+}
+
+/// The time in which the mail server could not be used is not the recipient's.
+pub async fn time_without_a_mail_server_does_not_count(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 1).await;
+    let mut uow = store.begin().await.unwrap();
+    let expires = now() + TimeDelta::days(30);
+    uow.workers()
+        .enlist(worker(1), now(), expires)
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    let mut firsts = Vec::new();
+    for (day, state) in [
+        (0, DeliveryState::Planned),
+        (5, DeliveryState::Deferred),
+        (6, DeliveryState::Planned),
+    ] {
+        let at = now() + TimeDelta::days(day);
+        let mut uow = store.begin().await.unwrap();
+        let leased = uow.ledger().lease(&(&job).into(), worker(1), 1, at).await;
+        let leased = names(&leased.unwrap());
+        assert_eq!(leased.len(), 1);
+        uow.ledger().grant(worker(1), &leased, at).await.unwrap();
+        uow.commit().await.unwrap();
+        settle(&store, worker(1), &leased, state).await;
+        let found = store.sends().find_delivery(organization(), leased[0].id);
+        firsts.push(found.await.unwrap().unwrap().first_attempt_at);
+    }
+    let deferred = Some(now() + TimeDelta::days(5));
+    assert_eq!(firsts, [None, deferred, deferred]);
+}
+
 /// Another organisation sees nothing of a send.
 pub async fn a_send_is_its_organizations_alone(store: Arc<dyn MessagingStore>) {
     let job = job(&store, 50, Lane::Bulk).await;

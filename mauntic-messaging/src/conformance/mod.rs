@@ -44,6 +44,8 @@ macro_rules! messaging_store_conformance {
             a_new_address_is_taken_once,
             cancelling_leaves_out_who_waits,
             one_living_worker_plans_a_send,
+            sends_take_turns_at_being_planned,
+            time_without_a_mail_server_does_not_count,
             a_send_is_its_organizations_alone,
             a_merged_contact_brings_what_it_got,
             who_left_a_list_gets_nothing_sent_to_it,
@@ -51,6 +53,7 @@ macro_rules! messaging_store_conformance {
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, transport: [
             a_transport_is_replaced_as_a_whole,
+            changes_of_a_transport_undo_none,
             captured_mail_is_kept_byte_for_byte,
             old_captured_mail_is_forgotten,
         ]);

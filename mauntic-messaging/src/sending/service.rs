@@ -404,7 +404,9 @@ fn result(address: &EmailAddress, hand_over: HandOver) -> TestResult {
     let (accepted, reply) = match hand_over {
         HandOver::Accepted(reply) => (true, reply.to_string()),
         HandOver::Refused(_, reply) | HandOver::Deferred(reply) => (false, reply.to_string()),
-        HandOver::NotSent(text) | HandOver::Unknown(text) => (false, text),
+        HandOver::NotSent(text) | HandOver::Broken(text) | HandOver::Unknown(text) => {
+            (false, text)
+        }
     };
     TestResult {
         address: address.clone(),

@@ -80,12 +80,20 @@ pub trait SendRepository: Send {
     /// Replaces a stored send; an unknown one is [`StoreError::Missing`].
     async fn update_job(&mut self, job: &SendJob) -> Result<(), StoreError>;
 
-    /// Gives the worker one send to plan that is due and that no living worker plans; others skip it.
+    /// Gives the worker one send to plan that is due and that no living worker plans; others skip it. Sends take
+    /// turns: it is the one that was claimed or postponed longest ago.
     async fn claim_job_to_plan(
         &mut self,
         worker: WorkerId,
         now: DateTime<Utc>,
     ) -> Result<Option<SendJob>, StoreError>;
+
+    /// Gives a send to no worker for planning before that instant.
+    async fn postpone_plan(
+        &mut self,
+        job: &SendJobRef,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
 
     /// Changes the counters of a send, and those of the hour for what was accepted and refused. Changes with different
     /// shards do not wait for each other.

@@ -216,7 +216,7 @@ impl Group {
                 HandOver::NotSent(reason) => {
                     notes.insert(job, Some(reason));
                 }
-                HandOver::Unknown(_) => {}
+                HandOver::Broken(_) | HandOver::Unknown(_) => {}
                 _ if run.held_up().contains(&job.1) => {
                     notes.insert(job, None);
                 }

@@ -7,6 +7,7 @@ mod lists;
 mod retention;
 mod sending;
 mod tracking;
+mod turns;
 
 use mauntic_core::storage::{Dialect, OutboxMigration, SqlType};
 use sea_orm_migration::{
@@ -29,6 +30,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(lists::Lists),
             Box::new(hours::Hours),
             Box::new(engaged::Engaged),
+            Box::new(turns::Turns),
         ]
     }
 

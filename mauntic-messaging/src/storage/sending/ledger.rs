@@ -377,8 +377,10 @@ impl Ledger for SeaOrmUnitOfWork {
         });
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
+            // What never reached the mail server is not tried yet: the recipient's time does not run.
             "UPDATE delivery SET state = r.state, bounce_class = r.class, reply = r.reply,
-                 deferrals = deferrals + r.deferred, next_attempt_at = r.at, updated_at = $2
+                 deferrals = deferrals + r.deferred, next_attempt_at = r.at, updated_at = $2,
+                 first_attempt_at = CASE WHEN r.state = 'planned' THEN NULL ELSE first_attempt_at END
              FROM {} WHERE {IS_ROW}",
             self.dialect.rows(1, "r", SETTLED)
         );

@@ -130,7 +130,7 @@ impl Connection {
         };
         let attempt = match self.announce(&envelope).await {
             Err(error) => Attempt {
-                hand_over: HandOver::NotSent(format!("the connection broke: {error}")),
+                hand_over: HandOver::Broken(format!("the connection broke: {error}")),
                 usable: false,
                 stale: reused,
             },
@@ -234,7 +234,7 @@ impl Connection {
             return lost(if broken.complete {
                 HandOver::Unknown(text)
             } else {
-                HandOver::NotSent(text)
+                HandOver::Broken(text)
             });
         }
         let reply = match self.wire.reply(FINAL_DOT).await {
