@@ -59,7 +59,8 @@ macro_rules! messaging_store_conformance {
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, suppression: [
             an_address_is_suppressed_in_its_organisation_alone,
-            an_address_keeps_its_first_entry,
+            an_address_keeps_its_strongest_entry,
+            a_wish_and_a_stronger_reason_are_kept_apart,
             an_erased_address_stays_suppressed,
             the_list_pages_newest_first,
         ]);

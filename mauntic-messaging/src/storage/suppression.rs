@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
     fmt::Write as _,
 };
 
@@ -28,9 +28,41 @@ const ENTRY: &[Column] = &[
     ("source", SqlType::Text),
     ("note", SqlType::Text),
     ("created_at", SqlType::BigInt),
+    ("unsubscribed_at", SqlType::BigInt),
 ];
 
-const COLUMNS: &str = "address_hash, address_key, reason, source, note, created_at";
+const COLUMNS: &str =
+    "address_hash, address_key, reason, source, note, created_at, unsubscribed_at";
+
+/// [`SuppressionReason::strength`] of a column.
+fn strength(column: &str) -> String {
+    let cases = SuppressionReason::ALL.map(|reason| {
+        let (name, strength) = (reason.as_str(), reason.strength());
+        format!("WHEN '{name}' THEN {strength}")
+    });
+    format!("CASE {column} {} END", cases.join(" "))
+}
+
+/// One entry for each address, with the strongest of its reasons, in the order of the hashes.
+fn merged(entries: &[Suppression]) -> Vec<Suppression> {
+    let mut by_hash: BTreeMap<&str, Suppression> = BTreeMap::new();
+    for entry in entries {
+        match by_hash.entry(&entry.address_hash) {
+            Entry::Vacant(place) => {
+                place.insert(entry.clone());
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                let unsubscribed_at = known.unsubscribed_at.or(entry.unsubscribed_at);
+                if entry.reason.strength() > known.reason.strength() {
+                    *known = entry.clone();
+                }
+                known.unsubscribed_at = unsubscribed_at;
+            }
+        }
+    }
+    by_hash.into_values().collect()
+}
 
 impl SeaOrmMessagingStore {
     /// Which of the keys have a row in a table of address hashes, of one segment if one is given.
@@ -186,6 +218,25 @@ impl SuppressionQueries for SeaOrmMessagingStore {
     }
 }
 
+impl SeaOrmUnitOfWork {
+    /// Runs the first of two statements on the entry of an address and, if that finds none, the second; whether one did.
+    async fn first_that_changes(
+        &self,
+        organization: OrganizationId,
+        address_hash: &str,
+        statements: [&str; 2],
+    ) -> Result<bool, StoreError> {
+        for sql in statements {
+            let values = [organization.as_uuid().into(), address_hash.into()];
+            let statement = self.dialect.statement(sql, values);
+            if self.txn.execute_raw(statement).await?.rows_affected() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 #[async_trait]
 impl SuppressionRepository for SeaOrmUnitOfWork {
     async fn add(
@@ -196,7 +247,7 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         if suppressions.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows: Vec<_> = suppressions
+        let rows: Vec<_> = merged(suppressions)
             .iter()
             .map(|entry| {
                 json!({
@@ -206,9 +257,14 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
                     "source": entry.source,
                     "note": entry.note,
                     "created_at": to_micros(entry.created_at),
+                    "unsubscribed_at": entry.unsubscribed_at.map(to_micros),
                 })
             })
             .collect();
+        let parameters = [
+            organization.as_uuid().into(),
+            Value::from(rows).to_string().into(),
+        ];
         // In the order of the hashes, so that two such statements never wait for each other in a circle.
         let sql = format!(
             "INSERT INTO suppression (organization_id, {COLUMNS})
@@ -216,14 +272,42 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
              ON CONFLICT DO NOTHING RETURNING address_hash",
             self.dialect.rows(2, "r", ENTRY)
         );
-        let parameters = [
-            organization.as_uuid().into(),
-            Value::from(rows).to_string().into(),
-        ];
-        let added = self
-            .txn
-            .query_all_raw(self.dialect.statement(sql, parameters))
-            .await?;
+        let statement = self.dialect.statement(sql, parameters.clone());
+        let added = self.txn.query_all_raw(statement).await?;
+        let hold = format!(
+            "SELECT s.address_hash FROM suppression s WHERE s.organization_id = $1
+             AND s.address_hash IN (SELECT r.address_hash FROM {}) ORDER BY s.address_hash{}",
+            self.dialect.rows(2, "r", ENTRY),
+            self.dialect.for_update()
+        );
+        let statement = self.dialect.statement(hold, parameters.clone());
+        self.txn.query_all_raw(statement).await?;
+        let stronger = format!(
+            "{} > {}",
+            strength("r.reason"),
+            strength("suppression.reason")
+        );
+        let stronger_one = |column: &str, new: &str| {
+            format!("{column} = CASE WHEN {stronger} THEN {new} ELSE suppression.{column} END")
+        };
+        let sql = format!(
+            "UPDATE suppression SET {}, {}, {}, {},
+                 unsubscribed_at = COALESCE(suppression.unsubscribed_at, r.unsubscribed_at)
+             FROM {} WHERE suppression.organization_id = $1
+             AND suppression.address_hash = r.address_hash
+             AND ({stronger} OR (suppression.unsubscribed_at IS NULL AND r.unsubscribed_at IS NOT NULL))",
+            stronger_one("reason", "r.reason"),
+            stronger_one("source", "r.source"),
+            // What was erased at its owner's request does not come back.
+            stronger_one(
+                "note",
+                "CASE WHEN suppression.address_key IS NULL THEN NULL ELSE r.note END"
+            ),
+            stronger_one("created_at", "r.created_at"),
+            self.dialect.rows(2, "r", ENTRY)
+        );
+        let statement = self.dialect.statement(sql, parameters);
+        self.txn.execute_raw(statement).await?;
         added.iter().map(|row| row.text("address_hash")).collect()
     }
 
@@ -262,19 +346,27 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         &mut self,
         organization: OrganizationId,
         address_hash: &str,
-        reason: Option<SuppressionReason>,
     ) -> Result<bool, StoreError> {
-        let mut parameters = Parameters::default();
-        let mut sql = format!(
-            "DELETE FROM suppression WHERE organization_id = {} AND address_hash = {}",
-            parameters.bind(organization.as_uuid()),
-            parameters.bind(address_hash),
-        );
-        if let Some(reason) = reason {
-            let _ = write!(sql, " AND reason = {}", parameters.bind(reason.as_str()));
-        }
-        let statement = parameters.statement(self.dialect, sql);
-        Ok(self.txn.execute_raw(statement).await?.rows_affected() > 0)
+        let fall_back = "UPDATE suppression SET reason = 'unsubscribed', source = 'earlier',
+                 note = NULL, created_at = unsubscribed_at
+             WHERE organization_id = $1 AND address_hash = $2 AND reason <> 'unsubscribed'
+             AND unsubscribed_at IS NOT NULL";
+        let delete = "DELETE FROM suppression WHERE organization_id = $1 AND address_hash = $2";
+        self.first_that_changes(organization, address_hash, [fall_back, delete])
+            .await
+    }
+
+    async fn take_back_unsubscription(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+    ) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM suppression WHERE organization_id = $1 AND address_hash = $2
+             AND reason = 'unsubscribed'";
+        let forget = "UPDATE suppression SET unsubscribed_at = NULL
+             WHERE organization_id = $1 AND address_hash = $2 AND unsubscribed_at IS NOT NULL";
+        self.first_that_changes(organization, address_hash, [delete, forget])
+            .await
     }
 
     async fn erase(
@@ -302,5 +394,6 @@ fn suppression(row: &QueryResult) -> Result<Suppression, StoreError> {
         source: row.text("source")?,
         note: row.find_text("note")?,
         created_at: row.instant("created_at")?,
+        unsubscribed_at: row.find_instant("unsubscribed_at")?,
     })
 }

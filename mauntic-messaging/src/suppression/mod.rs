@@ -41,6 +41,17 @@ impl SuppressionReason {
         Self::Import,
     ];
 
+    /// Which of two reasons is kept: what the organisation decided, or somebody complained of, before a dead mailbox,
+    /// and that before the wish for no more mail, which its owner may take back.
+    #[must_use]
+    pub fn strength(self) -> u8 {
+        match self {
+            Self::Unsubscribed => 1,
+            Self::HardBounce => 2,
+            Self::Complaint | Self::Manual | Self::Import => 3,
+        }
+    }
+
     /// The name, such as `hard_bounce`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -97,7 +108,7 @@ pub struct Suppression {
     pub address_key: Option<String>,
     /// See [`address_hash`].
     pub address_hash: String,
-    /// Why.
+    /// The [strongest](SuppressionReason::strength) reason.
     pub reason: SuppressionReason,
     /// Where it came from, such as `one-click`, `hand-over` or `api`.
     pub source: String,
@@ -105,6 +116,8 @@ pub struct Suppression {
     pub note: Option<String>,
     /// Since when.
     pub created_at: DateTime<Utc>,
+    /// When its owner asked for no more mail, if they did, whatever the reason is now.
+    pub unsubscribed_at: Option<DateTime<Utc>>,
 }
 
 impl Suppression {
@@ -123,6 +136,7 @@ impl Suppression {
             source: source.into(),
             note: None,
             created_at: now,
+            unsubscribed_at: (reason == SuppressionReason::Unsubscribed).then_some(now),
         }
     }
 }
@@ -200,8 +214,9 @@ pub trait SuppressionQueries: Send + Sync {
 /// Changes the list.
 #[async_trait]
 pub trait SuppressionRepository: Send {
-    /// Adds entries in one statement; an address that is there already keeps its entry. Returns the
-    /// hashes of those that are new.
+    /// Adds entries. An address that is there already keeps its entry, unless the new reason is
+    /// [stronger](SuppressionReason::strength); that its owner unsubscribed stays known beside it. Returns the hashes of
+    /// those that are new.
     async fn add(
         &mut self,
         organization: OrganizationId,
@@ -219,13 +234,20 @@ pub trait SuppressionRepository: Send {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// Removes the entry of an address, by its hash; `false` if there is none. With a reason, only
-    /// an entry with that reason.
+    /// Removes the entry of an address, by its hash; `false` if there is none. If its owner unsubscribed as well, that
+    /// stays as the reason.
     async fn remove(
         &mut self,
         organization: OrganizationId,
         address_hash: &str,
-        reason: Option<SuppressionReason>,
+    ) -> Result<bool, StoreError>;
+
+    /// Takes back that the owner of an address, by its hash, unsubscribed; `false` if they did not. An entry with another
+    /// reason stays.
+    async fn take_back_unsubscription(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
     ) -> Result<bool, StoreError>;
 
     /// Forgets the address and keeps its hash, so that it stays suppressed; `false` if there is no entry.

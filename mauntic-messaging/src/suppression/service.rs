@@ -59,7 +59,8 @@ impl SuppressionService {
         Self { store, clock }
     }
 
-    /// Suppresses an address. One that is suppressed already keeps its entry, which is returned.
+    /// Suppresses an address. One that is suppressed already keeps its entry, unless the new reason is
+    /// [stronger](SuppressionReason::strength). Returns the entry.
     ///
     /// # Errors
     /// [`MessagingError::Invalid`] if the note or the source is too long.
@@ -102,7 +103,8 @@ impl SuppressionService {
         })
     }
 
-    /// Allows mail to an address again.
+    /// Allows mail to an address again. If its owner unsubscribed, and that is not the entry's reason, the entry stays
+    /// with that reason: it takes a second decision to pass over it.
     ///
     /// # Errors
     /// [`MessagingError::NotFound`] if it is not suppressed.
@@ -114,7 +116,7 @@ impl SuppressionService {
         let organization = actor.require(Permission::SuppressionsWrite)?;
         let hash = address_hash(&address.key());
         let mut uow = self.store.begin().await?;
-        let removed = uow.suppressions().remove(organization, &hash, None).await?;
+        let removed = uow.suppressions().remove(organization, &hash).await?;
         uow.commit().await?;
         found(removed)
     }

@@ -111,11 +111,7 @@ impl TrackingService {
         let organization = token.organization_id;
         let removed = uow
             .suppressions()
-            .remove(
-                organization,
-                &address_hash(&key),
-                Some(SuppressionReason::Unsubscribed),
-            )
+            .take_back_unsubscription(organization, &address_hash(&key))
             .await?;
         if removed {
             let event = Resubscribed {

@@ -8,6 +8,7 @@ mod retention;
 mod sending;
 mod tracking;
 mod turns;
+mod wishes;
 
 use mauntic_core::storage::{Dialect, OutboxMigration, SqlType};
 use sea_orm_migration::{
@@ -31,6 +32,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(hours::Hours),
             Box::new(engaged::Engaged),
             Box::new(turns::Turns),
+            Box::new(wishes::Wishes),
         ]
     }
 
