@@ -48,6 +48,8 @@ macro_rules! messaging_store_conformance {
             time_without_a_mail_server_does_not_count,
             a_send_is_its_organizations_alone,
             a_merged_contact_brings_what_it_got,
+            what_waits_for_a_merged_contact_goes_to_the_other,
+            what_a_merged_contact_got_is_not_sent_to_the_other,
             who_left_a_list_gets_nothing_sent_to_it,
             rates_are_kept,
         ]);

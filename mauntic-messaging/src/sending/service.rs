@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
-    Preflight, SendJob, SendJobRef, SendStatus, WrongJobState,
+    Preflight, SendJob, SendJobRef, SendStatus, SkipReason, WrongJobState,
     engine::{change, merge},
     preflight,
 };
@@ -83,9 +83,18 @@ impl SendService {
         let mut uow = self.ports.store.begin().await?;
         let now = self.ports.clock.now();
         if uow.inbox().first_time(handler, envelope.id, now).await? {
-            uow.ledger()
-                .move_to(envelope.organization_id, merged, into)
+            let organization = envelope.organization_id;
+            let skipped = uow
+                .ledger()
+                .move_to(organization, merged, into, now)
                 .await?;
+            let reason = Some(SkipReason::AlreadySent);
+            let changes = skipped
+                .iter()
+                .map(|changed| (changed.job, change(changed, DeliveryState::Skipped, reason)));
+            for (job, tally) in merge(changes) {
+                uow.sends().count(&job, 0, &tally, now).await?;
+            }
             uow.commit().await?;
         }
         Ok(())

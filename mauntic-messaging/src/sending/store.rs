@@ -303,13 +303,16 @@ pub trait Ledger: Send {
     ) -> Result<Vec<Changed>, StoreError>;
 
     /// Makes what a contact got, and what it did with that, another contact's, who counts as having got the same emails
-    /// from then on. What waits to be sent stays: it is left out when its turn comes, its contact being gone.
+    /// from then on: what waits to be sent to the other is left out if the first may have got it, and returned. What
+    /// waits to be sent to the first becomes the other's too, unless that one has a delivery of the same email; then it
+    /// stays, and is left out when its turn comes, its contact being gone.
     async fn move_to(
         &mut self,
         organization: OrganizationId,
         from: ContactId,
         to: ContactId,
-    ) -> Result<(), StoreError>;
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
 }
 
 /// The workers that are alive. A worker that misses its time is taken for dead.

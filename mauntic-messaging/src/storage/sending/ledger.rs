@@ -487,11 +487,38 @@ impl Ledger for SeaOrmUnitOfWork {
         organization: OrganizationId,
         from: ContactId,
         to: ContactId,
-    ) -> Result<(), StoreError> {
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
         let ids = || {
             let ids = [organization.as_uuid(), from.as_uuid(), to.as_uuid()];
             ids.map(Value::from)
         };
+        // Whoever prepares a message to the one who is gone does so no more.
+        let free = format!(
+            "UPDATE delivery SET state = {WAITING}, worker_id = NULL, updated_at = $3
+             WHERE organization_id = $1 AND contact_id = $2 AND state = 'leased'"
+        );
+        let [organization_id, from_id, _] = ids();
+        let at = || to_micros(now).into();
+        self.execute(free, [organization_id, from_id, at()]).await?;
+        let got = format!(
+            "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1 AND d.contact_id = $3
+             AND d.state IN ('planned', 'deferred', 'leased')
+             AND EXISTS (SELECT 1 FROM delivery o WHERE o.organization_id = $1
+                 AND o.contact_id = $2 AND o.email_id = d.email_id AND o.channel = d.channel
+                 AND o.state IN ('handed_over', 'accepted', 'unknown'))
+             ORDER BY d.id{}",
+            self.dialect.for_update()
+        );
+        let got = self.query(got, ids()).await?;
+        let got = got.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<_> = got.iter().map(|changed| changed.delivery).collect();
+        let skip = format!(
+            "UPDATE delivery SET state = 'skipped', skip_reason = 'already_sent', updated_at = $2
+             FROM {} WHERE {IS_ROW}",
+            self.dialect.rows(1, "r", REFS)
+        );
+        self.execute(skip, [refs(&names), at()]).await?;
         // Of an email that both got, the second delivery needs an occurrence of its own.
         let sql = "UPDATE delivery SET contact_id = $3, occurrence = CASE WHEN EXISTS (
                 SELECT 1 FROM delivery o WHERE o.organization_id = $1 AND o.contact_id = $3
@@ -504,11 +531,17 @@ impl Ledger for SeaOrmUnitOfWork {
         let own = format!("merged {from} ").into();
         self.execute(sql.to_owned(), [organization, from_id, to, own])
             .await?;
+        let sql = "UPDATE delivery SET contact_id = $3
+             WHERE organization_id = $1 AND contact_id = $2 AND state IN ('planned', 'deferred')
+             AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.organization_id = $1
+                 AND o.contact_id = $3 AND o.email_id = delivery.email_id
+                 AND o.channel = delivery.channel AND o.state <> 'skipped')";
+        self.execute(sql.to_owned(), ids()).await?;
         let sql = "UPDATE delivery_engagement SET contact_id = $3
              WHERE organization_id = $1 AND contact_id = $2 AND delivery_id IN (
                 SELECT id FROM delivery WHERE organization_id = $1 AND contact_id = $3)";
         self.execute(sql.to_owned(), ids()).await?;
-        Ok(())
+        Ok(got)
     }
 }
 
