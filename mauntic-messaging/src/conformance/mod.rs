@@ -96,6 +96,7 @@ macro_rules! messaging_store_conformance {
             one_click_unsubscribes,
             one_click_leaves_the_list_of_the_message,
             a_bounce_is_not_taken_back,
+            who_a_deleted_contact_was_is_forgotten,
             forged_and_misused_tokens_are_refused,
             the_web_view_shows_the_message,
             a_timeline_pages_newest_first,

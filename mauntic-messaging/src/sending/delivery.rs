@@ -189,8 +189,10 @@ pub struct Delivery {
     pub email_version_id: EmailVersionId,
     /// The recipient.
     pub contact_id: ContactId,
-    /// Where the message goes.
+    /// Where the message goes; forgotten when the contact is deleted.
     pub address: Option<EmailAddress>,
+    /// The [hash](crate::suppression::address_hash) of the address, which stays.
+    pub address_hash: Option<String>,
     /// How much may be risked to get it through.
     pub lane: Lane,
     /// Where it stands.

@@ -13,7 +13,7 @@ use super::{
     engine::{change, merge},
     preflight,
 };
-use crate::{MessagingError, Recipient};
+use crate::{MessagingError, Recipient, suppression::address_hash};
 
 /// Sends one email to one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub struct SendService {
 impl SendService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
+        ("apply_deletion", Access::Itself),
         ("apply_merge", Access::Itself),
         ("cancel", Access::Needs(Permission::EmailsSend)),
         ("create", Access::Needs(Permission::EmailsSend)),
@@ -66,6 +67,27 @@ impl SendService {
     #[must_use]
     pub fn new(ports: EnginePorts) -> Self {
         Self { ports }
+    }
+
+    /// Does what follows when contacts were deleted: what tells who they were is forgotten. `handler` has not dealt with
+    /// the event before, or nothing happens.
+    ///
+    /// # Errors
+    /// If the storage fails; then nothing was changed.
+    pub async fn apply_deletion(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        deleted: &[ContactId],
+    ) -> Result<(), StoreError> {
+        let mut uow = self.ports.store.begin().await?;
+        let now = self.ports.clock.now();
+        if uow.inbox().first_time(handler, envelope.id, now).await? {
+            let organization = envelope.organization_id;
+            uow.ledger().forget(organization, deleted).await?;
+            uow.commit().await?;
+        }
+        Ok(())
     }
 
     /// Does what follows when a contact was merged into another: what it got is the other's. `handler` has not dealt
@@ -389,6 +411,7 @@ impl SendService {
             email_version_id: version,
             contact_id: sample.contact_id,
             address: Some(address.clone()),
+            address_hash: Some(address_hash(&address.key())),
             lane: Lane::Bulk,
             state: DeliveryState::HandedOver,
             skip_reason: None,

@@ -313,6 +313,14 @@ pub trait Ledger: Send {
         to: ContactId,
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Forgets what tells who contacts were: addresses, what mail servers said, networks and programs of their hits, and
+    /// their captured mail. The hashes of the addresses stay, so that whoever has an old link can still unsubscribe.
+    async fn forget(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &[ContactId],
+    ) -> Result<(), StoreError>;
 }
 
 /// The workers that are alive. A worker that misses its time is taken for dead.

@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    EmailAddress, OrganizationId, Page, PageSize, SegmentId, StoreError,
+    OrganizationId, Page, PageSize, SegmentId, StoreError,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult};
@@ -129,19 +129,16 @@ impl SuppressionQueries for SeaOrmMessagingStore {
             .await
     }
 
-    async fn find(
+    async fn find_by_hash(
         &self,
         organization: OrganizationId,
-        address: &EmailAddress,
+        address_hash: &str,
     ) -> Result<Option<Suppression>, StoreError> {
         let statement = self.db.dialect().statement(
             format!(
                 "SELECT {COLUMNS} FROM suppression WHERE organization_id = $1 AND address_hash = $2"
             ),
-            [
-                organization.as_uuid().into(),
-                address_hash(&address.key()).into(),
-            ],
+            [organization.as_uuid().into(), address_hash.into()],
         );
         let row = self.db.reader().query_one_raw(statement).await?;
         row.as_ref().map(suppression).transpose()

@@ -130,8 +130,22 @@ impl Suppression {
         now: DateTime<Utc>,
     ) -> Self {
         Self {
-            address_hash: address_hash(&address_key),
-            address_key: Some(address_key),
+            address_key: Some(address_key.clone()),
+            ..Self::of_hash(address_hash(&address_key), reason, source, now)
+        }
+    }
+
+    /// A suppression of an address of which only the [hash](address_hash) is known.
+    #[must_use]
+    pub fn of_hash(
+        address_hash: String,
+        reason: SuppressionReason,
+        source: impl Into<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            address_key: None,
+            address_hash,
             reason,
             source: source.into(),
             note: None,
@@ -192,6 +206,16 @@ pub trait SuppressionQueries: Send + Sync {
         &self,
         organization: OrganizationId,
         address: &EmailAddress,
+    ) -> Result<Option<Suppression>, StoreError> {
+        self.find_by_hash(organization, &address_hash(&address.key()))
+            .await
+    }
+
+    /// The entry of an address, by its hash.
+    async fn find_by_hash(
+        &self,
+        organization: OrganizationId,
+        address_hash: &str,
     ) -> Result<Option<Suppression>, StoreError>;
 
     /// The mailing lists that an address left, by its hash.

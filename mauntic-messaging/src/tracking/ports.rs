@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, Day, DeliveryId, EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError,
+    ContactId, Day, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError,
 };
 
 use super::{
@@ -139,6 +139,15 @@ pub struct Settled {
     pub reasons: Vec<Reason>,
 }
 
+/// Where a delivery went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// The [hash](crate::suppression::address_hash) of the address.
+    pub hash: String,
+    /// The address; `None` once its contact was deleted.
+    pub address: Option<EmailAddress>,
+}
+
 /// Keeps hits and answers about them.
 #[async_trait]
 pub trait TrackingQueries: Send + Sync {
@@ -232,10 +241,10 @@ pub trait TrackingRepository: Send {
     /// Adds to counters of links.
     async fn count_links(&mut self, counts: &[LinkCount]) -> Result<(), StoreError>;
 
-    /// The [`key`](mauntic_core::EmailAddress::key) of the address that a delivery went to.
-    async fn address_key_of(
+    /// The address that a delivery went to.
+    async fn addressee_of(
         &mut self,
         organization: OrganizationId,
         delivery: DeliveryId,
-    ) -> Result<Option<String>, StoreError>;
+    ) -> Result<Option<Addressee>, StoreError>;
 }

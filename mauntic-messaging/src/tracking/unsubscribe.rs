@@ -6,11 +6,11 @@
 use mauntic_core::{DeliveryId, OrganizationId, SegmentId, StoreError, hour_of};
 use serde::Serialize;
 
-use super::{EmailCount, Engaged, HitContext, HitKind, Metric, TrackingService, service::GONE};
+use super::{Addressee, EmailCount, Engaged, HitContext, HitKind, Metric, TrackingService, service::GONE};
 use crate::{
     MailingList, MessagingError, MessagingUnitOfWork,
     event::{ListsChosen, Resubscribed, Unsubscribed},
-    suppression::{Suppression, SuppressionReason, address_hash},
+    suppression::{Suppression, SuppressionReason},
     token::{Purpose, TrackingToken},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub struct UnsubscribePage {
     /// The organisation's name.
     pub organization: String,
-    /// The address, shortened so that a forwarded link does not tell it.
+    /// The address, shortened so that a forwarded link does not tell it; in words once its contact was deleted.
     pub address: String,
     /// Whether the address gets no mail already.
     pub unsubscribed: bool,
@@ -107,11 +107,11 @@ impl TrackingService {
     ) -> Result<(), MessagingError> {
         let token = self.verify_unsubscribe(token)?;
         let mut uow = self.parts.store.begin().await?;
-        let (engaged, key) = delivery(&mut *uow, &token).await?;
+        let (engaged, to) = delivery(&mut *uow, &token).await?;
         let organization = token.organization_id;
         let removed = uow
             .suppressions()
-            .take_back_unsubscription(organization, &address_hash(&key))
+            .take_back_unsubscription(organization, &to.hash)
             .await?;
         if removed {
             let event = Resubscribed {
@@ -146,14 +146,18 @@ impl TrackingService {
         let token = self.verify_unsubscribe(token)?;
         let organization = token.organization_id;
         let delivery = self.find_delivery(organization, token.delivery_id).await?;
-        let address = delivery.address.ok_or(GONE)?;
-        let entry = self.parts.store.suppressions().find(organization, &address);
+        let hash = delivery.address_hash.ok_or(GONE)?;
+        let suppressions = self.parts.store.suppressions();
+        let entry = suppressions.find_by_hash(organization, &hash);
         let details = self.parts.organizations.details(organization).await?;
         let unsubscribed = entry.await?.is_some();
         let (list, lists) = self.lists(&token).await?;
         Ok(UnsubscribePage {
             organization: details.name,
-            address: mask(address.local_part(), address.domain()),
+            address: delivery.address.map_or_else(
+                || "your address".to_owned(),
+                |address| mask(address.local_part(), address.domain()),
+            ),
             unsubscribed,
             list,
             lists,
@@ -182,13 +186,12 @@ impl TrackingService {
         if lists.is_empty() {
             return Ok((None, lists));
         }
-        if let Some(address) = &delivery.address {
-            let hash = address_hash(&address.key());
+        if let Some(hash) = &delivery.address_hash {
             let left = self
                 .parts
                 .store
                 .suppressions()
-                .left_lists(organization, &hash);
+                .left_lists(organization, hash);
             let left = left.await?;
             for list in &mut lists {
                 list.member &= !left.contains(&list.id);
@@ -208,10 +211,10 @@ impl TrackingService {
         counts: bool,
     ) -> Result<(), MessagingError> {
         let mut uow = self.parts.store.begin().await?;
-        let (engaged, key) = delivery(&mut *uow, token).await?;
+        let (engaged, to) = delivery(&mut *uow, token).await?;
         let (organization, now) = (token.organization_id, self.parts.clock.now());
         uow.suppressions()
-            .choose_lists(organization, &address_hash(&key), left, joined, now)
+            .choose_lists(organization, &to.hash, left, joined, now)
             .await?;
         let event = ListsChosen {
             contact_id: engaged.contact_id,
@@ -238,9 +241,12 @@ impl TrackingService {
         context: &HitContext,
     ) -> Result<(), MessagingError> {
         let mut uow = self.parts.store.begin().await?;
-        let (engaged, key) = delivery(&mut *uow, token).await?;
+        let (engaged, to) = delivery(&mut *uow, token).await?;
         let now = self.parts.clock.now();
-        let entry = Suppression::new(key, SuppressionReason::Unsubscribed, "link", now);
+        let entry = Suppression {
+            address_key: to.address.map(|address| address.key()),
+            ..Suppression::of_hash(to.hash, SuppressionReason::Unsubscribed, "link", now)
+        };
         let organization = token.organization_id;
         let added = uow.suppressions().add(organization, &[entry]).await?;
         let event = Unsubscribed {
@@ -292,15 +298,15 @@ impl TrackingService {
     }
 }
 
-/// The delivery, held until the transaction ends, and the key of the address that it went to.
+/// The delivery, held until the transaction ends, and the address that it went to.
 async fn delivery(
     uow: &mut dyn MessagingUnitOfWork,
     token: &TrackingToken,
-) -> Result<(Engaged, String), MessagingError> {
+) -> Result<(Engaged, Addressee), MessagingError> {
     let key: (OrganizationId, DeliveryId) = (token.organization_id, token.delivery_id);
     let engaged = uow.tracking().engaged(&[key]).await?.pop().ok_or(GONE)?;
-    let address = uow.tracking().address_key_of(key.0, key.1).await?;
-    Ok((engaged, address.ok_or(GONE)?))
+    let to = uow.tracking().addressee_of(key.0, key.1).await?;
+    Ok((engaged, to.ok_or(GONE)?))
 }
 
 /// The first letter and the domain.

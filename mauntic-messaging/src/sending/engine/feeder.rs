@@ -12,6 +12,7 @@ use crate::{
         BuildError, Delivery, DeliveryRef, DeliveryState, JobState, PreparedEmail, Rate, SendJob,
         SkipReason,
     },
+    suppression::address_hash,
     transport::SendingLimits,
 };
 
@@ -341,6 +342,7 @@ impl Feeder {
                 continue;
             };
             if uow.ledger().readdress(run.worker, name, &address).await? {
+                one.delivery.address_hash = Some(address_hash(&address.key()));
                 one.delivery.address = Some(address);
                 eligible.push((one, recipient));
             } else {

@@ -2,6 +2,7 @@
 
 mod emails;
 mod engaged;
+mod erasure;
 mod hours;
 mod lists;
 mod retention;
@@ -33,6 +34,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(engaged::Engaged),
             Box::new(turns::Turns),
             Box::new(wishes::Wishes),
+            Box::new(erasure::Erasure),
         ]
     }
 

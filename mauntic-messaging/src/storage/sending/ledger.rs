@@ -377,8 +377,10 @@ impl Ledger for SeaOrmUnitOfWork {
         });
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
-            // What never reached the mail server is not tried yet: the recipient's time does not run.
-            "UPDATE delivery SET state = r.state, bounce_class = r.class, reply = r.reply,
+            // What never reached the mail server is not tried yet: the recipient's time does not run. What is said of
+            // somebody whose address is forgotten is not kept.
+            "UPDATE delivery SET state = r.state, bounce_class = r.class,
+                 reply = CASE WHEN address IS NULL THEN NULL ELSE r.reply END,
                  deferrals = deferrals + r.deferred, next_attempt_at = r.at, updated_at = $2,
                  first_attempt_at = CASE WHEN r.state = 'planned' THEN NULL ELSE first_attempt_at END
              FROM {} WHERE {IS_ROW}",
@@ -542,6 +544,40 @@ impl Ledger for SeaOrmUnitOfWork {
                 SELECT id FROM delivery WHERE organization_id = $1 AND contact_id = $3)";
         self.execute(sql.to_owned(), ids()).await?;
         Ok(got)
+    }
+
+    async fn forget(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &[ContactId],
+    ) -> Result<(), StoreError> {
+        let values = || {
+            let ids = json!(contacts).to_string();
+            [organization.as_uuid().into(), ids.into()]
+        };
+        let theirs = |state: &str| {
+            let gone = self.dialect.ids(2, "gone");
+            format!("organization_id = $1 AND contact_id IN (SELECT id FROM {gone}) AND {state}")
+        };
+        // Each half has an index of its own.
+        for state in ["state <> 'skipped'", "state = 'skipped'"] {
+            let theirs = theirs(state);
+            let deliveries = format!("SELECT id FROM delivery WHERE {theirs}");
+            for sql in [
+                format!(
+                    "UPDATE hit SET network = NULL, user_agent = NULL
+                     WHERE organization_id = $1 AND delivery_id IN ({deliveries})"
+                ),
+                format!(
+                    "DELETE FROM captured_mail
+                     WHERE organization_id = $1 AND delivery_id IN ({deliveries})"
+                ),
+                format!("UPDATE delivery SET address = NULL, reply = NULL WHERE {theirs}"),
+            ] {
+                self.execute(sql, values()).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    DeliveryId, EmailAddress, OrganizationId, StoreError,
+    DeliveryId, OrganizationId, StoreError,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult};
@@ -11,7 +11,7 @@ use super::{DELIVERIES, HIT_COLUMNS, delivery_rows, hit, insert_hits, link};
 use crate::{
     storage::{SeaOrmUnitOfWork, hours::HourCount, sql::Row as _},
     tracking::{
-        EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric, Settled,
+        Addressee, EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric, Settled,
         TrackingRepository,
     },
 };
@@ -240,24 +240,27 @@ impl TrackingRepository for SeaOrmUnitOfWork {
         self.with_rows(sql, rows.collect()).await
     }
 
-    async fn address_key_of(
+    async fn addressee_of(
         &mut self,
         organization: OrganizationId,
         delivery: DeliveryId,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<Addressee>, StoreError> {
         let statement = self.dialect.statement(
-            "SELECT address FROM delivery WHERE organization_id = $1 AND id = $2",
+            "SELECT address, address_hash FROM delivery
+             WHERE organization_id = $1 AND id = $2 AND address_hash IS NOT NULL",
             [organization.as_uuid().into(), delivery.as_uuid().into()],
         );
-        let row = self.txn.query_one_raw(statement).await?;
-        let address = row
-            .map(|row| row.find_text("address"))
-            .transpose()?
-            .flatten();
-        address
-            .map(|address| address.parse::<EmailAddress>().map(|address| address.key()))
-            .transpose()
-            .map_err(|error| StoreError::corrupt("delivery", error))
+        let Some(row) = self.txn.query_one_raw(statement).await? else {
+            return Ok(None);
+        };
+        let address = row.find_text("address")?;
+        Ok(Some(Addressee {
+            hash: row.text("address_hash")?,
+            address: address
+                .map(|address| address.parse())
+                .transpose()
+                .map_err(|error| StoreError::corrupt("delivery", error))?,
+        }))
     }
 }
 
