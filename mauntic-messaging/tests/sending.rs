@@ -83,6 +83,21 @@ async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDataba
     );
     assert_eq!(world.sink.total(), 300);
     assert!(world.sink.taken().values().all(|count| *count == 1));
+    let page = world.service.deliveries(
+        &world.actor,
+        first,
+        Some(DeliveryState::Skipped),
+        None,
+        PageSize::clamped(10),
+    );
+    let page = page.await.unwrap();
+    let reason = Some(SkipReason::NotRenderable);
+    let broken = page.items.iter().find(|one| one.skip_reason == reason);
+    assert_eq!(
+        broken.unwrap().reply.as_deref(),
+        Some("nothing to greet"),
+        "it is told what was wrong"
+    );
 
     // A second send of the same email reaches only who is new.
     world.people.add(2_000, Some("new@example.com"), false);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     MessagingStore,
     sending::{
-        Delivery, DeliveryRef, DeliveryState, JobState, Lane, NewSendJob, Outcome, PlannedDelivery,
+        Delivery, DeliveryRef, DeliveryState, JobState, Lane, LeftOut, NewSendJob, Outcome, PlannedDelivery,
         Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
     },
     suppression::{Suppression, SuppressionReason, address_hash},
@@ -481,11 +481,21 @@ pub async fn what_was_stopped_or_suppressed_is_withheld(store: Arc<dyn Messaging
     assert_eq!(withheld, [Withheld::Suppressed(leased[0])]);
     let skipped = uow
         .ledger()
-        .skip(worker(1), &[(leased[0], SkipReason::Suppressed)], now())
+        .skip(
+            worker(1),
+            &[LeftOut {
+                detail: Some("it asked for no more".to_owned()),
+                ..LeftOut::new(leased[0], SkipReason::Suppressed)
+            }],
+            now(),
+        )
         .await
         .unwrap();
     assert_eq!(skipped.len(), 1);
     uow.commit().await.unwrap();
+    let found = store.sends().find_delivery(organization(), leased[0].id);
+    let found = found.await.unwrap().unwrap();
+    assert_eq!(found.reply.as_deref(), Some("it asked for no more"));
 
     plan(&store, &job, &[planned(&job, 150)]).await;
     let leased = names(&lease(&store, &job, worker(1), 10).await);

@@ -85,6 +85,7 @@ macro_rules! messaging_store_conformance {
             a_message_is_signed_and_tracked,
             mail_from_elsewhere_is_not_signed,
             a_message_needs_a_sender,
+            what_is_wrong_for_everybody_is_the_emails,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [
             hits_are_counted,
@@ -97,6 +98,7 @@ macro_rules! messaging_store_conformance {
             one_click_leaves_the_list_of_the_message,
             a_bounce_is_not_taken_back,
             who_a_deleted_contact_was_is_forgotten,
+            a_followed_link_stays_known,
             forged_and_misused_tokens_are_refused,
             the_web_view_shows_the_message,
             a_timeline_pages_newest_first,

@@ -633,6 +633,31 @@ pub async fn who_a_deleted_contact_was_is_forgotten(store: Arc<dyn MessagingStor
     assert!(!page().await.unsubscribed);
 }
 
+/// A link counts as followed by somebody once, also after the hits of it were forgotten.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_followed_link_stays_known(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store.clone());
+    let email = world.email("Welcome").await;
+    let delivery = world.deliver(&email, 1).await[0];
+    for (number, link) in [(1, 1), (2, 1), (3, 2)] {
+        world.advance(3_600);
+        let token = world.token(delivery, email.current.id, click(link));
+        world.tracking.click(&token, &world.person()).await.unwrap();
+        world.advance(60);
+        world.project().await;
+        let forgotten = store.tracking().forget_hits(world.person().at, 10).await;
+        assert_eq!(forgotten.unwrap(), 1, "hit {number}");
+    }
+    let links = report(&world, &email).await.links;
+    let clicked: Vec<_> = links
+        .iter()
+        .map(|link| (link.link, link.clicks.human, link.clicked.human))
+        .collect();
+    assert_eq!(clicked, [(1, 2, 1), (2, 1, 1)]);
+}
+
 /// A token does what it was made for, and nothing that was not made here does anything.
 ///
 /// # Panics

@@ -205,7 +205,7 @@ pub struct Delivery {
     pub first_attempt_at: Option<DateTime<Utc>>,
     /// Not to be tried before; the epoch if there is nothing to wait for.
     pub next_attempt_at: DateTime<Utc>,
-    /// The last reply of the next host, or what went wrong.
+    /// The last reply of the next host, or what went wrong, such as why the message could not be made.
     pub reply: Option<String>,
     /// When it changed last.
     pub updated_at: DateTime<Utc>,

@@ -5,7 +5,6 @@ use mauntic_core::{
     Access, Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, Envelope,
     OrganizationId, Page, PageSize, Permission, SegmentId, SendJobId, StoreError, UseCase,
 };
-use serde_json::{Map, Value};
 
 use super::{
     BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
@@ -13,7 +12,7 @@ use super::{
     engine::{change, merge},
     preflight,
 };
-use crate::{MessagingError, Recipient, suppression::address_hash};
+use crate::{MessagingError, Recipient, email::sample_fields, suppression::address_hash};
 
 /// Sends one email to one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -422,14 +421,6 @@ impl SendService {
             updated_at: now,
         }
     }
-}
-
-/// A made-up contact for tests without one.
-fn sample_fields() -> Map<String, Value> {
-    [("firstname", "Alex"), ("lastname", "Sample")]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Value::from(value)))
-        .collect()
 }
 
 fn result(address: &EmailAddress, hand_over: HandOver) -> TestResult {

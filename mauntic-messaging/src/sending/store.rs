@@ -176,6 +176,29 @@ pub struct Changed {
     pub deferrals: u32,
 }
 
+/// A delivery that is not to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The delivery.
+    pub delivery: DeliveryRef,
+    /// Why, for the counters.
+    pub reason: SkipReason,
+    /// What exactly was wrong, for people to read.
+    pub detail: Option<String>,
+}
+
+impl LeftOut {
+    /// One whose reason says it all.
+    #[must_use]
+    pub fn new(delivery: DeliveryRef, reason: SkipReason) -> Self {
+        Self {
+            delivery,
+            reason,
+            detail: None,
+        }
+    }
+}
+
 /// What a worker learnt about one of its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -231,7 +254,7 @@ pub trait Ledger: Send {
     async fn skip(
         &mut self,
         worker: WorkerId,
-        deliveries: &[(DeliveryRef, SkipReason)],
+        deliveries: &[LeftOut],
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError>;
 

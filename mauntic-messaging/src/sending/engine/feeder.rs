@@ -9,7 +9,7 @@ use super::{Ready, Run, change, ledger::domain_key, log_retry, merge, report};
 use crate::{
     MessagingUnitOfWork, Recipient,
     sending::{
-        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, PreparedEmail, Rate, SendJob,
+        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail, Rate, SendJob,
         SkipReason,
     },
     suppression::address_hash,
@@ -318,12 +318,12 @@ impl Feeder {
         for one in leased {
             let name = DeliveryRef::from(&one.delivery);
             match fresh.remove(&one.delivery.contact_id) {
-                None => skipped.push((name, SkipReason::Deleted)),
+                None => skipped.push(LeftOut::new(name, SkipReason::Deleted)),
                 Some(recipient) if recipient.do_not_contact => {
-                    skipped.push((name, SkipReason::DoNotContact));
+                    skipped.push(LeftOut::new(name, SkipReason::DoNotContact));
                 }
                 Some(recipient) => match &recipient.address {
-                    None => skipped.push((name, SkipReason::MissingAddress)),
+                    None => skipped.push(LeftOut::new(name, SkipReason::MissingAddress)),
                     Some(address) if Some(address) != one.delivery.address.as_ref() => {
                         moved.push((one, recipient));
                     }
@@ -346,7 +346,7 @@ impl Feeder {
                 one.delivery.address = Some(address);
                 eligible.push((one, recipient));
             } else {
-                skipped.push((name, SkipReason::DuplicateAddress));
+                skipped.push(LeftOut::new(name, SkipReason::DuplicateAddress));
             }
         }
         skip(run, &mut *uow, &skipped, now).await?;
@@ -379,7 +379,7 @@ impl Feeder {
 #[derive(Default)]
 struct Built {
     ready: Vec<Ready>,
-    failed: Vec<(DeliveryRef, SkipReason)>,
+    failed: Vec<LeftOut>,
     fatal: Option<BuildError>,
 }
 
@@ -394,11 +394,10 @@ fn build(prepared: &dyn PreparedEmail, chunk: Vec<(Leased, Recipient)>) -> Built
                 message,
                 slow,
             }),
-            Err(BuildError::Recipient(_)) => {
-                built
-                    .failed
-                    .push(((&delivery).into(), SkipReason::NotRenderable));
-            }
+            Err(BuildError::Recipient(detail)) => built.failed.push(LeftOut {
+                detail: Some(detail),
+                ..LeftOut::new((&delivery).into(), SkipReason::NotRenderable)
+            }),
             Err(error) => {
                 built.fatal = Some(error);
                 break;
@@ -412,13 +411,14 @@ fn build(prepared: &dyn PreparedEmail, chunk: Vec<(Leased, Recipient)>) -> Built
 pub(super) async fn skip(
     run: &Run,
     uow: &mut dyn MessagingUnitOfWork,
-    deliveries: &[(DeliveryRef, SkipReason)],
+    deliveries: &[LeftOut],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if deliveries.is_empty() {
         return Ok(());
     }
-    let reasons: HashMap<_, _> = deliveries.iter().copied().collect();
+    let reasons = deliveries.iter().map(|one| (one.delivery, one.reason));
+    let reasons: HashMap<_, _> = reasons.collect();
     let changed = uow.ledger().skip(run.worker, deliveries, now).await?;
     let changes = changed.iter().map(|changed| {
         let reason = reasons.get(&changed.delivery).copied();

@@ -17,7 +17,7 @@ use crate::{
     MessagingUnitOfWork,
     event::{Bounced, EmailsBounced, EmailsSent, Sent},
     sending::{
-        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, Rate, Report, SkipReason,
+        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, LeftOut, Rate, Report, SkipReason,
         Stage, Withheld, settle,
     },
     suppression::{Suppression, SuppressionReason},
@@ -296,7 +296,9 @@ async fn withhold(
     let (mut suppressed, mut stopped) = (Vec::new(), Vec::new());
     for withheld in uow.ledger().withheld(run.worker, names).await? {
         match withheld {
-            Withheld::Suppressed(name) => suppressed.push((name, SkipReason::Suppressed)),
+            Withheld::Suppressed(name) => {
+                suppressed.push(LeftOut::new(name, SkipReason::Suppressed));
+            }
             Withheld::Stopped(name) => stopped.push((name, DateTime::UNIX_EPOCH)),
         }
     }
@@ -313,7 +315,7 @@ async fn suppress(
     settled: &[Settled<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let mut by_organization: HashMap<OrganizationId, Vec<Suppression>> = HashMap::new();
+    let mut by_organization: BTreeMap<OrganizationId, Vec<Suppression>> = BTreeMap::new();
     for (changed, report) in settled {
         if report.outcome.class == Some(BounceClass::Hard)
             && let Some(address) = &changed.address
@@ -404,7 +406,8 @@ async fn adapt_rates(
     in_slow_domain: impl Fn(DeliveryRef) -> bool,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let mut verdicts: HashMap<(OrganizationId, String), bool> = HashMap::new();
+    // In the order of the keys, so that two workers do not wait for each other in a circle.
+    let mut verdicts: BTreeMap<(OrganizationId, String), bool> = BTreeMap::new();
     for (changed, report) in settled {
         let slow = report.outcome.slow_down;
         let good =

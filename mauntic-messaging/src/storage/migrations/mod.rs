@@ -3,6 +3,7 @@
 mod emails;
 mod engaged;
 mod erasure;
+mod followed;
 mod hours;
 mod lists;
 mod retention;
@@ -35,6 +36,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(turns::Turns),
             Box::new(wishes::Wishes),
             Box::new(erasure::Erasure),
+            Box::new(followed::Followed),
         ]
     }
 

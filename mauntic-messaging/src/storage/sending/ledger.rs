@@ -10,7 +10,7 @@ use serde_json::json;
 use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, lane_name, refs};
 use crate::{
     sending::{
-        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, PlannedDelivery, Report, SendJob,
+        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, LeftOut, PlannedDelivery, Report, SendJob,
         SendJobRef, SkipReason, Tally, Withheld,
     },
     storage::SeaOrmUnitOfWork,
@@ -33,6 +33,7 @@ const SKIPPED: &[Column] = &[
     ("organization_id", SqlType::Uuid),
     ("id", SqlType::Uuid),
     ("reason", SqlType::Text),
+    ("detail", SqlType::Text),
 ];
 const SETTLED: &[Column] = &[
     ("organization_id", SqlType::Uuid),
@@ -234,18 +235,19 @@ impl Ledger for SeaOrmUnitOfWork {
     async fn skip(
         &mut self,
         worker: WorkerId,
-        deliveries: &[(DeliveryRef, SkipReason)],
+        deliveries: &[LeftOut],
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError> {
-        let names: Vec<_> = deliveries.iter().map(|(delivery, _)| *delivery).collect();
+        let names: Vec<_> = deliveries.iter().map(|one| one.delivery).collect();
         let held = self.hold(worker, &names, "'leased'").await?;
-        let rows = deliveries.iter().map(|(delivery, reason)| {
-            json!({"organization_id": delivery.organization_id, "id": delivery.id,
-                "reason": reason.as_str()})
+        let rows = deliveries.iter().map(|one| {
+            json!({"organization_id": one.delivery.organization_id, "id": one.delivery.id,
+                "reason": one.reason.as_str(), "detail": one.detail})
         });
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
-            "UPDATE delivery SET state = 'skipped', skip_reason = r.reason, updated_at = $3
+            "UPDATE delivery SET state = 'skipped', skip_reason = r.reason, updated_at = $3,
+                 reply = COALESCE(r.detail, reply)
              FROM {} WHERE {IS_ROW} AND state = 'leased' AND {IS_MINE}",
             self.dialect.rows(1, "r", SKIPPED)
         );
