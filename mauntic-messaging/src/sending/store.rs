@@ -1,10 +1,10 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, DeliveryId, EmailAddress, EmailId, OrganizationId, Page, PageSize, SendJobId,
-    StoreError, WorkerId,
+    ContactId, DeliveryId, EmailAddress, EmailId, OrganizationId, Page, PageSize, SegmentId,
+    SendJobId, StoreError, WorkerId,
 };
 
 use super::{Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally};
@@ -41,7 +41,24 @@ pub trait SendQueries: Send + Sync {
         &self,
         organization: OrganizationId,
         job: SendJobId,
-    ) -> Result<Tally, StoreError>;
+    ) -> Result<Tally, StoreError> {
+        let mut tallies = self.tallies(organization, &[job]).await?;
+        Ok(tallies.remove(&job).unwrap_or_default())
+    }
+
+    /// The counters of sends; those without any are left out. One query, however many they are.
+    async fn tallies(
+        &self,
+        organization: OrganizationId,
+        jobs: &[SendJobId],
+    ) -> Result<HashMap<SendJobId, Tally>, StoreError>;
+
+    /// The sends to a segment that are not over, the oldest first.
+    async fn unfinished_to(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+    ) -> Result<Vec<SendJob>, StoreError>;
 
     /// The deliveries of a send in the order of their ids, those in one state if one is given.
     async fn list_deliveries(

@@ -76,6 +76,10 @@ impl TrackingService {
         ("choose_lists", Access::Anybody),
         ("click", Access::Anybody),
         ("domains", Access::Needs(Permission::EmailsRead)),
+        (
+            "export",
+            Access::NeedsAll(&[Permission::EmailsRead, Permission::ContactsExport]),
+        ),
         ("open", Access::Anybody),
         ("people", Access::Needs(Permission::EmailsRead)),
         ("report", Access::Needs(Permission::EmailsRead)),
@@ -205,7 +209,8 @@ impl TrackingService {
         Ok(report)
     }
 
-    /// Who stands behind a number of an email's report.
+    /// Who stands behind a number of an email's report. Their addresses, and what was answered there, show only to who may
+    /// read contacts.
     pub async fn people(
         &self,
         actor: &Actor,
@@ -214,6 +219,33 @@ impl TrackingService {
         after: Option<DeliveryId>,
         size: PageSize,
     ) -> Result<Page<Person, DeliveryId>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        self.require_email(organization, email).await?;
+        let tracking = self.parts.store.tracking();
+        let people = tracking.people(organization, email, behind, after, size);
+        let mut people = people.await?;
+        if !actor.may(Permission::ContactsRead) {
+            for person in &mut people.items {
+                person.address = None;
+                person.reply = None;
+            }
+        }
+        Ok(people)
+    }
+
+    /// The same to be taken along, with the addresses; a file is made of page after page.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`] and [`Permission::ContactsExport`]; otherwise as [`people`](Self::people).
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+        behind: &Behind,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Person, DeliveryId>, MessagingError> {
+        actor.require(Permission::ContactsExport)?;
         let organization = actor.require(Permission::EmailsRead)?;
         self.require_email(organization, email).await?;
         let tracking = self.parts.store.tracking();

@@ -17,6 +17,7 @@ use mauntic_core::{
 };
 use mauntic_messaging::{
     Audience, AudienceMember, ContactDirectory, MessagingStore, Recipient,
+    email::Email,
     sending::{
         BuildError, CreateSend, Delivery, Engine, EngineOptions, EnginePorts, HandOver, JobState,
         MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SmtpReply,
@@ -363,8 +364,24 @@ impl World {
         email: u128,
         segment: SegmentId,
     ) -> SendJobId {
+        let stored = Email {
+            id: EmailId::from_uuid(Uuid::from_u128(email)),
+            name: format!("Email {email}").parse().unwrap(),
+            version: 1,
+            current_version_id: EmailVersionId::from_uuid(Uuid::from_u128(email)),
+            created_at: self.clock.now(),
+            updated_at: self.clock.now(),
+        };
+        let organization = actor.organization_id();
+        let mut uow = self.ports.store.begin().await.unwrap();
+        let known = uow.emails().find_for_update(organization, stored.id).await;
+        if known.unwrap().is_none() {
+            uow.emails().insert(organization, &stored).await.unwrap();
+        }
+        uow.commit().await.unwrap();
         let command = CreateSend {
             email: EmailId::from_uuid(Uuid::from_u128(email)),
+            version: None,
             segment,
             at: None,
         };

@@ -101,6 +101,7 @@ impl Fixture {
         let email = app.emails.create(&us, command).await.unwrap().email.id;
         let command = CreateSend {
             email,
+            version: None,
             segment: fans,
             at: None,
         };
@@ -175,6 +176,17 @@ impl Fixture {
                 Ok(self.mine(actor))
             }
             "preview" => allowed(emails.preview(actor, id, PreviewRecipient::Sample).await),
+            "subjects" => {
+                let found = self.app.emails.list(
+                    &Actor::system(self.own),
+                    &EmailFilter::default(),
+                    None,
+                    self.all,
+                );
+                let all = found.await?.items;
+                let subjects = emails.subjects(actor, &all).await?;
+                Ok(seen(subjects.contains_key(&id)))
+            }
             "preview_source" => {
                 let hi = source("Hi");
                 emails
@@ -197,6 +209,7 @@ impl Fixture {
             "create" => {
                 let command = CreateSend {
                     email: self.email,
+                    version: None,
                     segment: self.fans,
                     at: None,
                 };
@@ -247,6 +260,11 @@ impl Fixture {
             "people" => {
                 let behind = Behind::Unsubscribed;
                 let people = tracking.people(actor, self.email, &behind, None, self.all);
+                allowed(people.await)
+            }
+            "export" => {
+                let behind = Behind::Unsubscribed;
+                let people = tracking.export(actor, self.email, &behind, None, self.all);
                 allowed(people.await)
             }
             "domains" => allowed(tracking.domains(actor, self.email).await),

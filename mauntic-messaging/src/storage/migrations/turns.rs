@@ -5,7 +5,7 @@ use sea_orm_migration::{
 
 use super::run;
 
-/// When it is a send's turn to be planned.
+/// When it is a send's turn to be planned; and what is still to be sent to a segment is found by it.
 pub(super) struct Turns;
 
 impl MigrationName for Turns {
@@ -21,7 +21,11 @@ impl MigrationTrait for Turns {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let statement = "ALTER TABLE send_job ADD COLUMN plan_at BIGINT NOT NULL DEFAULT 0";
-        run(manager, &[statement.to_owned()]).await
+        let statements = [
+            "ALTER TABLE send_job ADD COLUMN plan_at BIGINT NOT NULL DEFAULT 0",
+            "CREATE INDEX send_job_segment ON send_job (organization_id, segment_id)
+             WHERE finished_at IS NULL",
+        ];
+        run(manager, &statements.map(str::to_owned)).await
     }
 }

@@ -117,8 +117,8 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
     has(page, "No sending domain is set up for this address");
     has(page, "captured in the");
 
-    mia.post(&format!("{place}/send"), &[("segment", &segment)])
-        .await;
+    let form = [("segment", segment.as_str()), ("version", "1")];
+    mia.post(&format!("{place}/send"), &form).await;
     let send = mia.at.split('?').next().unwrap().to_owned();
     assert!(send.starts_with("/app/sends/"), "{}", mia.at);
     has(&mia.page, "hx-trigger=\"every 2s\"");
@@ -202,7 +202,24 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
     mia.get(&format!("{summary}soon")).await;
     assert_eq!(mia.status, 422);
 
-    let form = [("segment", segment.as_str()), ("at", "2099-01-31T09:00")];
+    let form = |version| {
+        let at = ("at", "2099-01-31T09:00");
+        [("segment", segment.as_str()), at, ("version", version)]
+    };
+    let page = mia.get(&format!("{summary}2099-01-31T09:00")).await;
+    has(page, "name=\"version\" value=\"1\"");
+    // What was agreed to is what is sent: in the meantime the email was changed.
+    let path = format!("/api/messaging/emails/{email}");
+    let (owner, renamed) = (mia.installation.owner.clone(), json!({"name": "Renamed"}));
+    let installation = &mia.installation;
+    let answer = installation.call(&owner, "PATCH", &path, Some(renamed));
+    answer.await.ok(200);
+    mia.post(&place, &form("1")).await;
+    assert_eq!(mia.status, 409);
+    has(&mia.page, "Nothing was sent");
+    has(&mia.page, "Renamed");
+    has(&mia.page, "name=\"version\" value=\"2\"");
+    let form = form("2");
     mia.get(&place).await;
     mia.log_in("vic@example.com", PASSWORD).await;
     mia.post(&place, &form).await;
