@@ -52,6 +52,10 @@ pub struct Settings {
     pub private_mail_servers: bool,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
+    /// Opens, clicks and pages of mails that a public client address may ask for per second, beyond a burst of ten times
+    /// as many; what is beyond is served and not counted, or asked to come again. 0 sets no limit. Addresses that are not
+    /// public, such as a proxy's, have none.
+    pub public_requests_per_second: u32,
 }
 
 impl Default for Settings {
@@ -73,6 +77,7 @@ impl Default for Settings {
             dns_server: None,
             private_mail_servers: true,
             requests_per_second: 500,
+            public_requests_per_second: 500,
         }
     }
 }

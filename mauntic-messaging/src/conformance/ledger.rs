@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::{
     MessagingStore,
     sending::{
-        Delivery, DeliveryRef, DeliveryState, JobState, Lane, LeftOut, NewSendJob, Outcome, PlannedDelivery,
-        Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
+        Delivery, DeliveryRef, DeliveryState, JobState, Lane, LeftOut, NewSendJob, Outcome,
+        PlannedDelivery, Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
     },
     suppression::{Suppression, SuppressionReason, address_hash},
 };
@@ -234,7 +234,7 @@ pub async fn who_left_a_list_gets_nothing_sent_to_it(store: Arc<dyn MessagingSto
         let chosen = uow.suppressions();
         let hash = address_hash(address);
         let (left, joined) = (lists(left), lists(joined));
-        let done = chosen.choose_lists(organization(), &hash, &left, &joined, now());
+        let done = chosen.choose_lists(organization(), &hash, None, &left, &joined, now());
         done.await.unwrap();
         uow.commit().await.unwrap();
     };
@@ -255,12 +255,16 @@ pub async fn who_left_a_list_gets_nothing_sent_to_it(store: Arc<dyn MessagingSto
     let page = [101, 102, 103].map(|contact| planned(&first, contact));
     let tally = plan(&store, &first, &page).await;
     assert_eq!(
-        (tally.planned, tally.skipped[&SkipReason::Suppressed]),
+        (tally.planned, tally.skipped[&SkipReason::LeftList]),
         (2, 1)
     );
     let leased = names(&lease(&store, &first, worker(1), 10).await);
     choose("c103@example.com", &[to, to + 1], &[]).await;
     assert_eq!(grant(&store, worker(1), &leased).await, leased[..1]);
+    let mut uow = store.begin().await.unwrap();
+    let withheld = uow.ledger().withheld(worker(1), &leased).await.unwrap();
+    assert_eq!(withheld, [Withheld::LeftList(leased[1])]);
+    drop(uow);
     choose("c103@example.com", &[], &[to]).await;
     assert_eq!(grant(&store, worker(1), &leased).await, leased[1..]);
 }

@@ -65,6 +65,7 @@ macro_rules! messaging_store_conformance {
             a_wish_and_a_stronger_reason_are_kept_apart,
             an_erased_address_stays_suppressed,
             the_list_pages_newest_first,
+            who_left_a_list_is_shown,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, domain: [
             a_domain_comes_back_as_it_was,

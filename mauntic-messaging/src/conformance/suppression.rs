@@ -3,11 +3,13 @@
 use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mauntic_core::{EmailAddress, OrganizationId, PageSize, UuidV7Source};
+use mauntic_core::{EmailAddress, OrganizationId, PageSize, SegmentId, UuidV7Source};
 
 use crate::{
     MessagingStore,
-    suppression::{Suppression, SuppressionFilter, SuppressionReason, address_hash},
+    suppression::{
+        ListExitFilter, Suppression, SuppressionFilter, SuppressionReason, address_hash,
+    },
 };
 
 fn organization() -> OrganizationId {
@@ -194,6 +196,67 @@ pub async fn an_erased_address_stays_suppressed(store: Arc<dyn MessagingStore>) 
         .await
         .unwrap();
     assert_eq!(found.len(), 1);
+}
+
+/// Who left a list is shown with it, page by page, the last one first, to their organisation alone, and can be let back.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn who_left_a_list_is_shown(store: Arc<dyn MessagingStore>) {
+    let (ours, theirs) = (organization(), organization());
+    let lists = [(); 2].map(|()| SegmentId::generate(&UuidV7Source));
+    let hash = |name: &str| address_hash(&format!("{name}@example.com"));
+    let mut uow = store.begin().await.unwrap();
+    for (minute, name) in [(1, "ann"), (2, "bob"), (3, "cy")] {
+        let at = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minute);
+        let key = format!("{name}@example.com");
+        let chosen = uow.suppressions();
+        let left = chosen.choose_lists(ours, &hash(name), Some(&key), &lists, &[], at);
+        left.await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    let find = async |organization, search: &str, segment| {
+        let filter = ListExitFilter {
+            search: Some(search.to_owned()),
+            segment,
+        };
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let size = PageSize::clamped(2);
+            let exits = store.suppressions();
+            let page = exits.list_exits(organization, &filter, after.as_ref(), size);
+            let page = page.await.unwrap();
+            seen.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return seen;
+            }
+        }
+    };
+    let all = find(ours, "", None).await;
+    let keys: Vec<_> = all
+        .iter()
+        .map(|exit| exit.address_key.as_deref().unwrap_or_default())
+        .collect();
+    let (ann, bob, cy) = ("ann@example.com", "bob@example.com", "cy@example.com");
+    assert_eq!(keys, [cy, cy, bob, bob, ann, ann]);
+    assert_eq!(find(ours, "BOB@", Some(lists[1])).await.len(), 1);
+    assert_eq!(find(theirs, "", None).await, []);
+
+    let mut uow = store.begin().await.unwrap();
+    let exits = uow.suppressions();
+    for (organization, expected) in [(theirs, false), (ours, true), (ours, false)] {
+        let removed = exits
+            .remove_exit(organization, &hash("bob"), lists[1])
+            .await;
+        assert_eq!(removed.unwrap(), expected);
+    }
+    // Whoever is to be forgotten stays off the list.
+    assert!(exits.erase(ours, &hash("cy")).await.unwrap());
+    uow.commit().await.unwrap();
+    assert_eq!(find(ours, "bob", None).await.len(), 1);
+    assert_eq!(find(ours, "cy", None).await, []);
+    assert_eq!(find(ours, "", Some(lists[0])).await.len(), 3);
 }
 
 /// Pages are newest first, complete, without repeats, and narrowed by part of the address and reason.

@@ -14,8 +14,8 @@ use crate::{
     sending::{DeliveryState, SendJobRef, SkipReason, Tally},
     suppression::{Suppression, SuppressionReason, address_hash},
     token::Purpose,
-    transport::capture::CapturedMail,
     tracking::{Behind, HitContext, Person, Reason, Split, TimelineEvent},
+    transport::capture::CapturedMail,
 };
 
 const ONE: Split = Split {

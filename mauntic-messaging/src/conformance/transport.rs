@@ -77,8 +77,13 @@ pub async fn changes_of_a_transport_undo_none(store: Arc<dyn MessagingStore>) {
     let (clock, ids) = (Arc::new(ManualClock::default()), Arc::new(UuidV7Source));
     let secret = SecretKey::random().expect("the system has random bytes");
     let host = SendingHost::default();
-    let transports =
-        ConfiguredTransports::new(store.clone(), clock.clone(), ids.clone(), secret.clone(), host);
+    let transports = ConfiguredTransports::new(
+        store.clone(),
+        clock.clone(),
+        ids.clone(),
+        secret.clone(),
+        host,
+    );
     let service = TransportService::new(store, transports, clock, ids, secret);
     let service = Arc::new(service);
     let owner = Actor::system(organization(1));

@@ -273,7 +273,10 @@ impl EmailService {
         emails: &[Email],
     ) -> Result<HashMap<EmailId, String>, MessagingError> {
         let organization = actor.require(Permission::EmailsRead)?;
-        let versions: Vec<_> = emails.iter().map(|email| email.current_version_id).collect();
+        let versions: Vec<_> = emails
+            .iter()
+            .map(|email| email.current_version_id)
+            .collect();
         let stored = self.parts.store.emails();
         let mut subjects = stored.subjects(organization, &versions).await?;
         let named = emails.iter().filter_map(|email| {

@@ -120,8 +120,10 @@ impl fmt::Display for DeliveryState {
 pub enum SkipReason {
     /// The contact is marked do-not-contact for email.
     DoNotContact,
-    /// The address is on the suppression list, or left the mailing list that the send goes to.
+    /// The address is on the suppression list.
     Suppressed,
+    /// The address left the mailing list that the send goes to.
+    LeftList,
     /// The contact has no email address.
     MissingAddress,
     /// The contact was deleted after planning.
@@ -138,9 +140,10 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DoNotContact,
         Self::Suppressed,
+        Self::LeftList,
         Self::MissingAddress,
         Self::Deleted,
         Self::DuplicateAddress,
@@ -155,6 +158,7 @@ impl SkipReason {
         match self {
             Self::DoNotContact => "do_not_contact",
             Self::Suppressed => "suppressed",
+            Self::LeftList => "left_list",
             Self::MissingAddress => "missing_address",
             Self::Deleted => "deleted",
             Self::DuplicateAddress => "duplicate_address",

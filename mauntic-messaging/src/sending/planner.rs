@@ -4,9 +4,7 @@ use chrono::TimeDelta;
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::{info, warn};
 
-use super::{
-    JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, Tally, engine::report,
-};
+use super::{JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, Tally, engine::report};
 use crate::{Audience, AudienceMember, MessagingStore};
 
 /// People in one transaction of a plan.

@@ -148,7 +148,10 @@ impl SendService {
         let email = email
             .await?
             .ok_or(MessagingError::NotFound { what: "email" })?;
-        if command.version.is_some_and(|agreed| agreed != email.version) {
+        if command
+            .version
+            .is_some_and(|agreed| agreed != email.version)
+        {
             return Err(MessagingError::Outdated {
                 what: "email",
                 current: email.version,
@@ -445,9 +448,7 @@ fn result(address: &EmailAddress, hand_over: HandOver) -> TestResult {
     let (accepted, reply) = match hand_over {
         HandOver::Accepted(reply) => (true, reply.to_string()),
         HandOver::Refused(_, reply) | HandOver::Deferred(reply) => (false, reply.to_string()),
-        HandOver::NotSent(text) | HandOver::Broken(text) | HandOver::Unknown(text) => {
-            (false, text)
-        }
+        HandOver::NotSent(text) | HandOver::Broken(text) | HandOver::Unknown(text) => (false, text),
     };
     TestResult {
         address: address.clone(),

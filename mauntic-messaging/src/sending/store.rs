@@ -230,6 +230,8 @@ pub struct Report {
 pub enum Withheld {
     /// Its address was suppressed in the meantime.
     Suppressed(DeliveryRef),
+    /// Its address left the mailing list that the send goes to.
+    LeftList(DeliveryRef),
     /// Its send was paused or is over.
     Stopped(DeliveryRef),
 }
@@ -290,8 +292,8 @@ pub trait Ledger: Send {
         keys: &[String],
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Records the intent to hand over: those that the worker holds, whose send is running and
-    /// whose address is not suppressed become handed over and are returned. No other may be sent.
+    /// Records the intent to hand over: those that the worker holds, whose send is running and whose address is neither
+    /// suppressed nor left the mailing list become handed over and are returned. No other may be sent.
     async fn grant(
         &mut self,
         worker: WorkerId,

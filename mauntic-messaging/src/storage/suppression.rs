@@ -17,8 +17,8 @@ use super::{
     sql::{Parameters, Row as _, like_literal},
 };
 use crate::suppression::{
-    Suppression, SuppressionCursor, SuppressionFilter, SuppressionQueries, SuppressionReason,
-    SuppressionRepository, address_hash,
+    ListExit, ListExitCursor, ListExitFilter, Suppression, SuppressionCursor, SuppressionFilter,
+    SuppressionQueries, SuppressionReason, SuppressionRepository, address_hash,
 };
 
 const ENTRY: &[Column] = &[
@@ -157,6 +157,52 @@ impl SuppressionQueries for SeaOrmMessagingStore {
         rows.iter().map(|row| row.id("segment_id")).collect()
     }
 
+    async fn list_exits(
+        &self,
+        organization: OrganizationId,
+        filter: &ListExitFilter,
+        after: Option<&ListExitCursor>,
+        size: PageSize,
+    ) -> Result<Page<ListExit, ListExitCursor>, StoreError> {
+        let mut parameters = Parameters::default();
+        let mut conditions = format!(
+            "organization_id = {}",
+            parameters.bind(organization.as_uuid())
+        );
+        if let Some(segment) = filter.segment {
+            let segment = parameters.bind(segment.as_uuid());
+            let _ = write!(conditions, " AND segment_id = {segment}");
+        }
+        if let Some(pattern) = pattern(filter.search.as_deref()) {
+            let pattern = parameters.bind(pattern);
+            let _ = write!(conditions, " AND address_key LIKE {pattern} ESCAPE '\\'");
+        }
+        if let Some(cursor) = after {
+            let _ = write!(
+                conditions,
+                " AND (at, address_hash, segment_id) < ({}, {}, {})",
+                parameters.bind(to_micros(cursor.at)),
+                parameters.bind(cursor.address_hash.clone()),
+                parameters.bind(cursor.segment_id.as_uuid()),
+            );
+        }
+        let sql = format!(
+            "SELECT address_key, address_hash, segment_id, at FROM list_exit WHERE {conditions}
+             ORDER BY at DESC, address_hash DESC, segment_id DESC LIMIT {}",
+            size.overfetched()
+        );
+        let statement = parameters.statement(self.db.dialect(), sql);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let exits = rows.iter().map(list_exit).collect::<Result<_, _>>()?;
+        Ok(Page::from_overfetched(exits, size, |exit: &ListExit| {
+            ListExitCursor {
+                at: exit.at,
+                address_hash: exit.address_hash.clone(),
+                segment_id: exit.segment_id,
+            }
+        }))
+    }
+
     async fn list(
         &self,
         organization: OrganizationId,
@@ -176,12 +222,7 @@ impl SuppressionQueries for SeaOrmMessagingStore {
                 parameters.bind(reason.as_str())
             );
         }
-        if let Some(search) = filter
-            .search
-            .as_deref()
-            .filter(|text| !text.trim().is_empty())
-        {
-            let pattern = format!("%{}%", like_literal(&search.trim().to_lowercase()));
+        if let Some(pattern) = pattern(filter.search.as_deref()) {
             let _ = write!(
                 conditions,
                 " AND address_key LIKE {} ESCAPE '\\'",
@@ -312,6 +353,7 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         &mut self,
         organization: OrganizationId,
         address_hash: &str,
+        address_key: Option<&str>,
         left: &[SegmentId],
         joined: &[SegmentId],
         now: DateTime<Utc>,
@@ -327,16 +369,36 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         let statement = self.dialect.statement(sql, values);
         self.txn.execute_raw(statement).await?;
         let sql = format!(
-            "INSERT INTO list_exit (organization_id, address_hash, segment_id, at)
-             SELECT $1, $2, id, $4 FROM {} WHERE TRUE ON CONFLICT DO NOTHING",
+            "INSERT INTO list_exit (organization_id, address_hash, segment_id, at, address_key)
+             SELECT $1, $2, id, $4, $5 FROM {} WHERE TRUE ON CONFLICT DO NOTHING",
             self.dialect.ids(3, "gone")
         );
-        let values = keys()
-            .into_iter()
-            .chain([ids(left).into(), to_micros(now).into()]);
+        let values = keys().into_iter().chain([
+            ids(left).into(),
+            to_micros(now).into(),
+            address_key.map(str::to_owned).into(),
+        ]);
         let statement = self.dialect.statement(sql, values);
         self.txn.execute_raw(statement).await?;
         Ok(())
+    }
+
+    async fn remove_exit(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+        segment: SegmentId,
+    ) -> Result<bool, StoreError> {
+        let statement = self.dialect.statement(
+            "DELETE FROM list_exit
+             WHERE organization_id = $1 AND address_hash = $2 AND segment_id = $3",
+            [
+                organization.as_uuid().into(),
+                address_hash.into(),
+                segment.as_uuid().into(),
+            ],
+        );
+        Ok(self.txn.execute_raw(statement).await?.rows_affected() > 0)
     }
 
     async fn remove(
@@ -371,13 +433,34 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         organization: OrganizationId,
         address_hash: &str,
     ) -> Result<bool, StoreError> {
-        let statement = self.dialect.statement(
+        let mut known = 0;
+        for sql in [
             "UPDATE suppression SET address_key = NULL, note = NULL
              WHERE organization_id = $1 AND address_hash = $2",
-            [organization.as_uuid().into(), address_hash.into()],
-        );
-        Ok(self.txn.execute_raw(statement).await?.rows_affected() > 0)
+            "UPDATE list_exit SET address_key = NULL
+             WHERE organization_id = $1 AND address_hash = $2",
+        ] {
+            let values = [organization.as_uuid().into(), address_hash.into()];
+            let statement = self.dialect.statement(sql, values);
+            known += self.txn.execute_raw(statement).await?.rows_affected();
+        }
+        Ok(known > 0)
     }
+}
+
+/// What finds addresses with that part in them; `None` if nothing is asked for.
+fn pattern(search: Option<&str>) -> Option<String> {
+    let search = search.map(str::trim).filter(|text| !text.is_empty())?;
+    Some(format!("%{}%", like_literal(&search.to_lowercase())))
+}
+
+fn list_exit(row: &QueryResult) -> Result<ListExit, StoreError> {
+    Ok(ListExit {
+        address_key: row.find_text("address_key")?,
+        address_hash: row.text("address_hash")?,
+        segment_id: row.id("segment_id")?,
+        at: row.instant("at")?,
+    })
 }
 
 fn suppression(row: &QueryResult) -> Result<Suppression, StoreError> {

@@ -53,9 +53,7 @@ impl TransportRepository for SeaOrmUnitOfWork {
         organization: OrganizationId,
     ) -> Result<Option<Transport>, StoreError> {
         let sql = format!("{FIND}{}", self.dialect.for_update());
-        let statement = self
-            .dialect
-            .statement(sql, [organization.as_uuid().into()]);
+        let statement = self.dialect.statement(sql, [organization.as_uuid().into()]);
         let row = self.txn.query_one_raw(statement).await?;
         row.map(|row| transport(organization, &row)).transpose()
     }

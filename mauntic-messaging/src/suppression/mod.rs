@@ -183,6 +183,48 @@ pub struct SuppressionCursor {
     pub address_hash: String,
 }
 
+/// That an address left the mailing list of a segment. `Debug` hides the address.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct ListExit {
+    /// The address's [`key`](EmailAddress::key); `None` once it was erased at its owner's request, or if it was not kept.
+    pub address_key: Option<String>,
+    /// See [`address_hash`].
+    pub address_hash: String,
+    /// The segment whose mailing list it left.
+    pub segment_id: SegmentId,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+impl fmt::Debug for ListExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListExit")
+            .field("segment_id", &self.segment_id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which list exits to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListExitFilter {
+    /// Part of the address.
+    pub search: Option<String>,
+    /// Only those of this segment's list.
+    pub segment: Option<SegmentId>,
+}
+
+/// Where the next page of list exits starts: the last one seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListExitCursor {
+    /// When it was.
+    pub at: DateTime<Utc>,
+    /// The hash of its address.
+    pub address_hash: String,
+    /// Its segment.
+    pub segment_id: SegmentId,
+}
+
 /// Reads the list.
 #[async_trait]
 pub trait SuppressionQueries: Send + Sync {
@@ -225,6 +267,15 @@ pub trait SuppressionQueries: Send + Sync {
         address_hash: &str,
     ) -> Result<Vec<SegmentId>, StoreError>;
 
+    /// Who left which mailing lists, the last one first.
+    async fn list_exits(
+        &self,
+        organization: OrganizationId,
+        filter: &ListExitFilter,
+        after: Option<&ListExitCursor>,
+        size: PageSize,
+    ) -> Result<Page<ListExit, ListExitCursor>, StoreError>;
+
     /// Entries, newest first.
     async fn list(
         &self,
@@ -253,10 +304,19 @@ pub trait SuppressionRepository: Send {
         &mut self,
         organization: OrganizationId,
         address_hash: &str,
+        address_key: Option<&str>,
         left: &[SegmentId],
         joined: &[SegmentId],
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
+
+    /// Takes back that an address, by its hash, left the mailing list of a segment; `false` if it did not.
+    async fn remove_exit(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+        segment: SegmentId,
+    ) -> Result<bool, StoreError>;
 
     /// Removes the entry of an address, by its hash; `false` if there is none. If its owner unsubscribed as well, that
     /// stays as the reason.
@@ -274,7 +334,8 @@ pub trait SuppressionRepository: Send {
         address_hash: &str,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets the address and keeps its hash, so that it stays suppressed; `false` if there is no entry.
+    /// Forgets the address and keeps its hash, so that it stays suppressed, and off the mailing lists that it left; `false`
+    /// if neither is so.
     async fn erase(
         &mut self,
         organization: OrganizationId,

@@ -1,9 +1,14 @@
 use std::sync::Arc;
 
-use mauntic_core::{Access, Actor, Clock, EmailAddress, Page, PageSize, Permission, UseCase};
+use mauntic_core::{
+    Access, Actor, Clock, EmailAddress, Page, PageSize, Permission, SegmentId, UseCase,
+};
 use serde::Serialize;
 
-use super::{Suppression, SuppressionCursor, SuppressionFilter, SuppressionReason, address_hash};
+use super::{
+    ListExit, ListExitCursor, ListExitFilter, Suppression, SuppressionCursor, SuppressionFilter,
+    SuppressionReason, address_hash,
+};
 use crate::{FieldProblem, MessagingError, MessagingStore};
 
 /// Most addresses that one import takes.
@@ -50,7 +55,9 @@ impl SuppressionService {
         ("find", Access::Needs(Permission::SuppressionsRead)),
         ("import", Access::Needs(Permission::SuppressionsWrite)),
         ("list", Access::Needs(Permission::SuppressionsRead)),
+        ("list_exits", Access::Needs(Permission::SuppressionsRead)),
         ("remove", Access::Needs(Permission::SuppressionsWrite)),
+        ("remove_exit", Access::Needs(Permission::SuppressionsWrite)),
     ];
 
     /// The use cases over a store.
@@ -159,6 +166,45 @@ impl SuppressionService {
             .suppressions()
             .list(organization, filter, after, size);
         Ok(page.await?)
+    }
+
+    /// Who left which mailing lists, the last one first.
+    pub async fn list_exits(
+        &self,
+        actor: &Actor,
+        filter: &ListExitFilter,
+        after: Option<&ListExitCursor>,
+        size: PageSize,
+    ) -> Result<Page<ListExit, ListExitCursor>, MessagingError> {
+        let organization = actor.require(Permission::SuppressionsRead)?;
+        let suppressions = self.store.suppressions();
+        let page = suppressions.list_exits(organization, filter, after, size);
+        Ok(page.await?)
+    }
+
+    /// Allows what is sent to the mailing list of a segment to go to an address that left it, by its
+    /// [hash](address_hash), again. Whether its contact is in the segment is for whoever keeps the segments.
+    ///
+    /// # Errors
+    /// [`MessagingError::NotFound`] if it did not leave.
+    pub async fn remove_exit(
+        &self,
+        actor: &Actor,
+        address_hash: &str,
+        segment: SegmentId,
+    ) -> Result<(), MessagingError> {
+        let organization = actor.require(Permission::SuppressionsWrite)?;
+        let mut uow = self.store.begin().await?;
+        let removed = uow
+            .suppressions()
+            .remove_exit(organization, address_hash, segment)
+            .await?;
+        uow.commit().await?;
+        if removed {
+            Ok(())
+        } else {
+            Err(MessagingError::NotFound { what: "list exit" })
+        }
     }
 
     async fn insert(

@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, Day, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError,
+    ContactId, Day, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId, Page,
+    PageSize, StoreError,
 };
 
 use super::{

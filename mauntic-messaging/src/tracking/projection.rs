@@ -179,12 +179,7 @@ impl Tally {
         *self.counts.entry(key).or_default() += 1;
     }
 
-    fn count_link(
-        &mut self,
-        engaged: &mut Engaged,
-        hit: &Hit,
-        machine: bool,
-    ) {
+    fn count_link(&mut self, engaged: &mut Engaged, hit: &Hit, machine: bool) {
         let Some(link) = hit.link else { return };
         let key = (
             engaged.organization_id,

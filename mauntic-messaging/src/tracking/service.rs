@@ -84,6 +84,7 @@ impl TrackingService {
         ("people", Access::Needs(Permission::EmailsRead)),
         ("report", Access::Needs(Permission::EmailsRead)),
         ("resubscribe", Access::Anybody),
+        ("target", Access::Anybody),
         ("timeline", Access::Needs(Permission::ContactsRead)),
         ("unsubscribe", Access::Anybody),
         ("unsubscribe_from_all", Access::Anybody),
@@ -133,15 +134,8 @@ impl TrackingService {
         token: &str,
         context: &HitContext,
     ) -> Result<ClickTarget, MessagingError> {
-        let token = self.verify(token)?;
-        let Purpose::Click { link, target } = &token.purpose else {
-            return Err(MessagingError::InvalidToken);
-        };
-        let url = match target {
-            Some(target) => target.clone(),
-            None => self.fixed_target(&token, *link).await?,
-        };
-        let hit = self.hit(&token, HitKind::Click, Some(*link), context);
+        let (token, link, url) = self.followed(token).await?;
+        let hit = self.hit(&token, HitKind::Click, Some(link), context);
         let recorded = self.parts.committer.commit(hit).await;
         if let Err(reason) = &recorded {
             let reason = reason as &dyn std::error::Error;
@@ -151,6 +145,28 @@ impl TrackingService {
             url,
             recorded: recorded.is_ok(),
         })
+    }
+
+    /// Where a link leads, without storing that it was followed.
+    ///
+    /// # Errors
+    /// As [`click`](Self::click).
+    pub async fn target(&self, token: &str) -> Result<ClickTarget, MessagingError> {
+        let (_, _, url) = self.followed(token).await?;
+        let recorded = false;
+        Ok(ClickTarget { url, recorded })
+    }
+
+    async fn followed(&self, token: &str) -> Result<(TrackingToken, u16, String), MessagingError> {
+        let token = self.verify(token)?;
+        let Purpose::Click { link, target } = token.purpose.clone() else {
+            return Err(MessagingError::InvalidToken);
+        };
+        let url = match target {
+            Some(target) => target,
+            None => self.fixed_target(&token, link).await?,
+        };
+        Ok((token, link, url))
     }
 
     /// The message of a web view link, rendered again from the version that was sent, with the contact's

@@ -3,10 +3,12 @@
 //! A message that went to a mailing list (a segment with a name for recipients) is about that list, and unsubscribing from
 //! it leaves that list alone. Any other message is about all mail of the organisation.
 
-use mauntic_core::{DeliveryId, OrganizationId, SegmentId, StoreError, hour_of};
+use mauntic_core::{DeliveryId, EmailAddress, OrganizationId, SegmentId, StoreError, hour_of};
 use serde::Serialize;
 
-use super::{Addressee, EmailCount, Engaged, HitContext, HitKind, Metric, TrackingService, service::GONE};
+use super::{
+    Addressee, EmailCount, Engaged, HitContext, HitKind, Metric, TrackingService, service::GONE,
+};
 use crate::{
     MailingList, MessagingError, MessagingUnitOfWork,
     event::{ListsChosen, Resubscribed, Unsubscribed},
@@ -213,8 +215,9 @@ impl TrackingService {
         let mut uow = self.parts.store.begin().await?;
         let (engaged, to) = delivery(&mut *uow, token).await?;
         let (organization, now) = (token.organization_id, self.parts.clock.now());
+        let key = to.address.as_ref().map(EmailAddress::key);
         uow.suppressions()
-            .choose_lists(organization, &to.hash, left, joined, now)
+            .choose_lists(organization, &to.hash, key.as_deref(), left, joined, now)
             .await?;
         let event = ListsChosen {
             contact_id: engaged.contact_id,
@@ -265,7 +268,7 @@ impl TrackingService {
         Ok(())
     }
 
-    /// Stores the hit, and counts the first one of a delivery; whether this was it.
+    /// Stores and counts the first hit of a delivery, and no other; whether this was it.
     async fn count_leaving(
         &self,
         uow: &mut dyn MessagingUnitOfWork,
@@ -273,28 +276,28 @@ impl TrackingService {
         context: &HitContext,
         mut engaged: Engaged,
     ) -> Result<bool, StoreError> {
+        if engaged.firsts.unsubscribe.is_some() {
+            return Ok(false);
+        }
         let hit = self.hit(token, HitKind::Unsubscribe, None, context);
         uow.tracking()
             .append_counted(std::slice::from_ref(&hit))
             .await?;
-        let first = engaged.firsts.unsubscribe.is_none();
-        if first {
-            let now = self.parts.clock.now();
-            engaged.firsts.unsubscribe = Some(now);
-            let count = EmailCount {
-                organization_id: token.organization_id,
-                email_id: engaged.email_id,
-                metric: Metric::Unsubscribed,
-                machine: hit.is_machine(),
-                hour: hour_of(now),
-                n: 1,
-            };
-            uow.tracking()
-                .update_firsts(std::slice::from_ref(&engaged))
-                .await?;
-            uow.tracking().count(&[count]).await?;
-        }
-        Ok(first)
+        let now = self.parts.clock.now();
+        engaged.firsts.unsubscribe = Some(now);
+        let count = EmailCount {
+            organization_id: token.organization_id,
+            email_id: engaged.email_id,
+            metric: Metric::Unsubscribed,
+            machine: hit.is_machine(),
+            hour: hour_of(now),
+            n: 1,
+        };
+        uow.tracking()
+            .update_firsts(std::slice::from_ref(&engaged))
+            .await?;
+        uow.tracking().count(&[count]).await?;
+        Ok(true)
     }
 }
 

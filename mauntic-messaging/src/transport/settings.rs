@@ -319,7 +319,11 @@ mod tests {
 
     #[test]
     fn limits_of_domains_hold_however_they_are_written() {
-        let domains = [(" Example.COM. ", 2.0), ("example.com", 1.0), ("b.org", 3.0)];
+        let domains = [
+            (" Example.COM. ", 2.0),
+            ("example.com", 1.0),
+            ("b.org", 3.0),
+        ];
         let limits = SendingLimits {
             domains: domains
                 .map(|(domain, limit)| (domain.to_owned(), limit))

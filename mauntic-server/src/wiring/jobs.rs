@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::handlers::{
-    CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges, FollowUnsubscribes,
+    CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
+    FollowUnsubscribes,
 };
 use crate::{App, Job};
 

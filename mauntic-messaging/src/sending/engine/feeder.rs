@@ -9,8 +9,8 @@ use super::{Ready, Run, change, ledger::domain_key, log_retry, merge, report};
 use crate::{
     MessagingUnitOfWork, Recipient,
     sending::{
-        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail, Rate, SendJob,
-        SkipReason,
+        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail, Rate,
+        SendJob, SkipReason,
     },
     suppression::address_hash,
     transport::SendingLimits,

@@ -17,8 +17,8 @@ use crate::{
     MessagingUnitOfWork,
     event::{Bounced, EmailsBounced, EmailsSent, Sent},
     sending::{
-        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, LeftOut, Rate, Report, SkipReason,
-        Stage, Withheld, settle,
+        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, LeftOut, Rate, Report,
+        SkipReason, Stage, Withheld, settle,
     },
     suppression::{Suppression, SuppressionReason},
 };
@@ -286,18 +286,21 @@ fn report(one: &Finished, now: DateTime<Utc>) -> Report {
     }
 }
 
-/// Skips what was suppressed since it was leased, and gives back what was stopped.
+/// Skips what was suppressed, or left its mailing list, since it was leased, and gives back what was stopped.
 async fn withhold(
     run: &Run,
     uow: &mut dyn MessagingUnitOfWork,
     names: &[DeliveryRef],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let (mut suppressed, mut stopped) = (Vec::new(), Vec::new());
+    let (mut unwanted, mut stopped) = (Vec::new(), Vec::new());
     for withheld in uow.ledger().withheld(run.worker, names).await? {
         match withheld {
             Withheld::Suppressed(name) => {
-                suppressed.push(LeftOut::new(name, SkipReason::Suppressed));
+                unwanted.push(LeftOut::new(name, SkipReason::Suppressed));
+            }
+            Withheld::LeftList(name) => {
+                unwanted.push(LeftOut::new(name, SkipReason::LeftList));
             }
             Withheld::Stopped(name) => stopped.push((name, DateTime::UNIX_EPOCH)),
         }
@@ -305,7 +308,7 @@ async fn withhold(
     if !stopped.is_empty() {
         uow.ledger().give_back(run.worker, &stopped, now).await?;
     }
-    super::feeder::skip(run, uow, &suppressed, now).await
+    super::feeder::skip(run, uow, &unwanted, now).await
 }
 
 type Settled<'a> = (&'a Changed, &'a Report);

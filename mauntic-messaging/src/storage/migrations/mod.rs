@@ -3,6 +3,7 @@
 mod emails;
 mod engaged;
 mod erasure;
+mod exits;
 mod followed;
 mod hours;
 mod lists;
@@ -37,6 +38,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(wishes::Wishes),
             Box::new(erasure::Erasure),
             Box::new(followed::Followed),
+            Box::new(exits::Exits),
         ]
     }
 

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, lane_name, refs};
 use crate::{
     sending::{
-        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, LeftOut, PlannedDelivery, Report, SendJob,
-        SendJobRef, SkipReason, Tally, Withheld,
+        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, LeftOut, PlannedDelivery, Report,
+        SendJob, SendJobRef, SkipReason, Tally, Withheld,
     },
     storage::SeaOrmUnitOfWork,
     suppression::address_hash,
@@ -52,13 +52,14 @@ const IS_ROW: &str = "delivery.organization_id = r.organization_id AND delivery.
 /// The worker `$2` has the delivery. Written so that no database looks for it by the index of what workers hold, which
 /// is full of what they held before: the row is found by its key.
 const IS_MINE: &str = "(delivery.worker_id = $2) IS TRUE";
-/// The address of the delivery is on the suppression list, or left the mailing list that the send goes to.
-const IS_SUPPRESSED: &str = "(EXISTS (SELECT 1 FROM suppression s
-     WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)
-     OR EXISTS (SELECT 1 FROM list_exit x JOIN send_job j
+/// The address of the delivery is on the suppression list.
+const IS_SUPPRESSED: &str = "EXISTS (SELECT 1 FROM suppression s
+     WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)";
+/// The address of the delivery left the mailing list that the send goes to.
+const LEFT_LIST: &str = "EXISTS (SELECT 1 FROM list_exit x JOIN send_job j
          ON j.organization_id = x.organization_id AND j.segment_id = x.segment_id
      WHERE x.organization_id = delivery.organization_id AND x.address_hash = delivery.address_hash
-     AND j.id = delivery.job_id))";
+     AND j.id = delivery.job_id)";
 /// The send of the delivery is running.
 const IS_RUNNING: &str =
     "EXISTS (SELECT 1 FROM send_job j WHERE j.organization_id = delivery.organization_id
@@ -134,7 +135,7 @@ impl Ledger for SeaOrmUnitOfWork {
                  WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.organization_id = $2
                      AND s.address_hash = r.address_hash) THEN 'suppressed'
                  WHEN EXISTS (SELECT 1 FROM list_exit x WHERE x.organization_id = $2
-                     AND x.address_hash = r.address_hash AND x.segment_id = $8) THEN 'suppressed'
+                     AND x.address_hash = r.address_hash AND x.segment_id = $8) THEN 'left_list'
                  WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2 AND d.job_id = $3
                      AND d.address_hash = r.address_hash AND d.state <> 'skipped') THEN 'duplicate_address'
                  END AS reason FROM {}) q
@@ -311,7 +312,7 @@ impl Ledger for SeaOrmUnitOfWork {
             "UPDATE delivery SET state = 'handed_over',
                  first_attempt_at = COALESCE(first_attempt_at, $3), updated_at = $3
              FROM {} WHERE {IS_ROW} AND state = 'leased' AND {IS_MINE}
-             AND {IS_RUNNING} AND NOT {IS_SUPPRESSED}
+             AND {IS_RUNNING} AND NOT {IS_SUPPRESSED} AND NOT {LEFT_LIST}
              RETURNING delivery.organization_id AS organization_id, delivery.id AS id",
             self.dialect.rows(1, "r", REFS)
         );
@@ -331,7 +332,7 @@ impl Ledger for SeaOrmUnitOfWork {
     ) -> Result<Vec<Withheld>, StoreError> {
         let sql = format!(
             "SELECT delivery.organization_id AS organization_id, delivery.id AS id,
-                 {IS_SUPPRESSED} AS suppressed
+                 {IS_SUPPRESSED} AS suppressed, {LEFT_LIST} AS left_list
              FROM delivery JOIN {} ON {IS_ROW} WHERE {IS_MINE} AND state = 'leased'",
             self.dialect.rows(1, "r", REFS)
         );
@@ -342,10 +343,11 @@ impl Ledger for SeaOrmUnitOfWork {
             .map(|row| {
                 let name = delivery_ref(row)?;
                 let suppressed: bool = row.try_get("", "suppressed")?;
-                Ok(if suppressed {
-                    Withheld::Suppressed(name)
-                } else {
-                    Withheld::Stopped(name)
+                let left_list: bool = row.try_get("", "left_list")?;
+                Ok(match (suppressed, left_list) {
+                    (true, _) => Withheld::Suppressed(name),
+                    (false, true) => Withheld::LeftList(name),
+                    (false, false) => Withheld::Stopped(name),
                 })
             })
             .collect()

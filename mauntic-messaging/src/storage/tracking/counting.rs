@@ -13,8 +13,8 @@ use super::{DELIVERIES, HIT_COLUMNS, delivery_rows, hit, insert_hits, link};
 use crate::{
     storage::{SeaOrmUnitOfWork, hours::HourCount, sql::Row as _},
     tracking::{
-        Addressee, EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric, Settled,
-        TrackingRepository,
+        Addressee, EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric,
+        Settled, TrackingRepository,
     },
 };
 

@@ -293,7 +293,14 @@ pub(super) async fn create(
     let command = CreateSend {
         email: saved.email.id,
         // Without one, nothing was looked at.
-        version: Some(posted.fields.text("version").trim().parse().unwrap_or_default()),
+        version: Some(
+            posted
+                .fields
+                .text("version")
+                .trim()
+                .parse()
+                .unwrap_or_default(),
+        ),
         segment: segment.id,
         at,
     };
