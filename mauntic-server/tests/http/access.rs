@@ -14,7 +14,10 @@ use mauntic_messaging::{
     domain::{AddSendingDomain, SendingDomainService, SendingHosts},
     email::{CreateEmail, EmailFilter, EmailService, PreviewRecipient, UpdateEmail},
     sending::{CreateSend, SendService},
-    suppression::{NewSuppression, SuppressionFilter, SuppressionReason, SuppressionService},
+    suppression::{
+        ListExitFilter, NewSuppression, SuppressionFilter, SuppressionReason, SuppressionService,
+        address_hash,
+    },
     tracking::{Behind, TrackingService},
     transport::{SendingLimits, TransportService, capture::CapturedMailService},
 };
@@ -119,6 +122,12 @@ impl Fixture {
             .add(&us, gone("gone@example.com"))
             .await
             .unwrap();
+        let mut uow = app.messaging_store.begin().await.unwrap();
+        let (hash, now) = (address_hash("left@example.com"), app.clock.now());
+        let chosen = uow.suppressions();
+        let left = chosen.choose_lists(own, &hash, None, &[fans], &[], now);
+        left.await.unwrap();
+        uow.commit().await.unwrap();
         Self {
             own,
             other,
@@ -356,6 +365,15 @@ impl Fixture {
             "remove" => allowed(list.remove(actor, &address).await),
             "erase" => allowed(list.erase(actor, &address).await),
             "find" => Ok(seen(list.find(actor, &address).await?.is_some())),
+            "list_exits" => {
+                let filter = ListExitFilter::default();
+                let page = list.list_exits(actor, &filter, None, all).await?;
+                Ok(seen(!page.items.is_empty()))
+            }
+            "remove_exit" => {
+                let hash = address_hash("left@example.com");
+                allowed(list.remove_exit(actor, &hash, self.fans).await)
+            }
             "list" => {
                 let page = list
                     .list(actor, &SuppressionFilter::default(), None, all)

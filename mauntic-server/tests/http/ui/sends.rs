@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::support::Installation;
-use mauntic_core::storage::test_database::TestDatabase;
-use mauntic_messaging::suppression::{NewSuppression, SuppressionReason};
+use chrono::TimeDelta;
+use mauntic_core::{
+    DeliveryId, EmailVersionId, UuidV7Source, storage::test_database::TestDatabase,
+};
+use mauntic_messaging::{
+    suppression::{NewSuppression, SuppressionReason},
+    token::{Purpose, TokenSigner, TrackingToken},
+};
 use mauntic_server::{Workers, jobs};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -186,6 +192,61 @@ async fn a_send_reaches_its_people_and_they_stand_behind_the_numbers() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
         a_send_reaches_its_people(database).await;
     }
+}
+
+#[tokio::test]
+async fn sends_forget_who_a_deleted_contact_was() {
+    let mut mia = office(TestDatabase::sqlite()).await;
+    let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
+    let email = email(&mia.installation).await;
+    let form = [("segment", segment.as_str()), ("version", "1")];
+    let place = format!("/app/emails/{email}");
+    mia.get(&format!("{place}/send/summary?segment={segment}&at="))
+        .await;
+    mia.post(&format!("{place}/send"), &form).await;
+    let send = mia.at.split('?').next().unwrap().to_owned();
+    let stop = CancellationToken::new();
+    let workers = Workers::start(jobs(&mia.installation.app), stop);
+    until(&mut mia, &send, ">completed<").await;
+    has(&mia.page, "ann@example.com");
+    let owner = mia.installation.owner.clone();
+    let id = send.rsplit('/').next().unwrap();
+    let path = format!("/api/messaging/sends/{id}/deliveries");
+    let deliveries = mia.installation.call(&owner, "GET", &path, None).await;
+    let deliveries = deliveries.ok(200);
+    let contact = deliveries["items"][0]["contact_id"].as_str().unwrap();
+    let path = format!("/api/crm/contacts/{contact}");
+    let deleted = mia.installation.call(&owner, "DELETE", &path, None).await;
+    assert!(deleted.status < 300, "{}", deleted.json());
+    until(&mut mia, &send, "(no address)").await;
+    assert!(!mia.page.contains("ann@example.com"));
+    workers.stop(Duration::from_secs(30)).await;
+    let inbox = mia.get("/app/inbox").await;
+    assert!(!inbox.contains("ann@example.com"), "{inbox}");
+}
+
+#[tokio::test]
+async fn a_link_that_is_called_again_and_again_is_served_and_not_kept() {
+    let mia = office(TestDatabase::sqlite()).await;
+    let (app, ours) = (&mia.installation.app, &mia.installation.ours);
+    let token = TrackingToken {
+        organization_id: ours.organization_id(),
+        delivery_id: DeliveryId::generate(&UuidV7Source),
+        version_id: EmailVersionId::generate(&UuidV7Source),
+        purpose: Purpose::Open,
+    };
+    let path = TokenSigner::new(&app.secret).url("", &token);
+    for _ in 0..300 {
+        let answer = mia.installation.call("", "GET", &path, None).await;
+        assert_eq!(
+            (answer.status, &answer.content_type[..]),
+            (200, "image/gif")
+        );
+    }
+    let mut uow = app.messaging_store.begin().await.unwrap();
+    let later = app.clock.now() + TimeDelta::hours(1);
+    let hits = uow.tracking().take_uncounted(later, 1_000).await.unwrap();
+    assert!((200..300).contains(&hits.len()), "{}", hits.len());
 }
 
 #[tokio::test]
