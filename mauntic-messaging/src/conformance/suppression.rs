@@ -211,7 +211,8 @@ pub async fn who_left_a_list_is_shown(store: Arc<dyn MessagingStore>) {
         let at = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minute);
         let key = format!("{name}@example.com");
         let chosen = uow.suppressions();
-        let left = chosen.choose_lists(ours, &hash(name), Some(&key), &lists, &[], at);
+        let hash = hash(name);
+        let left = chosen.choose_lists(ours, &hash, Some(&key), &lists, &[], at);
         left.await.unwrap();
     }
     uow.commit().await.unwrap();
