@@ -304,10 +304,7 @@ pub async fn a_merge_takes_memberships_and_engagement_along(store: Arc<dyn CrmSt
         .add(&crm.us, guests, &[ann, twin])
         .await
         .unwrap();
-    crm.segments
-        .remove(&crm.us, guests, &[twin])
-        .await
-        .unwrap();
+    crm.segments.remove(&crm.us, guests, &[twin]).await.unwrap();
     crm.segments
         .remove(&crm.us, germans, &[twin])
         .await

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use mauntic_core::{
     Access, Actor, Clock, EmailId, EmailVersionId, IdSource, OrganizationId, Page, PageSize,
@@ -80,6 +80,7 @@ impl EmailService {
         ("list", Access::Needs(Permission::EmailsRead)),
         ("preview", Access::Needs(Permission::EmailsRead)),
         ("preview_source", Access::Needs(Permission::EmailsRead)),
+        ("subjects", Access::Needs(Permission::EmailsRead)),
         ("update", Access::Needs(Permission::EmailsWrite)),
         ("version", Access::Needs(Permission::EmailsRead)),
         ("versions", Access::Needs(Permission::EmailsRead)),
@@ -260,6 +261,29 @@ impl EmailService {
         let email = emails.find_named(organization, &name).await?;
         self.with_content(organization, email.ok_or(NOT_FOUND)?)
             .await
+    }
+
+    /// The present subjects of emails, as a list shows them.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`].
+    pub async fn subjects(
+        &self,
+        actor: &Actor,
+        emails: &[Email],
+    ) -> Result<HashMap<EmailId, String>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let versions: Vec<_> = emails
+            .iter()
+            .map(|email| email.current_version_id)
+            .collect();
+        let stored = self.parts.store.emails();
+        let mut subjects = stored.subjects(organization, &versions).await?;
+        let named = emails.iter().filter_map(|email| {
+            let subject = subjects.remove(&email.current_version_id)?;
+            Some((email.id, subject))
+        });
+        Ok(named.collect())
     }
 
     /// Emails without their content.

@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -119,6 +119,26 @@ impl EmailQueries for SeaOrmMessagingStore {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(entries, size, |entry| entry.number))
+    }
+
+    async fn subjects(
+        &self,
+        organization: OrganizationId,
+        versions: &[EmailVersionId],
+    ) -> Result<HashMap<EmailVersionId, String>, StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT id, source ->> 'subject' AS subject FROM email_version
+             WHERE organization_id = $1 AND id IN (SELECT asked.id FROM {})",
+            dialect.ids(2, "asked")
+        );
+        let ids = serde_json::json!(versions).to_string();
+        let statement = dialect.statement(sql, [organization.as_uuid().into(), ids.into()]);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let subjects = rows
+            .iter()
+            .map(|row| Ok((row.id("id")?, row.text("subject")?)));
+        subjects.collect()
     }
 
     async fn list(

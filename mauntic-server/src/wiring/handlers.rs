@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use mauntic_core::{ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError};
 use mauntic_crm::{
-    ContactMerged, ContactService,
+    ContactDeleted, ContactMerged, ContactService,
     engagement::{Engaged, EngagementRecorder},
     segment::{EngagementKind, Origin},
 };
@@ -124,6 +124,30 @@ impl EventHandler for FollowMerges {
             self.0
                 .sends
                 .apply_merge(self.name(), envelope, event.merged_id, event.id)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// What was sent to somebody who was deleted does not tell any more who it was.
+pub(super) struct FollowDeletions(pub(super) App);
+
+#[async_trait]
+impl EventHandler for FollowDeletions {
+    fn name(&self) -> &'static str {
+        "messaging.follow_deletions"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[ContactDeleted::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        if let Some(event) = envelope.open::<ContactDeleted>()? {
+            self.0
+                .sends
+                .apply_deletion(self.name(), envelope, &event.ids)
                 .await?;
         }
         Ok(())

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::handlers::{
-    CountEngagement, FollowBounces, FollowListChoices, FollowMerges, FollowUnsubscribes,
+    CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
+    FollowUnsubscribes,
 };
 use crate::{App, Job};
 
@@ -65,6 +66,7 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowBounces(app.contacts.clone())),
         Arc::new(CountEngagement(app.engagement.clone())),
         Arc::new(FollowMerges(app.clone())),
+        Arc::new(FollowDeletions(app.clone())),
         Arc::new(FollowListChoices(app.clone())),
     ]
 }

@@ -147,7 +147,7 @@ pub(super) async fn export(
         async move {
             let Some(after) = after else { return Ok(None) };
             let size = PageSize::clamped(usize::from(PageSize::MAX));
-            let page = app.tracking.people(&actor, email, &behind, after, size);
+            let page = app.tracking.export(&actor, email, &behind, after, size);
             let page = page.await.map_err(io::Error::other)?;
             let rows: String = page.items.iter().map(line).collect();
             Ok::<_, io::Error>(Some((rows.into_bytes(), page.next.map(Some))))

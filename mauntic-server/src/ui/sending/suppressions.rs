@@ -238,10 +238,17 @@ pub(super) async fn ask(
         .await;
     let found = found.map_err(failure::messaging)?;
     let entry = found.ok_or_else(|| failure::missing("suppressed address"))?;
-    let mut lost = vec![format!(
-        "That {address} gets no mail ({})",
-        words::spaced(entry.reason.as_str())
-    )];
+    let reason = words::spaced(entry.reason.as_str());
+    let wish = entry
+        .unsubscribed_at
+        .filter(|_| entry.reason != SuppressionReason::Unsubscribed);
+    let mut lost = vec![match wish {
+        None => format!("That {address} gets no mail ({reason})"),
+        Some(at) => format!(
+            "That {address} is on the list for this reason: {reason}. It stays there because its owner unsubscribed on {}",
+            at.format("%-d %B %Y")
+        ),
+    }];
     if entry.reason != SuppressionReason::Manual {
         lost.push(
             "What its owner, or the receiving side, wanted: mail to it may be reported as spam"

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use mauntic_core::{DeliveryId, PageSize, Permission};
 use mauntic_messaging::{
     MessagingError,
-    sending::{DeliveryState, JobState, SendStatus},
+    sending::{DeliveryState, JobState, SendStatus, SkipReason},
 };
 use poem::{
     Request, Result, handler,
@@ -179,7 +179,14 @@ async fn deliveries(
             let why = delivery
                 .skip_reason
                 .map(|reason| words::spaced(reason.as_str()));
-            let why = why.or_else(|| delivery.reply.clone());
+            let why = match (why, delivery.reply.clone()) {
+                (Some(why), Some(detail))
+                    if delivery.skip_reason == Some(SkipReason::NotRenderable) =>
+                {
+                    Some(format!("{why}: {detail}"))
+                }
+                (why, reply) => why.or(reply),
+            };
             html! { tr {
                 td { (address.as_deref().unwrap_or("(no address)")) }
                 td { (words::spaced(delivery.state.as_str())) }
