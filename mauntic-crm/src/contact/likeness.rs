@@ -6,7 +6,7 @@ use mauntic_core::EmailAddress;
 use serde::{Deserialize, Serialize};
 
 use super::Contact;
-use crate::field::named;
+use crate::{Value, field::named};
 
 named! {
     /// Why two records are probably of one person. A person decides; nothing is merged by itself.
@@ -94,7 +94,7 @@ impl Contact {
     /// What the record is compared by.
     pub(crate) fn marks(&self) -> Marks {
         let text = |alias| {
-            let text = self.value(alias).and_then(|value| value.as_text());
+            let text = self.value(alias).and_then(Value::as_text);
             text.map(str::to_ascii_lowercase)
         };
         Marks {
@@ -121,7 +121,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{ChangeSet, FieldAlias, Value};
+    use crate::{ChangeSet, FieldAlias};
 
     fn contact(pairs: &[(&str, &str)]) -> Contact {
         let id = ContactId::from_uuid(Uuid::from_u128(1));
