@@ -89,6 +89,13 @@ pub trait EmailQueries: Send + Sync {
         id: EmailId,
     ) -> Result<Option<Email>, StoreError>;
 
+    /// The names of those of the emails that were not deleted.
+    async fn names(
+        &self,
+        organization: OrganizationId,
+        ids: &[EmailId],
+    ) -> Result<Vec<(EmailId, EmailName)>, StoreError>;
+
     /// The email of that name.
     async fn find_named(
         &self,

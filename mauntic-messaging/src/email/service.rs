@@ -1,4 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use mauntic_core::{
     Access, Actor, Clock, EmailId, EmailVersionId, IdSource, OrganizationId, Page, PageSize,
@@ -78,6 +81,7 @@ impl EmailService {
         ("get", Access::Needs(Permission::EmailsRead)),
         ("get_named", Access::Needs(Permission::EmailsRead)),
         ("list", Access::Needs(Permission::EmailsRead)),
+        ("names", Access::Needs(Permission::EmailsRead)),
         ("preview", Access::Needs(Permission::EmailsRead)),
         ("preview_source", Access::Needs(Permission::EmailsRead)),
         ("subjects", Access::Needs(Permission::EmailsRead)),
@@ -216,6 +220,18 @@ impl EmailService {
         let email = self.parts.store.emails().find(organization, id).await?;
         self.with_content(organization, email.ok_or(NOT_FOUND)?)
             .await
+    }
+
+    /// What emails are called; those that there are not, or no more, are left out.
+    pub async fn names(
+        &self,
+        actor: &Actor,
+        ids: &BTreeSet<EmailId>,
+    ) -> Result<BTreeMap<EmailId, EmailName>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let ids: Vec<_> = ids.iter().copied().collect();
+        let names = self.parts.store.emails().names(organization, &ids).await?;
+        Ok(names.into_iter().collect())
     }
 
     /// What an email said in the version of that number. To bring it back, save its content with

@@ -42,6 +42,7 @@ pub struct TestResult {
 const MAX_TEST_ADDRESSES: usize = 20;
 
 /// Starts sends and looks after them.
+#[derive(Clone)]
 pub struct SendService {
     ports: EnginePorts,
 }

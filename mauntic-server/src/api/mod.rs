@@ -34,7 +34,7 @@ pub(crate) enum ApiTag {
     Account,
     /// The organisation, its members and its API tokens.
     Identity,
-    /// Contacts, their fields and tags, imports and exports.
+    /// Contacts, their fields and tags, changes of many, saved views, imports and exports.
     Contacts,
     /// Segments and who is in them.
     Segments,
@@ -173,6 +173,8 @@ type Endpoints = (
     crm::tags::TagsApi,
     crm::segments::SegmentsApi,
     crm::imports::ImportsApi,
+    crm::bulk::BulkApi,
+    crm::views::ViewsApi,
     messaging::emails::EmailsApi,
     messaging::suppressions::SuppressionsApi,
     messaging::list_exits::ListExitsApi,
@@ -192,6 +194,8 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
         crm::tags::TagsApi::new(app),
         crm::segments::SegmentsApi::new(app),
         crm::imports::ImportsApi::new(app),
+        crm::bulk::BulkApi::new(app),
+        crm::views::ViewsApi::new(app),
         messaging::emails::EmailsApi::new(app),
         messaging::suppressions::SuppressionsApi::new(app),
         messaging::list_exits::ListExitsApi::new(app),

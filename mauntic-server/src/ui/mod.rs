@@ -33,6 +33,7 @@ mod imports;
 mod inbox;
 mod mail;
 mod organization;
+mod running;
 mod search;
 mod segments;
 mod sending;
@@ -68,6 +69,7 @@ pub(crate) fn routes(route: Route) -> Route {
     let pages = account::routes(
         pages
             .at("/", get(home::home))
+            .at("/running", get(running::running))
             .at("/search", get(search::search)),
     );
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
@@ -196,6 +198,8 @@ pub(crate) enum Done {
     Saved,
     /// Something was deleted.
     Deleted,
+    /// Two records became one.
+    Merged,
     /// Sessions were ended.
     Ended,
     /// A send was started.
@@ -219,6 +223,7 @@ impl Done {
             Self::Created => "created",
             Self::Saved => "saved",
             Self::Deleted => "deleted",
+            Self::Merged => "merged",
             Self::Ended => "ended",
             Self::Started => "started",
             Self::Tested => "tested",
@@ -232,11 +237,34 @@ impl Done {
             Self::Created => "It was created.",
             Self::Saved => "The change was saved.",
             Self::Deleted => "It was deleted.",
+            Self::Merged => "The two records are one now.",
             Self::Ended => "The session was ended.",
             Self::Started => "The send was started.",
             Self::Tested => "The test was sent.",
         };
         component::show::toast(text, component::Tone::Good)
+    }
+}
+
+/// What becomes of long work, as the end of the address that its forms are sent to says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Steer {
+    /// It stops until somebody lets it go on.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It stops for good.
+    Cancel,
+}
+
+impl Steer {
+    /// A page asks first of what cannot be taken back, and of nothing else.
+    fn asks_first(self) -> poem::Result<()> {
+        match self {
+            Self::Cancel => Ok(()),
+            Self::Pause | Self::Resume => Err(failure::missing("page")),
+        }
     }
 }
 

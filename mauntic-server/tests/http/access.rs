@@ -178,6 +178,10 @@ impl Fixture {
                     .await?;
                 Ok(seen(page.items.iter().any(|email| email.id == id)))
             }
+            "names" => {
+                let names = emails.names(actor, &[id].into()).await?;
+                Ok(seen(names.contains_key(&id)))
+            }
             "version" => allowed(emails.version(actor, id, 1).await),
             "versions" => allowed(emails.versions(actor, id, None, all).await),
             "check" => {

@@ -10,13 +10,13 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, column, find, place};
+use super::{PLACE, find, place};
 use crate::ui::{
     Done,
     component::{
         action::{Weight, button_link, confirmation},
         frame, live, show,
-        table::table,
+        table::{Column, table},
     },
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
@@ -81,9 +81,9 @@ pub(super) async fn list(
         _ => None,
     };
     let columns = [
-        column("Name", false),
-        column("Subject", false),
-        column("Changed", false),
+        Column::plain("Name"),
+        Column::plain("Subject"),
+        Column::plain("Changed"),
     ];
     let content = html! {
         (frame::header("Emails", &make))

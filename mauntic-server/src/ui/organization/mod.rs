@@ -117,12 +117,7 @@ fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Mark
 
 /// The heads of columns that do not sort.
 fn columns<const N: usize>(names: [&str; N]) -> [Column<'_>; N] {
-    names.map(|name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    })
+    names.map(Column::plain)
 }
 
 /// The roles that somebody may give: none above their own.

@@ -19,9 +19,8 @@ use crate::ui::{
         action::{Weight, ask_first, button, confirmation},
         form::{Field, input},
         live, show as shown,
-        table::table,
+        table::{Column, table},
     },
-    emails::column,
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
     words,
@@ -94,7 +93,7 @@ async fn page(
         let query = serde_urlencoded::to_string(query).unwrap_or_default();
         format!("{SUPPRESSIONS}?{query}")
     });
-    let columns = ["Address", "Why", "From", "Note", "Since", ""].map(|name| column(name, false));
+    let columns = ["Address", "Why", "From", "Note", "Since", ""].map(Column::plain);
     let content = html! {
         (top(SUPPRESSIONS))
         @if let Some(done) = listing.done { (done.toast()) }

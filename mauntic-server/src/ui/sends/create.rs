@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission, SegmentId, TimeZoneName};
-use mauntic_crm::segment::Segment;
+use mauntic_crm::segment::{Segment, SegmentFilter};
 use mauntic_messaging::{MessagingError, email::SavedEmail, sending::CreateSend};
 use poem::{
     IntoResponse as _, Request, Response, Result, handler,
@@ -72,7 +72,10 @@ async fn segments(request: &Request, visitor: &Visitor) -> Result<Vec<Segment>> 
     let mut after: Option<String> = None;
     loop {
         let size = PageSize::clamped(1_000);
-        let page = app.segments.list(&visitor.actor, after.as_deref(), size);
+        let any = SegmentFilter::default();
+        let page = app
+            .segments
+            .list(&visitor.actor, &any, after.as_deref(), size);
         let page = page.await.map_err(failure::crm)?;
         segments.extend(page.items);
         after = page.next;

@@ -13,14 +13,14 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{EMAILS, column, email_place, find, place};
+use super::{EMAILS, email_place, find, place};
 use crate::ui::{
     Done,
     component::{
         Tone,
         action::{Weight, ask_first, button, button_link},
         frame, live, show as shown,
-        table::table,
+        table::{Column, table},
     },
     failure, send_state, shell,
     visitor::{Visitor, app},
@@ -195,7 +195,7 @@ async fn deliveries(
             } }
         })
         .collect();
-    let columns = ["Address", "State", "Why", "Changed"].map(|name| column(name, false));
+    let columns = ["Address", "State", "Why", "Changed"].map(Column::plain);
     Ok(shown::card(
         "Deliveries",
         &html! {
