@@ -73,18 +73,21 @@ document.addEventListener("click", (event) => {
     confirmed(link).catch(() => { location.href = link.href; });
   }
   if (event.target.closest("[data-theme-toggle]")) changeTheme();
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
+  for (const menu of document.querySelectorAll("details:is(.menu, .panel)[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
   if (!event.target.closest(".search")) find("[data-results]")?.replaceChildren();
 });
+
+// What opens below a button, and closes on Escape.
+const OPENS = ".menu, .panel, .tokens";
 
 // Keys: `/` or Ctrl+K to search, arrows through what was found, Escape to leave.
 document.addEventListener("keydown", (event) => {
   const search = find("[data-search]");
   const results = find("[data-results]");
   if (event.key === "Escape") {
-    const menu = find("details.menu[open]");
+    const menu = event.target.closest(`details:is(${OPENS})[open]`) ?? find("details.menu[open]");
     if (menu) { menu.open = false; find("summary", menu).focus(); }
     if (results?.firstChild) { results.replaceChildren(); search.focus(); }
     return;

@@ -50,6 +50,7 @@ use poem::{
     get,
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Compression,
+    web::{Compress, CompressionAlgo},
 };
 
 use serde::Deserialize;
@@ -92,6 +93,7 @@ pub(crate) fn routes(route: Route) -> Route {
 
 /// Adds the headers that keep a page from being framed, and from running what is not ours.
 async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem::Result<Response> {
+    let packed = takes_gzip(&request);
     let mut response = match next.call(request).await {
         Ok(response) => response.into_response(),
         // A redirect or a page of ours, only not what the handler meant to answer.
@@ -111,7 +113,24 @@ async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static(PERMISSIONS),
     );
+    // Files come as they are: they are large, and browsers show how far they are.
+    if packed
+        && response
+            .content_type()
+            .is_some_and(|kind| kind.starts_with("text/html"))
+    {
+        return Ok(Compress::new(response, CompressionAlgo::GZIP).into_response());
+    }
     Ok(response)
+}
+
+/// Whether whoever asks can unpack what is packed with gzip.
+fn takes_gzip(request: &Request) -> bool {
+    let named = request.header(header::ACCEPT_ENCODING).unwrap_or_default();
+    named.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        name.trim() == "gzip" && weight.trim() != "q=0"
+    })
 }
 
 /// Says that there is no such page.

@@ -12,6 +12,7 @@ use poem::{
 };
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
 
 use super::{
     component::{frame::Place, icon::Icon},
@@ -33,6 +34,8 @@ pub(crate) struct Visitor {
     /// Acts in the organisation that is worked in.
     pub(crate) actor: Actor,
     secret: SessionSecret,
+    /// Tells the page that they get from all others.
+    page: Uuid,
 }
 
 impl Visitor {
@@ -57,18 +60,24 @@ impl Visitor {
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+        token_field(&self.secret, self.page)
     }
 }
 
-/// Whether the token is the one that pages of that session have.
+/// The field that proves that a form is of a page of that session, with a token that no other page has.
+fn token_field(secret: &SessionSecret, page: Uuid) -> Markup {
+    let page = page.simple().to_string();
+    let token = secret.csrf_token_of(&page);
+    html! { input type="hidden" name=(CSRF) value={ (page) "." (token) }; }
+}
+
+/// Whether the token is one that a page of that session has.
 fn must_be_of(secret: &SessionSecret, token: &str) -> Result<()> {
     // Hashes are compared, so that the time taken tells nothing.
     let hash = |text: &str| Sha256::digest(text.as_bytes());
-    if hash(token) == hash(&secret.csrf_token()) {
-        Ok(())
-    } else {
-        Err(failure::foreign_form())
+    match token.split_once('.') {
+        Some((page, token)) if hash(token) == hash(&secret.csrf_token_of(page)) => Ok(()),
+        _ => Err(failure::foreign_form()),
     }
 }
 
@@ -77,6 +86,7 @@ pub(crate) struct Person {
     /// The session and the user.
     pub(crate) who: LoggedIn,
     secret: SessionSecret,
+    page: Uuid,
 }
 
 impl Person {
@@ -88,12 +98,13 @@ impl Person {
         };
         let who = app.identity.logged_in(&secret).await;
         let who = who.map_err(failure::identity)?;
-        Ok(who.map(|who| Self { who, secret }))
+        let page = app.ids.next();
+        Ok(who.map(|who| Self { who, secret, page }))
     }
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+        token_field(&self.secret, self.page)
     }
 
     /// Holds a form to be of a page of this session.
@@ -131,7 +142,12 @@ impl<'a> FromRequest<'a> for Visitor {
             Some(address) => actor.calling_from(address),
             None => actor,
         };
-        Ok(Self { who, actor, secret })
+        Ok(Self {
+            who,
+            actor,
+            secret,
+            page: app.ids.next(),
+        })
     }
 }
 

@@ -190,7 +190,7 @@ fn filters(listing: &Listing, tags: &[Tag], segments: &[Segment]) -> Markup {
             @for (name, value) in kept { input type="hidden" name=(name) value=(value); }
             div class="field" {
                 label for="search" { "Search" }
-                input id="search" name="search" type="search" data-search value=[listing.search.as_deref()]
+                input id="search" name="search" type="search" value=[listing.search.as_deref()]
                     placeholder="Name or address" aria-describedby="search-hint";
             }
             div class="field" {

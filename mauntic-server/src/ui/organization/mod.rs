@@ -34,7 +34,7 @@ struct Asked {
 /// The pages of it.
 pub(super) fn routes(route: Route) -> Route {
     route
-        .at(PLACE_WITHIN, get(members::members))
+        .at("/organization", get(members::members))
         .at("/organization/roles", get(members::permissions))
         .at("/organization/invitations", post(members::invite))
         .at(
@@ -78,9 +78,6 @@ pub(super) fn routes(route: Route) -> Route {
             get(invitation::show_invitation).post(invitation::accept),
         )
 }
-
-/// Within `/app`, addresses are without it.
-const PLACE_WITHIN: &str = "/organization";
 
 /// A page of the organisation, with the tabs that the visitor may open.
 fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {

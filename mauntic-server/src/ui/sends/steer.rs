@@ -10,7 +10,7 @@ use crate::ui::{
     Done, Steer,
     component::{
         action::{Weight, button, button_link, confirmation},
-        show as shown,
+        frame, show as shown,
     },
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
@@ -82,6 +82,7 @@ pub(super) async fn ask_retry(
             }
         },
     );
+    let content = html! { (frame::header("Send again", &html! {})) (content) };
     Ok(shell(&visitor, question, EMAILS, &content))
 }
 
