@@ -9,7 +9,7 @@ function changeTheme() {
   try { localStorage.setItem("theme", root.dataset.theme); } catch { /* It lasts as long as the page. */ }
 }
 
-// Toasts: what happened goes to the corner, where it can be closed; what went wrong stays where it is.
+// Toasts: what happened goes to the corner, where it can be closed; what went wrong or may do so stays where it is.
 function toast(message) {
   const close = document.createElement("button");
   close.type = "button";
@@ -33,7 +33,7 @@ function say(text) {
   toast(message);
 }
 
-for (const message of document.querySelectorAll(".main > .toast[role=status]")) toast(message);
+for (const message of document.querySelectorAll(".main > .toast.good")) toast(message);
 const here = new URL(location.href);
 if (here.searchParams.has("done")) {
   // Said once: not again when the page is reloaded.

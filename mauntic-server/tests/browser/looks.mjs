@@ -100,18 +100,19 @@ export async function look(page, name) {
   return faults;
 }
 
-/** What a first visit costs: bytes over the wire, and the median time until the first content is there. */
+/** What a visit costs with nothing kept of earlier ones: bytes over the wire, and the median time until the first content. */
 export async function cost(browser, address, storageState) {
-  let bytes = 0;
+  const context = await browser.newContext({ storageState });
+  const page = await context.newPage();
+  await (await context.newCDPSession(page)).send("Network.setCacheDisabled", { cacheDisabled: true });
+  let sizes = [];
+  page.on("requestfinished", (request) => {
+    const own = request.frame() === page.mainFrame();
+    if (own && ["document", "stylesheet", "script"].includes(request.resourceType())) sizes.push(request.sizes());
+  });
   const paints = [];
   for (let visit = 0; visit < VISITS; visit += 1) {
-    const context = await browser.newContext({ storageState });
-    const page = await context.newPage();
-    const sizes = [];
-    page.on("requestfinished", (request) => {
-      const own = request.frame() === page.mainFrame();
-      if (own && ["document", "stylesheet", "script"].includes(request.resourceType())) sizes.push(request.sizes());
-    });
+    sizes = [];
     await page.goto(address, { waitUntil: "load" });
     paints.push(await page.evaluate(() => new Promise((done) => {
       new PerformanceObserver((list) => {
@@ -119,9 +120,9 @@ export async function cost(browser, address, storageState) {
         if (found) done(found.startTime);
       }).observe({ type: "paint", buffered: true });
     })));
-    bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size.responseBodySize, 0);
-    await context.close();
   }
+  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size.responseBodySize, 0);
+  await context.close();
   return { bytes, paint: Math.round(paints.sort((a, b) => a - b)[VISITS >> 1]) };
 }
 
