@@ -11,12 +11,12 @@ pub enum IdentityError {
     /// Nobody gives away more than they have.
     #[error("a token cannot be given the permission {0}, which its creator does not have")]
     BeyondOwnScope(Permission),
+    /// Nobody gives away more than they have, as a role either.
+    #[error("the role {0} includes the permission {1}, which the token does not have")]
+    RoleBeyondScope(Role, Permission),
     /// A scope that its role does not include would never work.
     #[error("the role {1} does not include the permission {0}")]
     BeyondRole(Permission, Role),
-    /// Only the person themself, or the operator, may do that.
-    #[error("only the user may do this")]
-    NotYourself,
     /// The bearer of the token is not let in.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -65,7 +65,9 @@ pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
 pub use invitation::{Invitation, Invited};
-pub use letter::{Errand, Letter, LinkSecret, Message, Postman, Purpose, QueuedLetter, UserLink};
+pub use letter::{
+    Errand, Letter, LinkSecret, Message, Postman, Purpose, QueuedLetter, Undelivered, UserLink,
+};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
 pub use organization::{
     InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, UpdateOrganization,

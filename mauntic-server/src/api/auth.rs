@@ -353,14 +353,7 @@ impl AuthApi {
     ) -> Result<Done, ApiError> {
         let current = present_password(&body.0.current)?;
         let new = parse("/new", &body.0.new)?;
-        let actor = who.actor().ok_or_else(|| {
-            let nowhere = "this needs a membership of an organisation, and there is none now";
-            ApiError::conflict("no_organization", &nowhere)
-        })?;
-        let set = self
-            .app
-            .identity
-            .set_password(&actor, who.user.id, Some(current), new);
+        let set = self.app.identity.set_password(&who, Some(current), new);
         set.await?;
         Ok(Done::Done)
     }

@@ -186,9 +186,9 @@ impl ApiError {
         )))
     }
 
-    /// Only the person concerned may do that.
+    /// The token or role does not include this.
     #[must_use]
-    pub fn not_yourself(detail: &impl ToString) -> Self {
+    pub fn forbidden(detail: &impl ToString) -> Self {
         Self::Forbidden(Json(Problem::new(
             StatusCode::FORBIDDEN,
             "forbidden",

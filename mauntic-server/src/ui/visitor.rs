@@ -88,7 +88,11 @@ impl Person {
         };
         let who = app.identity.logged_in(&secret).await;
         let who = who.map_err(failure::identity)?;
-        Ok(who.map(|who| Self { who, secret }))
+        let address = client_address(request);
+        Ok(who.map(|who| Self {
+            who: who.calling_from(address),
+            secret,
+        }))
     }
 
     /// The field for forms that change something.
@@ -111,7 +115,8 @@ pub(super) fn app(request: &Request) -> Result<&App> {
 
 /// Where the request comes from.
 pub(crate) fn client(request: &Request) -> Client {
-    Client::new(client_address(request), request.header("user-agent"))
+    let address = client_address(request);
+    Client::new(address, request.header("user-agent")).calling_from(address)
 }
 
 impl<'a> FromRequest<'a> for Visitor {
@@ -124,12 +129,9 @@ impl<'a> FromRequest<'a> for Visitor {
         let Some(who) = found.map_err(failure::identity)? else {
             return Err(log_in_first(app, request).await);
         };
+        let who = who.calling_from(client_address(request));
         let Some(actor) = who.actor() else {
             return Err(failure::no_workplace());
-        };
-        let actor = match client_address(request) {
-            Some(address) => actor.calling_from(address),
-            None => actor,
         };
         Ok(Self { who, actor, secret })
     }

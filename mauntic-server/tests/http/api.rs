@@ -278,6 +278,33 @@ async fn a_repeated_request_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_secret_is_answered_again_and_kept_nowhere() {
+    let installation = Installation::sqlite().await;
+    let post = |path: &str, body: &str| {
+        let request = request(&installation.owner, "POST", path)
+            .header("Idempotency-Key", "one")
+            .content_type("application/json")
+            .body(body.to_owned());
+        installation.send(request)
+    };
+    let path = "/api/identity/tokens";
+    let body = r#"{"name": "a script", "role": "viewer"}"#;
+    let first = post(path, body).await;
+    let again = post(path, body).await;
+    let secret = first.ok(201)["secret"].as_str().unwrap().to_owned();
+    assert_eq!(again.ok(201)["secret"], secret.as_str());
+    assert!(again.headers.contains_key("idempotent-replayed"));
+    assert!(installation.keeps(b"a script"), "what is kept is looked at");
+    assert!(!installation.keeps(secret.as_bytes()));
+    // Nor can the body, which may hold a password, be guessed with the hash of the request.
+    let mut hasher = Sha256::new();
+    hasher.update(path);
+    hasher.update([0]);
+    hasher.update(body);
+    assert!(!installation.keeps(&hasher.finalize()));
+}
+
+#[tokio::test]
 async fn another_file_of_the_same_length_is_another_request() {
     let installation = Installation::sqlite().await;
     let post = |body: &str| {

@@ -10,7 +10,7 @@ mod second_factors;
 mod sessions;
 mod tokens;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -44,7 +44,7 @@ impl IdentityService {
     pub const USE_CASES: &[UseCase] = &[
         ("accept_as_new", Access::Anybody),
         ("accept_invitation", Access::Oneself),
-        ("add_member", Access::Needs(Permission::MembersManage)),
+        ("add_member", Access::Operator),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
@@ -59,7 +59,7 @@ impl IdentityService {
         ("confirm_second_factor", Access::Oneself),
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
-        ("create_user", Access::Needs(Permission::MembersManage)),
+        ("create_user", Access::Operator),
         ("deliver_letters", Access::Itself),
         ("end_other_sessions", Access::Oneself),
         ("end_second_factor", Access::Oneself),
@@ -100,6 +100,7 @@ impl IdentityService {
         ("set_password", Access::Oneself),
         ("set_up", Access::Anybody),
         ("switch_organization", Access::Oneself),
+        ("token", Access::Needs(Permission::TokensManage)),
         ("tokens", Access::Needs(Permission::TokensManage)),
         (
             "transfer_ownership",
@@ -171,5 +172,13 @@ impl IdentityService {
         let cause = Cause::root(&*self.ids);
         let envelope = Envelope::seal(organization, event, now, &*self.ids, cause)?;
         Ok(uow.outbox().append(&[envelope]).await?)
+    }
+}
+
+/// The actor, calling from an address if one is known.
+fn calling(actor: Actor, address: Option<IpAddr>) -> Actor {
+    match address {
+        Some(address) => actor.calling_from(address),
+        None => actor,
     }
 }

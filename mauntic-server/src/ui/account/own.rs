@@ -131,10 +131,9 @@ pub(super) async fn change_password(request: &Request, posted: Posted) -> Result
     let Ok(current) = read("current") else {
         return again(wrong).await;
     };
-    let user = visitor.who.user.id;
     let set = app
         .identity
-        .set_password(&visitor.actor, user, Some(current), new)
+        .set_password(&visitor.who, Some(current), new)
         .await;
     match set {
         Ok(()) => {
@@ -143,6 +142,9 @@ pub(super) async fn change_password(request: &Request, posted: Posted) -> Result
             Ok(response)
         }
         Err(IdentityError::WrongPassword) => again(wrong).await,
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error)).await
+        }
         Err(error) => Err(failure::identity(error)),
     }
 }

@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 use mauntic_core::{
-    InvitationId, PageSize, Permission, Role, UserId,
+    InvitationId, Page, PageSize, Permission, Role, UserId,
     identity::{IdentityError, Invitation, Invite, Member},
 };
 use poem::{
@@ -52,10 +52,15 @@ async fn list(
         .map_err(failure::identity)?;
     let manages = visitor.may(Permission::MembersManage);
     let invitations = if manages {
-        let invitations = app.identity.invitations(&visitor.actor).await;
-        invitations.map_err(failure::identity)?
+        let after = asked.invited.map(InvitationId::from_uuid);
+        let size = PageSize::default();
+        let page = app.identity.invitations(&visitor.actor, after, size).await;
+        page.map_err(failure::identity)?
     } else {
-        Vec::new()
+        Page {
+            items: Vec::new(),
+            next: None,
+        }
     };
     let rows: Vec<_> = found.items.iter().map(|one| row(visitor, one)).collect();
     let next = found.next.map(|next| format!("{PLACE}?after={next}"));
@@ -65,7 +70,7 @@ async fn list(
         (table("Members", &heads, &rows, next.as_deref()))
         @if manages {
             (invite_form(visitor, fields, problem, app.settings.system_mail.is_none()))
-            @if !invitations.is_empty() { (open_invitations(visitor, &invitations, app.clock.now())) }
+            @if !invitations.items.is_empty() { (open_invitations(visitor, &invitations, app.clock.now())) }
         }
     };
     Ok(page(visitor, "Members", PLACE, &content))
@@ -143,10 +148,11 @@ fn invite_form(
 
 fn open_invitations(
     visitor: &Visitor,
-    invitations: &[Invitation],
+    invitations: &Page<Invitation, InvitationId>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Markup {
     let rows: Vec<_> = invitations
+        .items
         .iter()
         .map(|invitation| {
             let path = format!("{PLACE}/invitations/{}", invitation.id);
@@ -157,13 +163,18 @@ fn open_invitations(
                 td { @if invitation.is_open(now) { (words::time(invitation.expires_at)) } @else { (show::badge("too old", Tone::Warn)) } }
                 td { div class="row" {
                     @if may { form method="post" action=(format!("{path}/resend")) { (visitor.csrf()) (button("Send again", Weight::Plain)) } }
-                    form method="post" action=(format!("{path}/revoke")) { (visitor.csrf()) (button("Take back", Weight::Danger)) }
+                    @if may { form method="post" action=(format!("{path}/revoke")) { (visitor.csrf()) (button("Take back", Weight::Danger)) } }
                 } }
             } }
         })
         .collect();
     let heads = columns(["Email address", "Role", "Works until", ""]);
-    show::card("Invited", &table("Invitations", &heads, &rows, None))
+    let next = invitations.next;
+    let next = next.map(|next| format!("{PLACE}?invited={next}"));
+    show::card(
+        "Invited",
+        &table("Invitations", &heads, &rows, next.as_deref()),
+    )
 }
 
 /// What each role may do, from the code that decides it.
@@ -213,6 +224,9 @@ pub(super) async fn invite(request: &Request, posted: Posted) -> Result<Response
     match invited {
         Ok(_) => Ok(redirect(&Done::Created.at(PLACE))),
         Err(IdentityError::AlreadyMember) => again("This is a member already.").await,
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error)).await
+        }
         Err(error) => Err(failure::identity(error)),
     }
 }

@@ -25,6 +25,7 @@ const PLACE: &str = "/app/organization";
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     after: Option<Uuid>,
+    invited: Option<Uuid>,
     #[serde(default)]
     done: Option<Done>,
 }

@@ -7,7 +7,7 @@ pub(crate) mod people;
 
 use mauntic_core::{
     Actor, Operator, Role,
-    identity::{CreateOrganization, CreateToken},
+    identity::{CreateOrganization, CreateToken, CreateUser},
     storage::test_database::TestDatabase,
 };
 use mauntic_server::{App, Settings, endpoint};
@@ -36,7 +36,7 @@ pub(crate) struct Installation {
     /// May do everything in the other organisation.
     pub(crate) stranger: String,
     _folder: tempfile::TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// What came back.
@@ -82,6 +82,11 @@ impl Answer {
 
 impl Installation {
     pub(crate) async fn on(database: TestDatabase) -> Self {
+        Self::with(database, Settings::default()).await
+    }
+
+    /// With settings of one's own, but for where things are kept.
+    pub(crate) async fn with(database: TestDatabase, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             database: Some(match &database.target {
@@ -95,7 +100,7 @@ impl Installation {
             requests_per_second: 100_000,
             // Nobody answers there, and nobody is asked elsewhere.
             dns_server: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 9))),
-            ..Settings::default()
+            ..settings
         };
         let app = App::open(settings).await.unwrap();
         let [ours, theirs] = [
@@ -111,12 +116,37 @@ impl Installation {
             endpoint: endpoint(&app, metrics).map_to_response().boxed(),
             ours,
             _folder: folder,
-            _database: database,
+            database,
         }
+    }
+
+    /// Whether the bytes stand in a file of the database, which is on SQLite.
+    pub(crate) fn keeps(&self, bytes: &[u8]) -> bool {
+        let mauntic_core::storage::DbTarget::Sqlite(folder) = &self.database.target else {
+            panic!("the database has no files of ours");
+        };
+        std::fs::read_dir(folder).unwrap().any(|file| {
+            let content = std::fs::read(file.unwrap().path()).unwrap();
+            content.windows(bytes.len()).any(|part| part == bytes)
+        })
     }
 
     pub(crate) async fn sqlite() -> Self {
         Self::on(TestDatabase::sqlite()).await
+    }
+
+    /// Makes a user who is a member of the first organisation, as the operator does.
+    pub(crate) async fn member(&self, email: &str, name: &str, role: &str, password: &str) {
+        let command = CreateUser {
+            email: email.parse().unwrap(),
+            name: name.parse().unwrap(),
+            password: Some(password.parse().unwrap()),
+            role: role.parse().unwrap(),
+        };
+        let organization = self.ours.organization_id();
+        let identity = &self.app.identity;
+        let made = identity.create_user(&Operator::local(), organization, command);
+        made.await.unwrap();
     }
 
     pub(crate) async fn call(

@@ -87,6 +87,21 @@ async fn a_login_has_a_new_session_and_ends_the_one_before() {
 }
 
 #[tokio::test]
+async fn forms_work_over_plain_http_on_a_name_of_the_local_network() {
+    let mut browser = Browser::new().await;
+    // As browsers do there: the pages' own policy decides what they say, and nothing else is said.
+    for path in ["/app/", "/app/account", "/app/login", "/app/forgot"] {
+        browser.get(path).await;
+        assert_eq!(browser.origin(), "http://mauntic.lan:8080", "{path}");
+    }
+    browser.log_in(OWNER.0, OWNER.1).await;
+    assert_eq!(browser.at, "/app/");
+    browser.get("/app/account").await;
+    browser.post("/app/logout", &[]).await;
+    assert_eq!(browser.at, "/app/login");
+}
+
+#[tokio::test]
 async fn a_form_of_another_site_changes_nothing() {
     let mut browser = Browser::new().await;
     let cookie = browser.cookie().to_owned();
