@@ -7,8 +7,8 @@ use std::sync::Arc;
 use mauntic_core::{
     Actor, ApiTokenId, IdSource, InvitationId, Operator, OrganizationId, PageSize, Role, UserId,
     identity::{
-        AuditFilter, CreateOrganization, CreateToken, CreateUser, IdentityError,
-        IdentityService, Invite, UpdateOrganization, storage::SeaOrmIdentityStore,
+        AuditFilter, CreateOrganization, CreateToken, CreateUser, IdentityError, IdentityService,
+        Invite, UpdateOrganization, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::{
@@ -128,7 +128,9 @@ impl Fixture {
                 Ok(self.within(actor, made.organization_id))
             }
             "invitations" => {
-                let all = service.invitations(actor, None, PageSize::default()).await?;
+                let all = service
+                    .invitations(actor, None, PageSize::default())
+                    .await?;
                 let here = all.items.iter().any(|found| found.id == self.invitation);
                 Ok(if here { Reach::Allowed } else { Reach::Unseen })
             }

@@ -61,8 +61,9 @@ async fn bob(world: &World, ann: &LoggedIn) {
     let organization = ann.actor().unwrap().organization_id();
     let made = world
         .service
-        .create_user(&Operator::local(), organization, bob);
-    made.await.unwrap();
+        .create_user(&Operator::local(), organization, bob)
+        .await;
+    made.unwrap();
 }
 
 async fn a_link_sets_a_new_password_once_and_ends_every_session(world: World) {
@@ -290,11 +291,7 @@ async fn an_address_is_changed_by_who_has_it(world: World) {
     let log = world.log(&ann.actor().unwrap()).await;
     assert_eq!(
         log[..3],
-        [
-            "user.logged_in",
-            "user.email_changed",
-            "user.logged_in"
-        ]
+        ["user.logged_in", "user.email_changed", "user.logged_in"]
     );
     assert!(log.contains(&"user.email_change_requested".to_owned()));
 }
@@ -323,7 +320,9 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
     right.await.unwrap();
     let secret = change_secret(&world.letters().await[0]);
     let current = Some(password(PASSWORD));
-    let set = world.service.set_password(&ann, current, password(PASSWORD));
+    let set = world
+        .service
+        .set_password(&ann, current, password(PASSWORD));
     set.await.unwrap();
     let late = world.service.confirm_email_change(&secret).await;
     assert!(matches!(late, Err(IdentityError::DeadLink)), "{late:?}");

@@ -9,8 +9,8 @@ use chrono::TimeDelta;
 use mauntic_core::{
     Actor, Operator, PageSize, Role, UserId,
     identity::{
-        CreateToken, CreateUser, IdentityError, Invitation, Invite, Letter, LinkSecret, LoggedIn, Message,
-        NewSession,
+        CreateToken, CreateUser, IdentityError, Invitation, Invite, Letter, LinkSecret, LoggedIn,
+        Message, NewSession,
     },
 };
 use support::{Letters, PASSWORD, World, home, password};
@@ -125,8 +125,9 @@ async fn a_user_joins_as_the_invited_address_alone(world: World) {
     let organization = actor.organization_id();
     let made = world
         .service
-        .create_user(&Operator::local(), organization, carl);
-    let carl = made.await.unwrap();
+        .create_user(&Operator::local(), organization, carl)
+        .await;
+    let carl = made.unwrap();
     world
         .service
         .remove_member(&actor, carl.user_id)
@@ -264,17 +265,26 @@ async fn invitations_end_with_what_the_inviter_may(world: World) {
     // An owner who becomes an admin may still invite admins.
     let owner = secret(&invite(&world, &bob, "hal@example.com", Role::Owner).await);
     let secrets = invitations_of_bob(&world, &bob).await;
-    service.change_member(&actor, id, Role::Admin).await.unwrap();
+    service
+        .change_member(&actor, id, Role::Admin)
+        .await
+        .unwrap();
     dead(&[owner]).await;
     assert_eq!(open(&world, &actor).await.len(), 3);
     assert_eq!(world.log(&actor).await[0], "invitation.revoked");
     // A member may invite nobody.
-    service.change_member(&actor, id, Role::Member).await.unwrap();
+    service
+        .change_member(&actor, id, Role::Member)
+        .await
+        .unwrap();
     dead(&secrets).await;
     assert!(open(&world, &actor).await.is_empty());
 
     world.clock.advance(TimeDelta::hours(2));
-    service.change_member(&actor, id, Role::Owner).await.unwrap();
+    service
+        .change_member(&actor, id, Role::Owner)
+        .await
+        .unwrap();
     let secrets = invitations_of_bob(&world, &bob).await;
     service.block_member(&actor, id).await.unwrap();
     dead(&secrets).await;

@@ -10,10 +10,9 @@ use mauntic_core::{
     Permission, Principal, RelayStore as _, Role, UserId, Zones as _,
     identity::{
         AddMember, AuditFilter, AuditLog as _, Change, CreateOrganization, CreateToken, CreateUser,
-        Invite,
-        IdentityError, IdentityService, IdentityStore, IdentityZones, NewToken, Organization,
-        OrganizationCreated, Password, PasswordHash, Refusal, Subject, UpdateOrganization,
-        UserBlocked, UserInvited, storage::SeaOrmIdentityStore,
+        IdentityError, IdentityService, IdentityStore, IdentityZones, Invite, NewToken,
+        Organization, OrganizationCreated, Password, PasswordHash, Refusal, Subject,
+        UpdateOrganization, UserBlocked, UserInvited, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, SeaOrmRelayStore, test_database::TestDatabase},
     testing::{CountingIds, ManualClock},
@@ -61,8 +60,9 @@ impl Fixture {
         };
         let made = self
             .service
-            .create_user(&OPERATOR(), organization.id, command);
-        let member = made.await.unwrap();
+            .create_user(&OPERATOR(), organization.id, command)
+            .await;
+        let member = made.unwrap();
         Actor::user(organization.id, member.user_id, role)
     }
 
@@ -329,7 +329,10 @@ async fn what_a_token_made_ends_with_it() {
     let third = fixture.token(&by_second).await;
     let other = fixture.token(&operator).await;
     assert_eq!(third.token.made_by, Some(second.token.id));
-    service.revoke_token(&operator, first.token.id).await.unwrap();
+    service
+        .revoke_token(&operator, first.token.id)
+        .await
+        .unwrap();
     for token in [&first, &second, &third] {
         assert_eq!(fixture.refusal(token).await, Refusal::Revoked);
     }
@@ -340,8 +343,9 @@ async fn what_a_token_made_ends_with_it() {
         matches!(late, Err(IdentityError::Refused(Refusal::Revoked))),
         "{late:?}"
     );
-    let page = service.audit_log(&operator, &AuditFilter::default(), None, PageSize::default());
-    let entries = page.await.unwrap().items;
+    let (all, size) = (AuditFilter::default(), PageSize::default());
+    let page = service.audit_log(&operator, &all, None, size).await;
+    let entries = page.unwrap().items;
     let revoked = entries
         .iter()
         .filter(|entry| entry.change.action == "token.revoked");
@@ -475,7 +479,10 @@ async fn a_password_lets_in_its_owner_unless_blocked() {
         password: Some(right.clone()),
         role: Role::Viewer,
     };
-    let bob = service.create_user(&OPERATOR(), acme.id, bob).await.unwrap();
+    let bob = service
+        .create_user(&OPERATOR(), acme.id, bob)
+        .await
+        .unwrap();
     assert_ne!(bob.user_id, id(&ann));
     let verified = service.verify_password(&bob.email, right.clone()).await;
     assert_eq!(verified.unwrap().id, bob.user_id);

@@ -6,11 +6,12 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Operator, PageSize, Role, TimeZoneName, UuidV7Source,
+    Actor, Operator, PageSize, Role, SecretKey, TimeZoneName, UuidV7Source,
     identity::{
-        AuditFilter, Client, CreateOrganization, CreateUser, IdentityError, IdentityService,
-        IdentityStore as _, Letter, LogIn, LoggedIn, NewSession, Password, Patience, Refusal,
-        Session, SessionSecret, SetUp, Undelivered, storage::SeaOrmIdentityStore,
+        AuditFilter, Client, CreateOrganization, CreateToken, CreateUser, IdentityError,
+        IdentityService, IdentityStore as _, Letter, LogIn, LoggedIn, NewSession, Password,
+        Patience, Refusal, Session, SessionSecret, SetUp, Undelivered,
+        storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::ManualClock,
@@ -35,6 +36,7 @@ macro_rules! on_both {
 on_both!(
     of_many_who_set_up_one_does,
     an_organization_of_the_command_line_is_the_first_one,
+    an_installation_in_use_is_set_up_by_who_knows_the_code,
     a_wrong_password_says_nothing_and_soon_has_to_wait,
     of_many_guesses_at_once_only_a_few_are_looked_at,
     strangers_do_not_keep_the_owner_out,
@@ -74,6 +76,7 @@ fn set_up(email: &str) -> SetUp {
         name: "Ann".parse().unwrap(),
         email: email.parse().unwrap(),
         password: password(PASSWORD),
+        code: None,
     }
 }
 
@@ -160,6 +163,44 @@ async fn an_organization_of_the_command_line_is_the_first_one(world: World) {
     assert_eq!(details.unwrap().timezone, oslo);
 }
 
+/// What is used by programs alone, the first stranger to come does not own.
+async fn an_installation_in_use_is_set_up_by_who_knows_the_code(world: World) {
+    let secret = SecretKey::from_text("a text that is long enough to be a secret").unwrap();
+    let service = world.service.clone().with_secret(&secret);
+    let operator = Operator::local();
+    let organization = service.ensure_default_organization(&operator).await;
+    let organization = organization.unwrap().unwrap().id;
+    assert!(!service.set_up_asks_for_code().await.unwrap());
+    assert_eq!(service.set_up_code(&operator).await.unwrap(), None);
+    let token = CreateToken {
+        name: "nightly import".parse().unwrap(),
+        role: Role::Owner,
+        scopes: None,
+        expires_at: None,
+    };
+    let operating = Actor::system(organization);
+    service.create_token(&operating, token).await.unwrap();
+    assert!(service.set_up_asks_for_code().await.unwrap());
+    let code = service.set_up_code(&operator).await.unwrap().unwrap();
+    for wrong in [None, Some(String::new()), Some("0".repeat(16))] {
+        let command = SetUp {
+            code: wrong,
+            ..set_up("eve@example.com")
+        };
+        let refused = service.set_up(command, home()).await;
+        assert!(
+            matches!(refused, Err(IdentityError::WrongSetUpCode)),
+            "{refused:?}"
+        );
+    }
+    let command = SetUp {
+        code: Some(format!(" {code} ")),
+        ..set_up("ann@example.com")
+    };
+    service.set_up(command, home()).await.unwrap();
+    assert_eq!(service.set_up_code(&operator).await.unwrap(), None);
+}
+
 async fn a_wrong_password_says_nothing_and_soon_has_to_wait(world: World) {
     world.ann().await;
     let wrong = "wrong horse battery";
@@ -230,7 +271,10 @@ async fn strangers_do_not_keep_the_owner_out(world: World) {
     assert!(world.log_in(PASSWORD, home(), false).await.is_ok());
     // However many there are: where the owner is logged in, nobody waits for them.
     let digest: [u8; 32] = Sha256::digest(b"ann@example.com").into();
-    let hash: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let now = mauntic_core::Clock::now(&*world.clock);
     let account = [format!("account:{hash}")];
     for _ in 0..150 {
@@ -271,7 +315,9 @@ async fn what_happens_to_an_account_is_noted_in_every_organization(world: World)
     set.await.unwrap();
     // Of all that fails, the failure after which there is a wait.
     for _ in 0..8 {
-        let failed = world.log_in("wrong horse battery", from(home()), false).await;
+        let failed = world
+            .log_in("wrong horse battery", from(home()), false)
+            .await;
         assert!(failed.is_err());
     }
     let postman = Nobody;
@@ -300,7 +346,11 @@ async fn what_happens_to_an_account_is_noted_in_every_organization(world: World)
             ]
         );
         assert!(entries.iter().all(|entry| entry.address == address));
-        assert!(entries.iter().all(|entry| entry.change.subject.id == who.user.id.as_uuid()));
+        assert!(
+            entries
+                .iter()
+                .all(|entry| entry.change.subject.id == who.user.id.as_uuid())
+        );
     }
 }
 
@@ -426,8 +476,9 @@ async fn sessions_are_ended_one_by_one_or_all_others(world: World) {
     let organization = who.actor().unwrap().organization_id();
     let made = world
         .service
-        .create_user(&Operator::local(), organization, command);
-    made.await.unwrap();
+        .create_user(&Operator::local(), organization, command)
+        .await;
+    made.unwrap();
     let bob = LogIn {
         email: "bob@example.com".parse().unwrap(),
         password: password("another long password"),

@@ -400,7 +400,10 @@ pub async fn tokens_are_found_by_the_one_that_made_them(store: Arc<dyn IdentityS
     uow.commit().await.unwrap();
     let found = store.tokens().find(acme.id, second.id).await.unwrap();
     assert_eq!(found, Some(second));
-    assert_eq!(store.tokens().find(acme.id, foreign.id).await.unwrap(), None);
+    assert_eq!(
+        store.tokens().find(acme.id, foreign.id).await.unwrap(),
+        None
+    );
 }
 
 /// One query brings the token, the state of its organisation and that of its holder.

@@ -57,6 +57,9 @@ pub enum IdentityError {
     /// The installation was set up before.
     #[error("the installation is set up already: log in, or ask its owner for an invitation")]
     AlreadySetUp,
+    /// Not everybody may set the installation up.
+    #[error("wrong code: `mauntic serve` prints the right one when it starts")]
+    WrongSetUpCode,
     /// The user has no such session.
     #[error("no session has the id {0}")]
     SessionNotFound(crate::SessionId),

@@ -488,6 +488,9 @@ pub trait TokenQueries: Send + Sync {
         at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
+    /// Whether there is any token, in any organisation.
+    async fn any(&self) -> Result<bool, StoreError>;
+
     /// The token, if the organisation has it.
     async fn find(
         &self,

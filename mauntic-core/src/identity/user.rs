@@ -90,7 +90,9 @@ impl Member {
 /// leave out.
 pub(super) fn may_give(actor: &Actor, role: Role) -> Result<(), IdentityError> {
     within(actor.role(), &[role])?;
-    let mut given = Permission::ALL.into_iter().map(|(permission, _)| permission);
+    let mut given = Permission::ALL
+        .into_iter()
+        .map(|(permission, _)| permission);
     match given.find(|permission| role.allows(*permission) && !actor.may(*permission)) {
         Some(permission) => Err(IdentityError::RoleBeyondScope(role, permission)),
         None => Ok(()),

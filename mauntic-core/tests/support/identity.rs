@@ -80,6 +80,7 @@ impl World {
             name: "Ann".parse().unwrap(),
             email: "ann@example.com".parse().unwrap(),
             password: password(PASSWORD),
+            code: None,
         };
         let new = self.service.set_up(command, home()).await.unwrap();
         self.who(&new.secret).await.unwrap()

@@ -59,7 +59,9 @@ impl TrustedProxies {
 /// An address as proxies write it: some add the port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
     let address = bare.unwrap_or(text).parse().ok();
     let with_port = || text.parse().map(|socket: std::net::SocketAddr| socket.ip());
     address
@@ -169,9 +171,21 @@ mod tests {
         let proxies = "127.0.0.1, 10.0.0.0/8 2001:db8::/32";
         for (peer, forwarded, expected) in [
             // What the caller itself wrote stands before what the proxy added.
-            ("127.0.0.1", &["198.51.100.7, 203.0.113.9"][..], "203.0.113.9"),
-            ("127.0.0.1", &["127.0.0.1, 203.0.113.9, 10.1.2.3"], "203.0.113.9"),
-            ("10.9.9.9", &["1.2.3.4", "203.0.113.9", "10.0.0.1"], "203.0.113.9"),
+            (
+                "127.0.0.1",
+                &["198.51.100.7, 203.0.113.9"][..],
+                "203.0.113.9",
+            ),
+            (
+                "127.0.0.1",
+                &["127.0.0.1, 203.0.113.9, 10.1.2.3"],
+                "203.0.113.9",
+            ),
+            (
+                "10.9.9.9",
+                &["1.2.3.4", "203.0.113.9", "10.0.0.1"],
+                "203.0.113.9",
+            ),
             ("::ffff:127.0.0.1", &["203.0.113.9:4711"], "203.0.113.9"),
             ("2001:db8::1", &["[2001:0db9::7]:80"], "2001:db9::7"),
             ("2001:db8::1", &["[2001:db9::7]"], "2001:db9::7"),
@@ -180,7 +194,11 @@ mod tests {
             ("127.0.0.1", &["203.0.113.9, unknown"], "127.0.0.1"),
             ("127.0.0.1", &["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
         ] {
-            assert_eq!(caller(proxies, peer, forwarded), expected, "{peer} {forwarded:?}");
+            assert_eq!(
+                caller(proxies, peer, forwarded),
+                expected,
+                "{peer} {forwarded:?}"
+            );
         }
     }
 
@@ -190,8 +208,17 @@ mod tests {
         let text: TrustedProxies = serde_json::from_str(r#""::1,10.0.0.0/8""#).unwrap();
         assert_eq!(list, text);
         let again = serde_json::to_string(&list).unwrap();
-        assert_eq!(serde_json::from_str::<TrustedProxies>(&again).unwrap(), list);
-        for wrong in ["localhost", "10.0.0.0/33", "0.0.0.0/0", "::/129", "10.0.0.0/"] {
+        assert_eq!(
+            serde_json::from_str::<TrustedProxies>(&again).unwrap(),
+            list
+        );
+        for wrong in [
+            "localhost",
+            "10.0.0.0/33",
+            "0.0.0.0/0",
+            "::/129",
+            "10.0.0.0/",
+        ] {
             let error = wrong.parse::<TrustedProxies>().unwrap_err();
             assert!(error.to_string().contains(wrong), "{error}");
         }

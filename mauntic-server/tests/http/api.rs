@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mauntic_core::storage::test_database::TestDatabase;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{Answer, Installation, MAX_BODY, request};
 

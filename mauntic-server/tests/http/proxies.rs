@@ -1,6 +1,7 @@
 //! Who calls, over a real connection, with and without a proxy in front that is trusted.
 
 use mauntic_core::{
+    Operator,
     identity::{Client, SessionSecret, SetUp},
     storage::test_database::TestDatabase,
 };
@@ -21,6 +22,7 @@ async fn set_up(app: &App) {
         name: "Ann".parse().unwrap(),
         email: OWNER.0.parse().unwrap(),
         password: OWNER.1.parse().unwrap(),
+        code: app.identity.set_up_code(&Operator::local()).await.unwrap(),
     };
     let made = app.identity.set_up(command, Client::default());
     made.await.unwrap();

@@ -99,6 +99,8 @@ impl IdentityService {
         ("second_factor", Access::Oneself),
         ("set_password", Access::Oneself),
         ("set_up", Access::Anybody),
+        ("set_up_asks_for_code", Access::Anybody),
+        ("set_up_code", Access::Operator),
         ("switch_organization", Access::Oneself),
         ("token", Access::Needs(Permission::TokensManage)),
         ("tokens", Access::Needs(Permission::TokensManage)),

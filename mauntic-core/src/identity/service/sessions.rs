@@ -29,6 +29,8 @@ pub struct SetUp {
     pub email: EmailAddress,
     /// The owner's password.
     pub password: Password,
+    /// What [`set_up_code`](IdentityService::set_up_code) told the operator, if it is asked for.
+    pub code: Option<String>,
 }
 
 /// What somebody logs in with.
@@ -57,12 +59,35 @@ impl IdentityService {
         Ok(!self.store.members().any_user().await?)
     }
 
+    /// Whether whoever sets the installation up has to know the operator's code: there is more here than an empty
+    /// organisation, which the first stranger to come is not to own.
+    pub async fn set_up_asks_for_code(&self) -> Result<bool, IdentityError> {
+        let organizations = self.store.organizations();
+        let found = organizations.list(None, PageSize::clamped(2)).await?.items;
+        let empty = found.iter().all(Organization::is_default) && found.len() < 2;
+        Ok(!empty || self.store.tokens().any().await?)
+    }
+
+    /// The code for setting the installation up, if that is to be done and the code is asked for.
+    pub async fn set_up_code(&self, _: &Operator) -> Result<Option<String>, IdentityError> {
+        if !self.needs_set_up().await? || !self.set_up_asks_for_code().await? {
+            return Ok(None);
+        }
+        Ok(Some(self.code_of_set_up()?))
+    }
+
+    fn code_of_set_up(&self) -> Result<String, IdentityError> {
+        let mac = self.secret()?.authenticate(b"set up");
+        Ok(hex(&mac[..8]))
+    }
+
     /// Sets the installation up: its first organisation and the owner, who is logged in at once. Of many who try at
     /// the same time, one does it. An organisation that is there already, as after commands on the command line, is
     /// the first one.
     ///
     /// # Errors
-    /// [`IdentityError::AlreadySetUp`] once there is a user.
+    /// [`IdentityError::AlreadySetUp`] once there is a user; [`IdentityError::WrongSetUpCode`] if a code
+    /// [is asked for](Self::set_up_asks_for_code), and this is another.
     #[tracing::instrument(skip_all)]
     pub async fn set_up(
         &self,
@@ -71,6 +96,13 @@ impl IdentityService {
     ) -> Result<NewSession, IdentityError> {
         if !self.needs_set_up().await? {
             return Err(IdentityError::AlreadySetUp);
+        }
+        if self.set_up_asks_for_code().await? {
+            let given = command.code.as_deref().unwrap_or_default();
+            // Hashes are compared, so that the time taken tells nothing.
+            if hash(given.trim()) != hash(&self.code_of_set_up()?) {
+                return Err(IdentityError::WrongSetUpCode);
+            }
         }
         let first = self
             .organizations(&Operator::local(), None, PageSize::clamped(1))
@@ -480,10 +512,7 @@ pub(super) fn invitation_keys(
             format!("invite:{organization}:{address}"),
             Patience::FOR_LETTERS,
         ),
-        (
-            format!("invite:{organization}"),
-            Patience::FOR_INVITATIONS,
-        ),
+        (format!("invite:{organization}"), Patience::FOR_INVITATIONS),
     ]
 }
 
@@ -496,7 +525,11 @@ pub(super) fn network_key(client: &Client) -> String {
 
 fn hash(text: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    digest[..16].iter().fold(String::new(), |mut text, byte| {
+    hex(&digest[..16])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -36,7 +36,8 @@ impl InvitationQueries for SeaOrmIdentityStore {
         organization: OrganizationId,
         id: InvitationId,
     ) -> Result<Option<Invitation>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM invitation WHERE organization_id = $1 AND id = $2");
+        let sql =
+            format!("SELECT {COLUMNS} FROM invitation WHERE organization_id = $1 AND id = $2");
         let key = [organization.as_uuid().into(), id.as_uuid().into()];
         let row = one(self.db.reader(), self.db.dialect(), &sql, key).await?;
         row.as_ref().map(invitation).transpose()

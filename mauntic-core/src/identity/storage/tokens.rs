@@ -52,6 +52,12 @@ impl TokenQueries for SeaOrmIdentityStore {
         txn.commit().await
     }
 
+    async fn any(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS one FROM api_token LIMIT 1";
+        let row = one(self.db.reader(), self.db.dialect(), sql, []).await?;
+        Ok(row.is_some())
+    }
+
     async fn find(
         &self,
         organization: OrganizationId,

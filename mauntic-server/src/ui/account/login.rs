@@ -6,6 +6,7 @@ use mauntic_core::{
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use serde::Deserialize;
 
+use crate::App;
 use crate::ui::{
     component::{
         Tone,
@@ -217,12 +218,15 @@ pub(super) async fn setup(request: &Request) -> Result<Response> {
     {
         return Ok(redirect("/app/login"));
     }
-    Ok(setup_page(&Fields::default(), &[]).into_response())
+    let page = setup_page(app, &Fields::default(), &[]).await?;
+    Ok(page.into_response())
 }
 
 type Problems = [(&'static str, String)];
 
-fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
+async fn setup_page(app: &App, fields: &Fields, problems: &Problems) -> Result<Markup> {
+    let guarded = app.identity.set_up_asks_for_code().await;
+    let guarded = guarded.map_err(failure::identity)?;
     let field = |name, label, hint| Field {
         name,
         label,
@@ -247,8 +251,11 @@ fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
         ..field("password", "Password", Some("12 characters or more"))
     };
     let content = html! {
-        p { "Nobody uses this installation yet. Name your organisation and yourself; you will be its owner." }
+        p { "Nobody has logged in here yet. Name your organisation and yourself; you will be its owner." }
         form method="post" action="/app/setup" class="stack" {
+            @if guarded {
+                (input(&field("code", "Code", Some("This installation is in use already; “mauntic serve” prints the code when it starts")), "text"))
+            }
             (input(&field("organization", "Organisation", Some("Recipients see this name in your mail")), "text"))
             (input(&zone, "text"))
             (input(&field("name", "Your name", None), "text"))
@@ -257,7 +264,7 @@ fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
             (button("Begin", Weight::Primary))
         }
     };
-    frame::alone("Welcome to Mauntic", &content)
+    Ok(frame::alone("Welcome to Mauntic", &content))
 }
 
 /// Makes the first organisation and its owner.
@@ -267,7 +274,7 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
     let command = match read_set_up(&fields) {
         Ok(command) => command,
         Err(problems) => {
-            let page = setup_page(&fields, &problems);
+            let page = setup_page(app, &fields, &problems).await?;
             return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
         }
     };
@@ -279,6 +286,11 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
         }
         // Somebody was faster.
         Err(IdentityError::AlreadySetUp) => Ok(redirect("/app/login")),
+        Err(error @ IdentityError::WrongSetUpCode) => {
+            let problems = [("code", error.to_string())];
+            let page = setup_page(app, &fields, &problems).await?;
+            Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+        }
         Err(error) => Err(failure::identity(error)),
     }
 }
@@ -305,6 +317,7 @@ fn read_set_up(fields: &Fields) -> std::result::Result<SetUp, Vec<(&'static str,
                 name,
                 email,
                 password,
+                code: fields.find("code").map(str::to_owned),
             })
         }
         _ => Err(problems),

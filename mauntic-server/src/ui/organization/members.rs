@@ -105,6 +105,9 @@ fn row(visitor: &Visitor, member: &Member) -> Markup {
                 form method="post" action=(format!("{path}/unblock")) { (visitor.csrf()) (button("Unblock", Weight::Plain)) }
             } @else { (ask_first(&format!("{path}/block"), "Block")) }
             (ask_first(&format!("{path}/remove"), "Remove"))
+            @if visitor.actor.role() == Role::Owner && member.blocked_at.or(member.blocked_here_at).is_none() {
+                (ask_first(&format!("{path}/owner"), "Make owner"))
+            }
         } } }
     } }
 }
@@ -265,11 +268,16 @@ pub(super) async fn change_role(
     Ok(redirect(&Done::Saved.at(PLACE)))
 }
 
-/// The member that a page is about.
+/// The member that a question is about, if the visitor may do what is asked.
 async fn member(request: &Request, visitor: &Visitor, user: Uuid) -> Result<Member> {
+    visitor.needs(Permission::MembersManage)?;
     let identity = &app(request)?.identity;
     let found = identity.member(&visitor.actor, UserId::from_uuid(user));
-    found.await.map_err(failure::identity)
+    let found = found.await.map_err(failure::identity)?;
+    if found.role > visitor.actor.role() {
+        return Err(failure::forbidden());
+    }
+    Ok(found)
 }
 
 /// Asks before a member is blocked.
@@ -349,4 +357,44 @@ pub(super) async fn remove(
     let removed = identity.remove_member(&posted.visitor.actor, id).await;
     removed.map_err(failure::identity)?;
     Ok(redirect(&Done::Deleted.at(PLACE)))
+}
+
+/// Asks before the organisation is given to another member.
+#[handler]
+pub(super) async fn ask_to_give(
+    request: &Request,
+    visitor: Visitor,
+    Path(user): Path<Uuid>,
+) -> Result<Response> {
+    visitor.needs(Permission::OrganizationManage)?;
+    let member = member(request, &visitor, user).await?;
+    let organization = visitor.who.workplace();
+    let name = organization.map_or("the organisation", |place| place.name.as_str());
+    let lost = [
+        format!(
+            "Your ownership of {name}, which goes to {} ({}): you become an admin",
+            member.name, member.email
+        ),
+        "Changing the settings of the organisation, and making owners: you cannot take it back"
+            .to_owned(),
+        "Your open invitations to become an owner".to_owned(),
+    ];
+    let question = format!("Give {name} to {}?", member.name);
+    let content = confirmation(&question, &lost, "Give it away", PLACE, &visitor.csrf());
+    Ok(page(&visitor, "Members", PLACE, &content).into_response())
+}
+
+/// Gives the ownership away.
+#[handler]
+pub(super) async fn give(
+    request: &Request,
+    Path(user): Path<Uuid>,
+    posted: Posted,
+) -> Result<Response> {
+    let visitor = &posted.visitor;
+    let identity = &app(request)?.identity;
+    let (from, to) = (visitor.who.user.id, UserId::from_uuid(user));
+    let given = identity.transfer_ownership(&visitor.actor, from, to).await;
+    given.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at(PLACE)))
 }

@@ -60,7 +60,10 @@ pub(super) fn routes(route: Route) -> Route {
             "/organization/settings",
             get(settings::settings).post(settings::save),
         )
-        .at("/organization/settings/owner", post(settings::transfer))
+        .at(
+            "/organization/members/:user/owner",
+            get(members::ask_to_give).post(members::give),
+        )
         .at(
             "/organization/tokens",
             get(tokens::tokens).post(tokens::create),

@@ -29,8 +29,10 @@ impl Browser {
     /// On a fresh installation, set up by its owner.
     pub(crate) async fn new() -> Self {
         let installation = Installation::on(TestDatabase::sqlite()).await;
+        let code = installation.set_up_code().await;
         let mut browser = Self::fresh(installation);
         let fields = [
+            ("code", code.as_str()),
             ("organization", "Acme"),
             ("timezone", "Europe/Oslo"),
             ("name", "Ann Owner"),

@@ -135,6 +135,12 @@ impl Installation {
         Self::on(TestDatabase::sqlite()).await
     }
 
+    /// What the operator reads: the installation has organisations and tokens before anybody logs in.
+    pub(crate) async fn set_up_code(&self) -> String {
+        let code = self.app.identity.set_up_code(&Operator::local()).await;
+        code.unwrap().unwrap_or_default()
+    }
+
     /// Makes a user who is a member of the first organisation, as the operator does.
     pub(crate) async fn member(&self, email: &str, name: &str, role: &str, password: &str) {
         let command = CreateUser {

@@ -23,6 +23,20 @@ async fn the_first_to_come_sets_the_installation_up() {
     assert!(page.contains("value=\"Acme\""), "{page}");
     assert!(!page.contains("short"), "{page}");
     assert_eq!(browser.status, 422);
+    // There are organisations and tokens here, which the first stranger to come is not to own.
+    let fields = [
+        ("code", "0000000000000000"),
+        ("organization", "Acme"),
+        ("timezone", "UTC"),
+        ("name", "Eve"),
+        ("email", "eve@example.com"),
+        ("password", "a long enough password"),
+    ];
+    let page = browser.post("/app/setup", &fields).await;
+    assert!(page.contains("id=\"code-error\""), "{page}");
+    assert_eq!(browser.status, 422);
+    browser.get("/app/").await;
+    assert_eq!(browser.at, "/app/setup");
 
     let mut browser = Browser::new().await;
     assert!(browser.page.contains("Ann Owner"), "{}", browser.page);
@@ -183,8 +197,10 @@ async fn other_sessions_are_listed_and_ended() {
 #[tokio::test]
 async fn a_name_with_a_script_is_shown_as_it_is() {
     let installation = Installation::sqlite().await;
+    let code = installation.set_up_code().await;
     let mut browser = Browser::fresh(installation);
     let fields = [
+        ("code", code.as_str()),
         ("organization", "<script>alert(1)</script>"),
         ("timezone", "UTC"),
         ("name", "\"><img src=x onerror=alert(1)>"),

@@ -163,6 +163,9 @@ async fn roles_are_changed_and_members_blocked_at_their_next_request() {
         "/app/organization/audit",
         "/app/organization/audit.csv",
         "/app/organization/settings",
+        &format!("{path}/block"),
+        &format!("{path}/remove"),
+        &format!("{path}/owner"),
     ] {
         browser.get(forced).await;
         assert_eq!(browser.status, 403, "{forced}");
@@ -223,10 +226,13 @@ async fn the_organization_is_renamed_and_given_away() {
     assert!(page.contains("1 Main Street"), "{page}");
     let page = browser.get("/app/organization").await.to_owned();
     let id = other(&page);
-    browser.get("/app/organization/settings").await;
-    browser
-        .post("/app/organization/settings/owner", &[("to", &id)])
-        .await;
+    let path = format!("/app/organization/members/{id}/owner");
+    // What is given to whom is named before it is given.
+    let page = browser.get(&path).await;
+    for named in ["Acme Ltd", BOB.0, "you become an admin"] {
+        assert!(page.contains(named), "{named}: {page}");
+    }
+    browser.post(&path, &[]).await;
     assert_eq!(browser.status, 200, "{}", browser.page);
     browser.get("/app/organization/settings").await;
     assert_eq!(browser.status, 403);
@@ -299,6 +305,12 @@ async fn the_audit_log_is_filtered_and_exported() {
     browser.get("/app/organization/settings").await;
     browser.post("/app/organization/settings", &right).await;
     let page = browser.get("/app/organization/audit").await.to_owned();
+    // What came over the network was not done at the command line, wherever it came from.
+    let here = ">command line<";
+    let made_here = page.matches(here).count();
+    assert!(made_here > 0, "the tokens of the installation: {page}");
+    let by_operator = page.matches("<td>the operator</td>").count();
+    assert_eq!(made_here, by_operator, "{page}");
     for action in ["organization.updated", "member.added", "invitation.created"] {
         assert!(page.contains(action), "{action}: {page}");
     }
@@ -334,7 +346,7 @@ async fn programs_invite_block_and_filter_too() {
     let made = call("POST", "/api/identity/invitations".to_owned(), Some(body));
     let id = made.await.ok(201)["id"].as_str().unwrap().to_owned();
     let list = call("GET", "/api/identity/invitations".to_owned(), None).await;
-    assert_eq!(list.ok(200)[0]["email"], BOB.0);
+    assert_eq!(list.ok(200)["items"][0]["email"], BOB.0);
     let path = format!("/api/identity/invitations/{id}");
     assert_eq!(
         call("POST", format!("{path}/resend"), None).await.status,
