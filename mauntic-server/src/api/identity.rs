@@ -675,7 +675,7 @@ impl From<IdentityError> for ApiError {
             | IdentityError::WrongCode
             | IdentityError::NoCodeAwaited
             | IdentityError::Refused(_) => Self::wrong_credentials(&error),
-            IdentityError::TooManyFailures { .. } => Self::too_many(&error),
+            IdentityError::TooManyFailures { seconds } => Self::tried_too_often(&error, seconds),
             IdentityError::DeadLink => Self::conflict("dead_link", &error),
             IdentityError::SecondFactorOn | IdentityError::SecondFactorOff => {
                 Self::conflict("wrong_state", &error)

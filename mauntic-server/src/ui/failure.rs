@@ -74,7 +74,10 @@ pub(crate) fn unusable(why: &str) -> Error {
 pub(super) fn no_workplace() -> Error {
     let text = html! {
         p { "You are not a member of any organisation now. Ask an owner to add you." }
-        p { (button_link("/app/login", "Log in as somebody else", Weight::Plain)) }
+        div class="row" {
+            (button_link("/app/account", "Your account", Weight::Primary))
+            (button_link("/app/login", "Log in as somebody else", Weight::Plain))
+        }
     };
     page(StatusCode::FORBIDDEN, "No organisation", &text)
 }

@@ -15,7 +15,10 @@ use crate::ui::{
         frame, show,
     },
     failure,
-    visitor::{Fields, OpenForm, Posted, app, client, cookie, own_place, redirect, set_cookie},
+    visitor::{
+        Fields, OpenForm, OwnForm, app, client, cookie, end_earlier, own_place, redirect,
+        set_cookie,
+    },
 };
 
 /// Where to go on to.
@@ -80,7 +83,7 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     };
     match app.identity.log_in(command, client(request)).await {
         Ok(new) => {
-            end_earlier(request).await?;
+            end_earlier(app, request).await.map_err(failure::identity)?;
             let waits = new.session.awaits_second_factor;
             let place = if waits {
                 code_place(next)
@@ -96,9 +99,8 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
             "This account is blocked. Ask the owner of your organisation.",
             StatusCode::FORBIDDEN,
         ),
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
-            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error), StatusCode::TOO_MANY_REQUESTS)
         }
         Err(error) => Err(failure::identity(error)),
     }
@@ -172,33 +174,18 @@ pub(super) async fn give_code(request: &Request, OpenForm(fields): OpenForm) -> 
             "This code is wrong or was used before. Take the one that the app shows now.",
             StatusCode::UNPROCESSABLE_ENTITY,
         ),
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
-            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error), StatusCode::TOO_MANY_REQUESTS)
         }
         Err(error) => Err(failure::identity(error)),
     }
 }
 
-/// Whoever logs in leaves the session that the browser had: somebody else may have put it there.
-async fn end_earlier(request: &Request) -> Result<()> {
-    let app = app(request)?;
-    let Some(earlier) = cookie(app, request) else {
-        return Ok(());
-    };
-    let found = app.identity.logged_in(&earlier).await;
-    if let Some(who) = found.map_err(failure::identity)? {
-        let ended = app.identity.end_session(&who, who.session.id).await;
-        ended.map_err(failure::identity)?;
-    }
-    Ok(())
-}
-
 /// Logs out.
 #[handler]
-pub(super) async fn log_out(request: &Request, posted: Posted) -> Result<Response> {
+pub(super) async fn log_out(request: &Request, posted: OwnForm) -> Result<Response> {
     let app = app(request)?;
-    let who = &posted.visitor.who;
+    let who = &posted.person.who;
     let ended = app.identity.end_session(who, who.session.id).await;
     ended.map_err(failure::identity)?;
     let mut response = redirect("/app/login");

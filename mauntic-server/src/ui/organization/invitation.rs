@@ -11,7 +11,7 @@ use crate::ui::{
         frame, show,
     },
     failure,
-    visitor::{Fields, OpenForm, Person, app, client, redirect, set_cookie},
+    visitor::{Fields, OpenForm, Person, app, client, end_earlier, redirect, set_cookie},
     words,
 };
 
@@ -141,6 +141,7 @@ pub(super) async fn accept(request: &Request, OpenForm(fields): OpenForm) -> Res
         .accept_as_new(&secret, name, password, client(request));
     match accepted.await {
         Ok(new) => {
+            end_earlier(app, request).await.map_err(failure::identity)?;
             let mut response = redirect("/app/");
             set_cookie(app, &mut response, Some((&new.secret, false)));
             Ok(response)

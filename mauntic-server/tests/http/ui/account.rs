@@ -101,6 +101,30 @@ async fn a_login_has_a_new_session_and_ends_the_one_before() {
 }
 
 #[tokio::test]
+async fn whoever_logs_in_by_the_api_leaves_the_session_before() {
+    let mut browser = Browser::new().await;
+    let log_in = async |browser: &Browser, password: &str| {
+        let body = serde_json::json!({"email": OWNER.0, "password": password});
+        let request = request("", "POST", "/api/auth/login")
+            .header("cookie", browser.cookie())
+            .content_type("application/json")
+            .body(body.to_string());
+        browser.installation.send(request).await
+    };
+    log_in(&browser, OWNER.1).await.ok(200);
+    browser.get("/app/").await;
+    assert!(browser.at.starts_with("/app/login"), "{}", browser.at);
+
+    // Who fails often is told when to try again.
+    for _ in 0..5 {
+        log_in(&browser, "wrong horse battery").await.problem(401);
+    }
+    let refused = log_in(&browser, OWNER.1).await;
+    assert_eq!(refused.problem(429)["code"], "too_many_attempts");
+    assert_eq!(refused.headers["retry-after"], "1");
+}
+
+#[tokio::test]
 async fn forms_work_over_plain_http_on_a_name_of_the_local_network() {
     let mut browser = Browser::new().await;
     // As browsers do there: the pages' own policy decides what they say, and nothing else is said.

@@ -183,6 +183,23 @@ async fn roles_are_changed_and_members_blocked_at_their_next_request() {
     browser.set_cookie(&of_bob);
     let page = browser.get("/app/").await;
     assert!(page.contains("No organisation"), "{page}");
+    // A member of nothing has an account all the same.
+    let page = browser.get("/app/account").await;
+    assert!(page.contains("member of no organisation"), "{page}");
+    assert!(!page.contains("href=\"/app/contacts\""), "{page}");
+    for own in ["/app/account/email", "/app/account/second-factor"] {
+        browser.get(own).await;
+        assert_eq!(browser.status, 200, "{own}");
+    }
+    let change = [("current", BOB.1), ("new", "a newer long password")];
+    browser.post("/app/account/password", &change).await;
+    assert_eq!(browser.at, "/app/login", "{}", browser.page);
+    browser.log_in(BOB.0, "a newer long password").await;
+    browser.get("/app/account").await;
+    browser.post("/app/logout", &[]).await;
+    assert_eq!(browser.at, "/app/login", "{}", browser.page);
+    browser.log_in(BOB.0, "a newer long password").await;
+    let of_bob = browser.cookie().to_owned();
     browser.set_cookie(&owner);
     browser.get("/app/organization").await;
     browser.post(&format!("{path}/unblock"), &[]).await;
