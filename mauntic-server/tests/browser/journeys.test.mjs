@@ -66,6 +66,23 @@ test("logging out and in again", async () => {
   await logIn(page);
 });
 
+test("forms work over plain HTTP under a name of the local network", async () => {
+  const args = ["--no-sandbox", "--host-resolver-rules=MAP mauntic.lan 127.0.0.1"];
+  const elsewhere = await chromium.launch({ executablePath: process.env.CHROMIUM, args });
+  try {
+    const lan = installation.base.replace("127.0.0.1", "mauntic.lan");
+    const other = await elsewhere.newPage();
+    await other.goto(`${lan}/app/login`);
+    assert.equal(await other.evaluate(() => isSecureContext), false);
+    await other.getByLabel("Email address").fill(OWNER.email);
+    await other.getByLabel("Password").fill(OWNER.password);
+    await other.getByRole("button", { name: "Log in" }).click();
+    await other.waitForURL(`${lan}/app/`);
+  } finally {
+    await elsewhere.close();
+  }
+});
+
 test("the theme is kept", async () => {
   const dark = () => page.evaluate(() => document.documentElement.dataset.theme);
   await page.locator("summary", { has: page.locator(".avatar") }).click();

@@ -3,6 +3,10 @@
 use crate::browser::{Browser, OWNER};
 use crate::letters::{letter_to, link};
 use crate::support::request;
+use mauntic_core::{
+    ApiTokenId, Role,
+    identity::{ApiToken, CreateToken, TokenSecret},
+};
 use serde_json::json;
 
 const BOB: (&str, &str) = ("bob@example.com", "a long enough password");
@@ -312,6 +316,46 @@ async fn a_token_is_shown_once_works_and_is_revoked() {
         .installation
         .call(&secret, "GET", "/api/crm/contacts", None);
     call.await.problem(401);
+}
+
+/// More tokens than one page of a list can hold.
+#[tokio::test]
+async fn the_newest_of_many_tokens_is_revoked_and_named() {
+    let mut browser = Browser::new().await;
+    let (app, ours) = (
+        browser.installation.app.clone(),
+        browser.installation.ours.clone(),
+    );
+    let command = |name: &str| CreateToken {
+        name: name.parse().unwrap(),
+        role: Role::Admin,
+        scopes: None,
+        expires_at: None,
+    };
+    let first = app.identity.create_token(&ours, command("first")).await;
+    let first = first.unwrap().token;
+    let mut uow = app.identity_store.begin().await.unwrap();
+    for _ in 0..1_000 {
+        let token = ApiToken {
+            id: ApiTokenId::generate(&*app.ids),
+            ..first.clone()
+        };
+        let hash = TokenSecret::random().unwrap().hash();
+        uow.tokens().insert(&token, &hash).await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    let newest = app.identity.create_token(&ours, command("newest")).await;
+    let newest = newest.unwrap();
+    let path = format!("/app/organization/tokens/{}/revoke", newest.token.id);
+    let page = browser.get(&path).await;
+    assert!(page.contains("Revoke the token newest?"), "{page}");
+    let actor = app.identity.authenticate(newest.secret.reveal()).await;
+    let made = app.identity.create_token(&actor.unwrap(), command("made"));
+    made.await.unwrap();
+    for path in ["/app/organization/audit", "/app/organization/audit.csv"] {
+        let page = browser.get(path).await;
+        assert!(page.contains("token newest"), "{path}: {page}");
+    }
 }
 
 #[tokio::test]
