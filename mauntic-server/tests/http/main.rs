@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod bulk_api;
+mod proxies;
 mod schema;
 mod support;
 mod ui;
