@@ -6,12 +6,12 @@ use super::{
     super::{
         Aim, Change, Client, Detour, DetourSecret, DisplayName, Errand, IdentityError,
         IdentityService, LinkSecret, LinkedLogin, LoggedIn, Password, Patience, ProvenLogin,
-        Refusal, Slug, Subject, TokenHash, User,
+        Refusal, Slug, Subject, TokenHash,
     },
     NewSession,
     sessions::network_key,
 };
-use crate::{EmailAddress, StoreError};
+use crate::{EmailAddress, StoreError, UserId};
 
 /// How long ago somebody without a password may have logged in to change how they log in.
 const RECENT: TimeDelta = TimeDelta::minutes(15);
@@ -160,7 +160,7 @@ impl IdentityService {
             return Err(IdentityError::DetourOver);
         }
         let now = self.clock.now();
-        let login = linked(&proven, user, now)?;
+        let login = linked(proven, user, now)?;
         let mut uow = self.store.begin().await?;
         let stored = uow.users().find_for_update(user).await?;
         if stored.is_none_or(|user| user.blocked_at.is_some()) {
@@ -212,7 +212,7 @@ impl IdentityService {
             .await?;
         let login = LinkedLogin {
             last_used_at: Some(now),
-            ..linked(&proven, user.id, now)?
+            ..linked(proven, user.id, now)?
         };
         match uow.linked_logins().insert(&login).await {
             Err(StoreError::Conflict { .. }) => return Err(IdentityError::LoginTaken),
@@ -303,17 +303,16 @@ impl IdentityService {
 }
 
 fn linked(
-    proven: &ProvenLogin,
-    user: crate::UserId,
+    proven: ProvenLogin,
+    user: UserId,
     now: DateTime<Utc>,
 ) -> Result<LinkedLogin, IdentityError> {
-    let email = proven.email.clone();
     Ok(LinkedLogin {
         user_id: user,
-        provider: proven.provider.clone(),
-        issuer: proven.issuer.clone(),
-        subject: proven.subject.clone(),
-        email: email.ok_or(IdentityError::AddressNotVerified)?,
+        provider: proven.provider,
+        issuer: proven.issuer,
+        subject: proven.subject,
+        email: proven.email.ok_or(IdentityError::AddressNotVerified)?,
         created_at: now,
         last_used_at: None,
     })
