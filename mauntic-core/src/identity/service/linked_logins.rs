@@ -120,9 +120,7 @@ impl IdentityService {
         let user = found.ok_or(IdentityError::LoginNotLinked)?.user_id;
         let places = self.store.members().workplaces(user).await?;
         let organization = places.first().map(|place| place.organization_id);
-        let factor = self.store.second_factors().find(user).await?;
         let mut new = self.new_session(user, organization, false, client.clone(), now)?;
-        new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
         let mut uow = self.store.begin().await?;
         let stored = uow.users().find_for_update(user).await?;
         if stored.is_none_or(|user| user.blocked_at.is_some()) {
@@ -134,9 +132,17 @@ impl IdentityService {
         if !still.await? {
             return Err(IdentityError::LoginNotLinked);
         }
+        // Read with the user locked: one that is switched on at this moment is not to be passed by.
+        let factor = uow.second_factors().find_for_update(user).await?;
+        new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
         uow.sessions()
             .insert(&new.session, &new.secret.hash())
             .await?;
+        if !new.session.awaits_second_factor {
+            let change = Change::new("user.logged_in", Subject::new("user", user));
+            self.audit_from(&mut *uow, user, client.address, &change, now)
+                .await?;
+        }
         uow.commit().await?;
         self.came_back(&client).await?;
         Ok(new)
@@ -176,7 +182,7 @@ impl IdentityService {
             address: login.email.clone(),
         };
         self.queue(&mut *uow, errand, now).await?;
-        self.audit_everywhere(&mut *uow, user, &linking(&login), now)
+        self.audit_from(&mut *uow, user, who.address, &linking(&login), now)
             .await?;
         uow.commit().await?;
         info!(user.id = %user, provider = login.provider.as_str(), "a login was linked");
@@ -218,7 +224,7 @@ impl IdentityService {
             Err(StoreError::Conflict { .. }) => return Err(IdentityError::LoginTaken),
             done => done?,
         }
-        self.audit_everywhere(&mut *uow, user.id, &linking(&login), now)
+        self.audit_from(&mut *uow, user.id, client.address, &linking(&login), now)
             .await?;
         uow.commit().await?;
         self.came_back(&client).await?;
@@ -254,7 +260,8 @@ impl IdentityService {
         uow.linked_logins().delete(user, provider).await?;
         let change = Change::new("user.login_unlinked", Subject::new("user", user))
             .from(json!({"provider": provider, "email": gone.email}));
-        self.audit_everywhere(&mut *uow, user, &change, now).await?;
+        self.audit_from(&mut *uow, user, who.address, &change, now)
+            .await?;
         uow.commit().await?;
         Ok(())
     }
