@@ -8,6 +8,7 @@
 
 mod api;
 mod app;
+mod audit;
 mod http;
 mod images;
 mod ops;
@@ -20,9 +21,10 @@ mod worker;
 
 pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
+pub use audit::audit_words;
 pub use http::{endpoint, problem, serve};
 pub use images::{Image, ImageError, ImageKind, Images};
 pub use ops::install_metrics;
 pub use settings::{InvalidSettings, Settings};
-pub use wiring::{installation, jobs};
+pub use wiring::{installation, jobs, settle_events};
 pub use worker::{Job, Workers};

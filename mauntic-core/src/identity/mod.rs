@@ -61,7 +61,8 @@ mod token;
 mod user;
 mod zones;
 
-pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
+pub use crate::audit::{Change, Subject};
+pub use audit::{AuditEntry, AuditFilter, AuditLog};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
 pub use invitation::{Invitation, Invited};

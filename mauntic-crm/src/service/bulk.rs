@@ -3,7 +3,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{ContactService, batch::at_most_a_batch, bulk_run::BulkRunner, consent::plain_text};
 use crate::{
-    CrmError, FieldProblem, InvalidValue, MAX_BATCH,
+    CrmError, FieldProblem, InvalidValue, MAX_BATCH, audit,
     bulk::{BulkAction, BulkChange, BulkChangeId, BulkPlan, BulkState, Whom},
     segment::SegmentService,
 };
@@ -100,6 +100,9 @@ impl BulkService {
         };
         let mut uow = self.contacts.store.begin().await?;
         uow.bulk().insert(&change).await?;
+        let told = audit::Change::new("bulk_change.created", subject(change.id))
+            .to(audit::bulk(&change.plan, total));
+        audit::tell(uow.outbox(), actor, told, change.created_at, &**ids).await?;
         uow.commit().await?;
         Ok(change)
     }
@@ -134,7 +137,11 @@ impl BulkService {
         let organization = actor.require(Permission::ContactsWrite)?;
         let now = self.contacts.clock.now();
         let mut uow = self.contacts.store.begin().await?;
-        uow.bulk().cancel(organization, id, now).await?;
+        if uow.bulk().cancel(organization, id, now).await? {
+            let told = audit::Change::new("bulk_change.cancelled", subject(id));
+            let ids = &*self.contacts.ids;
+            audit::tell(uow.outbox(), actor, told, now, ids).await?;
+        }
         uow.commit().await?;
         self.find(actor, id).await
     }
@@ -201,4 +208,8 @@ impl BulkService {
             }
         }
     }
+}
+
+fn subject(id: BulkChangeId) -> audit::Subject {
+    audit::Subject::new("bulk_change", id)
 }

@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
-use mauntic_core::{Access, Actor, Clock, EmailAddress, Page, PageSize, Permission, UseCase};
+use mauntic_core::{
+    Access, Actor, Clock, EmailAddress, IdSource, Page, PageSize, Permission, StoreError, UseCase,
+};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Suppression, SuppressionCursor, SuppressionFilter, SuppressionReason, address_hash};
-use crate::{FieldProblem, MessagingError, MessagingStore};
+use crate::{FieldProblem, MessagingError, MessagingStore, MessagingUnitOfWork, audit};
 
 /// Most addresses that one import takes.
 const MAX_IMPORT: usize = 10_000;
@@ -40,6 +43,7 @@ pub struct ImportedSuppressions {
 pub struct SuppressionService {
     store: Arc<dyn MessagingStore>,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
 }
 
 impl SuppressionService {
@@ -55,8 +59,12 @@ impl SuppressionService {
 
     /// The use cases over a store.
     #[must_use]
-    pub fn new(store: Arc<dyn MessagingStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub fn new(
+        store: Arc<dyn MessagingStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        Self { store, clock, ids }
     }
 
     /// Suppresses an address. One that is suppressed already keeps its entry, which is returned.
@@ -115,6 +123,11 @@ impl SuppressionService {
         let hash = address_hash(&address.key());
         let mut uow = self.store.begin().await?;
         let removed = uow.suppressions().remove(organization, &hash, None).await?;
+        if removed {
+            let details = json!({"hash": hash});
+            self.tell(&mut *uow, actor, "suppression.removed", details)
+                .await?;
+        }
         uow.commit().await?;
         found(removed)
     }
@@ -128,6 +141,11 @@ impl SuppressionService {
         let hash = address_hash(&address.key());
         let mut uow = self.store.begin().await?;
         let erased = uow.suppressions().erase(organization, &hash).await?;
+        if erased {
+            let details = json!({"hash": hash});
+            self.tell(&mut *uow, actor, "suppression.erased", details)
+                .await?;
+        }
         uow.commit().await?;
         found(erased)
     }
@@ -159,6 +177,18 @@ impl SuppressionService {
         Ok(page.await?)
     }
 
+    async fn tell(
+        &self,
+        uow: &mut dyn MessagingUnitOfWork,
+        actor: &Actor,
+        action: &str,
+        details: Value,
+    ) -> Result<(), StoreError> {
+        let change = audit::Change::new(action, audit::Subject::nameless("suppression"));
+        let (change, now) = (change.to(details), self.clock.now());
+        audit::tell(uow.outbox(), actor, change, now, &*self.ids).await
+    }
+
     async fn insert(
         &self,
         actor: &Actor,
@@ -177,6 +207,14 @@ impl SuppressionService {
             .suppressions()
             .add(actor.organization_id(), &entries)
             .await?;
+        if let (Some(first), false) = (entries.first(), added.is_empty()) {
+            let mut details = json!({"count": added.len(), "reason": first.reason});
+            if entries.len() == 1 {
+                details = json!({"hash": first.address_hash, "reason": first.reason});
+            }
+            self.tell(&mut *uow, actor, "suppression.added", details)
+                .await?;
+        }
         uow.commit().await?;
         Ok(added.len() as u64)
     }

@@ -6,7 +6,7 @@ use mauntic_core::{
 use serde::Serialize;
 
 use super::{ConfiguredTransports, SendingLimits, SmtpServer, Transport, TransportKind};
-use crate::{MessagingError, MessagingStore};
+use crate::{MessagingError, MessagingStore, audit};
 
 /// An organisation's transport, as people see it: without the password.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -96,13 +96,15 @@ impl TransportService {
             .map(|password| self.secret.encrypt(&place, password.as_bytes()))
             .transpose()?;
         let stored = self.store.transports().find_transport(organization).await?;
+        let before = view(stored.as_ref());
         let transport = Transport {
             kind,
             sealed_password,
             limits,
             ..self.next(organization, stored)
         };
-        self.save(&transport).await
+        self.save(actor, "transport.configured", &before, &transport)
+            .await
     }
 
     /// Changes how fast mail may go; where it goes stays, with its password.
@@ -117,11 +119,13 @@ impl TransportService {
         let organization = actor.require(Permission::SendingManage)?;
         check(&limits)?;
         let stored = self.store.transports().find_transport(organization).await?;
+        let before = view(stored.as_ref());
         let transport = Transport {
             limits,
             ..self.next(organization, stored)
         };
-        self.save(&transport).await
+        self.save(actor, "transport.limits_changed", &before, &transport)
+            .await
     }
 
     /// The transport as it is stored, as its next version; capture if none is.
@@ -140,11 +144,21 @@ impl TransportService {
         next
     }
 
-    async fn save(&self, transport: &Transport) -> Result<TransportView, MessagingError> {
+    async fn save(
+        &self,
+        actor: &Actor,
+        action: &str,
+        before: &TransportView,
+        transport: &Transport,
+    ) -> Result<TransportView, MessagingError> {
+        let (after, now) = (view(Some(transport)), transport.updated_at);
+        let change = audit::Change::new(action, audit::Subject::new("transport", transport.id))
+            .between(audit::transport(before), audit::transport(&after));
         let mut uow = self.store.begin().await?;
         uow.transports().save_transport(transport).await?;
+        audit::tell(uow.outbox(), actor, change, now, &*self.ids).await?;
         uow.commit().await?;
-        Ok(view(Some(transport)))
+        Ok(after)
     }
 
     /// Connects to the configured server without sending anything, and tells what it offers. The

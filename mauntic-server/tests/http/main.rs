@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod audit;
 mod schema;
 mod support;
 mod ui;

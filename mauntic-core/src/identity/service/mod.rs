@@ -15,7 +15,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Change, IdempotencyStore, IdentityError, IdentityStore, IdentityUnitOfWork, PasswordHasher,
+    AuditEntry, Change, IdempotencyStore, IdentityError, IdentityStore, IdentityUnitOfWork,
+    PasswordHasher,
 };
 use crate::{
     Access, Actor, Cause, Clock, DomainEvent, Envelope, IdSource, OrganizationId, Permission,
@@ -45,6 +46,7 @@ impl IdentityService {
         ("accept_as_new", Access::Anybody),
         ("accept_invitation", Access::Oneself),
         ("add_member", Access::Needs(Permission::MembersManage)),
+        ("apply_change", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
@@ -157,7 +159,7 @@ impl IdentityService {
         change: Change,
         now: DateTime<Utc>,
     ) -> Result<(), IdentityError> {
-        let entry = change.made_by(actor, now, &*self.ids);
+        let entry = AuditEntry::new(change, actor, now, &*self.ids);
         Ok(uow.audit().append(&entry).await?)
     }
 
