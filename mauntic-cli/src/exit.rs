@@ -88,9 +88,9 @@ fn store(error: &StoreError) -> u8 {
 
 fn identity(error: &IdentityError) -> u8 {
     match error {
-        IdentityError::Forbidden(_) | IdentityError::Refused(_) | IdentityError::NotYourself => {
-            FORBIDDEN
-        }
+        IdentityError::Forbidden(_)
+        | IdentityError::RoleBeyondScope(..)
+        | IdentityError::Refused(_) => FORBIDDEN,
         IdentityError::OrganizationNotFound(_)
         | IdentityError::NoOrganizationCalled
         | IdentityError::UserNotFound(_)
@@ -117,10 +117,13 @@ fn crm(error: &CrmError) -> u8 {
         CrmError::ContactNotFound(_)
         | CrmError::FieldNotFound(_)
         | CrmError::TagNotFound
+        | CrmError::BulkChangeNotFound(_)
         | CrmError::SegmentNotFound(_) => NOT_FOUND,
         CrmError::Taken { .. }
         | CrmError::InUse { .. }
         | CrmError::VersionMismatch { .. }
+        | CrmError::WrongState(_)
+        | CrmError::MoreThanAgreed { .. }
         | CrmError::CoreField(_) => CONFLICT,
         CrmError::Store(error) => store(error),
         _ => INVALID,

@@ -18,6 +18,8 @@ use crate::{
 pub const AUDITED: &[Audited] = &[
     ("bulk.cancel", "bulk_change.cancelled"),
     ("bulk.create", "bulk_change.created"),
+    ("bulk.pause", "bulk_change.paused"),
+    ("bulk.resume", "bulk_change.resumed"),
     ("contacts.create", "contact.created"),
     ("contacts.create_many", "contact.created"),
     ("contacts.delete", "contact.deleted"),

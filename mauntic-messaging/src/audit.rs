@@ -35,6 +35,7 @@ pub const AUDITED: &[Audited] = &[
     ("suppressions.erase", "suppression.erased"),
     ("suppressions.import", "suppression.added"),
     ("suppressions.remove", "suppression.removed"),
+    ("suppressions.remove_exit", "list_exit.removed"),
     ("transports.configure", "transport.configured"),
     ("transports.set_limits", "transport.limits_changed"),
 ];

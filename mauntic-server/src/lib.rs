@@ -4,6 +4,7 @@
 //! - [`App`]: every use case over its store; what events of one context do in another.
 //! - [`endpoint`], [`serve`]: HTTP.
 //! - [`jobs`], [`Workers`]: what is done while nobody waits.
+//! - [`LoginProviders`]: Google, GitHub and others that say who somebody is.
 //! - [`Images`]: images of emails, in a folder, served to whoever reads them.
 
 mod api;
@@ -11,6 +12,7 @@ mod app;
 mod audit;
 mod http;
 mod images;
+mod logins;
 mod ops;
 mod public;
 
@@ -22,8 +24,13 @@ mod worker;
 pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
 pub use audit::audit_words;
-pub use http::{endpoint, problem, serve};
+pub use http::{
+    endpoint, problem,
+    proxies::{InvalidProxy, TrustedProxies},
+    serve,
+};
 pub use images::{Image, ImageError, ImageKind, Images};
+pub use logins::{Answer, LoginProvider, LoginProviders, Provider, ProviderError, ProviderKind};
 pub use ops::install_metrics;
 pub use settings::{InvalidSettings, Settings};
 pub use wiring::{installation, jobs, settle_events};

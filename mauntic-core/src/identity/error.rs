@@ -11,12 +11,12 @@ pub enum IdentityError {
     /// Nobody gives away more than they have.
     #[error("a token cannot be given the permission {0}, which its creator does not have")]
     BeyondOwnScope(Permission),
+    /// Nobody gives away more than they have, as a role either.
+    #[error("the role {0} includes the permission {1}, which the token does not have")]
+    RoleBeyondScope(Role, Permission),
     /// A scope that its role does not include would never work.
     #[error("the role {1} does not include the permission {0}")]
     BeyondRole(Permission, Role),
-    /// Only the person themself, or the operator, may do that.
-    #[error("only the user may do this")]
-    NotYourself,
     /// The bearer of the token is not let in.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -42,6 +42,28 @@ pub enum IdentityError {
         "this link does not work any more: it was used, it is too old, or a newer one was sent"
     )]
     DeadLink,
+    /// A way over a provider was not begun in this browser, took too long, or ended before.
+    #[error(
+        "this login with a provider was not begun in this browser, took too long, or was finished before: begin again"
+    )]
+    DetourOver,
+    /// No account is linked with the login at the provider.
+    #[error("no account is linked with this login")]
+    LoginNotLinked,
+    /// The login at the provider is linked, here or elsewhere, or the account has another one of the provider.
+    #[error(
+        "this login is linked with an account already, or yours with another one of the same provider: unlink that first"
+    )]
+    LoginTaken,
+    /// The provider does not vouch for an address.
+    #[error("the provider does not say that it has verified the email address")]
+    AddressNotVerified,
+    /// Without it nobody could log in to the account.
+    #[error("nothing else lets you in to the account: set a password first")]
+    LastWayIn,
+    /// Somebody without a password shows that they are there by having logged in a moment ago.
+    #[error("you logged in a while ago: log in again, then do it within 15 minutes")]
+    LogInAgain,
     /// The second factor is on.
     #[error("the second factor is on already: switch it off to begin anew")]
     SecondFactorOn,
@@ -57,6 +79,9 @@ pub enum IdentityError {
     /// The installation was set up before.
     #[error("the installation is set up already: log in, or ask its owner for an invitation")]
     AlreadySetUp,
+    /// Not everybody may set the installation up.
+    #[error("wrong code: `mauntic serve` prints the right one when it starts")]
+    WrongSetUpCode,
     /// The user has no such session.
     #[error("no session has the id {0}")]
     SessionNotFound(crate::SessionId),

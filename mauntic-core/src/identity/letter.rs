@@ -1,11 +1,11 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, TokenHash};
+use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, Slug, TokenHash};
 use crate::{EmailAddress, InvitationId, LetterId, OrganizationId, Role, UserId};
 
 /// The secret in a link that is mailed to somebody: 256 random bits. The database has its hash alone. `Debug` hides it.
@@ -111,6 +111,22 @@ pub enum Errand {
         /// The address before.
         old: EmailAddress,
     },
+    /// A login at a provider lets in to the account from now on, which its owner is told.
+    LoginLinked {
+        /// Whose account.
+        user_id: UserId,
+        /// The provider.
+        provider: Slug,
+        /// The address that the provider vouched for.
+        address: EmailAddress,
+    },
+    /// Logging in with an address failed so often that the next try has to wait: that is for the audit log.
+    LockOut {
+        /// The address that was typed; perhaps nobody's.
+        email: EmailAddress,
+        /// Where the failures came from.
+        address: Option<IpAddr>,
+    },
     /// Somebody is invited.
     Invitation {
         /// Where to.
@@ -126,6 +142,8 @@ impl fmt::Debug for Errand {
             Self::PasswordReset { .. } => "PasswordReset(…)",
             Self::EmailChange { .. } => "EmailChange(…)",
             Self::EmailChanged { .. } => "EmailChanged(…)",
+            Self::LoginLinked { .. } => "LoginLinked(…)",
+            Self::LockOut { .. } => "LockOut(…)",
             Self::Invitation { .. } => "Invitation(…)",
         })
     }
@@ -145,11 +163,13 @@ pub struct QueuedLetter {
 impl QueuedLetter {
     /// After so many tries, which take about four hours, a letter is given up.
     pub const MAX_ATTEMPTS: u32 = 8;
+    /// How long the outcome of a try is waited for. Handing a letter to a mail server takes minutes at the most.
+    pub const LEASE: TimeDelta = TimeDelta::minutes(15);
 
-    /// How long to wait for the outcome of a try before the next one.
+    /// How long to wait after a try that failed, the first of which is number 1.
     #[must_use]
-    pub fn pause(attempts: u32) -> TimeDelta {
-        TimeDelta::minutes(1 << attempts.min(Self::MAX_ATTEMPTS))
+    pub fn pause(attempt: u32) -> TimeDelta {
+        TimeDelta::minutes(1 << attempt.saturating_sub(1).min(Self::MAX_ATTEMPTS))
     }
 }
 
@@ -183,6 +203,13 @@ pub enum Message {
     },
     /// Your account has another address now.
     EmailChanged,
+    /// A login at a provider lets in to your account now.
+    LoginLinked {
+        /// The provider, as the configuration calls it.
+        provider: Slug,
+        /// The address that the provider vouched for.
+        address: EmailAddress,
+    },
     /// Become a member with this link.
     Invitation {
         /// The secret of the link.
@@ -206,11 +233,23 @@ impl fmt::Debug for Letter {
     }
 }
 
+/// Why a letter was not delivered, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undelivered {
+    /// It may go well later.
+    Later(String),
+    /// It was refused for good.
+    Refused(String),
+}
+
 /// Sends letters to users.
 #[async_trait]
 pub trait Postman: Send + Sync {
-    /// Hands a letter over; the error is for the log, and the letter is tried again later.
-    async fn deliver(&self, letter: &Letter) -> Result<(), String>;
+    /// Hands a letter over.
+    ///
+    /// # Errors
+    /// [`Undelivered`] says whether it is tried again.
+    async fn deliver(&self, letter: &Letter) -> Result<(), Undelivered>;
 }
 
 #[cfg(test)]
@@ -230,7 +269,7 @@ mod tests {
 
     #[test]
     fn pauses_grow() {
-        let pauses: Vec<_> = (0..3)
+        let pauses: Vec<_> = (1..4)
             .map(|n| QueuedLetter::pause(n).num_minutes())
             .collect();
         assert_eq!(pauses, [1, 2, 4]);

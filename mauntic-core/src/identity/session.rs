@@ -53,6 +53,17 @@ impl SessionSecret {
         hasher.update(self.0);
         URL_SAFE_NO_PAD.encode(hasher.finalize())
     }
+
+    /// The same for the forms of one page, which `page` tells from all others. Pages are compressed: what stood in all of
+    /// them could be found out from the sizes of many (BREACH).
+    #[must_use]
+    pub fn csrf_token_of(&self, page: &str) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(b"mauntic csrf of a page ");
+        hasher.update(self.0);
+        hasher.update(page.as_bytes());
+        URL_SAFE_NO_PAD.encode(hasher.finalize())
+    }
 }
 
 impl FromStr for SessionSecret {
@@ -78,6 +89,9 @@ pub struct Client {
     pub network: Option<IpAddr>,
     /// The browser, as it calls itself, cut to 200 characters.
     pub user_agent: Option<String>,
+    /// The whole address, for the audit log; it is not kept with a session.
+    #[serde(skip)]
+    pub address: Option<IpAddr>,
 }
 
 impl Client {
@@ -91,7 +105,14 @@ impl Client {
         Self {
             network: address.map(network),
             user_agent: agent.filter(|text| !text.trim().is_empty()),
+            address: None,
         }
+    }
+
+    /// The same client, calling from that address.
+    #[must_use]
+    pub fn calling_from(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
     }
 }
 
@@ -187,9 +208,17 @@ pub struct LoggedIn {
     pub user: User,
     /// The organisations that the user may work in now, by name; blocked ones are left out.
     pub workplaces: Vec<Workplace>,
+    /// Where the request comes from, for the audit log.
+    pub address: Option<IpAddr>,
 }
 
 impl LoggedIn {
+    /// The same, calling from that address.
+    #[must_use]
+    pub fn calling_from(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+
     /// The organisation that is worked in: the session's, or the first if that is gone.
     #[must_use]
     pub fn workplace(&self) -> Option<&Workplace> {
@@ -205,7 +234,11 @@ impl LoggedIn {
     #[must_use]
     pub fn actor(&self) -> Option<Actor> {
         let place = self.workplace()?;
-        Some(Actor::user(place.organization_id, self.user.id, place.role))
+        let actor = Actor::user(place.organization_id, self.user.id, place.role);
+        Some(match self.address {
+            Some(address) => actor.calling_from(address),
+            None => actor,
+        })
     }
 }
 
@@ -227,7 +260,8 @@ impl Patience {
         free: 30,
         longest: TimeDelta::minutes(15),
     };
-    /// With one account from anywhere. The wait stays short, so that strangers cannot keep its owner out.
+    /// With one account from anywhere but the networks where its owner is logged in. The wait stays short, and where the
+    /// owner is known, nobody waits for strangers.
     pub const FOR_ACCOUNT: Self = Self {
         free: 100,
         longest: TimeDelta::seconds(30),
@@ -242,8 +276,19 @@ impl Patience {
         free: 3,
         longest: TimeDelta::minutes(15),
     };
+    /// Letters that one organisation invites people with.
+    pub const FOR_INVITATIONS: Self = Self {
+        free: 200,
+        longest: TimeDelta::minutes(15),
+    };
     /// Failures that are older are forgotten.
     pub const MEMORY: TimeDelta = TimeDelta::hours(1);
+
+    /// Whether so many failures are the first after which the next try has to wait.
+    #[must_use]
+    pub fn is_over_with(self, failures: u32) -> bool {
+        failures == self.free
+    }
 
     /// How long to wait after so many failures, the last of them at that time.
     #[must_use]
@@ -273,6 +318,9 @@ mod tests {
         assert_eq!(read.hash(), secret.hash());
         assert_eq!(read.csrf_token(), secret.csrf_token());
         assert_ne!(secret.csrf_token(), secret.reveal());
+        assert_eq!(read.csrf_token_of("a"), secret.csrf_token_of("a"));
+        assert_ne!(secret.csrf_token_of("a"), secret.csrf_token_of("b"));
+        assert_ne!(secret.csrf_token_of(""), secret.csrf_token());
         assert_eq!(format!("{secret:?}"), "SessionSecret(…)");
         for text in ["", "abc", &"A".repeat(44), "ä"] {
             assert!(text.parse::<SessionSecret>().is_err(), "{text}");

@@ -2,9 +2,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    ApiToken, AuditEntry, AuditFilter, IdempotencyStore, Invitation, Member, Membership,
-    Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash,
-    User, UserLink, Workplace,
+    ApiToken, AuditEntry, AuditFilter, Detour, IdempotencyStore, Invitation, LinkedLogin, Member,
+    Membership, Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug,
+    TokenHash, User, UserLink, Workplace,
 };
 use crate::{
     ApiTokenId, AuditEntryId, EmailAddress, InvitationId, LetterId, OrganizationId, Outbox, Page,
@@ -28,6 +28,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The second factors of users, for reading.
     fn second_factors(&self) -> &dyn SecondFactorQueries;
+
+    /// The logins at providers that let users in, for reading.
+    fn linked_logins(&self) -> &dyn LinkedLoginQueries;
 
     /// The invitations that were not accepted yet, for reading.
     fn invitations(&self) -> &dyn InvitationQueries;
@@ -78,6 +81,12 @@ pub trait IdentityUnitOfWork: Send {
 
     /// The second factors of users, within this transaction.
     fn second_factors(&mut self) -> &mut dyn SecondFactorRepository;
+
+    /// The logins at providers that let users in, within this transaction.
+    fn linked_logins(&mut self) -> &mut dyn LinkedLoginRepository;
+
+    /// The ways over providers that did not end yet, within this transaction.
+    fn detours(&mut self) -> &mut dyn DetourRepository;
 
     /// The invitations, within this transaction.
     fn invitations(&mut self) -> &mut dyn InvitationRepository;
@@ -252,11 +261,69 @@ pub trait SecondFactorRepository: Send {
     ) -> Result<bool, StoreError>;
 }
 
+/// Reads the logins at providers that let users in.
+#[async_trait]
+pub trait LinkedLoginQueries: Send + Sync {
+    /// The account's side of what a provider calls somebody, if it is linked.
+    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<LinkedLogin>, StoreError>;
+
+    /// Those of the user, the first linked first.
+    async fn of_user(&self, user: UserId) -> Result<Vec<LinkedLogin>, StoreError>;
+}
+
+/// Changes the logins at providers that let users in. Lock the user first: "one way in stays" reads several.
+#[async_trait]
+pub trait LinkedLoginRepository: Send {
+    /// Those of the user, the first linked first.
+    async fn of_user(&mut self, user: UserId) -> Result<Vec<LinkedLogin>, StoreError>;
+
+    /// Links a login. One that is linked with any account, or a second one of the provider for the user, is
+    /// [`StoreError::Conflict`]; the transaction stays usable.
+    async fn insert(&mut self, login: &LinkedLogin) -> Result<(), StoreError>;
+
+    /// Notes a use; `false` if the user has no such login any more.
+    async fn note_use(
+        &mut self,
+        user: UserId,
+        issuer: &str,
+        subject: &str,
+        at: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
+    /// Unlinks the user's login of a provider; `false` if there is none.
+    async fn delete(&mut self, user: UserId, provider: &Slug) -> Result<bool, StoreError>;
+}
+
+/// Keeps the ways over providers that did not end yet.
+#[async_trait]
+pub trait DetourRepository: Send {
+    /// Keeps one, with the hash of its secret.
+    async fn insert(&mut self, detour: &Detour, hash: &TokenHash) -> Result<(), StoreError>;
+
+    /// Hands one out and forgets it, so that of many who ask one gets it; even if its time is over.
+    async fn take(&mut self, hash: &TokenHash) -> Result<Option<Detour>, StoreError>;
+
+    /// Forgets those whose time was over at a time; returns how many.
+    async fn delete_expired(&mut self, at: DateTime<Utc>) -> Result<u64, StoreError>;
+}
+
 /// Reads invitations.
 #[async_trait]
 pub trait InvitationQueries: Send + Sync {
-    /// All invitations of the organisation, those that are too old included, the oldest first.
-    async fn list(&self, organization: OrganizationId) -> Result<Vec<Invitation>, StoreError>;
+    /// A page of the organisation's invitations, those that are too old included, the oldest first.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<InvitationId>,
+        size: PageSize,
+    ) -> Result<Page<Invitation, InvitationId>, StoreError>;
+
+    /// The invitation, if the organisation has it.
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, StoreError>;
 
     /// The invitation whose secret has that hash, if any, even if it is too old.
     async fn find_by_hash(&self, hash: &TokenHash) -> Result<Option<Invitation>, StoreError>;
@@ -271,6 +338,20 @@ pub trait InvitationRepository: Send {
         organization: OrganizationId,
         id: InvitationId,
     ) -> Result<Option<Invitation>, StoreError>;
+
+    /// The invitation of an address, whatever its case, if the organisation has one.
+    async fn find_of_email(
+        &mut self,
+        organization: OrganizationId,
+        email: &EmailAddress,
+    ) -> Result<Option<Invitation>, StoreError>;
+
+    /// The organisation's invitations that a member made, the oldest first.
+    async fn of_inviter(
+        &mut self,
+        organization: OrganizationId,
+        inviter: UserId,
+    ) -> Result<Vec<Invitation>, StoreError>;
 
     /// Adds an invitation. An address that has one there already is [`StoreError::Conflict`]; the transaction stays
     /// usable.
@@ -341,9 +422,12 @@ pub trait LinkRepository: Send {
 /// Hands out the letters that wait to be sent. Each method is a transaction of its own.
 #[async_trait]
 pub trait LetterQueue: Send + Sync {
-    /// Takes some letters that are due, the oldest first, counts a try for each, and keeps them from others for its
-    /// [pause](QueuedLetter::pause). The count that is returned has the try in it.
-    async fn claim(&self, now: DateTime<Utc>, limit: u64) -> Result<Vec<QueuedLetter>, StoreError>;
+    /// Takes a letter that is due, the oldest first, counts a try, and keeps it from others for the
+    /// [lease](QueuedLetter::LEASE). The count that is returned has the try in it.
+    async fn claim(&self, now: DateTime<Utc>) -> Result<Option<QueuedLetter>, StoreError>;
+
+    /// Makes a letter that was not sent due again at a time.
+    async fn put_off(&self, id: LetterId, until: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Forgets a letter that was sent, or given up.
     async fn done(&self, id: LetterId) -> Result<(), StoreError>;
@@ -459,6 +543,16 @@ pub trait TokenQueries: Send + Sync {
         at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
+    /// Whether there is any token, in any organisation.
+    async fn any(&self) -> Result<bool, StoreError>;
+
+    /// The token, if the organisation has it.
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: ApiTokenId,
+    ) -> Result<Option<ApiToken>, StoreError>;
+
     /// A page of the organisation's tokens, the oldest first.
     async fn list(
         &self,
@@ -477,6 +571,13 @@ pub trait TokenRepository: Send {
         organization: OrganizationId,
         id: ApiTokenId,
     ) -> Result<Option<ApiToken>, StoreError>;
+
+    /// The tokens that a token made, which are kept from others.
+    async fn made_by_for_update(
+        &mut self,
+        organization: OrganizationId,
+        maker: ApiTokenId,
+    ) -> Result<Vec<ApiToken>, StoreError>;
 
     /// Adds a token with the hash of its secret. A known hash is [`StoreError::Conflict`].
     async fn insert(&mut self, token: &ApiToken, hash: &TokenHash) -> Result<(), StoreError>;

@@ -1,12 +1,16 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Access, Actor, Clock, EmailAddress, IdSource, Page, PageSize, Permission, StoreError, UseCase,
+    Access, Actor, Clock, EmailAddress, IdSource, Page, PageSize, Permission, SegmentId,
+    StoreError, UseCase,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Suppression, SuppressionCursor, SuppressionFilter, SuppressionReason, address_hash};
+use super::{
+    ListExit, ListExitCursor, ListExitFilter, Suppression, SuppressionCursor, SuppressionFilter,
+    SuppressionReason, address_hash,
+};
 use crate::{FieldProblem, MessagingError, MessagingStore, MessagingUnitOfWork, audit};
 
 /// Most addresses that one import takes.
@@ -54,7 +58,9 @@ impl SuppressionService {
         ("find", Access::Needs(Permission::SuppressionsRead)),
         ("import", Access::Needs(Permission::SuppressionsWrite)),
         ("list", Access::Needs(Permission::SuppressionsRead)),
+        ("list_exits", Access::Needs(Permission::SuppressionsRead)),
         ("remove", Access::Needs(Permission::SuppressionsWrite)),
+        ("remove_exit", Access::Needs(Permission::SuppressionsWrite)),
     ];
 
     /// The use cases over a store.
@@ -67,7 +73,8 @@ impl SuppressionService {
         Self { store, clock, ids }
     }
 
-    /// Suppresses an address. One that is suppressed already keeps its entry, which is returned.
+    /// Suppresses an address. One that is suppressed already keeps its entry, unless the new reason is
+    /// [stronger](SuppressionReason::strength). Returns the entry.
     ///
     /// # Errors
     /// [`MessagingError::Invalid`] if the note or the source is too long.
@@ -110,7 +117,8 @@ impl SuppressionService {
         })
     }
 
-    /// Allows mail to an address again.
+    /// Allows mail to an address again. If its owner unsubscribed, and that is not the entry's reason, the entry stays
+    /// with that reason: it takes a second decision to pass over it.
     ///
     /// # Errors
     /// [`MessagingError::NotFound`] if it is not suppressed.
@@ -122,7 +130,7 @@ impl SuppressionService {
         let organization = actor.require(Permission::SuppressionsWrite)?;
         let hash = address_hash(&address.key());
         let mut uow = self.store.begin().await?;
-        let removed = uow.suppressions().remove(organization, &hash, None).await?;
+        let removed = uow.suppressions().remove(organization, &hash).await?;
         if removed {
             let details = json!({"hash": hash});
             self.tell(&mut *uow, actor, "suppression.removed", details)
@@ -175,6 +183,50 @@ impl SuppressionService {
             .suppressions()
             .list(organization, filter, after, size);
         Ok(page.await?)
+    }
+
+    /// Who left which mailing lists, the last one first.
+    pub async fn list_exits(
+        &self,
+        actor: &Actor,
+        filter: &ListExitFilter,
+        after: Option<&ListExitCursor>,
+        size: PageSize,
+    ) -> Result<Page<ListExit, ListExitCursor>, MessagingError> {
+        let organization = actor.require(Permission::SuppressionsRead)?;
+        let suppressions = self.store.suppressions();
+        let page = suppressions.list_exits(organization, filter, after, size);
+        Ok(page.await?)
+    }
+
+    /// Allows what is sent to the mailing list of a segment to go to an address that left it, by its
+    /// [hash](address_hash), again. Whether its contact is in the segment is for whoever keeps the segments.
+    ///
+    /// # Errors
+    /// [`MessagingError::NotFound`] if it did not leave.
+    pub async fn remove_exit(
+        &self,
+        actor: &Actor,
+        address_hash: &str,
+        segment: SegmentId,
+    ) -> Result<(), MessagingError> {
+        let organization = actor.require(Permission::SuppressionsWrite)?;
+        let mut uow = self.store.begin().await?;
+        let removed = uow
+            .suppressions()
+            .remove_exit(organization, address_hash, segment)
+            .await?;
+        if removed {
+            let details = json!({"hash": address_hash, "segment": segment});
+            self.tell(&mut *uow, actor, "list_exit.removed", details)
+                .await?;
+        }
+        uow.commit().await?;
+        if removed {
+            Ok(())
+        } else {
+            Err(MessagingError::NotFound { what: "list exit" })
+        }
     }
 
     async fn tell(

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, TransportId, UseCase,
+    Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, StoreError, TransportId,
+    UseCase,
 };
 use serde::Serialize;
 
@@ -73,7 +74,8 @@ impl TransportService {
     /// Sends mail to the server of a URL from now on, or captures it if there is none.
     ///
     /// # Errors
-    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for what is no server.
+    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for what is no server;
+    /// [`MessagingError::Outdated`] if somebody else configured the first one at the same time.
     pub async fn configure(
         &self,
         actor: &Actor,
@@ -81,7 +83,7 @@ impl TransportService {
         limits: SendingLimits,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
-        check(&limits)?;
+        let limits = checked(limits)?;
         let (kind, password) = match url {
             None => (TransportKind::Capture, None),
             Some(url) => {
@@ -95,37 +97,32 @@ impl TransportService {
         let sealed_password = password
             .map(|password| self.secret.encrypt(&place, password.as_bytes()))
             .transpose()?;
-        let stored = self.store.transports().find_transport(organization).await?;
-        let before = view(stored.as_ref());
-        let transport = Transport {
+        self.change(actor, "transport.configured", |stored| Transport {
             kind,
             sealed_password,
             limits,
-            ..self.next(organization, stored)
-        };
-        self.save(actor, "transport.configured", &before, &transport)
-            .await
+            ..stored
+        })
+        .await
     }
 
     /// Changes how fast mail may go; where it goes stays, with its password.
     ///
     /// # Errors
-    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for limits that cannot be kept.
+    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for limits that cannot be kept; otherwise as
+    /// [`configure`](Self::configure).
     pub async fn set_limits(
         &self,
         actor: &Actor,
         limits: SendingLimits,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
-        check(&limits)?;
-        let stored = self.store.transports().find_transport(organization).await?;
-        let before = view(stored.as_ref());
-        let transport = Transport {
+        let limits = checked(limits)?;
+        self.change(actor, "transport.limits_changed", |stored| Transport {
             limits,
-            ..self.next(organization, stored)
-        };
-        self.save(actor, "transport.limits_changed", &before, &transport)
-            .await
+            ..stored
+        })
+        .await
     }
 
     /// The transport as it is stored, as its next version; capture if none is.
@@ -144,18 +141,33 @@ impl TransportService {
         next
     }
 
-    async fn save(
+    /// Changes what is stored at that moment, so that no change undoes another.
+    async fn change(
         &self,
         actor: &Actor,
         action: &str,
-        before: &TransportView,
-        transport: &Transport,
+        change: impl FnOnce(Transport) -> Transport + Send,
     ) -> Result<TransportView, MessagingError> {
-        let (after, now) = (view(Some(transport)), transport.updated_at);
-        let change = audit::Change::new(action, audit::Subject::new("transport", transport.id))
-            .between(audit::transport(before), audit::transport(&after));
+        let organization = actor.organization_id();
         let mut uow = self.store.begin().await?;
-        uow.transports().save_transport(transport).await?;
+        let stored = uow
+            .transports()
+            .find_transport_for_update(organization)
+            .await?;
+        let before = view(stored.as_ref());
+        let transport = change(self.next(organization, stored));
+        let saved = uow.transports().save_transport(&transport).await;
+        saved.map_err(|error| match error {
+            // Two were the first at the same time.
+            StoreError::Conflict { .. } => MessagingError::Outdated {
+                what: "transport",
+                current: transport.version,
+            },
+            error => error.into(),
+        })?;
+        let (after, now) = (view(Some(&transport)), transport.updated_at);
+        let change = audit::Change::new(action, audit::Subject::new("transport", transport.id))
+            .between(audit::transport(&before), audit::transport(&after));
         audit::tell(uow.outbox(), actor, change, now, &*self.ids).await?;
         uow.commit().await?;
         Ok(after)
@@ -174,9 +186,9 @@ impl TransportService {
     }
 }
 
-fn check(limits: &SendingLimits) -> Result<(), MessagingError> {
+fn checked(limits: SendingLimits) -> Result<SendingLimits, MessagingError> {
     if limits.are_usable() {
-        return Ok(());
+        return Ok(limits.normalized());
     }
     let problem = "limits must be above zero, connections at most 256";
     Err(MessagingError::invalid("limits", "out_of_range", problem))

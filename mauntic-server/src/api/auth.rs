@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     OrganizationId, SessionId,
-    identity::{IdentityError, LogIn, LoggedIn, NewSession, RecoveryCode, Session},
+    identity::{IdentityError, LinkedLogin, LogIn, LoggedIn, NewSession, RecoveryCode, Session},
 };
 use poem::Request;
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
@@ -16,7 +16,7 @@ use crate::{
         auth::{InSession, Waiting},
         problem::ApiError,
     },
-    ui::visitor::{client, cookie_text},
+    ui::visitor::{client, cookie_text, end_earlier},
 };
 
 pub(crate) struct AuthApi {
@@ -28,7 +28,9 @@ impl AuthApi {
         Self { app: app.clone() }
     }
 
-    fn began(&self, new: &NewSession) -> Began {
+    /// Answers with a session that has begun, instead of the one that the caller had.
+    async fn began(&self, request: &Request, new: &NewSession) -> Result<Began, ApiError> {
+        end_earlier(&self.app, request).await?;
         let waits = new.session.awaits_second_factor;
         let remembered = new.session.remembered && !waits;
         let cookie = cookie_text(&self.app, Some((&new.secret, remembered)));
@@ -36,7 +38,7 @@ impl AuthApi {
             csrf_token: new.secret.csrf_token(),
             code_awaited: waits,
         };
-        Began::Ok(Json(body), cookie)
+        Ok(Began::Ok(Json(body), cookie))
     }
 }
 
@@ -216,6 +218,39 @@ struct SecondFactor {
     recovery_codes_left: u64,
 }
 
+/// A login at a provider, such as Google, that lets in to the account.
+#[derive(Debug, Object)]
+#[oai(rename = "LinkedLogin", skip_serializing_if_is_none)]
+struct LinkedLoginBody {
+    /// The provider, as the configuration called it when it was linked.
+    provider: String,
+    /// Who the provider is.
+    issuer: String,
+    /// The address that the provider vouched for when it was linked.
+    email: String,
+    created_at: DateTime<Utc>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<LinkedLogin> for LinkedLoginBody {
+    fn from(login: LinkedLogin) -> Self {
+        Self {
+            provider: login.provider.to_string(),
+            issuer: login.issuer,
+            email: login.email.to_string(),
+            created_at: login.created_at,
+            last_used_at: login.last_used_at,
+        }
+    }
+}
+
+/// The present password, if there is one.
+#[derive(Debug, Object)]
+struct OwnerBody {
+    /// Without a password, this works for 15 minutes after logging in.
+    password: Option<String>,
+}
+
 /// What an authenticator app needs.
 #[derive(Debug, Object)]
 #[oai(rename = "Enrolment")]
@@ -260,7 +295,7 @@ impl AuthApi {
             remember: body.remember,
         };
         let new = self.app.identity.log_in(command, client(request)).await?;
-        Ok(self.began(&new))
+        self.began(request, &new).await
     }
 
     /// Give the code of the second factor
@@ -275,7 +310,7 @@ impl AuthApi {
     ) -> Result<Began, ApiError> {
         let identity = &self.app.identity;
         let given = identity.give_second_factor(&secret, &body.0.code, client(request));
-        Ok(self.began(&given.await?))
+        self.began(request, &given.await?).await
     }
 
     /// Show who is logged in
@@ -353,14 +388,7 @@ impl AuthApi {
     ) -> Result<Done, ApiError> {
         let current = present_password(&body.0.current)?;
         let new = parse("/new", &body.0.new)?;
-        let actor = who.actor().ok_or_else(|| {
-            let nowhere = "this needs a membership of an organisation, and there is none now";
-            ApiError::conflict("no_organization", &nowhere)
-        })?;
-        let set = self
-            .app
-            .identity
-            .set_password(&actor, who.user.id, Some(current), new);
+        let set = self.app.identity.set_password(&who, Some(current), new);
         set.await?;
         Ok(Done::Done)
     }
@@ -383,7 +411,7 @@ impl AuthApi {
         let password = parse("/password", &body.0.password)?;
         let identity = &self.app.identity;
         let accepted = identity.accept_as_new(&secret, name, password, client(request));
-        Ok(self.began(&accepted.await?))
+        self.began(request, &accepted.await?).await
     }
 
     /// Accept an invitation with the account that is logged in
@@ -476,6 +504,46 @@ impl AuthApi {
         Ok(Json(AddressBody {
             email: email.to_string(),
         }))
+    }
+
+    /// List the linked logins
+    ///
+    /// They are linked in a browser, under “Account”.
+    #[oai(path = "/logins", method = "get", operation_id = "listLinkedLogins")]
+    async fn logins(
+        &self,
+        InSession(who): InSession,
+    ) -> Result<Json<Vec<LinkedLoginBody>>, ApiError> {
+        let logins = self.app.identity.linked_logins(&who).await?;
+        let bodies = logins.into_iter().map(LinkedLoginBody::from);
+        Ok(Json(bodies.collect()))
+    }
+
+    /// Unlink a login
+    ///
+    /// Refused if nothing else lets in to the account. Sessions stay.
+    #[oai(
+        path = "/logins/:provider/removal",
+        method = "post",
+        operation_id = "unlinkLogin"
+    )]
+    async fn unlink_login(
+        &self,
+        InSession(who): InSession,
+        provider: Path<String>,
+        body: Json<OwnerBody>,
+    ) -> Result<Done, ApiError> {
+        let provider = provider
+            .0
+            .parse()
+            .map_err(|_| ApiError::from(IdentityError::LoginNotLinked))?;
+        let password = body.0.password.as_deref().map(present_password);
+        let unlinked = self
+            .app
+            .identity
+            .unlink_login(&who, password.transpose()?, &provider);
+        unlinked.await?;
+        Ok(Done::Done)
     }
 
     /// Show the state of the second factor

@@ -6,8 +6,9 @@ pub(crate) mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod nul;
 pub mod problem;
+pub(crate) mod proxies;
 
-use std::{any::Any, io, time::Duration};
+use std::{any::Any, io, sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use poem::{
@@ -82,6 +83,9 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
         .at("/readyz", get(ops::readyz))
         .at("/metrics", get(ops::metrics))
         .data(app.clone())
+        .data(Arc::new(public::PublicLimits::new(
+            settings.public_requests_per_second,
+        )))
         .data(metrics)
         .with(CatchPanic::new().with_handler(panicked))
         .with(Observation)
@@ -156,7 +160,7 @@ async fn observe<E: Endpoint>(endpoint: &E, request: Request) -> poem::Result<Re
     );
     headers.insert(
         header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
+        HeaderValue::from_static(referrer_policy(&path)),
     );
     headers
         .entry(header::X_FRAME_OPTIONS)
@@ -173,6 +177,16 @@ async fn observe<E: Endpoint>(endpoint: &E, request: Request) -> poem::Result<Re
     metrics::histogram!("mauntic_http_seconds", "area" => area)
         .record(started.elapsed().as_secs_f64());
     Ok(response)
+}
+
+/// With `no-referrer`, browsers send `Origin: null` with the forms of our own pages, which could then not be told from
+/// those of other sites. No other site learns where somebody comes from, either way.
+fn referrer_policy(path: &str) -> &'static str {
+    if path == "/app" || path.starts_with("/app/") {
+        "same-origin"
+    } else {
+        "no-referrer"
+    }
 }
 
 const AREAS: [&str; 9] = [

@@ -9,8 +9,9 @@
 //! 5. Look at it at 390 and 1440 pixels, light and dark, by keyboard and without scripting.
 //!
 //! A page takes a [`visitor::Visitor`], who is logged in, and a form that changes something a [`visitor::Posted`], which
-//! has proved that it comes from a page of ours: put [`csrf`](visitor::Visitor::csrf) into every such form. After a
-//! change, the browser is sent to a page, with a [`Done`] that says what happened.
+//! has proved that it comes from a page of ours: put [`csrf`](visitor::Visitor::csrf) into every such form. Pages
+//! about one's own account take a [`visitor::Person`] and a [`visitor::OwnForm`], for whoever is a member of no
+//! organisation has an account too. After a change, the browser is sent to a page, with a [`Done`] that says what happened.
 //!
 //! There is no inline script or style: the policy of [`secured`] forbids both. What is missing in the look
 //! goes into `assets/mauntic.css` as a component.
@@ -33,6 +34,7 @@ mod imports;
 mod inbox;
 mod mail;
 mod organization;
+mod running;
 mod search;
 mod segments;
 mod sending;
@@ -49,12 +51,13 @@ use poem::{
     get,
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Compression,
+    web::{Compress, CompressionAlgo},
 };
 
 use serde::Deserialize;
 
 use component::icon::{Icon, icon};
-use visitor::Visitor;
+use visitor::{Person, Visitor};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
@@ -68,6 +71,7 @@ pub(crate) fn routes(route: Route) -> Route {
     let pages = account::routes(
         pages
             .at("/", get(home::home))
+            .at("/running", get(running::running))
             .at("/search", get(search::search)),
     );
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
@@ -90,6 +94,7 @@ pub(crate) fn routes(route: Route) -> Route {
 
 /// Adds the headers that keep a page from being framed, and from running what is not ours.
 async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem::Result<Response> {
+    let packed = takes_gzip(&request);
     let mut response = match next.call(request).await {
         Ok(response) => response.into_response(),
         // A redirect or a page of ours, only not what the handler meant to answer.
@@ -109,7 +114,24 @@ async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static(PERMISSIONS),
     );
+    // Files come as they are: they are large, and browsers show how far they are.
+    if packed
+        && response
+            .content_type()
+            .is_some_and(|kind| kind.starts_with("text/html"))
+    {
+        return Ok(Compress::new(response, CompressionAlgo::GZIP).into_response());
+    }
     Ok(response)
+}
+
+/// Whether whoever asks can unpack what is packed with gzip.
+fn takes_gzip(request: &Request) -> bool {
+    let named = request.header(header::ACCEPT_ENCODING).unwrap_or_default();
+    named.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        name.trim() == "gzip" && weight.trim() != "q=0"
+    })
 }
 
 /// Says that there is no such page.
@@ -122,6 +144,26 @@ fn missing() -> Response {
 /// A page for a visitor; `current` is the place of the navigation that it belongs to.
 pub(crate) fn shell(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
     shell_searched(visitor, title, current, "", content)
+}
+
+/// A page about one's own account, which members of no organisation have too.
+pub(crate) fn own_shell(person: &Person, title: &str, content: &Markup) -> Markup {
+    let place = "/app/account";
+    if let Some(visitor) = person.visitor() {
+        return shell(&visitor, title, place, content);
+    }
+    let top = html! {
+        p { "You are a member of no organisation now." }
+        form method="post" action="/app/logout" { (person.csrf()) (component::action::button("Log out", component::action::Weight::Plain)) }
+    };
+    let places = visitor::places();
+    let own: Vec<_> = places.into_iter().filter(|one| one.href == place).collect();
+    let around = component::frame::Around {
+        places: &own,
+        current: place,
+        top: &top,
+    };
+    component::frame::page(title, &around, content)
 }
 
 /// A page for a visitor, with what was searched for in the field above it.
@@ -196,6 +238,8 @@ pub(crate) enum Done {
     Saved,
     /// Something was deleted.
     Deleted,
+    /// Two records became one.
+    Merged,
     /// Sessions were ended.
     Ended,
     /// A send was started.
@@ -219,6 +263,7 @@ impl Done {
             Self::Created => "created",
             Self::Saved => "saved",
             Self::Deleted => "deleted",
+            Self::Merged => "merged",
             Self::Ended => "ended",
             Self::Started => "started",
             Self::Tested => "tested",
@@ -232,11 +277,34 @@ impl Done {
             Self::Created => "It was created.",
             Self::Saved => "The change was saved.",
             Self::Deleted => "It was deleted.",
+            Self::Merged => "The two records are one now.",
             Self::Ended => "The session was ended.",
             Self::Started => "The send was started.",
             Self::Tested => "The test was sent.",
         };
         component::show::toast(text, component::Tone::Good)
+    }
+}
+
+/// What becomes of long work, as the end of the address that its forms are sent to says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Steer {
+    /// It stops until somebody lets it go on.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It stops for good.
+    Cancel,
+}
+
+impl Steer {
+    /// A page asks first of what cannot be taken back, and of nothing else.
+    fn asks_first(self) -> poem::Result<()> {
+        match self {
+            Self::Cancel => Ok(()),
+            Self::Pause | Self::Resume => Err(failure::missing("page")),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use mauntic_core::{
     Actor, Permission,
-    identity::{Client, LoggedIn, SessionSecret},
+    identity::{Client, Detour, DetourSecret, IdentityError, LoggedIn, SessionSecret},
 };
 use poem::{
     Error, FromRequest, Request, RequestBody, Response, Result,
@@ -12,6 +12,7 @@ use poem::{
 };
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
 
 use super::{
     component::{frame::Place, icon::Icon},
@@ -33,6 +34,8 @@ pub(crate) struct Visitor {
     /// Acts in the organisation that is worked in.
     pub(crate) actor: Actor,
     secret: SessionSecret,
+    /// Tells the page that they get from all others.
+    page: Uuid,
 }
 
 impl Visitor {
@@ -57,18 +60,24 @@ impl Visitor {
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+        token_field(&self.secret, self.page)
     }
 }
 
-/// Whether the token is the one that pages of that session have.
+/// The field that proves that a form is of a page of that session, with a token that no other page has.
+fn token_field(secret: &SessionSecret, page: Uuid) -> Markup {
+    let page = page.simple().to_string();
+    let token = secret.csrf_token_of(&page);
+    html! { input type="hidden" name=(CSRF) value={ (page) "." (token) }; }
+}
+
+/// Whether the token is one that a page of that session has.
 fn must_be_of(secret: &SessionSecret, token: &str) -> Result<()> {
     // Hashes are compared, so that the time taken tells nothing.
     let hash = |text: &str| Sha256::digest(text.as_bytes());
-    if hash(token) == hash(&secret.csrf_token()) {
-        Ok(())
-    } else {
-        Err(failure::foreign_form())
+    match token.split_once('.') {
+        Some((page, token)) if hash(token) == hash(&secret.csrf_token_of(page)) => Ok(()),
+        _ => Err(failure::foreign_form()),
     }
 }
 
@@ -77,6 +86,7 @@ pub(crate) struct Person {
     /// The session and the user.
     pub(crate) who: LoggedIn,
     secret: SessionSecret,
+    page: Uuid,
 }
 
 impl Person {
@@ -88,12 +98,28 @@ impl Person {
         };
         let who = app.identity.logged_in(&secret).await;
         let who = who.map_err(failure::identity)?;
-        Ok(who.map(|who| Self { who, secret }))
+        let address = client_address(request);
+        let page = app.ids.next();
+        Ok(who.map(|who| Self {
+            who: who.calling_from(address),
+            secret,
+            page,
+        }))
+    }
+
+    /// The same as a visitor of an organisation; `None` for a member of none.
+    pub(super) fn visitor(&self) -> Option<Visitor> {
+        Some(Visitor {
+            who: self.who.clone(),
+            actor: self.who.actor()?,
+            secret: self.secret.clone(),
+            page: self.page,
+        })
     }
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+        token_field(&self.secret, self.page)
     }
 
     /// Holds a form to be of a page of this session.
@@ -111,7 +137,17 @@ pub(super) fn app(request: &Request) -> Result<&App> {
 
 /// Where the request comes from.
 pub(crate) fn client(request: &Request) -> Client {
-    Client::new(client_address(request), request.header("user-agent"))
+    let address = client_address(request);
+    Client::new(address, request.header("user-agent")).calling_from(address)
+}
+
+impl<'a> FromRequest<'a> for Person {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        match Self::find(request).await? {
+            Some(person) => Ok(person),
+            None => Err(log_in_first(app(request)?, request).await),
+        }
+    }
 }
 
 impl<'a> FromRequest<'a> for Visitor {
@@ -124,14 +160,16 @@ impl<'a> FromRequest<'a> for Visitor {
         let Some(who) = found.map_err(failure::identity)? else {
             return Err(log_in_first(app, request).await);
         };
+        let who = who.calling_from(client_address(request));
         let Some(actor) = who.actor() else {
             return Err(failure::no_workplace());
         };
-        let actor = match client_address(request) {
-            Some(address) => actor.calling_from(address),
-            None => actor,
-        };
-        Ok(Self { who, actor, secret })
+        Ok(Self {
+            who,
+            actor,
+            secret,
+            page: app.ids.next(),
+        })
     }
 }
 
@@ -189,7 +227,10 @@ fn is_https(app: &App) -> bool {
 
 /// The secret that the browser shows.
 pub(crate) fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
-    let name = cookie_name(app);
+    find_cookie(request, cookie_name(app))
+}
+
+fn find_cookie<T: std::str::FromStr>(request: &Request, name: &str) -> Option<T> {
     request
         .headers()
         .get_all(header::COOKIE)
@@ -199,6 +240,30 @@ pub(crate) fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(found, _)| *found == name)
         .and_then(|(_, secret)| secret.parse().ok())
+}
+
+fn detour_name(app: &App) -> String {
+    format!("{}-detour", cookie_name(app))
+}
+
+/// The secret of the way over a provider that the browser is on.
+pub(super) fn detour_cookie(app: &App, request: &Request) -> Option<DetourSecret> {
+    find_cookie(request, &detour_name(app))
+}
+
+/// Gives the browser the secret of a way over a provider, or takes it away.
+pub(super) fn set_detour_cookie(app: &App, response: &mut Response, secret: Option<&DetourSecret>) {
+    let secure = if is_https(app) { "; Secure" } else { "" };
+    let (value, age) = match secret {
+        Some(secret) => (secret.reveal(), Detour::LIFETIME.num_seconds()),
+        None => (String::new(), 0),
+    };
+    let name = detour_name(app);
+    // Lax: the provider sends the browser back with it.
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={age}");
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
 }
 
 /// Gives the browser its secret, or takes it away.
@@ -225,6 +290,21 @@ pub(crate) fn cookie_text(app: &App, secret: Option<(&SessionSecret, bool)>) -> 
     };
     let name = cookie_name(app);
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")
+}
+
+/// Whoever logs in leaves the session that the browser had: somebody else may have put it there.
+pub(crate) async fn end_earlier(
+    app: &App,
+    request: &Request,
+) -> std::result::Result<(), IdentityError> {
+    let Some(earlier) = cookie(app, request) else {
+        return Ok(());
+    };
+    if let Some(who) = app.identity.logged_in(&earlier).await? {
+        let who = who.calling_from(client_address(request));
+        app.identity.end_session(&who, who.session.id).await?;
+    }
+    Ok(())
 }
 
 /// The fields of a form, in order.
@@ -312,6 +392,23 @@ impl<'a> FromRequest<'a> for Posted {
         let fields = Fields::read(request, body).await?;
         visitor.must_have_sent(fields.find(CSRF).unwrap_or_default())?;
         Ok(Self { visitor, fields })
+    }
+}
+
+/// A form about one's own account, which proved that it is ours.
+pub(crate) struct OwnForm {
+    /// Who sent it.
+    pub(crate) person: Person,
+    /// What it says.
+    pub(crate) fields: Fields,
+}
+
+impl<'a> FromRequest<'a> for OwnForm {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let person = Person::from_request(request, body).await?;
+        let fields = Fields::read(request, body).await?;
+        person.prove(&fields)?;
+        Ok(Self { person, fields })
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::handlers::{
-    CountEngagement, FollowBounces, FollowListChoices, FollowMerges, FollowUnsubscribes,
-    KeepChanges,
+    CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
+    FollowUnsubscribes, KeepChanges,
 };
 use crate::{App, Job};
 
@@ -85,8 +85,9 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowUnsubscribes(app.contacts.clone())),
         Arc::new(FollowBounces(app.contacts.clone())),
         Arc::new(CountEngagement(app.engagement.clone())),
-        Arc::new(FollowMerges(app.clone())),
-        Arc::new(FollowListChoices(app.clone())),
+        Arc::new(FollowMerges(app.sends.clone())),
+        Arc::new(FollowDeletions(app.clone())),
+        Arc::new(FollowListChoices(app.segments.clone())),
         Arc::new(KeepChanges(app.identity.clone())),
     ]
 }

@@ -6,6 +6,8 @@
 mod access;
 mod api;
 mod audit;
+mod bulk_api;
+mod proxies;
 mod schema;
 mod support;
 mod ui;

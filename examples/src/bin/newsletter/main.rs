@@ -187,6 +187,7 @@ impl Newsletter {
                 &self.me,
                 CreateSend {
                     email: email.email.id,
+                    version: Some(email.email.version),
                     segment,
                     at: None,
                 },

@@ -3,6 +3,7 @@
 mod audit;
 mod invitations;
 mod letters;
+mod linked_logins;
 mod members;
 mod organizations;
 mod passwords;
@@ -10,7 +11,7 @@ mod second_factors;
 mod sessions;
 mod tokens;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -38,6 +39,7 @@ pub struct IdentityService {
     ids: Arc<dyn IdSource>,
     hasher: PasswordHasher,
     secret: Option<SecretKey>,
+    issuers: BTreeSet<String>,
 }
 
 impl IdentityService {
@@ -45,11 +47,15 @@ impl IdentityService {
     pub const USE_CASES: &[UseCase] = &[
         ("accept_as_new", Access::Anybody),
         ("accept_invitation", Access::Oneself),
-        ("add_member", Access::Needs(Permission::MembersManage)),
+        ("accept_with", Access::Anybody),
+        ("add_member", Access::Operator),
         ("apply_change", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
+        ("begin_join", Access::Anybody),
+        ("begin_link", Access::Oneself),
+        ("begin_log_in", Access::Anybody),
         ("begin_second_factor", Access::Oneself),
         ("block_member", Access::Needs(Permission::MembersManage)),
         ("block_organization", Access::Operator),
@@ -61,8 +67,9 @@ impl IdentityService {
         ("confirm_second_factor", Access::Oneself),
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
-        ("create_user", Access::Needs(Permission::MembersManage)),
+        ("create_user", Access::Operator),
         ("deliver_letters", Access::Itself),
+        ("end_detour", Access::Anybody),
         ("end_other_sessions", Access::Oneself),
         ("end_second_factor", Access::Oneself),
         ("end_session", Access::Oneself),
@@ -73,7 +80,10 @@ impl IdentityService {
         ("invitation", Access::Anybody),
         ("invitations", Access::Needs(Permission::MembersManage)),
         ("invite", Access::Needs(Permission::MembersManage)),
+        ("link_login", Access::Oneself),
+        ("linked_logins", Access::Oneself),
         ("log_in", Access::Anybody),
+        ("log_in_with", Access::Anybody),
         ("logged_in", Access::Anybody),
         ("member", Access::Needs(Permission::MembersRead)),
         ("members", Access::Needs(Permission::MembersRead)),
@@ -101,7 +111,10 @@ impl IdentityService {
         ("second_factor", Access::Oneself),
         ("set_password", Access::Oneself),
         ("set_up", Access::Anybody),
+        ("set_up_asks_for_code", Access::Anybody),
+        ("set_up_code", Access::Operator),
         ("switch_organization", Access::Oneself),
+        ("token", Access::Needs(Permission::TokensManage)),
         ("tokens", Access::Needs(Permission::TokensManage)),
         (
             "transfer_ownership",
@@ -110,6 +123,7 @@ impl IdentityService {
         ("unblock_member", Access::Needs(Permission::MembersManage)),
         ("unblock_organization", Access::Operator),
         ("unblock_user", Access::Operator),
+        ("unlink_login", Access::Oneself),
         (
             "update_organization",
             Access::Needs(Permission::OrganizationManage),
@@ -130,6 +144,7 @@ impl IdentityService {
             ids,
             hasher: PasswordHasher::new(),
             secret: None,
+            issuers: BTreeSet::new(),
         }
     }
 
@@ -173,5 +188,13 @@ impl IdentityService {
         let cause = Cause::root(&*self.ids);
         let envelope = Envelope::seal(organization, event, now, &*self.ids, cause)?;
         Ok(uow.outbox().append(&[envelope]).await?)
+    }
+}
+
+/// The actor, calling from an address if one is known.
+fn calling(actor: Actor, address: Option<IpAddr>) -> Actor {
+    match address {
+        Some(address) => actor.calling_from(address),
+        None => actor,
     }
 }

@@ -1,26 +1,33 @@
 use maud::{Markup, html};
 use mauntic_core::{
     TimeZoneName,
-    identity::{IdentityError, LogIn, Refusal, SetUp},
+    identity::{IdentityError, LogIn, NewSession, Refusal, SetUp},
 };
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use serde::Deserialize;
 
-use crate::ui::{
-    component::{
-        Tone,
-        action::{Weight, button},
-        form::{Field, checkbox, filled, input},
-        frame, show,
+use super::providers::{log_in_with, provider_links};
+use crate::{
+    App,
+    ui::{
+        component::{
+            Tone,
+            action::{Weight, button},
+            form::{Field, checkbox, filled, input},
+            frame, show,
+        },
+        failure,
+        visitor::{
+            Fields, OpenForm, OwnForm, app, client, cookie, end_earlier, own_place, redirect,
+            set_cookie,
+        },
     },
-    failure,
-    visitor::{Fields, OpenForm, Posted, app, client, cookie, own_place, redirect, set_cookie},
 };
 
 /// Where to go on to.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Way {
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// The login.
@@ -35,10 +42,10 @@ pub(super) async fn login(request: &Request, Query(way): Query<Way>) -> Result<R
     {
         return Ok(redirect("/app/setup"));
     }
-    Ok(login_page(&Fields::default(), way.next.as_deref(), None).into_response())
+    Ok(login_page(app, &Fields::default(), way.next.as_deref(), None).into_response())
 }
 
-fn login_page(fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Markup {
+fn login_page(app: &App, fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Markup {
     let content = html! {
         @if let Some(problem) = problem { (show::toast(problem, Tone::Bad)) }
         form method="post" action="/app/login" class="stack" {
@@ -48,6 +55,7 @@ fn login_page(fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Mar
             (checkbox("remember", "Stay logged in on this device", fields.find("remember").is_some()))
             (button("Log in", Weight::Primary))
         }
+        (provider_links(app, |provider| log_in_with(provider, next)))
         p { a href="/app/forgot" { "Forgot your password?" } }
     };
     frame::alone("Log in", &content)
@@ -61,7 +69,7 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     let wrong = "The email address or the password is wrong.";
     let again = |problem: &str, status| {
         Ok(failure::with_status(
-            login_page(&fields, next, Some(problem)),
+            login_page(app, &fields, next, Some(problem)),
             status,
         ))
     };
@@ -79,32 +87,42 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     };
     match app.identity.log_in(command, client(request)).await {
         Ok(new) => {
-            end_earlier(request).await?;
-            let waits = new.session.awaits_second_factor;
-            let place = if waits {
+            let place = if new.session.awaits_second_factor {
                 code_place(next)
             } else {
                 own_place(next).to_owned()
             };
-            let mut response = redirect(&place);
-            set_cookie(app, &mut response, Some((&new.secret, remember && !waits)));
-            Ok(response)
+            begin_here(request, &new, &place).await
         }
         Err(IdentityError::WrongPassword) => again(wrong, StatusCode::UNPROCESSABLE_ENTITY),
         Err(IdentityError::Refused(Refusal::UserBlocked)) => again(
             "This account is blocked. Ask the owner of your organisation.",
             StatusCode::FORBIDDEN,
         ),
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
-            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error), StatusCode::TOO_MANY_REQUESTS)
         }
         Err(error) => Err(failure::identity(error)),
     }
 }
 
+/// Goes on with a session that has begun, instead of the one that the browser had. A session that waits for its code is
+/// not kept for longer than the browser is open.
+pub(super) async fn begin_here(
+    request: &Request,
+    new: &NewSession,
+    place: &str,
+) -> Result<Response> {
+    let app = app(request)?;
+    end_earlier(app, request).await.map_err(failure::identity)?;
+    let kept = new.session.remembered && !new.session.awaits_second_factor;
+    let mut response = redirect(place);
+    set_cookie(app, &mut response, Some((&new.secret, kept)));
+    Ok(response)
+}
+
 /// Where the code of the second factor is asked for.
-fn code_place(next: Option<&str>) -> String {
+pub(super) fn code_place(next: Option<&str>) -> String {
     let query = serde_urlencoded::to_string([("next", own_place(next))]);
     format!("/app/login/code?{}", query.unwrap_or_default())
 }
@@ -171,33 +189,18 @@ pub(super) async fn give_code(request: &Request, OpenForm(fields): OpenForm) -> 
             "This code is wrong or was used before. Take the one that the app shows now.",
             StatusCode::UNPROCESSABLE_ENTITY,
         ),
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
-            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error), StatusCode::TOO_MANY_REQUESTS)
         }
         Err(error) => Err(failure::identity(error)),
     }
 }
 
-/// Whoever logs in leaves the session that the browser had: somebody else may have put it there.
-async fn end_earlier(request: &Request) -> Result<()> {
-    let app = app(request)?;
-    let Some(earlier) = cookie(app, request) else {
-        return Ok(());
-    };
-    let found = app.identity.logged_in(&earlier).await;
-    if let Some(who) = found.map_err(failure::identity)? {
-        let ended = app.identity.end_session(&who, who.session.id).await;
-        ended.map_err(failure::identity)?;
-    }
-    Ok(())
-}
-
 /// Logs out.
 #[handler]
-pub(super) async fn log_out(request: &Request, posted: Posted) -> Result<Response> {
+pub(super) async fn log_out(request: &Request, posted: OwnForm) -> Result<Response> {
     let app = app(request)?;
-    let who = &posted.visitor.who;
+    let who = &posted.person.who;
     let ended = app.identity.end_session(who, who.session.id).await;
     ended.map_err(failure::identity)?;
     let mut response = redirect("/app/login");
@@ -217,12 +220,15 @@ pub(super) async fn setup(request: &Request) -> Result<Response> {
     {
         return Ok(redirect("/app/login"));
     }
-    Ok(setup_page(&Fields::default(), &[]).into_response())
+    let page = setup_page(app, &Fields::default(), &[]).await?;
+    Ok(page.into_response())
 }
 
 type Problems = [(&'static str, String)];
 
-fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
+async fn setup_page(app: &App, fields: &Fields, problems: &Problems) -> Result<Markup> {
+    let guarded = app.identity.set_up_asks_for_code().await;
+    let guarded = guarded.map_err(failure::identity)?;
     let field = |name, label, hint| Field {
         name,
         label,
@@ -247,8 +253,11 @@ fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
         ..field("password", "Password", Some("12 characters or more"))
     };
     let content = html! {
-        p { "Nobody uses this installation yet. Name your organisation and yourself; you will be its owner." }
+        p { "Nobody has logged in here yet. Name your organisation and yourself; you will be its owner." }
         form method="post" action="/app/setup" class="stack" {
+            @if guarded {
+                (input(&field("code", "Code", Some("This installation is in use already; “mauntic serve” prints the code when it starts")), "text"))
+            }
             (input(&field("organization", "Organisation", Some("Recipients see this name in your mail")), "text"))
             (input(&zone, "text"))
             (input(&field("name", "Your name", None), "text"))
@@ -257,7 +266,7 @@ fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
             (button("Begin", Weight::Primary))
         }
     };
-    frame::alone("Welcome to Mauntic", &content)
+    Ok(frame::alone("Welcome to Mauntic", &content))
 }
 
 /// Makes the first organisation and its owner.
@@ -267,7 +276,7 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
     let command = match read_set_up(&fields) {
         Ok(command) => command,
         Err(problems) => {
-            let page = setup_page(&fields, &problems);
+            let page = setup_page(app, &fields, &problems).await?;
             return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
         }
     };
@@ -279,6 +288,11 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
         }
         // Somebody was faster.
         Err(IdentityError::AlreadySetUp) => Ok(redirect("/app/login")),
+        Err(error @ IdentityError::WrongSetUpCode) => {
+            let problems = [("code", error.to_string())];
+            let page = setup_page(app, &fields, &problems).await?;
+            Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+        }
         Err(error) => Err(failure::identity(error)),
     }
 }
@@ -305,6 +319,7 @@ fn read_set_up(fields: &Fields) -> std::result::Result<SetUp, Vec<(&'static str,
                 name,
                 email,
                 password,
+                code: fields.find("code").map(str::to_owned),
             })
         }
         _ => Err(problems),

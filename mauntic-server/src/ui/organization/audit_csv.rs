@@ -1,6 +1,6 @@
 //! The audit log as a file.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use chrono::SecondsFormat;
 use futures_util::{StreamExt as _, stream};
@@ -43,17 +43,22 @@ pub(super) async fn export(
     let told = identity.record(&visitor.actor, change).await;
     told.map_err(|error| failure::internal(&error))?;
     let head = "when,who,what,principal,from,action,subject,subject_id,before,after\r\n";
-    let known = Arc::new(known);
-    let pages = stream::try_unfold(Some(None), move |at: Option<Option<AuditEntryId>>| {
+    let start = Some((None, known));
+    let pages = stream::try_unfold(start, move |at: Option<(Option<AuditEntryId>, Known)>| {
         let (identity, actor) = (identity.clone(), visitor.actor.clone());
-        let (filter, known) = (filter.clone(), Arc::clone(&known));
+        let filter = filter.clone();
         async move {
-            let Some(before) = at else { return Ok(None) };
+            let Some((before, mut known)) = at else {
+                return Ok(None);
+            };
             let size = PageSize::clamped(BATCH);
             let found = identity.audit_log(&actor, &filter, before, size).await;
             let found = found.map_err(io::Error::other)?;
+            let learnt = known.learn(&identity, &actor, &found.items).await;
+            learnt.map_err(io::Error::other)?;
             let lines: String = found.items.iter().map(|one| line(one, &known)).collect();
-            Ok::<_, io::Error>(Some((lines, found.next.map(Some))))
+            let next = found.next.map(|next| (Some(next), known));
+            Ok::<_, io::Error>(Some((lines, next)))
         }
     });
     let head = stream::once(async move { Ok::<_, io::Error>(head.to_owned()) });

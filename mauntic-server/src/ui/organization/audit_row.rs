@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use mauntic_core::{
     Actor, ContactId, PageSize, Permission, Principal, SegmentId,
-    identity::{AuditEntry, IdentityService},
+    identity::{AuditEntry, IdentityError, IdentityService},
 };
 use poem::Result;
 use serde_json::Value;
@@ -61,11 +61,14 @@ impl Known {
                 }
             }
         }
-        Ok(Self {
+        let mut known = Self {
             actors: actors(&app.identity, actor).await?,
             subjects,
             sees_contacts,
-        })
+        };
+        let learnt = known.learn(&app.identity, actor, entries).await;
+        learnt.map_err(failure::identity)?;
+        Ok(known)
     }
 
     /// Those who act alone, for what leaves the installation.
@@ -76,6 +79,45 @@ impl Known {
         })
     }
 
+    /// What those who acted are called, as far as they are not among the first.
+    pub(super) async fn learn(
+        &mut self,
+        identity: &IdentityService,
+        actor: &Actor,
+        entries: &[AuditEntry],
+    ) -> std::result::Result<(), IdentityError> {
+        for entry in entries {
+            let id = entry.principal.to_string();
+            if self.actors.contains_key(&id) {
+                continue;
+            }
+            let name = match entry.principal {
+                Principal::User { id } => identity
+                    .member(actor, id)
+                    .await
+                    .map(|one| one.name.to_string()),
+                Principal::Token { id } => {
+                    let token = identity.token(actor, id).await;
+                    token.map(|one| format!("token {}", one.name))
+                }
+                Principal::System => continue,
+            };
+            match name {
+                Ok(name) => {
+                    self.actors.insert(id, name);
+                }
+                // Whoever is gone has no name.
+                Err(
+                    IdentityError::UserNotFound(_)
+                    | IdentityError::TokenNotFound(_)
+                    | IdentityError::Forbidden(_),
+                ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Those who may have acted: their principals and names.
     pub(super) fn actors(&self) -> impl Iterator<Item = (&str, &str)> {
         let actors = self.actors.iter();
@@ -84,6 +126,9 @@ impl Known {
 
     /// Who made an entry's change.
     pub(super) fn who<'a>(&'a self, entry: &AuditEntry) -> &'a str {
+        if entry.principal == Principal::System && entry.address.is_some() {
+            return "somebody who is not logged in";
+        }
         let known = self.actors.get(&entry.principal.to_string());
         known.map_or_else(
             || match entry.principal {
@@ -162,7 +207,7 @@ impl Known {
 fn from_nowhere(entry: &AuditEntry) -> &'static str {
     match entry.principal {
         Principal::System => "command line",
-        Principal::User { .. } | Principal::Token { .. } => "not known",
+        Principal::User { .. } | Principal::Token { .. } => "unknown",
     }
 }
 

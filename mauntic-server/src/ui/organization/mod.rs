@@ -22,12 +22,15 @@ use super::{
     visitor::Visitor,
 };
 
+pub(super) use invitation::over as invitation_over;
+
 const PLACE: &str = "/app/organization";
 
 /// Where a list goes on, and what just happened.
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     after: Option<Uuid>,
+    invited: Option<Uuid>,
     #[serde(default)]
     done: Option<Done>,
 }
@@ -35,7 +38,7 @@ struct Asked {
 /// The pages of it.
 pub(super) fn routes(route: Route) -> Route {
     route
-        .at(PLACE_WITHIN, get(members::members))
+        .at("/organization", get(members::members))
         .at("/organization/roles", get(members::permissions))
         .at("/organization/invitations", post(members::invite))
         .at(
@@ -62,7 +65,10 @@ pub(super) fn routes(route: Route) -> Route {
             "/organization/settings",
             get(settings::settings).post(settings::save),
         )
-        .at("/organization/settings/owner", post(settings::transfer))
+        .at(
+            "/organization/members/:user/owner",
+            get(members::ask_to_give).post(members::give),
+        )
         .at(
             "/organization/tokens",
             get(tokens::tokens).post(tokens::create),
@@ -73,14 +79,12 @@ pub(super) fn routes(route: Route) -> Route {
         )
         .at("/organization/audit", get(audit::audit))
         .at("/organization/audit.csv", get(audit_csv::export))
+        .at("/invitation/with/:provider", get(invitation::begin_with))
         .at(
             "/invitation",
             get(invitation::show_invitation).post(invitation::accept),
         )
 }
-
-/// Within `/app`, addresses are without it.
-const PLACE_WITHIN: &str = "/organization";
 
 /// A page of the organisation, with the tabs that the visitor may open.
 fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
@@ -117,12 +121,7 @@ fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Mark
 
 /// The heads of columns that do not sort.
 fn columns<const N: usize>(names: [&str; N]) -> [Column<'_>; N] {
-    names.map(|name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    })
+    names.map(Column::plain)
 }
 
 /// The roles that somebody may give: none above their own.

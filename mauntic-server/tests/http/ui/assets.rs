@@ -32,12 +32,42 @@ async fn a_page_cannot_be_framed_and_runs_only_what_is_ours() {
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(header(&answer, "x-frame-options"), "DENY");
         assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
-        assert_eq!(header(&answer, "referrer-policy"), "no-referrer");
+        assert_eq!(header(&answer, "referrer-policy"), "same-origin");
         assert_eq!(header(&answer, "cache-control"), "no-store");
         assert!(header(&answer, "permissions-policy").contains("camera=()"));
         let page = String::from_utf8(answer.body).unwrap();
         assert!(!page.contains(" style=\""), "{path}: inline style");
         assert!(!page.contains(" onclick="), "{path}: inline script");
+    }
+}
+
+#[tokio::test]
+async fn a_page_comes_packed_to_whoever_can_unpack_it() {
+    let installation = Installation::sqlite().await;
+    let whole = get(&installation, "/app/_components").await;
+    assert!(whole.headers.get("content-encoding").is_none());
+    for (accepted, packed) in [
+        ("gzip, deflate, br", true),
+        ("br, gzip;q=0.5", true),
+        ("br, gzip;q=0", false),
+        ("identity", false),
+    ] {
+        let request = request("", "GET", "/app/_components")
+            .header("accept-encoding", accepted)
+            .finish();
+        let answer = installation.send(request).await;
+        let encoding = answer.headers.get("content-encoding");
+        assert_eq!(
+            encoding.is_some_and(|name| name == "gzip"),
+            packed,
+            "{accepted}"
+        );
+        assert_eq!(
+            answer.body.len() < whole.body.len() / 2,
+            packed,
+            "{accepted}"
+        );
+        assert!(answer.headers.contains_key("content-security-policy"));
     }
 }
 
