@@ -553,7 +553,7 @@ async fn the_audit_log_tells_who_changed_what_from_where() {
     service.update_organization(&ann, command).await.unwrap();
     let segment = Subject {
         kind: "segment".to_owned(),
-        id: CountingIds::default().next(),
+        id: Some(CountingIds::default().next()),
     };
     service
         .record(&ann, Change::new("segment.deleted", segment))

@@ -64,7 +64,8 @@ mod token;
 mod user;
 mod zones;
 
-pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
+pub use crate::audit::{Change, Subject};
+pub use audit::{AuditEntry, AuditFilter, AuditLog};
 pub use detour::{Aim, Detour, DetourSecret};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
