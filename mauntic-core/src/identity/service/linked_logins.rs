@@ -292,7 +292,7 @@ impl IdentityService {
         Ok(self.store.login_attempts().take_back(&[key]).await?)
     }
 
-    async fn check_owner_is_there(
+    pub(super) async fn check_owner_is_there(
         &self,
         who: &LoggedIn,
         password: Option<Password>,
