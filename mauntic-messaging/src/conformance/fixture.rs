@@ -183,6 +183,7 @@ impl World {
                 segment_id: segment,
                 lane: Lane::Bulk,
                 scheduled_at: now,
+                local_time: None,
             },
             now,
         );
@@ -195,6 +196,7 @@ impl World {
                     contact_id,
                     address: address_of(contact_id).parse().ok(),
                     skip: None,
+                    not_before: None,
                 }
             })
             .collect();

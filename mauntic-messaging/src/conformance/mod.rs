@@ -33,6 +33,7 @@ macro_rules! messaging_store_conformance {
             everybody_is_planned_or_left_out,
             nobody_gets_an_email_twice,
             who_got_an_email_is_known,
+            a_delivery_waits_for_its_time,
             sends_that_race_share_the_audience,
             a_lease_is_one_workers,
             only_the_holder_is_granted_and_once,

@@ -9,6 +9,7 @@ mod delivery;
 mod engine;
 mod job;
 mod limit;
+mod local_time;
 mod message;
 mod outcome;
 mod planner;
@@ -19,17 +20,20 @@ mod store;
 
 pub use delivery::{Delivery, DeliveryState, Lane, SkipReason, UnknownDeliveryState};
 pub use engine::{Engine, EngineOptions, EnginePorts};
-pub use job::{JobState, NewSendJob, SendJob, SendStatus, Tally, UnknownJobState, WrongJobState};
+pub use job::{
+    JobState, NewSendJob, SendJob, SendStatus, Tally, UnknownJobState, Waiting, WrongJobState,
+};
 pub use limit::Rate;
+pub use local_time::{InvalidLocalTime, LocalTime, parse_local_time};
 pub use message::{BuildError, MessageBuilder, OutgoingMessage, PreparedEmail};
 pub use outcome::{
     BounceClass, GIVE_UP_AFTER, HandOver, Outcome, Stage, asks_to_slow_down, classify, retry_delay,
     settle,
 };
 pub use planner::Planner;
-pub use preflight::Preflight;
+pub use preflight::{LocalOutlook, Preflight};
 pub use reply::{EnhancedCode, SmtpReply};
-pub use service::{CreateSend, SendService, TestResult};
+pub use service::{CreateSend, SendService, SendTime, TestResult};
 pub use store::{
     Changed, DeliveryRef, Ledger, PlannedDelivery, RateRepository, Report, SendJobRef, SendQueries,
     SendRepository, Withheld, WorkerRegistry,

@@ -1,4 +1,7 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::info;
@@ -50,13 +53,19 @@ impl Planner {
             .audience
             .members(job.organization_id, job.segment_id, job.plan_cursor, PAGE)
             .await?;
-        let page = self.page(&members);
+        let page = self.page(&job, &members);
         self.write(&job, &members, &page).await?;
         Ok(true)
     }
 
-    fn page(&self, members: &[AudienceMember]) -> Vec<PlannedDelivery> {
+    fn page(&self, job: &SendJob, members: &[AudienceMember]) -> Vec<PlannedDelivery> {
         let mut addresses = HashSet::with_capacity(members.len());
+        // People are many, zones are few.
+        let mut instants = HashMap::new();
+        let mut not_before = |member: &AudienceMember| {
+            let (local, zone) = (job.local_time.as_ref()?, member.timezone.as_ref());
+            Some(*instants.entry(zone.cloned()).or_insert_with(|| local.instant_in(zone)))
+        };
         members
             .iter()
             .map(|member| {
@@ -72,6 +81,7 @@ impl Planner {
                     contact_id: member.contact_id,
                     address: member.address.clone(),
                     skip,
+                    not_before: not_before(member),
                 }
             })
             .collect()

@@ -8,22 +8,31 @@ use mauntic_core::{
 use serde_json::{Map, Value};
 
 use super::{
-    BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
-    Preflight, SendJob, SendJobRef, SendStatus, WrongJobState,
+    BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, LocalTime,
+    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, WrongJobState,
     engine::{change, merge},
     preflight,
 };
 use crate::{MessagingError, Recipient};
 
+/// When a send goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendTime {
+    /// To everybody from this instant on.
+    At(DateTime<Utc>),
+    /// To each recipient when their own clock shows a time.
+    Local(LocalTime),
+}
+
 /// Sends one email to one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateSend {
     /// The email; its current version is sent.
     pub email: EmailId,
     /// Who gets it: the members at the time it starts.
     pub segment: SegmentId,
-    /// When it starts; at once if not given.
-    pub at: Option<DateTime<Utc>>,
+    /// When it goes; at once if not given.
+    pub at: Option<SendTime>,
 }
 
 /// What became of one test message.
@@ -111,6 +120,11 @@ impl SendService {
             return Err(MessagingError::NotFound { what: "segment" });
         }
         let now = self.ports.clock.now();
+        let (scheduled_at, local_time) = match command.at {
+            None => (now, None),
+            Some(SendTime::At(at)) => (at, None),
+            Some(SendTime::Local(local)) => (local.earliest(), Some(local)),
+        };
         let new = NewSendJob {
             id: SendJobId::generate(&*self.ports.ids),
             organization_id: organization,
@@ -118,7 +132,8 @@ impl SendService {
             email_version_id: version,
             segment_id: command.segment,
             lane: Lane::Bulk,
-            scheduled_at: command.at.unwrap_or(now),
+            scheduled_at,
+            local_time,
         };
         let job = SendJob::new(new, now);
         let mut uow = self.ports.store.begin().await?;
@@ -163,8 +178,18 @@ impl SendService {
         let sends = self.ports.store.sends();
         let job = sends.find_job(organization, id).await?;
         let job = job.ok_or(MessagingError::NotFound { what: "send" })?;
-        let tally = sends.tally(organization, id).await?;
-        Ok(SendStatus::derive(job, tally, self.ports.clock.now()))
+        self.status_of(job).await
+    }
+
+    async fn status_of(&self, job: SendJob) -> Result<SendStatus, MessagingError> {
+        let sends = self.ports.store.sends();
+        let tally = sends.tally(job.organization_id, job.id).await?;
+        let waiting = match &job.local_time {
+            Some(_) if !job.state.is_over() => sends.waiting(job.organization_id, job.id).await?,
+            _ => None,
+        };
+        let now = self.ports.clock.now();
+        Ok(SendStatus::derive(job, tally, waiting, now))
     }
 
     /// The sends, the newest first, of one email if one is given.
@@ -183,8 +208,7 @@ impl SendService {
         let page = sends.list_jobs(organization, email, after, size).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for job in page.items {
-            let tally = sends.tally(organization, job.id).await?;
-            items.push(SendStatus::derive(job, tally, self.ports.clock.now()));
+            items.push(self.status_of(job).await?);
         }
         Ok(Page {
             items,

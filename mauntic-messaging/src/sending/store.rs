@@ -7,7 +7,9 @@ use mauntic_core::{
     StoreError, WorkerId,
 };
 
-use super::{Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally};
+use super::{
+    Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally, Waiting,
+};
 
 /// Sends and their deliveries, as committed.
 #[async_trait]
@@ -42,6 +44,13 @@ pub trait SendQueries: Send + Sync {
         organization: OrganizationId,
         job: SendJobId,
     ) -> Result<Tally, StoreError>;
+
+    /// The first and the last time before which deliveries of a send that wait are not tried; `None` if none waits.
+    async fn waiting(
+        &self,
+        organization: OrganizationId,
+        job: SendJobId,
+    ) -> Result<Option<Waiting>, StoreError>;
 
     /// The deliveries of a send in the order of their ids, those in one state if one is given.
     async fn list_deliveries(
@@ -145,6 +154,8 @@ pub struct PlannedDelivery {
     pub address: Option<EmailAddress>,
     /// Why the contact is left out, if the audience alone tells.
     pub skip: Option<SkipReason>,
+    /// Not to be sent before; as soon as there is room if there is nothing to wait for.
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// What a change to a delivery must know of it: what events and counters are made of.

@@ -12,14 +12,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
     Actor, Clock, ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId,
-    StoreError, SystemClock, UuidV7Source,
+    StoreError, SystemClock, TimeZoneName, UuidV7Source,
     storage::{DbOptions, test_database::TestDatabase},
 };
 use mauntic_messaging::{
     Audience, AudienceMember, ContactDirectory, MessagingStore, Recipient,
     sending::{
         BuildError, CreateSend, Delivery, Engine, EngineOptions, EnginePorts, HandOver, JobState,
-        MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SmtpReply,
+        MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SendTime, SmtpReply,
     },
     storage::SeaOrmMessagingStore,
     transport::{MailTransport, OpenTransport, SendingLimits, Transports},
@@ -55,6 +55,7 @@ pub(crate) struct People {
 pub(crate) struct Person {
     pub(crate) address: Option<String>,
     pub(crate) do_not_contact: bool,
+    pub(crate) timezone: Option<TimeZoneName>,
 }
 
 pub(crate) fn contact(number: u128) -> ContactId {
@@ -66,8 +67,15 @@ impl People {
         let person = Person {
             address: address.map(str::to_owned),
             do_not_contact,
+            timezone: None,
         };
         self.all.lock().unwrap().insert(contact(number), person);
+    }
+
+    /// Moves somebody to a zone.
+    pub(crate) fn settle_in(&self, number: u128, zone: &str) {
+        let mut all = self.all.lock().unwrap();
+        all.get_mut(&contact(number)).unwrap().timezone = Some(zone.parse().unwrap());
     }
 
     pub(crate) fn remove(&self, number: u128) {
@@ -105,6 +113,7 @@ impl Audience for People {
                 contact_id: *id,
                 address: person.address.as_ref().map(|a| a.parse().unwrap()),
                 do_not_contact: person.do_not_contact,
+                timezone: person.timezone.clone(),
             })
             .collect())
     }
@@ -126,7 +135,7 @@ impl ContactDirectory for People {
                 fields: serde_json::Map::new(),
                 do_not_contact: person.do_not_contact,
                 locale: None,
-                timezone: None,
+                timezone: person.timezone.clone(),
             })
         });
         Ok(found.collect())
@@ -315,10 +324,14 @@ impl World {
     }
 
     pub(crate) async fn create(&self, email: u128) -> SendJobId {
+        self.create_at(email, None).await
+    }
+
+    pub(crate) async fn create_at(&self, email: u128, at: Option<SendTime>) -> SendJobId {
         let command = CreateSend {
             email: EmailId::from_uuid(Uuid::from_u128(email)),
             segment: SegmentId::from_uuid(Uuid::from_u128(1)),
-            at: None,
+            at,
         };
         self.service.create(&self.actor, command).await.unwrap().id
     }

@@ -4,6 +4,7 @@ mod emails;
 mod engaged;
 mod hours;
 mod lists;
+mod local_time;
 mod retention;
 mod sending;
 mod tracking;
@@ -29,6 +30,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(lists::Lists),
             Box::new(hours::Hours),
             Box::new(engaged::Engaged),
+            Box::new(local_time::LocalTime),
         ]
     }
 

@@ -23,6 +23,7 @@ const PLAN: &[Column] = &[
     ("address", SqlType::Text),
     ("address_hash", SqlType::Text),
     ("reason", SqlType::Text),
+    ("not_before", SqlType::BigInt),
 ];
 const GIVEN_BACK: &[Column] = &[
     ("organization_id", SqlType::Uuid),
@@ -116,7 +117,8 @@ impl Ledger for SeaOrmUnitOfWork {
             json!({"id": row.id, "contact_id": row.contact_id,
                 "address": row.address.as_ref().map(EmailAddress::as_str),
                 "address_hash": row.address.as_ref().map(|address| address_hash(&address.key())),
-                "reason": row.skip.map(SkipReason::as_str)})
+                "reason": row.skip.map(SkipReason::as_str),
+                "not_before": row.not_before.map_or(0, to_micros)})
         });
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
@@ -124,8 +126,8 @@ impl Ledger for SeaOrmUnitOfWork {
                  channel, occurrence, lane, address, address_hash, state, skip_reason, deferrals,
                  next_attempt_at, updated_at)
              SELECT $2, q.id, $3, $4, $5, q.contact_id, 'email', '', $6, q.address, q.address_hash,
-                 CASE WHEN q.reason IS NULL THEN 'planned' ELSE 'skipped' END, q.reason, 0, 0, $7
-             FROM (SELECT r.id, r.contact_id, r.address, r.address_hash, CASE
+                 CASE WHEN q.reason IS NULL THEN 'planned' ELSE 'skipped' END, q.reason, 0, q.not_before, $7
+             FROM (SELECT r.id, r.contact_id, r.address, r.address_hash, r.not_before, CASE
                  WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2
                      AND d.contact_id = r.contact_id AND d.email_id = $4 AND d.channel = 'email'
                      AND d.occurrence = '' AND d.state <> 'skipped') THEN 'already_sent'

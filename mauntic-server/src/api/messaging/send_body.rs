@@ -135,7 +135,12 @@ pub(super) struct SendBody {
     email_version_id: Uuid,
     segment_id: Uuid,
     state: StateName,
+    /// When it starts; of a send by local time, when the first clock on earth shows that time.
     scheduled_at: DateTime<Utc>,
+    /// The time that each recipient's own clock shows when they get it, if it goes by that.
+    local_time: Option<String>,
+    /// The time zone that counts for contacts without one, if it goes by local time.
+    local_time_fallback: Option<String>,
     /// When the first message could go out.
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -146,6 +151,7 @@ pub(super) struct SendBody {
 
 impl From<SendJob> for SendBody {
     fn from(job: SendJob) -> Self {
+        let local = job.local_time;
         Self {
             id: job.id.as_uuid(),
             email_id: job.email_id.as_uuid(),
@@ -153,6 +159,8 @@ impl From<SendJob> for SendBody {
             segment_id: job.segment_id.as_uuid(),
             state: job.state.into(),
             scheduled_at: job.scheduled_at,
+            local_time: local.as_ref().map(|local| local.time.to_string()),
+            local_time_fallback: local.map(|local| local.fallback.to_string()),
             started_at: job.started_at,
             finished_at: job.finished_at,
             note: job.note,
@@ -169,8 +177,11 @@ pub(super) struct StatusBody {
     counts: CountsBody,
     /// Messages accepted or refused each second since the start.
     per_second: f64,
-    /// When it will be done at that rate; absent if nothing is moving or nothing is left.
+    /// When it will be done at that rate, or when the last recipient's time comes if it goes by local time; absent if
+    /// nothing is moving or nothing is left.
     eta: Option<DateTime<Utc>>,
+    /// When the next recipients' time comes, if it goes by local time and some still wait.
+    next_at: Option<DateTime<Utc>>,
 }
 
 impl From<SendStatus> for StatusBody {
@@ -181,6 +192,7 @@ impl From<SendStatus> for StatusBody {
             counts: (&status.tally).into(),
             per_second,
             eta: status.eta,
+            next_at: status.waiting.map(|waiting| waiting.next),
             send: status.job.into(),
         }
     }

@@ -1,8 +1,11 @@
 //! `/api/messaging/sends`, and test messages.
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, DeliveryId, EmailAddress, EmailId, SegmentId, SendJobId};
-use mauntic_messaging::{MessagingError, sending::CreateSend};
+use mauntic_core::{Actor, ContactId, DeliveryId, EmailAddress, EmailId, SegmentId, SendJobId};
+use mauntic_messaging::{
+    MessagingError,
+    sending::{CreateSend, LocalTime, SendTime, parse_local_time},
+};
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
@@ -39,6 +42,29 @@ struct NewSend {
     segment_id: Uuid,
     /// When it starts; at once without it.
     at: MaybeUndefined<DateTime<Utc>>,
+    /// Instead of `at`: the time that each recipient's own clock shows when they get it, such as `2027-01-31T09:00`.
+    ///
+    /// For contacts without a time zone the organisation's counts. Whose time is over when the send starts gets it at
+    /// once.
+    local_time: MaybeUndefined<String>,
+}
+
+impl NewSend {
+    async fn time(&mut self, app: &App, actor: &Actor) -> Result<Option<SendTime>, ApiError> {
+        const POINTER: &str = "/local_time";
+        let at = self.at.take();
+        let Some(local) = self.local_time.take() else {
+            return Ok(at.map(SendTime::At));
+        };
+        if at.is_some() {
+            let problem = "give either `at` or `local_time`";
+            return Err(ApiError::invalid(POINTER, &problem));
+        }
+        let time = parse_local_time(&local);
+        let time = time.map_err(|error| ApiError::invalid(POINTER, &error))?;
+        let fallback = app.zones.zone_of(actor.organization_id()).await?;
+        Ok(Some(SendTime::Local(LocalTime { time, fallback })))
+    }
 }
 
 /// Where test messages go.
@@ -66,12 +92,12 @@ impl SendsApi {
     async fn create(
         &self,
         Token(actor): Token,
-        body: Json<NewSend>,
+        mut body: Json<NewSend>,
     ) -> Result<Created<SendBody>, ApiError> {
         let command = CreateSend {
             email: EmailId::from_uuid(body.0.email_id),
             segment: SegmentId::from_uuid(body.0.segment_id),
-            at: body.0.at.take(),
+            at: body.0.time(&self.0, &actor).await?,
         };
         let job = self.0.sends.create(&actor, command).await?;
         Ok(Created::Created(Json(job.into())))

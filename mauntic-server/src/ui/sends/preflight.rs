@@ -1,12 +1,13 @@
 //! What is looked at before a send: the audience, the content, and the sender.
 
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use mauntic_core::EmailAddress;
+use mauntic_core::{EmailAddress, TimeZoneName};
 use mauntic_messaging::{
     MessagingError,
     domain::{DomainName, RecordCheck, RecordState, SendingDomain, SendingHosts},
     email::SavedEmail,
-    sending::Preflight,
+    sending::{LocalTime, Preflight},
     transport::TransportKind,
 };
 use poem::{Request, Result};
@@ -45,6 +46,34 @@ pub(super) fn audience(flight: &Preflight) -> Markup {
             p { "It takes " (time) "." }
         },
     )
+}
+
+/// When those who get it by their own clocks do.
+pub(super) fn clocks(
+    flight: &Preflight,
+    local: &LocalTime,
+    zone: &TimeZoneName,
+    now: DateTime<Utc>,
+) -> Markup {
+    let Some(outlook) = flight.by_local_time(local, now) else {
+        return html! {};
+    };
+    let whole = words::count(flight.reachable);
+    let mut pairs = vec![
+        ("First", words::time_in(zone, outlook.first)),
+        ("Last", words::time_in(zone, outlook.last)),
+    ];
+    let mut group = |name, count, text: &str| {
+        pairs.push((name, html! { (words::count(count)) " of " (whole) ": " (text) }));
+    };
+    if outlook.without_zone > 0 {
+        let text = format!("they get it by the clocks of {}", local.fallback);
+        group("Without a time zone", outlook.without_zone, &text);
+    }
+    if outlook.over > 0 {
+        group("Whose time is over", outlook.over, "they get it at once");
+    }
+    shown::values(&pairs)
 }
 
 /// What is to be looked at in the email itself.
