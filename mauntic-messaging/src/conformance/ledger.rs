@@ -72,15 +72,11 @@ fn planned(job: &SendJob, contact: u128) -> PlannedDelivery {
 
 async fn plan(store: &Arc<dyn MessagingStore>, job: &SendJob, page: &[PlannedDelivery]) -> Tally {
     let mut uow = store.begin().await.unwrap();
-    let tally = uow.ledger().plan(job, page, now()).await.unwrap();
+    let counts = uow.ledger().plan(job, page, now()).await.unwrap();
     let shard = 3;
-    let name = SendJobRef::from(job);
-    uow.sends()
-        .count(&name, shard, &tally, now())
-        .await
-        .unwrap();
+    uow.sends().count(shard, &counts, now()).await.unwrap();
     uow.commit().await.unwrap();
-    tally
+    counts.of(&SendJobRef::from(job))
 }
 
 async fn plan_contacts(store: &Arc<dyn MessagingStore>, job: &SendJob, contacts: u128) {
@@ -358,7 +354,9 @@ pub async fn a_delivery_waits_for_its_time(store: Arc<dyn MessagingStore>) {
     plan(&store, &job, &page).await;
     let leased = lease(&store, &job, worker(1), 10).await;
     let of = |deliveries: &[Delivery]| {
-        let ids = deliveries.iter().map(|one| one.contact_id.as_uuid().as_u128());
+        let ids = deliveries
+            .iter()
+            .map(|one| one.contact_id.as_uuid().as_u128());
         ids.collect::<Vec<_>>()
     };
     assert_eq!(of(&leased), [104, 102]);
@@ -380,7 +378,10 @@ pub async fn a_delivery_waits_for_its_time(store: Arc<dyn MessagingStore>) {
     let mut uow = store.begin().await.unwrap();
     let left_out = uow.ledger().cancel_waiting(&name, 10, now()).await.unwrap();
     assert_eq!(left_out.len(), 2, "who waits is cancelled with the rest");
-    assert!(uow.ledger().has_open(&name).await.unwrap(), "two are leased");
+    assert!(
+        uow.ledger().has_open(&name).await.unwrap(),
+        "two are leased"
+    );
 }
 
 /// Two sends that plan the same people at the same time share them.

@@ -347,6 +347,18 @@ impl Tally {
         self.planned - self.accepted - self.refused - self.deferred - self.unknown
     }
 
+    /// Adds up.
+    pub fn merge(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.deferred += other.deferred;
+        self.unknown += other.unknown;
+        for (reason, count) in &other.skipped {
+            self.skip(*reason, *count);
+        }
+    }
+
     /// Counts somebody as left out.
     pub fn skip(&mut self, reason: SkipReason, by: i64) {
         *self.skipped.entry(reason).or_default() += by;

@@ -65,7 +65,10 @@ mod tests {
     fn each_zone_has_its_own_instant_and_the_first_clock_starts_the_send() {
         let nine = local("2027-01-31T09:00", "Europe/Oslo");
         let at = |zone: &str| nine.instant_in(Some(&zone.parse().unwrap())).to_rfc3339();
-        assert_eq!(nine.instant_in(None).to_rfc3339(), "2027-01-31T08:00:00+00:00");
+        assert_eq!(
+            nine.instant_in(None).to_rfc3339(),
+            "2027-01-31T08:00:00+00:00"
+        );
         assert_eq!(at("Pacific/Kiritimati"), "2027-01-30T19:00:00+00:00");
         assert_eq!(at("Asia/Kolkata"), "2027-01-31T03:30:00+00:00");
         assert_eq!(at("America/New_York"), "2027-01-31T14:00:00+00:00");
@@ -80,15 +83,27 @@ mod tests {
     fn daylight_saving_moves_a_time_that_it_skips_and_takes_the_first_of_two() {
         // In New York clocks go from 02:00 to 03:00 on 14 March 2027, and from 02:00 back to 01:00 on 7 November.
         let gap = local("2027-03-14T02:30", "America/New_York");
-        assert_eq!(gap.instant_in(None).to_rfc3339(), "2027-03-14T07:30:00+00:00");
+        assert_eq!(
+            gap.instant_in(None).to_rfc3339(),
+            "2027-03-14T07:30:00+00:00"
+        );
         let twice = local("2027-11-07T01:30", "America/New_York");
-        assert_eq!(twice.instant_in(None).to_rfc3339(), "2027-11-07T05:30:00+00:00");
+        assert_eq!(
+            twice.instant_in(None).to_rfc3339(),
+            "2027-11-07T05:30:00+00:00"
+        );
     }
 
     #[test]
     fn a_time_has_no_zone() {
         assert!(parse_local_time("2027-01-31T09:00:30").is_ok());
-        for text in ["", "soon", "2027-01-31", "2027-01-31T09:00Z", "2027-13-31T09:00"] {
+        for text in [
+            "",
+            "soon",
+            "2027-01-31",
+            "2027-01-31T09:00Z",
+            "2027-13-31T09:00",
+        ] {
             assert_eq!(parse_local_time(text), Err(InvalidLocalTime), "{text}");
         }
     }

@@ -5,6 +5,7 @@
 //! so (the *intent*); afterwards the row gets its outcome. What a crash leaves between the two is
 //! [`Unknown`](DeliveryState::Unknown): visible, and never sent again by itself.
 
+mod counts;
 mod delivery;
 mod engine;
 mod job;
@@ -18,6 +19,7 @@ mod reply;
 mod service;
 mod store;
 
+pub use counts::{Counts, DomainRef, DomainTally};
 pub use delivery::{Delivery, DeliveryState, Lane, SkipReason, UnknownDeliveryState};
 pub use engine::{Engine, EngineOptions, EnginePorts};
 pub use job::{

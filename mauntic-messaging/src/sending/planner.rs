@@ -6,7 +6,7 @@ use std::{
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::info;
 
-use super::{JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, Tally};
+use super::{Counts, JobState, PlannedDelivery, SendJob, SkipReason};
 use crate::{Audience, AudienceMember, MessagingStore};
 
 /// People in one transaction of a plan.
@@ -64,7 +64,11 @@ impl Planner {
         let mut instants = HashMap::new();
         let mut not_before = |member: &AudienceMember| {
             let (local, zone) = (job.local_time.as_ref()?, member.timezone.as_ref());
-            Some(*instants.entry(zone.cloned()).or_insert_with(|| local.instant_in(zone)))
+            Some(
+                *instants
+                    .entry(zone.cloned())
+                    .or_insert_with(|| local.instant_in(zone)),
+            )
         };
         members
             .iter()
@@ -105,12 +109,11 @@ impl Planner {
         }) else {
             return Ok(());
         };
-        let tally = match page {
-            [] => Tally::default(),
+        let counts = match page {
+            [] => Counts::default(),
             page => uow.ledger().plan(&job, page, now).await?,
         };
-        let name = SendJobRef::from(&job);
-        uow.sends().count(&name, 0, &tally, now).await?;
+        uow.sends().count(0, &counts, now).await?;
         let is_last = (members.len() as u64) < PAGE;
         if let Some(last) = members.last() {
             job.planned_up_to(Some(last.contact_id), now);

@@ -242,7 +242,12 @@ mod tests {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let now = at("2027-01-31T00:30:00Z");
         assert_eq!(flight.by_local_time(&local, now), None);
-        flight.zones = [(None, 5), (zone("Asia/Tokyo"), 2), (zone("America/New_York"), 3)].into();
+        flight.zones = [
+            (None, 5),
+            (zone("Asia/Tokyo"), 2),
+            (zone("America/New_York"), 3),
+        ]
+        .into();
         let outlook = LocalOutlook {
             first: now,
             last: at("2027-01-31T14:00:00Z"),

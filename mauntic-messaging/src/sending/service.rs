@@ -8,10 +8,8 @@ use mauntic_core::{
 use serde_json::{Map, Value};
 
 use super::{
-    BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, LocalTime,
-    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, WrongJobState,
-    engine::{change, merge},
-    preflight,
+    BuildError, Counts, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, LocalTime,
+    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, WrongJobState, preflight,
 };
 use crate::{MessagingError, Recipient};
 
@@ -312,12 +310,9 @@ impl SendService {
         job.reopen().map_err(|error| wrong_state(&error))?;
         let name = SendJobRef::from(&job);
         let retried = uow.ledger().retry_unknown(&name, now).await?;
-        let changes = retried
-            .iter()
-            .map(|changed| (changed.job, change(changed, DeliveryState::Planned, None)));
-        for (job, tally) in merge(changes) {
-            uow.sends().count(&job, 0, &tally, now).await?;
-        }
+        let mut counts = Counts::default();
+        counts.change(&retried, DeliveryState::Planned, None);
+        uow.sends().count(0, &counts, now).await?;
         uow.sends().update_job(&job).await?;
         uow.commit().await?;
         Ok(retried.len() as u64)

@@ -8,7 +8,8 @@ use mauntic_core::{
 };
 
 use super::{
-    Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally, Waiting,
+    Counts, Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally,
+    Waiting,
 };
 
 /// Sends and their deliveries, as committed.
@@ -96,13 +97,12 @@ pub trait SendRepository: Send {
         now: DateTime<Utc>,
     ) -> Result<Option<SendJob>, StoreError>;
 
-    /// Changes the counters of a send, and those of the hour for what was accepted and refused. Changes with different
-    /// shards do not wait for each other.
+    /// Changes the counters of sends and domains, and those of the hour for what was accepted and refused. Changes with
+    /// different shards do not wait for each other, those with the same in one order.
     async fn count(
         &mut self,
-        job: &SendJobRef,
         shard: i16,
-        by: &Tally,
+        by: &Counts,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 }
@@ -211,7 +211,7 @@ pub trait Ledger: Send {
         job: &SendJob,
         page: &[PlannedDelivery],
         now: DateTime<Utc>,
-    ) -> Result<Tally, StoreError>;
+    ) -> Result<Counts, StoreError>;
 
     /// Gives the worker up to `limit` deliveries of a send that are due, those due first in front.
     async fn lease(

@@ -1,7 +1,9 @@
 //! The tables of messaging, one file for each part of it.
 
+mod domains;
 mod emails;
 mod engaged;
+mod followed;
 mod hours;
 mod lists;
 mod local_time;
@@ -31,6 +33,8 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(hours::Hours),
             Box::new(engaged::Engaged),
             Box::new(local_time::LocalTime),
+            Box::new(followed::Followed),
+            Box::new(domains::Domains),
         ]
     }
 

@@ -112,7 +112,11 @@ impl SendQueries for SeaOrmMessagingStore {
                  AND state IN ('planned', 'deferred') ORDER BY next_attempt_at {order}, id {order} LIMIT 1)"
             )
         };
-        let sql = format!("SELECT {} AS first_at, {} AS last_at", end("ASC"), end("DESC"));
+        let sql = format!(
+            "SELECT {} AS first_at, {} AS last_at",
+            end("ASC"),
+            end("DESC")
+        );
         let values = [organization.as_uuid().into(), job.as_uuid().into()];
         let statement = self.db.dialect().statement(sql, values);
         let row = self.db.reader().query_one_raw(statement).await?;

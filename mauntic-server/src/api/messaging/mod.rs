@@ -5,6 +5,7 @@ pub(crate) mod emails;
 mod errors;
 pub(crate) mod inbox;
 mod send_body;
+pub(crate) mod results;
 pub(crate) mod sends;
 pub(crate) mod suppressions;
 pub(crate) mod timeline;

@@ -42,7 +42,7 @@ impl From<JobState> for StateName {
 /// Why somebody in the audience is not mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "SkipReason", rename_all = "snake_case")]
-enum SkipReasonName {
+pub(super) enum SkipReasonName {
     /// The contact is marked do-not-contact for email.
     DoNotContact,
     /// The address is on the suppression list.

@@ -353,6 +353,16 @@ async fn an_email_is_shown_as_a_contact_sees_it() {
         .await;
     has(frame, "Hello &lt;script&gt;");
     let page = mia
+        .get(&format!("{place}?as=ann%40example.com&view=dark-phone"))
+        .await;
+    has(page, "mail narrow");
+    has(page, "The email has no dark styles of its own.");
+    let dark = format!("{place}/preview?as=ann%40example.com&view=dark-phone");
+    has(page, &format!("src=\"{}\"", dark.replace('&', "&amp;")));
+    let frame = mia.get(&dark).await;
+    has(frame, "invert(");
+    has(frame, "Hello &lt;script&gt;");
+    let page = mia
         .get(&format!("{place}?as=eve%40example.com&view=wide"))
         .await;
     has(page, "no contact has this address");
