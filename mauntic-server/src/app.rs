@@ -336,6 +336,7 @@ impl Messaging {
             tokens: tokens.clone(),
             base_url: base_url.clone(),
             default_sender: Some(settings.sender()),
+            must_be_signed: !settings.unsigned_mail,
             clock: clock.clone(),
         });
         let transports = ConfiguredTransports::new(

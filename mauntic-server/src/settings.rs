@@ -50,6 +50,9 @@ pub struct Settings {
     /// Whether organisations may send through mail servers at private addresses, this machine's included. Switch it
     /// off where organisations do not trust each other.
     pub private_mail_servers: bool,
+    /// Whether emails may be sent from domains without DKIM keys. Switch it off, and such sends are refused before
+    /// anything leaves.
+    pub unsigned_mail: bool,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
 }
@@ -72,6 +75,7 @@ impl Default for Settings {
             keep_captured_days: 90,
             dns_server: None,
             private_mail_servers: true,
+            unsigned_mail: true,
             requests_per_second: 500,
         }
     }

@@ -262,11 +262,18 @@ impl EmailsCommand {
                         Some(SendTime::Local(LocalTime { time, fallback }))
                     }
                 };
-                let job = context
-                    .app
-                    .sends
+                let sends = &context.app.sends;
+                let sender = sends.sender(&actor, email).await?;
+                let job = sends
                     .create(&actor, CreateSend { email, segment, at })
                     .await?;
+                if let Some(from) = sender.address.as_ref().filter(|_| sender.is_unsigned()) {
+                    context.output.note(format_args!(
+                        "look at this: nothing signs mail from {0}, and large receivers refuse such mail; \
+                         add the domain with: mauntic domains add {0}",
+                        from.domain()
+                    ));
+                }
                 if !wait {
                     let status = context.app.sends.status(&actor, job.id).await?;
                     context

@@ -79,6 +79,8 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, composer: [
             a_message_is_signed_and_tracked,
             mail_from_elsewhere_is_not_signed,
+            unsigned_mail_can_be_refused,
+            the_sender_is_known_before,
             a_message_needs_a_sender,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [

@@ -1,8 +1,6 @@
 //! How an HTML mail looks in a mail program that is set to dark.
 
-use std::{ops::Range, sync::LazyLock};
-
-use regex::Regex;
+use std::ops::Range;
 
 /// A mail in the dark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,14 +10,6 @@ pub struct Dark {
     /// Whether the mail has dark styles of its own, which programs such as Apple Mail show. If not, this is how
     /// programs that recolour every mail by themselves show it, roughly: each has its own way.
     pub own: bool,
-}
-
-static ASKS_FOR_DARK: LazyLock<Regex> = LazyLock::new(|| scheme("dark"));
-static ASKS_FOR_LIGHT: LazyLock<Regex> = LazyLock::new(|| scheme("light"));
-
-fn scheme(name: &str) -> Regex {
-    Regex::new(&format!(r"(?i)\(\s*prefers-color-scheme\s*:\s*{name}\s*\)"))
-        .expect("the expression is fixed, and a test uses it")
 }
 
 /// What every screen is, and what none is.
@@ -34,28 +24,55 @@ const RECOLOURED: &str = "<style>html { background: #fff; filter: invert(.9) hue
 /// Shows a mail in the dark.
 #[must_use]
 pub fn in_the_dark(html: &str) -> Dark {
-    let own = styles(html)
-        .into_iter()
-        .any(|style| ASKS_FOR_DARK.is_match(&html[style]));
-    if !own {
-        return Dark {
-            html: with_style(html, RECOLOURED),
-            own,
-        };
-    }
-    let mut decided = String::with_capacity(html.len());
-    let mut end = 0;
+    let (mut decided, mut own, mut end) = (String::with_capacity(html.len()), false, 0);
     for style in styles(html) {
         decided.push_str(&html[end..style.start]);
-        let dark = ASKS_FOR_DARK.replace_all(&html[style.clone()], ALWAYS);
-        decided.push_str(&ASKS_FOR_LIGHT.replace_all(&dark, NEVER));
+        own |= decide(&html[style.clone()], &mut decided);
         end = style.end;
     }
-    decided.push_str(&html[end..]);
-    Dark {
-        html: with_style(&decided, OWN),
-        own,
+    if own {
+        decided.push_str(&html[end..]);
+        let html = with_style(&decided, OWN);
+        return Dark { html, own };
     }
+    let html = with_style(html, RECOLOURED);
+    Dark { html, own }
+}
+
+/// Copies a style sheet in which it is decided what its queries for dark and light ask; whether it has one for dark.
+fn decide(style: &str, decided: &mut String) -> bool {
+    let (mut dark, mut end) = (false, 0);
+    for (start, _) in style.match_indices('(') {
+        let Some((query, is_dark)) = query(&style[start..]) else {
+            continue;
+        };
+        dark |= is_dark;
+        decided.push_str(&style[end..start]);
+        decided.push_str(if is_dark { ALWAYS } else { NEVER });
+        end = start + query;
+    }
+    decided.push_str(&style[end..]);
+    dark
+}
+
+/// How long the query for dark or light is that a text begins with, and whether it asks for dark.
+fn query(text: &str) -> Option<(usize, bool)> {
+    let after = |text: &'_ str, word: &str| {
+        let text = text.trim_start();
+        let found = text.get(..word.len())?.eq_ignore_ascii_case(word);
+        found.then(|| text.len() - word.len())
+    };
+    let mut rest = text;
+    for word in ["(", "prefers-color-scheme", ":"] {
+        rest = &text[text.len() - after(rest, word)?..];
+    }
+    let (left, dark) = match (after(rest, "dark"), after(rest, "light")) {
+        (Some(left), _) => (left, true),
+        (_, Some(left)) => (left, false),
+        _ => return None,
+    };
+    let left = after(&text[text.len() - left..], ")")?;
+    Some((text.len() - left, dark))
 }
 
 /// Where the style sheets are. What only looks like one, in a comment, is taken for one too: nothing comes of it.
@@ -94,10 +111,25 @@ mod tests {
              <body><p>(prefers-color-scheme: dark)</p></body></html>";
         let dark = in_the_dark(html);
         assert!(dark.own);
-        assert!(dark.html.contains("@media (min-width: 0px) { p { color: white }"), "{}", dark.html);
-        assert!(dark.html.contains("screen and (max-width: -1px)"), "{}", dark.html);
-        assert!(dark.html.contains("<p>(prefers-color-scheme: dark)</p>"), "text stays");
-        assert!(dark.html.starts_with("<html><head><style>:root { color-scheme: dark; }"));
+        assert!(
+            dark.html
+                .contains("@media (min-width: 0px) { p { color: white }"),
+            "{}",
+            dark.html
+        );
+        assert!(
+            dark.html.contains("screen and (max-width: -1px)"),
+            "{}",
+            dark.html
+        );
+        assert!(
+            dark.html.contains("<p>(prefers-color-scheme: dark)</p>"),
+            "text stays"
+        );
+        assert!(
+            dark.html
+                .starts_with("<html><head><style>:root { color-scheme: dark; }")
+        );
     }
 
     #[test]
@@ -109,9 +141,18 @@ mod tests {
 
     #[test]
     fn nothing_that_is_no_html_is_lost() {
-        for html in ["", "<style", "<head", "<style>@media (prefers-color-scheme: dark) { ä", "ÄÖÜ <STYLE>é</style> ß"] {
+        for html in [
+            "",
+            "<style",
+            "<head",
+            "<style>@media (prefers-color-scheme: dark) { ä",
+            "ÄÖÜ <STYLE>é</style> ß",
+        ] {
             let dark = in_the_dark(html).html;
-            let kept = dark.replace(OWN, "").replace(RECOLOURED, "").replace(ALWAYS, "(prefers-color-scheme: dark)");
+            let kept = dark
+                .replace(OWN, "")
+                .replace(RECOLOURED, "")
+                .replace(ALWAYS, "(prefers-color-scheme: dark)");
             assert_eq!(kept, html);
         }
     }

@@ -27,7 +27,8 @@ pub use job::{
 };
 pub use limit::Rate;
 pub use local_time::{InvalidLocalTime, LocalTime, parse_local_time};
-pub use message::{BuildError, MessageBuilder, OutgoingMessage, PreparedEmail};
+pub(crate) use message::unsigned;
+pub use message::{BuildError, MessageBuilder, OutgoingMessage, PreparedEmail, Sender};
 pub use outcome::{
     BounceClass, GIVE_UP_AFTER, HandOver, Outcome, Stage, asks_to_slow_down, classify, retry_delay,
     settle,

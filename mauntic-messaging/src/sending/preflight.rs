@@ -8,7 +8,7 @@ use mauntic_core::{
 };
 use serde_json::Value;
 
-use super::{EnginePorts, LocalTime, SkipReason};
+use super::{EnginePorts, LocalTime, Sender, SkipReason, service::cannot_send};
 use crate::{MessagingError, transport::SendingLimits};
 
 /// Most members that are looked at: what is told of a larger segment is told of its first ones.
@@ -33,6 +33,8 @@ pub struct Preflight {
     pub fields_of: u64,
     /// How fast mail may go.
     pub limits: SendingLimits,
+    /// Whom it is from, and whether anything signs it.
+    pub sender: Sender,
     /// In which zones those live who would get a message, as far as it is known.
     pub zones: BTreeMap<Option<TimeZoneName>, u64>,
 }
@@ -107,6 +109,7 @@ pub(super) async fn look(
     segment: SegmentId,
 ) -> Result<Preflight, MessagingError> {
     let size = ports.audience.size(organization, segment).await?;
+    let sender = ports.builder.sender(organization, version).await;
     let mut seen = Preflight {
         size: size.ok_or(MessagingError::NotFound { what: "segment" })?,
         looked_at: 0,
@@ -115,6 +118,7 @@ pub(super) async fn look(
         empty_fields: Vec::new(),
         fields_of: 0,
         limits: ports.transports.of(organization).await?.limits,
+        sender: sender.map_err(cannot_send)?,
         zones: BTreeMap::new(),
     };
     let mut addresses = HashSet::new();
@@ -205,9 +209,8 @@ fn is_empty(value: Option<&Value>) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_time_is_that_of_those_who_get_it() {
-        let mut flight = Preflight {
+    fn flight() -> Preflight {
+        Preflight {
             size: 40_000,
             looked_at: 20_000,
             reachable: 10_000,
@@ -215,8 +218,18 @@ mod tests {
             empty_fields: Vec::new(),
             fields_of: 0,
             limits: SendingLimits::default(),
+            sender: Sender {
+                address: None,
+                signed_by: None,
+                must_be_signed: false,
+            },
             zones: BTreeMap::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_time_is_that_of_those_who_get_it() {
+        let mut flight = flight();
         assert_eq!(flight.seconds(), None);
         flight.limits.per_second = Some(100.0);
         assert_eq!(flight.seconds(), Some(200));
@@ -229,16 +242,7 @@ mod tests {
             fallback: "Europe/Oslo".parse().unwrap(),
         };
         let zone = |name: &str| Some(name.parse().unwrap());
-        let mut flight = Preflight {
-            size: 0,
-            looked_at: 0,
-            reachable: 0,
-            left_out: BTreeMap::new(),
-            empty_fields: Vec::new(),
-            fields_of: 0,
-            limits: SendingLimits::default(),
-            zones: BTreeMap::new(),
-        };
+        let mut flight = flight();
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let now = at("2027-01-31T00:30:00Z");
         assert_eq!(flight.by_local_time(&local, now), None);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     BuildError, Counts, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, LocalTime,
-    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, WrongJobState, preflight,
+    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, Sender, WrongJobState, preflight,
 };
 use crate::{MessagingError, Recipient};
 
@@ -65,6 +65,7 @@ impl SendService {
         ("resume", Access::Needs(Permission::EmailsSend)),
         ("retry_unknown", Access::Needs(Permission::EmailsSend)),
         ("send_test", Access::Needs(Permission::EmailsSend)),
+        ("sender", Access::Needs(Permission::EmailsSend)),
         ("status", Access::Needs(Permission::EmailsRead)),
         ("unfinished_to", Access::Needs(Permission::EmailsRead)),
     ];
@@ -101,7 +102,8 @@ impl SendService {
     /// Plans a send for now or later.
     ///
     /// # Errors
-    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`] for an unknown email or segment.
+    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`] for an unknown email or segment;
+    /// [`MessagingError::Invalid`] where unsigned mail is refused and nothing signs its mail.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -109,6 +111,7 @@ impl SendService {
     ) -> Result<SendJob, MessagingError> {
         let organization = actor.require(Permission::EmailsSend)?;
         let version = self.current_version(organization, command.email).await?;
+        self.refuse_unsigned(organization, version).await?;
         let audience = &self.ports.audience;
         if audience
             .size(organization, command.segment)
@@ -154,6 +157,30 @@ impl SendService {
         let organization = actor.require(Permission::EmailsSend)?;
         let version = self.current_version(organization, email).await?;
         preflight::look(&self.ports, organization, (email, version), segment).await
+    }
+
+    /// Whom the current version of an email is from, and whether anything signs its mail.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`].
+    pub async fn sender(&self, actor: &Actor, email: EmailId) -> Result<Sender, MessagingError> {
+        let organization = actor.require(Permission::EmailsSend)?;
+        let version = self.current_version(organization, email).await?;
+        let sender = self.ports.builder.sender(organization, version).await;
+        sender.map_err(cannot_send)
+    }
+
+    /// Where nothing may leave unsigned, says so before anything is made.
+    async fn refuse_unsigned(
+        &self,
+        organization: OrganizationId,
+        version: EmailVersionId,
+    ) -> Result<(), MessagingError> {
+        let sender = self.ports.builder.sender(organization, version).await;
+        match sender.map_err(cannot_send)?.refusal() {
+            Some(problem) => Err(MessagingError::invalid("from_address", "unsigned", problem)),
+            None => Ok(()),
+        }
     }
 
     async fn current_version(
@@ -340,6 +367,7 @@ impl SendService {
             return Err(MessagingError::invalid("to", "out_of_range", problem));
         }
         let version = self.current_version(organization, email).await?;
+        self.refuse_unsigned(organization, version).await?;
         let sample = self.sample(organization, contact).await?;
         let prepared = self.ports.builder.prepare(organization, version).await;
         let prepared = prepared.map_err(cannot_send)?;
@@ -432,7 +460,7 @@ fn result(address: &EmailAddress, hand_over: HandOver) -> TestResult {
     }
 }
 
-fn cannot_send(error: BuildError) -> MessagingError {
+pub(super) fn cannot_send(error: BuildError) -> MessagingError {
     match error {
         BuildError::Store(error) => error.into(),
         error => MessagingError::invalid("email", "not_sendable", error.to_string()),

@@ -19,7 +19,8 @@ use mauntic_messaging::{
     Audience, AudienceMember, ContactDirectory, MessagingStore, Recipient,
     sending::{
         BuildError, CreateSend, Delivery, Engine, EngineOptions, EnginePorts, HandOver, JobState,
-        MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SendTime, SmtpReply,
+        MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SendTime, Sender,
+        SmtpReply,
     },
     storage::SeaOrmMessagingStore,
     transport::{MailTransport, OpenTransport, SendingLimits, Transports},
@@ -155,6 +156,14 @@ impl MessageBuilder for PlainBuilder {
         email: EmailId,
     ) -> Result<Option<EmailVersionId>, StoreError> {
         Ok(Some(EmailVersionId::from_uuid(email.as_uuid())))
+    }
+
+    async fn sender(&self, _: OrganizationId, _: EmailVersionId) -> Result<Sender, BuildError> {
+        Ok(Sender {
+            address: "shop@example.net".parse().ok(),
+            signed_by: None,
+            must_be_signed: false,
+        })
     }
 
     async fn prepare(

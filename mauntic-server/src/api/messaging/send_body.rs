@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use mauntic_messaging::sending::{
-    Delivery, DeliveryState, JobState, SendJob, SendStatus, SkipReason, Tally, TestResult,
+    Delivery, DeliveryState, JobState, Preflight, SendJob, SendStatus, SkipReason, Tally,
+    TestResult,
 };
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
@@ -121,6 +122,49 @@ impl From<&Tally> for CountsBody {
             deferred: tally.deferred,
             unknown: tally.unknown,
             waiting: tally.waiting(),
+        }
+    }
+}
+
+/// What would become of a send.
+#[derive(Debug, Object)]
+#[oai(rename = "Preflight", skip_serializing_if_is_none)]
+pub(super) struct PreflightBody {
+    /// How many are in the segment.
+    segment_size: u64,
+    /// How many of them were looked at: the first ones of a large segment.
+    looked_at: u64,
+    /// How many of those would get a message.
+    reachable: u64,
+    /// How many of those would be left out.
+    left_out_by_reason: Vec<SkippedCount>,
+    /// How many seconds it takes at the least, if there is a limit to the speed.
+    seconds: Option<u64>,
+    /// Whom it is from; absent if that depends on the recipient.
+    from_address: Option<String>,
+    /// The sending domain whose keys sign the messages; absent if nothing does.
+    signed_by: Option<String>,
+    /// Why it cannot be sent as it is.
+    refusal: Option<String>,
+}
+
+impl From<Preflight> for PreflightBody {
+    fn from(flight: Preflight) -> Self {
+        let left_out = flight.left_out.iter();
+        Self {
+            segment_size: flight.size,
+            looked_at: flight.looked_at,
+            reachable: flight.reachable,
+            left_out_by_reason: left_out
+                .map(|(reason, count)| SkippedCount {
+                    reason: (*reason).into(),
+                    count: i64::try_from(*count).unwrap_or(i64::MAX),
+                })
+                .collect(),
+            seconds: flight.seconds(),
+            refusal: flight.sender.refusal(),
+            from_address: flight.sender.address.map(|address| address.to_string()),
+            signed_by: flight.sender.signed_by.map(|domain| domain.to_string()),
         }
     }
 }

@@ -14,7 +14,9 @@ use poem_openapi::{
 };
 use uuid::Uuid;
 
-use super::send_body::{DeliveryBody, DeliveryStateName, SendBody, StatusBody, TestResultBody};
+use super::send_body::{
+    DeliveryBody, DeliveryStateName, PreflightBody, SendBody, StatusBody, TestResultBody,
+};
 use crate::{
     App,
     api::{
@@ -101,6 +103,27 @@ impl SendsApi {
         };
         let job = self.0.sends.create(&actor, command).await?;
         Ok(Created::Created(Json(job.into())))
+    }
+
+    /// Look at a send before it is made
+    ///
+    /// Whom it would reach, who would be left out, and whether anything signs its messages.
+    #[oai(
+        path = "/emails/:email_id/preflight",
+        method = "get",
+        operation_id = "lookAtSend"
+    )]
+    async fn preflight(
+        &self,
+        Token(actor): Token,
+        email_id: Path<Uuid>,
+        /// Who is to get it.
+        segment_id: Query<Uuid>,
+    ) -> Result<Json<PreflightBody>, ApiError> {
+        let email = EmailId::from_uuid(email_id.0);
+        let segment = SegmentId::from_uuid(segment_id.0);
+        let flight = self.0.sends.preflight(&actor, email, segment).await?;
+        Ok(Json(flight.into()))
     }
 
     /// List sends

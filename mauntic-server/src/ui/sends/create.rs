@@ -242,7 +242,9 @@ pub(super) async fn summary(
     let flight = flight.map_err(failure::messaging)?;
     let here = email_place(email);
     let address = format!("{here}/send/summary?{}", choice.query());
-    let sender = preflight::sender(request, &visitor, &saved, &address, choice.records).await?;
+    let look_up = choice.records;
+    let sender = preflight::sender(request, &visitor, &saved, &flight.sender, &address, look_up);
+    let sender = sender.await?;
     let now = app.clock.now();
     let content = html! {
         (way(&saved, "Summary"))
@@ -260,7 +262,12 @@ pub(super) async fn summary(
                 ("When", when(at.as_ref(), &zone)),
             ]))
             @if let Some(SendTime::Local(local)) = &at { (preflight::clocks(&flight, local, &zone, now)) }
-            (confirm(&visitor, &here, &choice, at.is_some()))
+            @if let Some(problem) = flight.sender.refusal() {
+                (shown::toast(&format!("It cannot be sent: {problem}."), Tone::Bad))
+                (button_link(&format!("{here}/send?{}", choice.query()), "Back", Weight::Plain))
+            } @else {
+                (confirm(&visitor, &here, &choice, at.is_some()))
+            }
         }))
         (preflight::audience(&flight))
         (preflight::content(&saved, &flight))

@@ -82,8 +82,16 @@ impl Answer {
 
 impl Installation {
     pub(crate) async fn on(database: TestDatabase) -> Self {
+        Self::configured(database, |_| {}).await
+    }
+
+    /// With other settings than usual.
+    pub(crate) async fn configured(
+        database: TestDatabase,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let mut settings = Settings {
             database: Some(match &database.target {
                 mauntic_core::storage::DbTarget::Sqlite(folder) => {
                     format!("sqlite:{}", folder.display())
@@ -97,6 +105,7 @@ impl Installation {
             dns_server: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 9))),
             ..Settings::default()
         };
+        change(&mut settings);
         let app = App::open(settings).await.unwrap();
         let [ours, theirs] = [
             organization(&app, "Ours").await,

@@ -15,7 +15,10 @@ const BODY: &str = "<p>Hello {{ contact.firstname }}, <a href=\"https://example.
 
 /// An organisation with Ada, an admin; Mia, a member, who is logged in, and Vic, a viewer.
 async fn office(database: TestDatabase) -> Browser {
-    let installation = Installation::on(database).await;
+    staffed(Installation::on(database).await).await
+}
+
+async fn staffed(installation: Installation) -> Browser {
     for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
         let member = json!({
             "email": format!("{name}@example.com"), "name": name, "role": role, "password": PASSWORD,
@@ -435,4 +438,39 @@ async fn a_send_goes_by_the_clocks_of_its_people_on_both_back_ends() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
         a_send_goes_by_the_clocks_of_its_people(database).await;
     }
+}
+
+#[tokio::test]
+async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
+    let strict = Installation::configured(TestDatabase::sqlite(), |settings| {
+        settings.unsigned_mail = false;
+    });
+    let mut mia = staffed(strict.await).await;
+    let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
+    let email = email(&mia.installation).await;
+    let owner = mia.installation.owner.clone();
+    let look = format!("/api/messaging/emails/{email}/preflight?segment_id={segment}");
+    let flight = mia.installation.call(&owner, "GET", &look, None).await.ok(200);
+    assert_eq!((&flight["reachable"], &flight["from_address"]), (&json!(1), &json!("news@example.com")));
+    has(flight["refusal"].as_str().unwrap(), "add example.com as a sending domain");
+    let send = json!({"email_id": email, "segment_id": segment});
+    let path = "/api/messaging/sends";
+    let refused = mia.installation.call(&owner, "POST", path, Some(send.clone())).await;
+    has(&refused.ok(422).to_string(), "nothing signs mail from example.com");
+    let place = format!("/app/emails/{email}");
+    let summary = format!("{place}/send/summary?segment={segment}&at=");
+    let page = mia.get(&summary).await;
+    has(page, "It cannot be sent: nothing signs mail from example.com");
+    has(page, "An admin can set up example.com");
+    assert!(!page.contains("Send it now"), "{page}");
+    mia.get(&place).await;
+    mia.post(&format!("{place}/test"), &[("to", "me@example.com")]).await;
+    assert_eq!(mia.status, 422);
+    has(&mia.page, "nothing signs mail from example.com");
+
+    made(&mia.installation, "/api/messaging/domains", json!({"domain": "example.com"})).await;
+    let flight = mia.installation.call(&owner, "GET", &look, None).await.ok(200);
+    assert_eq!(flight["signed_by"], "example.com");
+    has(mia.get(&summary).await, "Send it now");
+    made(&mia.installation, path, send).await;
 }
