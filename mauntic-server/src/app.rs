@@ -230,7 +230,7 @@ impl App {
             domains: messaging.domains,
             dns: Arc::new(SystemDns::new(settings.dns_server)),
             engine: messaging.engine,
-            images: Images::new(settings.data.join("images")),
+            images: Images::open(&settings)?,
             suppressions: SuppressionService::new(messaging.store.clone(), clock.clone()),
             messaging_store: messaging.store,
             secret,

@@ -4,7 +4,7 @@
 //! - [`App`]: every use case over its store; what events of one context do in another.
 //! - [`endpoint`], [`serve`]: HTTP.
 //! - [`jobs`], [`Workers`]: what is done while nobody waits.
-//! - [`Images`]: images of emails, in a folder, served to whoever reads them.
+//! - [`Images`]: images of emails, in a folder or a bucket, served to whoever reads them.
 
 mod api;
 mod app;

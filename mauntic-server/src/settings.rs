@@ -45,6 +45,17 @@ pub struct Settings {
     pub keep_hits_days: u32,
     /// How long captured mail is kept, in days. 0 keeps it for ever.
     pub keep_captured_days: u32,
+    /// The bucket of S3-compatible storage that images of emails are kept in. Without it: a folder in
+    /// [`data`](Self::data).
+    pub images_bucket: Option<String>,
+    /// The region of the bucket, such as `eu-central-1`.
+    pub images_region: Option<String>,
+    /// The address of the storage, if it is not Amazon's: `https://minio.example.com`.
+    pub images_endpoint: Option<Url>,
+    /// The key to the bucket. Without it: what `AWS_ACCESS_KEY_ID` or the machine's role gives.
+    pub images_access_key: Option<String>,
+    /// The secret of the key.
+    pub images_secret_key: Option<String>,
     /// The DNS server to ask about sending domains, such as `192.0.2.53:53`. Without it: those of the system.
     pub dns_server: Option<SocketAddr>,
     /// Whether organisations may send through mail servers at private addresses, this machine's included. Switch it
@@ -73,6 +84,11 @@ impl Default for Settings {
             system_mail: None,
             keep_hits_days: 400,
             keep_captured_days: 90,
+            images_bucket: None,
+            images_region: None,
+            images_endpoint: None,
+            images_access_key: None,
+            images_secret_key: None,
             dns_server: None,
             private_mail_servers: true,
             unsigned_mail: true,
@@ -94,6 +110,9 @@ pub enum InvalidSettings {
     /// The server for mail to users is none.
     #[error("the setting `system_mail` is wrong")]
     SystemMail(#[from] InvalidTransportUrl),
+    /// The bucket for images cannot be used as it is described.
+    #[error("the settings `images_…` are wrong")]
+    Images(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The secret is too short.
     #[error("the setting `secret` is wrong")]
     Secret(#[from] InvalidSecret),

@@ -22,7 +22,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// On a fresh installation, set up by its owner.
     pub(crate) async fn new() -> Self {
-        let installation = Installation::on(TestDatabase::sqlite()).await;
+        Self::set_up(Installation::on(TestDatabase::sqlite()).await).await
+    }
+
+    /// On an installation that its owner sets up.
+    pub(crate) async fn set_up(installation: Installation) -> Self {
         let mut browser = Self::fresh(installation);
         let fields = [
             ("organization", "Acme"),

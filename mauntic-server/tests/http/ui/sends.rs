@@ -399,8 +399,14 @@ async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
     ];
     let query = serde_urlencoded::to_string(form).unwrap();
     let page = mia.get(&format!("{place}/summary?{query}")).await;
-    has(page, "Without a time zone</dt><dd>1 of 2: they get it by the clocks of UTC");
-    has(page, "Whose time is over</dt><dd>1 of 2: they get it at once");
+    has(
+        page,
+        "Without a time zone</dt><dd>1 of 2: they get it by the clocks of UTC",
+    );
+    has(
+        page,
+        "Whose time is over</dt><dd>1 of 2: they get it at once",
+    );
     mia.post(&place, &form).await;
     let send = mia.at.split('?').next().unwrap().to_owned();
     let stop = CancellationToken::new();
@@ -408,12 +414,22 @@ async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
     until(&mut mia, &send, "Accepted</div><div class=\"value\">1<").await;
     workers.stop(Duration::from_secs(30)).await;
     has(&mia.page, ">sending<");
-    has(&mia.page, "Those who wait get it when their clocks show the time");
+    has(
+        &mia.page,
+        "Those who wait get it when their clocks show the time",
+    );
     let id = send.rsplit('/').next().unwrap();
     let path = format!("/api/messaging/sends/{id}");
     let owner = mia.installation.owner.clone();
-    let status = mia.installation.call(&owner, "GET", &path, None).await.ok(200);
-    assert_eq!(status["send"]["local_time"], time.format("%Y-%m-%dT%H:%M:00").to_string());
+    let status = mia
+        .installation
+        .call(&owner, "GET", &path, None)
+        .await
+        .ok(200);
+    assert_eq!(
+        status["send"]["local_time"],
+        time.format("%Y-%m-%dT%H:%M:00").to_string()
+    );
     assert_eq!(status["send"]["local_time_fallback"], "UTC");
     assert_eq!(status["next_at"], status["eta"]);
     assert_eq!(status["counts"]["waiting"], 1);
@@ -424,9 +440,15 @@ async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
     });
     for (body, detail) in [
         (both, "give either"),
-        (json!({"email_id": email, "segment_id": segment, "local_time": "9am"}), "without a zone"),
+        (
+            json!({"email_id": email, "segment_id": segment, "local_time": "9am"}),
+            "without a zone",
+        ),
     ] {
-        let answer = mia.installation.call(&owner, "POST", "/api/messaging/sends", Some(body)).await;
+        let answer = mia
+            .installation
+            .call(&owner, "POST", "/api/messaging/sends", Some(body))
+            .await;
         let problem = answer.ok(422).to_string();
         has(&problem, detail);
         has(&problem, "/local_time");
@@ -450,26 +472,55 @@ async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
     let email = email(&mia.installation).await;
     let owner = mia.installation.owner.clone();
     let look = format!("/api/messaging/emails/{email}/preflight?segment_id={segment}");
-    let flight = mia.installation.call(&owner, "GET", &look, None).await.ok(200);
-    assert_eq!((&flight["reachable"], &flight["from_address"]), (&json!(1), &json!("news@example.com")));
-    has(flight["refusal"].as_str().unwrap(), "add example.com as a sending domain");
+    let flight = mia
+        .installation
+        .call(&owner, "GET", &look, None)
+        .await
+        .ok(200);
+    assert_eq!(
+        (&flight["reachable"], &flight["from_address"]),
+        (&json!(1), &json!("news@example.com"))
+    );
+    has(
+        flight["refusal"].as_str().unwrap(),
+        "add example.com as a sending domain",
+    );
     let send = json!({"email_id": email, "segment_id": segment});
     let path = "/api/messaging/sends";
-    let refused = mia.installation.call(&owner, "POST", path, Some(send.clone())).await;
-    has(&refused.ok(422).to_string(), "nothing signs mail from example.com");
+    let refused = mia
+        .installation
+        .call(&owner, "POST", path, Some(send.clone()))
+        .await;
+    has(
+        &refused.ok(422).to_string(),
+        "nothing signs mail from example.com",
+    );
     let place = format!("/app/emails/{email}");
     let summary = format!("{place}/send/summary?segment={segment}&at=");
     let page = mia.get(&summary).await;
-    has(page, "It cannot be sent: nothing signs mail from example.com");
+    has(
+        page,
+        "It cannot be sent: nothing signs mail from example.com",
+    );
     has(page, "An admin can set up example.com");
     assert!(!page.contains("Send it now"), "{page}");
     mia.get(&place).await;
-    mia.post(&format!("{place}/test"), &[("to", "me@example.com")]).await;
+    mia.post(&format!("{place}/test"), &[("to", "me@example.com")])
+        .await;
     assert_eq!(mia.status, 422);
     has(&mia.page, "nothing signs mail from example.com");
 
-    made(&mia.installation, "/api/messaging/domains", json!({"domain": "example.com"})).await;
-    let flight = mia.installation.call(&owner, "GET", &look, None).await.ok(200);
+    made(
+        &mia.installation,
+        "/api/messaging/domains",
+        json!({"domain": "example.com"}),
+    )
+    .await;
+    let flight = mia
+        .installation
+        .call(&owner, "GET", &look, None)
+        .await
+        .ok(200);
     assert_eq!(flight["signed_by"], "example.com");
     has(mia.get(&summary).await, "Send it now");
     made(&mia.installation, path, send).await;
