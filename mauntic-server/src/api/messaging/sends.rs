@@ -51,22 +51,25 @@ struct NewSend {
     local_time: MaybeUndefined<String>,
 }
 
-impl NewSend {
-    async fn time(&mut self, app: &App, actor: &Actor) -> Result<Option<SendTime>, ApiError> {
-        const POINTER: &str = "/local_time";
-        let at = self.at.take();
-        let Some(local) = self.local_time.take() else {
-            return Ok(at.map(SendTime::At));
-        };
-        if at.is_some() {
-            let problem = "give either `at` or `local_time`";
-            return Err(ApiError::invalid(POINTER, &problem));
-        }
-        let time = parse_local_time(&local);
-        let time = time.map_err(|error| ApiError::invalid(POINTER, &error))?;
-        let fallback = app.zones.zone_of(actor.organization_id()).await?;
-        Ok(Some(SendTime::Local(LocalTime { time, fallback })))
+/// When a send goes, by one of the two ways to say it.
+async fn send_time(
+    app: &App,
+    actor: &Actor,
+    at: Option<DateTime<Utc>>,
+    local: Option<String>,
+) -> Result<Option<SendTime>, ApiError> {
+    const POINTER: &str = "/local_time";
+    let Some(local) = local else {
+        return Ok(at.map(SendTime::At));
+    };
+    if at.is_some() {
+        let problem = "give either `at` or `local_time`";
+        return Err(ApiError::invalid(POINTER, &problem));
     }
+    let time = parse_local_time(&local);
+    let time = time.map_err(|error| ApiError::invalid(POINTER, &error))?;
+    let fallback = app.zones.zone_of(actor.organization_id()).await?;
+    Ok(Some(SendTime::Local(LocalTime { time, fallback })))
 }
 
 /// Where test messages go.
@@ -94,12 +97,14 @@ impl SendsApi {
     async fn create(
         &self,
         Token(actor): Token,
-        mut body: Json<NewSend>,
+        body: Json<NewSend>,
     ) -> Result<Created<SendBody>, ApiError> {
+        let at = send_time(&self.0, &actor, body.0.at.take(), body.0.local_time.take());
+        let at = at.await?;
         let command = CreateSend {
             email: EmailId::from_uuid(body.0.email_id),
             segment: SegmentId::from_uuid(body.0.segment_id),
-            at: body.0.time(&self.0, &actor).await?,
+            at,
         };
         let job = self.0.sends.create(&actor, command).await?;
         Ok(Created::Created(Json(job.into())))

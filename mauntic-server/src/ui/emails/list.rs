@@ -18,7 +18,9 @@ use crate::ui::{
         frame, live, show,
         table::table,
     },
-    failure, shell,
+    failure,
+    sends::PLACE as SENDS,
+    shell,
     visitor::{Posted, Visitor, app, redirect},
     words,
 };
@@ -67,6 +69,7 @@ pub(super) async fn list(
         } });
     }
     let make = html! {
+        (button_link(SENDS, "Sends", Weight::Plain))
         @if visitor.may(Permission::EmailsWrite) {
             (button_link("/app/emails/images", "Images", Weight::Plain))
             (button_link("/app/emails/new", "New email", Weight::Primary))

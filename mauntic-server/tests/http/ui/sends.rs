@@ -223,6 +223,10 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
     mia.post(&place, &form).await;
     let send = mia.at.strip_suffix("?done=started").unwrap().to_owned();
     has(&mia.page, ">scheduled<");
+    let all = mia.get("/app/sends").await;
+    has(all, &format!("href=\"{send}\">Launch</a>"));
+    let of = format!("/app/sends?email={email}");
+    has(mia.get(&of).await, "Only those of ");
     for (step, state) in [
         ("pause", ">paused<"),
         ("resume", ">scheduled<"),
@@ -261,6 +265,10 @@ async fn another_organisations_send_and_results_are_not_there() {
     let send = json!({"email_id": email, "segment_id": segment, "at": "2099-01-01T00:00:00Z"});
     let send = made(&ann.installation, "/api/messaging/sends", send).await;
     let send = format!("/app/sends/{}", send["id"].as_str().unwrap());
+    for path in ["/app/sends".to_owned(), format!("/app/sends?email={email}")] {
+        let page = ann.get(&path).await;
+        assert!(!page.contains(&send), "{path}: {page}");
+    }
     let email = format!("/app/emails/{email}");
     for path in [
         send.clone(),
