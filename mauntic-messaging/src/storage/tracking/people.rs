@@ -84,13 +84,13 @@ impl SeaOrmMessagingStore {
             let email = parameters.bind(email.as_uuid());
             let version = parameters.bind(version.as_uuid());
             let onward = onward.replace("d.id", "f.delivery_id");
-            let machine = if *machine { "" } else { "NOT " };
+            let machine = if *machine { "TRUE" } else { "FALSE" };
             format!(
                 "SELECT {PERSON} FROM followed_link f
                  JOIN delivery d ON d.organization_id = f.organization_id AND d.id = f.delivery_id
                  LEFT JOIN delivery_engagement e ON {ENGAGED}
                  WHERE f.organization_id = {organization_id} AND f.version_id = {version}
-                 AND f.link = {link} AND {machine}f.machine AND d.email_id = {email}{onward}
+                 AND f.link = {link} AND f.machine = {machine} AND d.email_id = {email}{onward}
                  ORDER BY f.delivery_id LIMIT {limit}"
             )
         } else {

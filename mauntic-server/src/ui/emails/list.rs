@@ -69,7 +69,6 @@ pub(super) async fn list(
         } });
     }
     let make = html! {
-        (button_link(SENDS, "Sends", Weight::Plain))
         @if visitor.may(Permission::EmailsWrite) {
             (button_link("/app/emails/images", "Images", Weight::Plain))
             (button_link("/app/emails/new", "New email", Weight::Primary))
@@ -88,7 +87,7 @@ pub(super) async fn list(
         column("Changed", false),
     ];
     let content = html! {
-        (frame::header("Emails", &make))
+        (frame::header("Emails", &html! { (button_link(SENDS, "Sends", Weight::Plain)) (make) }))
         @if let Some(done) = listing.done { (done.toast()) }
         @if rows.is_empty() && after.is_none() && asked.is_empty() {
             (show::empty(
