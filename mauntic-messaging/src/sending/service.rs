@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use super::{
     BuildError, Counts, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, LocalTime,
-    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, Sender, WrongJobState, preflight,
+    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, Sender, Tally, WrongJobState,
+    preflight,
 };
 use crate::{MessagingError, Recipient};
 
@@ -203,12 +204,12 @@ impl SendService {
         let sends = self.ports.store.sends();
         let job = sends.find_job(organization, id).await?;
         let job = job.ok_or(MessagingError::NotFound { what: "send" })?;
-        self.status_of(job).await
+        let tally = sends.tally(organization, id).await?;
+        self.status_of(job, tally).await
     }
 
-    async fn status_of(&self, job: SendJob) -> Result<SendStatus, MessagingError> {
+    async fn status_of(&self, job: SendJob, tally: Tally) -> Result<SendStatus, MessagingError> {
         let sends = self.ports.store.sends();
-        let tally = sends.tally(job.organization_id, job.id).await?;
         let waiting = match &job.local_time {
             Some(_) if !job.state.is_over() => sends.waiting(job.organization_id, job.id).await?,
             _ => None,
@@ -231,9 +232,12 @@ impl SendService {
         let organization = actor.require(Permission::EmailsRead)?;
         let sends = self.ports.store.sends();
         let page = sends.list_jobs(organization, email, after, size).await?;
+        let ids: Vec<_> = page.items.iter().map(|job| job.id).collect();
+        let mut tallies = sends.tallies(organization, &ids).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for job in page.items {
-            items.push(self.status_of(job).await?);
+            let tally = tallies.remove(&job.id).unwrap_or_default();
+            items.push(self.status_of(job, tally).await?);
         }
         Ok(Page {
             items,

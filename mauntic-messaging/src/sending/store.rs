@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -39,12 +39,22 @@ pub trait SendQueries: Send + Sync {
         contacts: &[ContactId],
     ) -> Result<HashSet<ContactId>, StoreError>;
 
+    /// The counters of sends. One query, however many they are; those that counted nothing yet are left out.
+    async fn tallies(
+        &self,
+        organization: OrganizationId,
+        jobs: &[SendJobId],
+    ) -> Result<HashMap<SendJobId, Tally>, StoreError>;
+
     /// The counters of a send.
     async fn tally(
         &self,
         organization: OrganizationId,
         job: SendJobId,
-    ) -> Result<Tally, StoreError>;
+    ) -> Result<Tally, StoreError> {
+        let mut tallies = self.tallies(organization, &[job]).await?;
+        Ok(tallies.remove(&job).unwrap_or_default())
+    }
 
     /// The first and the last time before which deliveries of a send that wait are not tried; `None` if none waits.
     async fn waiting(

@@ -1,4 +1,7 @@
-use std::{collections::HashSet, fmt::Write as _};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use async_trait::async_trait;
 use mauntic_core::{
@@ -82,22 +85,27 @@ impl SendQueries for SeaOrmMessagingStore {
         rows.iter().map(|row| row.id("id")).collect()
     }
 
-    async fn tally(
+    async fn tallies(
         &self,
         organization: OrganizationId,
-        job: SendJobId,
-    ) -> Result<Tally, StoreError> {
-        let statement = self.db.dialect().statement(
-            "SELECT name, CAST(SUM(n) AS BIGINT) AS n FROM send_count
-             WHERE organization_id = $1 AND job_id = $2 GROUP BY name",
-            [organization.as_uuid().into(), job.as_uuid().into()],
+        jobs: &[SendJobId],
+    ) -> Result<HashMap<SendJobId, Tally>, StoreError> {
+        let dialect = self.db.dialect();
+        let ids = jobs.iter().map(ToString::to_string);
+        let ids = ids.collect::<serde_json::Value>().to_string();
+        let sql = format!(
+            "SELECT c.job_id, c.name, CAST(SUM(c.n) AS BIGINT) AS n
+             FROM {} CROSS JOIN send_count c
+             WHERE c.organization_id = $1 AND c.job_id = asked.id GROUP BY c.job_id, c.name",
+            dialect.ids(2, "asked")
         );
-        let mut tally = Tally::default();
+        let statement = dialect.statement(sql, [organization.as_uuid().into(), ids.into()]);
+        let mut tallies: HashMap<SendJobId, Tally> = HashMap::new();
         for row in self.db.reader().query_all_raw(statement).await? {
-            let name: String = row.try_get("", "name")?;
-            tally.add(&name, row.try_get("", "n")?);
+            let tally = tallies.entry(row.id("job_id")?).or_default();
+            tally.add(&row.text("name")?, row.integer("n")?);
         }
-        Ok(tally)
+        Ok(tallies)
     }
 
     async fn waiting(
