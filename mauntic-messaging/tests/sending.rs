@@ -15,7 +15,9 @@ use chrono::TimeDelta;
 use mauntic_core::{PageSize, storage::test_database::TestDatabase};
 use mauntic_messaging::{
     MessagingError,
-    sending::{DeliveryState, HandOver, JobState, LocalTime, SendTime, SkipReason, SmtpReply, Stage},
+    sending::{
+        DeliveryState, HandOver, JobState, LocalTime, SendTime, SkipReason, SmtpReply, Stage,
+    },
     transport::SendingLimits,
 };
 use support::{Sink, World, accepted, is};
@@ -78,6 +80,11 @@ async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDataba
     assert_eq!(world.sink.total(), 300);
     assert!(world.sink.taken().values().all(|count| *count == 1));
 
+    assert_eq!(
+        at_domains(&world).await,
+        [("example.com".to_owned(), 300, 300)]
+    );
+
     // A second send of the same email reaches only who is new.
     world.people.add(2_000, Some("new@example.com"), false);
     let second = world.create(1).await;
@@ -85,6 +92,17 @@ async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDataba
     assert_eq!(tally.accepted, 1);
     assert_eq!(tally.skipped[&SkipReason::AlreadySent], 300);
     assert_eq!(world.sink.total(), 301);
+}
+
+/// What was planned and accepted at each recipient domain of the first email.
+async fn at_domains(world: &World) -> Vec<(String, u64, u64)> {
+    let email = mauntic_core::EmailId::from_uuid(uuid::Uuid::from_u128(1));
+    let tracking = world.ports.store.tracking();
+    let domains = tracking.domains(world.actor.organization_id(), email, 10);
+    let domains = domains.await.unwrap().into_iter();
+    domains
+        .map(|of| (of.domain, of.planned, of.accepted))
+        .collect()
 }
 
 async fn engines_share_a_send(database: TestDatabase) {
@@ -372,7 +390,7 @@ async fn what_changed_since_the_plan_counts(database: TestDatabase) {
     world.people.remove(2);
     world.people.add(3, Some("p3@example.com"), true);
     world.people.add(4, None, false);
-    world.people.add(5, Some("moved@example.com"), false);
+    world.people.add(5, Some("moved@example.org"), false);
     world.people.add(6, Some("p7@example.com"), false);
     *world.sink.limits.lock().unwrap() = SendingLimits::default();
     let tally = world.run_to_the_end(id).await.tally;
@@ -386,7 +404,12 @@ async fn what_changed_since_the_plan_counts(database: TestDatabase) {
     }
     assert_eq!((tally.planned, tally.accepted), (6, 6));
     let taken = world.sink.taken();
-    assert!(taken.contains_key("moved@example.com"));
+    assert!(taken.contains_key("moved@example.org"));
+    let domains = [
+        ("example.com".to_owned(), 5, 5),
+        ("example.org".to_owned(), 1, 1),
+    ];
+    assert_eq!(at_domains(&world).await, domains);
 }
 
 /// What a clock shows that is so many hours ahead of UTC.
