@@ -115,18 +115,21 @@ impl SendRepository for SeaOrmUnitOfWork {
             let statement = self.dialect.statement(sql, values);
             self.txn.execute_raw(statement).await?;
         }
-        let hours = by.sends.iter().flat_map(|(job, tally)| {
-            let counts = [("accepted", tally.accepted), ("refused", tally.refused)];
-            let counts = counts.into_iter().filter(|(_, n)| *n != 0);
-            counts.map(move |(name, n)| HourCount {
-                organization_id: job.organization_id,
-                hour: hour_of(now),
-                name,
-                machine: false,
-                n,
-            })
-        });
-        self.count_hours(shard, hours).await?;
+        let mut hours = Vec::new();
+        for (job, tally) in &by.sends {
+            for (name, n) in [("accepted", tally.accepted), ("refused", tally.refused)] {
+                if n != 0 {
+                    hours.push(HourCount {
+                        organization_id: job.organization_id,
+                        hour: hour_of(now),
+                        name,
+                        machine: false,
+                        n,
+                    });
+                }
+            }
+        }
+        self.count_hours(shard, hours.into_iter()).await?;
         self.count_domains(shard, &by.domains).await
     }
 }
