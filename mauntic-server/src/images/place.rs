@@ -106,7 +106,7 @@ impl Place {
     }
 
     pub(super) fn key(&self, organization: OrganizationId, name: &str) -> Key {
-        self.folder_of(organization).join(name)
+        Key::from(format!("{}/{name}", self.folder_of(organization)))
     }
 
     /// Where a file is written to see whether that can be done.

@@ -56,6 +56,22 @@ async fn answer(mut request: Request, files: &Files) -> Response {
             files.insert(path, body);
             found(Vec::new())
         }
+        // Many at once, though it is one.
+        Method::POST => {
+            let text = String::from_utf8(body).unwrap();
+            let mut deleted = String::new();
+            for key in text
+                .split("<Key>")
+                .skip(1)
+                .filter_map(|rest| rest.split('<').next())
+            {
+                files.remove(&format!("{}/{key}", path.trim_end_matches('/')));
+                let _ = write!(deleted, "<Deleted><Key>{key}</Key></Deleted>");
+            }
+            Response::builder()
+                .content_type("application/xml")
+                .body(format!("<DeleteResult>{deleted}</DeleteResult>"))
+        }
         Method::DELETE => {
             files.remove(&path);
             Response::builder().status(StatusCode::NO_CONTENT).finish()
@@ -128,11 +144,16 @@ fn is_signed(request: &Request, body: &[u8]) -> bool {
         .split(';')
         .map(|name| format!("{name}:{}\n", header(name).trim()))
         .collect();
-    let mut query: Vec<_> = request
-        .uri()
-        .query()
-        .unwrap_or_default()
-        .split('&')
+    let query = request.uri().query().unwrap_or_default();
+    let query = query.split('&').filter(|pair| !pair.is_empty());
+    let mut query: Vec<_> = query
+        .map(|pair| {
+            if pair.contains('=') {
+                pair.to_owned()
+            } else {
+                format!("{pair}=")
+            }
+        })
         .collect();
     query.sort_unstable();
     let asked = format!(
