@@ -1,6 +1,5 @@
 //! From an email to a send: to whom, when, and what will happen before it does.
 
-use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission, SegmentId, TimeZoneName};
 use mauntic_crm::segment::Segment;

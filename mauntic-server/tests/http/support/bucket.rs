@@ -8,7 +8,7 @@ use std::{
 
 use hmac::{Hmac, Mac as _};
 use poem::{
-    Endpoint as _, EndpointExt as _, Request, Response, Server,
+    EndpointExt as _, Request, Response, Server,
     endpoint::make,
     http::{Method, StatusCode},
     listener::TcpAcceptor,
