@@ -12,4 +12,4 @@ mod schema;
 mod support;
 mod ui;
 
-use support::{browser, files, letters, people};
+use support::{browser, bucket, files, letters, people};

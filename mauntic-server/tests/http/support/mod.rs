@@ -1,6 +1,7 @@
 //! An installation of its own for each test, called through the real router.
 
 pub(crate) mod browser;
+pub(crate) mod bucket;
 pub(crate) mod files;
 pub(crate) mod letters;
 pub(crate) mod people;
