@@ -153,8 +153,8 @@ impl Installation {
             role: role.parse().unwrap(),
         };
         let organization = self.ours.organization_id();
-        let identity = &self.app.identity;
-        let made = identity.create_user(&Operator::local(), organization, command);
+        let (identity, operator) = (&self.app.identity, Operator::local());
+        let made = identity.create_user(&operator, organization, command);
         made.await.unwrap();
     }
 
