@@ -231,9 +231,7 @@ async fn refused(
         IdentityError::LastWayIn => {
             "Nothing else would let you in. Set a password under “Account” first.".to_owned()
         }
-        IdentityError::TooManyFailures { seconds } => {
-            format!("Too many tries: try again in {seconds} seconds.")
-        }
+        error @ IdentityError::TooManyFailures { .. } => failure::too_often(&error),
         error => return Err(failure::identity(error)),
     };
     let page = page(request, person, None, Some((&field_of(id), &problem))).await?;

@@ -11,6 +11,7 @@ mod second_factor;
 use poem::{Route, get, post};
 
 pub(crate) use providers::{depart, not_begun, not_ready, provider_links};
+pub(crate) use reset::Link;
 
 /// The pages of it.
 pub(super) fn routes(route: Route) -> Route {

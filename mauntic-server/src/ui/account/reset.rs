@@ -16,13 +16,13 @@ use crate::ui::{
 
 /// The secret in a mailed link.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Link {
+pub(crate) struct Link {
     token: Option<String>,
 }
 
 impl Link {
     /// The secret, if the text is one.
-    pub(super) fn secret(&self) -> Option<LinkSecret> {
+    pub(crate) fn secret(&self) -> Option<LinkSecret> {
         self.token.as_deref().and_then(|text| text.parse().ok())
     }
 }

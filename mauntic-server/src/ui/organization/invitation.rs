@@ -5,12 +5,11 @@ use poem::{
     http::StatusCode,
     web::{Path, Query},
 };
-use serde::Deserialize;
 
 use crate::{
     App, Provider,
     ui::{
-        account::{depart, not_begun, not_ready, provider_links},
+        account::{Link, depart, not_begun, not_ready, provider_links},
         component::{
             Tone,
             action::{Weight, button, button_link},
@@ -22,12 +21,6 @@ use crate::{
         words,
     },
 };
-
-/// The secret in the link.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Link {
-    token: Option<String>,
-}
 
 pub(crate) fn over() -> Response {
     let content = html! {
@@ -44,8 +37,7 @@ pub(super) async fn show_invitation(
     request: &Request,
     Query(link): Query<Link>,
 ) -> Result<Response> {
-    let token = link.token.unwrap_or_default();
-    let Ok(secret) = token.parse() else {
+    let Some(secret) = link.secret() else {
         return Ok(over());
     };
     match app(request)?.identity.invitation(&secret).await {
@@ -107,7 +99,7 @@ pub(super) async fn begin_with(
     Query(link): Query<Link>,
 ) -> Result<Response> {
     let app = app(request)?;
-    let Ok(secret) = link.token.unwrap_or_default().parse() else {
+    let Some(secret) = link.secret() else {
         return Ok(over());
     };
     let provider = app.logins.find(&id);
