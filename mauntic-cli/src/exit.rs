@@ -101,7 +101,8 @@ fn identity(error: &IdentityError) -> u8 {
         | IdentityError::EmailTaken
         | IdentityError::AlreadyMember
         | IdentityError::LastOwner
-        | IdentityError::AlreadySetUp => CONFLICT,
+        | IdentityError::AlreadySetUp
+        | IdentityError::ErasureBegun(_) => CONFLICT,
         IdentityError::BeyondOwnScope(_)
         | IdentityError::BeyondRole(..)
         | IdentityError::ExpiresInThePast

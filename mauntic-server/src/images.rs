@@ -118,6 +118,7 @@ impl Images {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("add", Access::Needs(Permission::EmailsWrite)),
+        ("erase", Access::Itself),
         ("list", Access::Needs(Permission::EmailsRead)),
     ];
 
@@ -180,6 +181,17 @@ impl Images {
             name,
         });
         Ok(images.collect())
+    }
+
+    /// Deletes all images of an organisation that is erased.
+    ///
+    /// # Errors
+    /// If the folder cannot be used.
+    pub async fn erase(&self, organization: OrganizationId) -> io::Result<()> {
+        match fs::remove_dir_all(self.of(organization)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// An image for whoever reads a mail. There is none by a name that was not given here.

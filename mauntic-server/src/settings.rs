@@ -45,6 +45,8 @@ pub struct Settings {
     pub keep_hits_days: u32,
     /// How long captured mail is kept, in days. 0 keeps it for ever.
     pub keep_captured_days: u32,
+    /// How long an organisation that an owner has deleted can still be brought back, in days. Then it is erased.
+    pub deletion_grace_days: u32,
     /// The DNS server to ask about sending domains, such as `192.0.2.53:53`. Without it: those of the system.
     pub dns_server: Option<SocketAddr>,
     /// Whether organisations may send through mail servers at private addresses, this machine's included. Switch it
@@ -70,6 +72,7 @@ impl Default for Settings {
             system_mail: None,
             keep_hits_days: 400,
             keep_captured_days: 90,
+            deletion_grace_days: 30,
             dns_server: None,
             private_mail_servers: true,
             requests_per_second: 500,

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod deletion;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use access::*;
+pub use deletion::*;
 
 /// Runs every case of the suite on stores that an async function makes:
 /// `identity_store_conformance!(new_store)`, where `new_store()` returns a store and whatever must
@@ -66,6 +68,9 @@ macro_rules! identity_store_conformance {
                 an_address_is_changed_unless_it_is_taken,
                 an_address_is_invited_once_by_an_organization,
                 a_member_who_is_blocked_here_works_elsewhere,
+                an_organization_that_waits_to_be_deleted_says_so,
+                an_erasure_is_claimed_by_one_worker_until_its_lease_ends,
+                an_erased_organization_leaves_a_note_and_nothing_else,
             ]
         );
     };
@@ -386,7 +391,7 @@ pub async fn a_token_is_presented_with_what_decides_on_it(store: Arc<dyn Identit
     let tokens = store.tokens();
     let shown = tokens.present(&hash(1)).await.unwrap().unwrap();
     assert_eq!(
-        (shown.token, shown.organization_blocked, shown.holder),
+        (shown.token, shown.organization_closed, shown.holder),
         (free, false, None)
     );
     let shown = tokens.present(&hash(2)).await.unwrap().unwrap();
@@ -404,7 +409,7 @@ pub async fn a_token_is_presented_with_what_decides_on_it(store: Arc<dyn Identit
     uow.users().update(&ann).await.unwrap();
     uow.commit().await.unwrap();
     let shown = tokens.present(&hash(2)).await.unwrap().unwrap();
-    assert!(shown.organization_blocked);
+    assert!(shown.organization_closed);
     assert_eq!(
         shown.holder,
         Some(Holder {

@@ -44,6 +44,7 @@
 mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod deletion;
 mod error;
 mod idempotency;
 mod invitation;
@@ -54,6 +55,7 @@ mod password;
 mod second_factor;
 mod service;
 mod session;
+mod standing;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;
@@ -62,6 +64,7 @@ mod user;
 mod zones;
 
 pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
+pub use deletion::{Deletion, Erasure, ErasureBegun, Erasures};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
 pub use invitation::{Invitation, Invited};
@@ -74,11 +77,12 @@ pub use password::{HashingFailed, Password, PasswordHash, PasswordHasher, WeakPa
 pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};
 pub use service::{
     AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, Invite, LogIn,
-    NewSession, NewToken, SecondFactorState, SetUp,
+    NewSession, NewToken, RequestDeletion, SecondFactorState, SetUp,
 };
 pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,
 };
+pub use standing::IdentityStanding;
 pub use store::{
     AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, InvitationQueries,
     InvitationRepository, LetterQueue, LetterRepository, LinkQueries, LinkRepository,

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DisplayName, Slug};
+use super::{Deletion, DisplayName, Slug};
 use crate::{DomainEvent, OrganizationId, TimeZoneName};
 
 /// A tenant of the installation: whatever Mauntic stores belongs to one.
@@ -21,6 +21,9 @@ pub struct Organization {
     pub created_at: DateTime<Utc>,
     /// Since when nobody may act in it; `None` if it is in use.
     pub blocked_at: Option<DateTime<Utc>>,
+    /// Whether it is to be deleted, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
 }
 
 impl Organization {
@@ -41,6 +44,7 @@ impl Organization {
             postal_address: None,
             created_at: now,
             blocked_at: None,
+            deletion: None,
         }
     }
 

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    ApiToken, AuditEntry, AuditFilter, IdempotencyStore, Invitation, Member, Membership,
+    ApiToken, AuditEntry, AuditFilter, Erasures, IdempotencyStore, Invitation, Member, Membership,
     Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash,
     User, UserLink, Workplace,
 };
@@ -46,6 +46,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The answers to requests that may come again.
     fn idempotency(&self) -> &dyn IdempotencyStore;
+
+    /// The erasing of organisations that are deleted.
+    fn erasures(&self) -> &dyn Erasures;
 
     /// Notes the fingerprint of the installation's secret if none is noted, and returns the one that is.
     async fn secret_fingerprint(
@@ -159,11 +162,10 @@ pub trait MemberQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Member, UserId>, StoreError>;
 
-    /// Whether there is any user at all.
+    /// Whether there is any user at all, or was when the installation was set up.
     async fn any_user(&self) -> Result<bool, StoreError>;
 
-    /// The organisations that the user may work in, by name; blocked ones, and those where the user is blocked, are left
-    /// out.
+    /// The organisations that the user is a member of, by name; those where the user is blocked are left out.
     async fn workplaces(&self, user: UserId) -> Result<Vec<Workplace>, StoreError>;
 
     /// The user's memberships, in the order of the organisations' ids.

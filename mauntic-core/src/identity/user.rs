@@ -89,7 +89,7 @@ pub(super) fn within(own: Role, roles: &[Role]) -> Result<(), Forbidden> {
     if roles.iter().all(|role| *role <= own) {
         Ok(())
     } else {
-        Err(Forbidden(Permission::OrganizationManage))
+        Err(Forbidden::Lacking(Permission::OrganizationManage))
     }
 }
 

@@ -5,7 +5,8 @@ use mauntic_core::{
     ApiTokenId, InvitationId, Permission, Principal, Role, UserId,
     identity::{
         AddMember, ApiToken, AuditEntry, AuditFilter, CreateToken, CreateUser, IdentityError,
-        IdentityService, Invitation, Invite, Member, Organization, UpdateOrganization,
+        IdentityService, Invitation, Invite, Member, Organization, RequestDeletion,
+        UpdateOrganization,
     },
 };
 use poem_openapi::{
@@ -88,6 +89,8 @@ struct OrganizationBody {
     /// The postal address that mail shows.
     postal_address: Option<String>,
     created_at: DateTime<Utc>,
+    /// When it is deleted, if it is to be. Until then nothing is sent and nothing can be changed.
+    deletion_due_at: Option<DateTime<Utc>>,
 }
 
 impl From<Organization> for OrganizationBody {
@@ -99,6 +102,7 @@ impl From<Organization> for OrganizationBody {
             timezone: organization.timezone.to_string(),
             postal_address: organization.postal_address,
             created_at: organization.created_at,
+            deletion_due_at: organization.deletion.map(|planned| planned.due_at),
         }
     }
 }
@@ -181,6 +185,13 @@ impl From<Invitation> for InvitationBody {
             expires_at: invitation.expires_at,
         }
     }
+}
+
+/// Which organisation to delete.
+#[derive(Debug, Object)]
+struct DeletionBody {
+    /// Its name, exactly as it is written: so that it is not another one.
+    name: String,
 }
 
 /// Who gives the organisation to whom.
@@ -341,6 +352,45 @@ impl IdentityApi {
                 .await?
                 .into(),
         ))
+    }
+
+    /// Have the organisation deleted
+    ///
+    /// It is erased after the installation's time of grace, 30 days unless the operator chose another. Until then
+    /// nothing is sent and nothing can be changed, but everything can be read, and this be taken back. The token must
+    /// have the scope `organization:delete`, which no token has unless it is named.
+    #[oai(
+        path = "/organization/deletion",
+        method = "put",
+        operation_id = "requestDeletion"
+    )]
+    async fn request_deletion(
+        &self,
+        Token(actor): Token,
+        body: Json<DeletionBody>,
+    ) -> Result<Json<OrganizationBody>, ApiError> {
+        let command = RequestDeletion {
+            name: body.0.name,
+            password: None,
+        };
+        let planned = self.identity.request_deletion(&actor, command).await?;
+        Ok(Json(planned.into()))
+    }
+
+    /// Keep the organisation after all
+    ///
+    /// Sends that were paused have to be resumed.
+    #[oai(
+        path = "/organization/deletion",
+        method = "delete",
+        operation_id = "restoreOrganization"
+    )]
+    async fn restore_organization(
+        &self,
+        Token(actor): Token,
+    ) -> Result<Json<OrganizationBody>, ApiError> {
+        let kept = self.identity.restore_organization(&actor).await?;
+        Ok(Json(kept.into()))
     }
 
     /// List the members
@@ -697,6 +747,8 @@ impl From<IdentityError> for ApiError {
                 Self::conflict("taken", &error)
             }
             IdentityError::LastOwner => Self::conflict("last_owner", &error),
+            IdentityError::NameDiffers => Self::invalid("/name", &error),
+            IdentityError::ErasureBegun(_) => Self::conflict("erasure_begun", &error),
             IdentityError::NotAnOwner => Self::invalid("/from", &error),
             IdentityError::InvitedAsSomebodyElse => Self::conflict("another_address", &error),
             IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {

@@ -14,7 +14,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 
 use super::{
-    component::{frame::Place, icon::Icon},
+    component::{
+        action::{Weight, button},
+        frame::Place,
+        icon::Icon,
+    },
     failure,
 };
 use crate::{App, http::limits::client_address};
@@ -48,16 +52,34 @@ impl Visitor {
 
     /// Shows a page of refusal instead of one that offers what would be refused.
     pub(crate) fn needs(&self, permission: Permission) -> Result<()> {
-        if self.may(permission) {
-            Ok(())
-        } else {
-            Err(failure::forbidden())
-        }
+        let allowed = self.actor.require(permission);
+        allowed.map(|_| ()).map_err(failure::refused)
     }
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+        csrf_of(&self.secret)
+    }
+}
+
+/// The field for forms of that session that change something.
+fn csrf_of(secret: &SessionSecret) -> Markup {
+    html! { input type="hidden" name=(CSRF) value=(secret.csrf_token()); }
+}
+
+/// From an organisation where nobody may work to the others, and out.
+fn ways_out(who: &LoggedIn, secret: &SessionSecret) -> Markup {
+    html! {
+        div class="row" {
+            @for place in &who.workplaces {
+                form method="post" action="/app/account/organization" {
+                    (csrf_of(secret))
+                    input type="hidden" name="organization" value=(place.organization_id);
+                    (button(&format!("Work in {}", place.name), Weight::Primary))
+                }
+            }
+            form method="post" action="/app/logout" { (csrf_of(secret)) (button("Log out", Weight::Plain)) }
+        }
     }
 }
 
@@ -93,7 +115,7 @@ impl Person {
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        html! { input type="hidden" name=(CSRF) value=(self.secret.csrf_token()); }
+        csrf_of(&self.secret)
     }
 
     /// Holds a form to be of a page of this session.
@@ -124,6 +146,10 @@ impl<'a> FromRequest<'a> for Visitor {
         let Some(who) = found.map_err(failure::identity)? else {
             return Err(log_in_first(app, request).await);
         };
+        if let Some(place) = who.closed_workplace() {
+            let ways = ways_out(&who, &secret);
+            return Err(failure::closed(place.name.as_str(), &ways));
+        }
         let Some(actor) = who.actor() else {
             return Err(failure::no_workplace());
         };

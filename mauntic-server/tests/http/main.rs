@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod erasure;
 mod schema;
 mod support;
 mod ui;

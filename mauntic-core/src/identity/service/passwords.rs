@@ -71,7 +71,7 @@ impl IdentityService {
         Ok(user)
     }
 
-    async fn is_current(
+    pub(super) async fn is_current(
         &self,
         stored: Option<PasswordHash>,
         given: Option<Password>,

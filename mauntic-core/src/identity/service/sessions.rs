@@ -49,7 +49,7 @@ pub struct NewSession {
 }
 
 impl IdentityService {
-    /// Whether nobody can log in yet, so that the first to come sets the installation up.
+    /// Whether nobody could log in ever, so that the first to come sets the installation up.
     pub async fn needs_set_up(&self) -> Result<bool, IdentityError> {
         Ok(!self.store.members().any_user().await?)
     }
@@ -93,15 +93,13 @@ impl IdentityService {
             uow.organizations().update(&found).await?;
             found.id
         } else {
-            let organization = Organization {
-                id: OrganizationId::generate(&*self.ids),
-                slug: Slug::suggested_by(&command.organization),
-                name: command.organization,
-                timezone: command.timezone,
-                postal_address: None,
-                created_at: now,
-                blocked_at: None,
-            };
+            let organization = Organization::new(
+                OrganizationId::generate(&*self.ids),
+                command.organization.clone(),
+                Slug::suggested_by(&command.organization),
+                command.timezone,
+                now,
+            );
             uow.organizations().insert(&organization).await?;
             organization.id
         };
@@ -153,7 +151,8 @@ impl IdentityService {
         self.forgive(&keys).await?;
         let user = verified?;
         let places = self.store.members().workplaces(user.id).await?;
-        let organization = places.first().map(|place| place.organization_id);
+        let open = places.iter().find(|place| !place.closed);
+        let organization = open.or(places.first()).map(|place| place.organization_id);
         let factor = self.store.second_factors().find(user.id).await?;
         let mut new = self.new_session(user.id, organization, command.remember, client, now)?;
         new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
@@ -187,7 +186,8 @@ impl IdentityService {
         let Some(user) = user.filter(|user| user.blocked_at.is_none()) else {
             return Ok(None);
         };
-        let workplaces = self.store.members().workplaces(user.id).await?;
+        let places = self.store.members().workplaces(user.id).await?;
+        let (closed, workplaces) = places.into_iter().partition(|place| place.closed);
         if session.see(now) {
             let mut uow = self.store.begin().await?;
             uow.sessions().see(session.id, now).await?;
@@ -197,6 +197,7 @@ impl IdentityService {
             session,
             user,
             workplaces,
+            closed,
         }))
     }
 

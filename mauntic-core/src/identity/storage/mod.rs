@@ -1,6 +1,7 @@
 //! Identity on SQLite and PostgreSQL.
 
 mod audit;
+mod erasures;
 mod idempotency;
 mod invitations;
 mod letters;
@@ -16,7 +17,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
-    AuditQueries, AuditRepository, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
+    AuditQueries, AuditRepository, Erasures, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
     InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,
     LinkRepository, LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
     OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
@@ -102,6 +103,10 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn idempotency(&self) -> &dyn IdempotencyStore {
+        self
+    }
+
+    fn erasures(&self) -> &dyn Erasures {
         self
     }
 

@@ -14,7 +14,7 @@ use crate::ui::{
         frame, show,
     },
     failure,
-    visitor::{Fields, OpenForm, Posted, app, client, cookie, own_place, redirect, set_cookie},
+    visitor::{Fields, OpenForm, Person, app, client, cookie, own_place, redirect, set_cookie},
 };
 
 /// Where to go on to.
@@ -195,9 +195,13 @@ async fn end_earlier(request: &Request) -> Result<()> {
 
 /// Logs out.
 #[handler]
-pub(super) async fn log_out(request: &Request, posted: Posted) -> Result<Response> {
+pub(super) async fn log_out(request: &Request, OpenForm(fields): OpenForm) -> Result<Response> {
     let app = app(request)?;
-    let who = &posted.visitor.who;
+    let Some(person) = Person::find(request).await? else {
+        return Ok(redirect("/app/login"));
+    };
+    person.prove(&fields)?;
+    let who = &person.who;
     let ended = app.identity.end_session(who, who.session.id).await;
     ended.map_err(failure::identity)?;
     let mut response = redirect("/app/login");

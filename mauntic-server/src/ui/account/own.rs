@@ -7,6 +7,8 @@ use poem::{
 };
 use uuid::Uuid;
 
+use super::browser;
+
 use crate::ui::{
     Done, Said,
     component::{
@@ -17,7 +19,7 @@ use crate::ui::{
         table::{Column, table},
     },
     failure, shell,
-    visitor::{Posted, Visitor, app, redirect, set_cookie},
+    visitor::{OpenForm, Person, Posted, Visitor, app, redirect, set_cookie},
     words,
 };
 
@@ -50,7 +52,7 @@ async fn account_page(
             let agent = session.client.user_agent.as_deref().unwrap_or("unknown");
             let from = session.client.network.map(|network| network.to_string());
             html! { tr {
-                td { (agent) @if here { " " (show::badge("this one", Tone::Good)) } }
+                td title=(agent) { (browser::name(agent)) @if here { " " (show::badge("this one", Tone::Good)) } }
                 td { (from.unwrap_or_default()) }
                 td { (words::time(session.seen_at)) }
                 td { @if !here { form method="post" action=(format!("/app/account/sessions/{}", session.id)) {
@@ -173,12 +175,16 @@ pub(super) async fn end_others(request: &Request, posted: Posted) -> Result<Resp
 
 /// Works in another organisation.
 #[handler]
-pub(super) async fn switch(request: &Request, posted: Posted) -> Result<Response> {
-    let id: Option<Uuid> = posted.fields.text("organization").parse().ok();
+pub(super) async fn switch(request: &Request, OpenForm(fields): OpenForm) -> Result<Response> {
+    let Some(person) = Person::find(request).await? else {
+        return Ok(redirect("/app/login"));
+    };
+    person.prove(&fields)?;
+    let id: Option<Uuid> = fields.text("organization").parse().ok();
     let id = OrganizationId::from_uuid(id.ok_or_else(|| failure::missing("organisation"))?);
     let switched = app(request)?
         .identity
-        .switch_organization(&posted.visitor.who, id)
+        .switch_organization(&person.who, id)
         .await;
     switched.map_err(failure::identity)?;
     Ok(redirect("/app/"))

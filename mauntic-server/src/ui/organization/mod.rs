@@ -1,6 +1,7 @@
 //! The organisation: its members and invitations, API tokens, the audit log, and the organisation itself.
 
 mod audit;
+mod delete;
 mod invitation;
 mod members;
 mod settings;
@@ -60,6 +61,11 @@ pub(super) fn routes(route: Route) -> Route {
             get(settings::settings).post(settings::save),
         )
         .at("/organization/settings/owner", post(settings::transfer))
+        .at(
+            "/organization/delete",
+            get(delete::ask).post(delete::delete),
+        )
+        .at("/organization/restore", post(delete::restore))
         .at(
             "/organization/tokens",
             get(tokens::tokens).post(tokens::create),

@@ -10,7 +10,7 @@ use super::{PLACE, page};
 use crate::ui::{
     Done, Said,
     component::{
-        action::{Weight, button},
+        action::{Weight, button, button_link},
         form::{Field, input, select, text_area},
         show,
     },
@@ -50,6 +50,10 @@ async fn settings_page(
         @if let Some(done) = done { (done.toast()) }
         (show::card("Name and place", &form(visitor, &organization, fields, problems)))
         (show::card("Owner", &owner_form(visitor, &members)))
+        @if visitor.may(Permission::OrganizationDelete) { (show::card("Delete", &html! {
+            p { "Everything of the organisation goes: contacts, segments, emails, results, members." }
+            div class="row" { (button_link("/app/organization/delete", "Delete the organisation", Weight::Danger)) }
+        })) }
     };
     Ok(page(
         visitor,

@@ -12,6 +12,7 @@ mod contacts_import;
 mod emails;
 mod images;
 mod organization;
+mod organization_delete;
 mod security;
 mod segments;
 mod segments_builder;
