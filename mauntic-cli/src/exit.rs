@@ -102,6 +102,7 @@ fn identity(error: &IdentityError) -> u8 {
         | IdentityError::AlreadyMember
         | IdentityError::LastOwner
         | IdentityError::AlreadySetUp
+        | IdentityError::Outdated { .. }
         | IdentityError::ErasureBegun(_) => CONFLICT,
         IdentityError::BeyondOwnScope(_)
         | IdentityError::BeyondRole(..)

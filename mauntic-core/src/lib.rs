@@ -34,6 +34,7 @@ mod email;
 mod erase;
 mod error;
 mod event;
+mod fingerprint;
 mod id;
 pub mod identity;
 mod network;
@@ -59,6 +60,7 @@ pub use error::StoreError;
 pub use event::{
     Cause, DomainEvent, Envelope, EventHandler, HandlerError, Metadata, MismatchedEvent,
 };
+pub use fingerprint::fingerprint;
 pub use id::{
     ApiTokenId, AuditEntryId, CapturedMailId, ContactId, DeliveryId, EmailId, EmailVersionId,
     EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, OrganizationId, SegmentId,

@@ -181,7 +181,7 @@ impl Fixture {
             }
             "change_member" => {
                 service
-                    .change_member(actor, self.viewer, Role::Member)
+                    .change_member(actor, self.viewer, Role::Member, None)
                     .await?;
                 Ok(Reach::Allowed)
             }

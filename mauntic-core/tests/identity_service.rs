@@ -168,7 +168,7 @@ async fn the_last_owner_stays() {
     let service = &fixture.service;
     let gone = service.remove_member(&ann, id(&ann)).await;
     assert!(matches!(gone, Err(IdentityError::LastOwner)));
-    let lowered = service.change_member(&ann, id(&ann), Role::Admin).await;
+    let lowered = service.change_member(&ann, id(&ann), Role::Admin, None).await;
     assert!(matches!(lowered, Err(IdentityError::LastOwner)));
     let bob = fixture.member(&acme, "bob@example.com", Role::Owner).await;
     let (one, two) = tokio::join!(
@@ -190,11 +190,11 @@ async fn nobody_deals_with_roles_above_their_own() {
     let service = &fixture.service;
     let refused = [
         service
-            .change_member(&admin, id(&admin), Role::Owner)
+            .change_member(&admin, id(&admin), Role::Owner, None)
             .await
             .err(),
         service
-            .change_member(&admin, id(&owner), Role::Viewer)
+            .change_member(&admin, id(&owner), Role::Viewer, None)
             .await
             .err(),
         service.remove_member(&admin, id(&owner)).await.err(),
@@ -207,7 +207,7 @@ async fn nobody_deals_with_roles_above_their_own() {
         );
     }
     service
-        .change_member(&owner, id(&admin), Role::Owner)
+        .change_member(&owner, id(&admin), Role::Owner, None)
         .await
         .unwrap();
 }
@@ -272,7 +272,7 @@ async fn whatever_ends_a_token_counts_from_the_next_request_on() {
     );
 
     service
-        .change_member(&Actor::system(acme.id), id(&ann), Role::Viewer)
+        .change_member(&Actor::system(acme.id), id(&ann), Role::Viewer, None)
         .await
         .unwrap();
     let actor = service.authenticate(of_ann.secret.reveal()).await.unwrap();

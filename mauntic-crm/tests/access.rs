@@ -246,12 +246,16 @@ impl Fixture {
             }
             "delete" => allowed(contacts.delete(actor, ann).await),
             "delete_many" => allowed(contacts.delete_many(actor, &[ann]).await?.remove(0)),
-            "set_do_not_contact" => allowed(contacts.set_do_not_contact(actor, ann, &mark).await),
+            "set_do_not_contact" => {
+                allowed(contacts.set_do_not_contact(actor, ann, &mark, None).await)
+            }
             "set_do_not_contact_many" => {
                 let marked = contacts.set_do_not_contact_many(actor, &[ann], &mark).await;
                 allowed(marked?.remove(0))
             }
-            "lift_do_not_contact" => allowed(contacts.lift_do_not_contact(actor, ann, &lift).await),
+            "lift_do_not_contact" => {
+                allowed(contacts.lift_do_not_contact(actor, ann, &lift, None).await)
+            }
             "lift_do_not_contact_many" => {
                 let lifted = contacts
                     .lift_do_not_contact_many(actor, &[ann], &lift)

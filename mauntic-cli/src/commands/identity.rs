@@ -110,6 +110,7 @@ impl OrgCommand {
                     name,
                     timezone,
                     postal_address: address.map(Some),
+                    version: None,
                 };
                 show(
                     context,
@@ -341,7 +342,7 @@ impl UserCommand {
             }
             Self::Role { user, role } => {
                 let id = find_user(context, &user).await?;
-                identity.change_member(&actor, id, role).await?;
+                identity.change_member(&actor, id, role, None).await?;
                 done("changed", id)
             }
             Self::Remove { user } => {

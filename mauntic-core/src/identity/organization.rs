@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Deletion, DisplayName, Slug};
-use crate::{DomainEvent, OrganizationId, TimeZoneName};
+use crate::{DomainEvent, OrganizationId, TimeZoneName, fingerprint};
 
 /// A tenant of the installation: whatever Mauntic stores belongs to one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,12 @@ impl Organization {
         }
     }
 
+    /// Tells whether somebody else changed it since it was read.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        fingerprint(&(&self.name, &self.timezone, &self.postal_address))
+    }
+
     /// Applies a change; returns whether anything is different now.
     #[must_use = "nothing needs saving if nothing changed"]
     pub fn update(&mut self, change: UpdateOrganization) -> bool {
@@ -83,6 +89,8 @@ pub struct UpdateOrganization {
     pub timezone: Option<TimeZoneName>,
     /// The new postal address; `Some(None)` removes it.
     pub postal_address: Option<Option<PostalAddress>>,
+    /// Only if it still is at this [version](Organization::version).
+    pub version: Option<i64>,
 }
 
 /// A postal address as it is printed: up to 1,000 characters on some lines, trimmed.

@@ -2,7 +2,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{DisplayName, PasswordHash};
-use crate::{DomainEvent, EmailAddress, Forbidden, OrganizationId, Permission, Role, UserId};
+use crate::{
+    DomainEvent, EmailAddress, Forbidden, OrganizationId, Permission, Role, UserId, fingerprint,
+};
 
 /// A person who can log in. What a person may do is said by the [`Membership`]s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,21 @@ pub struct Member {
     pub blocked_here_at: Option<DateTime<Utc>>,
 }
 
+impl Membership {
+    /// Tells whether somebody else changed it since it was read.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        fingerprint(&(self.role, self.blocked_at))
+    }
+}
+
 impl Member {
+    /// The [version](Membership::version) of the membership.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        fingerprint(&(self.role, self.blocked_here_at))
+    }
+
     /// The member that a user with a membership is.
     #[must_use]
     pub fn of(user: &User, membership: &Membership) -> Self {

@@ -40,7 +40,7 @@ pub async fn a_transport_is_replaced_as_a_whole(store: Arc<dyn MessagingStore>) 
     };
     for _ in 0..2 {
         let mut uow = store.begin().await.unwrap();
-        uow.transports().save_transport(&transport).await.unwrap();
+        assert!(uow.transports().save_transport(&transport).await.unwrap());
         uow.commit().await.unwrap();
         let queries = store.transports();
         let stored = queries.find_transport(organization(1)).await.unwrap();
@@ -52,6 +52,10 @@ pub async fn a_transport_is_replaced_as_a_whole(store: Arc<dyn MessagingStore>) 
     }
     let other = store.transports().find_transport(organization(2)).await;
     assert_eq!(other.unwrap(), None);
+    // Whoever read an older version does not undo what came after.
+    transport.version = 2;
+    let mut uow = store.begin().await.unwrap();
+    assert!(!uow.transports().save_transport(&transport).await.unwrap());
 }
 
 fn mail(number: u128, to: &str) -> (CapturedMail, Vec<u8>) {

@@ -44,7 +44,7 @@ impl TransportQueries for SeaOrmMessagingStore {
 
 #[async_trait]
 impl TransportRepository for SeaOrmUnitOfWork {
-    async fn save_transport(&mut self, transport: &Transport) -> Result<(), StoreError> {
+    async fn save_transport(&mut self, transport: &Transport) -> Result<bool, StoreError> {
         let settings = Settings {
             transport: transport.kind.clone(),
             limits: transport.limits.clone(),
@@ -56,7 +56,8 @@ impl TransportRepository for SeaOrmUnitOfWork {
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (organization_id) DO UPDATE SET settings = excluded.settings,
                  sealed_password = excluded.sealed_password, version = excluded.version,
-                 updated_at = excluded.updated_at",
+                 updated_at = excluded.updated_at
+             WHERE transport.version = excluded.version - 1",
             [
                 transport.organization_id.as_uuid().into(),
                 transport.id.as_uuid().into(),
@@ -66,7 +67,6 @@ impl TransportRepository for SeaOrmUnitOfWork {
                 to_micros(transport.updated_at).into(),
             ],
         );
-        self.txn.execute_raw(statement).await?;
-        Ok(())
+        Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
     }
 }

@@ -61,6 +61,6 @@ pub trait TransportQueries: Send + Sync {
 /// Changes the stored transports.
 #[async_trait]
 pub trait TransportRepository: Send {
-    /// Stores the organisation's transport in place of what it had.
-    async fn save_transport(&mut self, transport: &Transport) -> Result<(), StoreError>;
+    /// Stores the organisation's transport in place of what it had; `false` if that was not the version before this one.
+    async fn save_transport(&mut self, transport: &Transport) -> Result<bool, StoreError>;
 }

@@ -73,12 +73,14 @@ impl TransportService {
     /// Sends mail to the server of a URL from now on, or captures it if there is none.
     ///
     /// # Errors
-    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for what is no server.
+    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for what is no server;
+    /// [`MessagingError::Outdated`] if it is not at the version that the change is based on.
     pub async fn configure(
         &self,
         actor: &Actor,
         url: Option<&str>,
         limits: SendingLimits,
+        version: Option<i64>,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
         check(&limits)?;
@@ -96,6 +98,7 @@ impl TransportService {
             .map(|password| self.secret.encrypt(&place, password.as_bytes()))
             .transpose()?;
         let stored = self.store.transports().find_transport(organization).await?;
+        at_version(version, stored.as_ref())?;
         let transport = Transport {
             kind,
             sealed_password,
@@ -113,10 +116,12 @@ impl TransportService {
         &self,
         actor: &Actor,
         limits: SendingLimits,
+        version: Option<i64>,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
         check(&limits)?;
         let stored = self.store.transports().find_transport(organization).await?;
+        at_version(version, stored.as_ref())?;
         let transport = Transport {
             limits,
             ..self.next(organization, stored)
@@ -142,7 +147,10 @@ impl TransportService {
 
     async fn save(&self, transport: &Transport) -> Result<TransportView, MessagingError> {
         let mut uow = self.store.begin().await?;
-        uow.transports().save_transport(transport).await?;
+        if !uow.transports().save_transport(transport).await? {
+            // Somebody else was faster.
+            return Err(outdated(transport.version));
+        }
         uow.commit().await?;
         Ok(view(Some(transport)))
     }
@@ -157,6 +165,22 @@ impl TransportService {
         let stored = self.store.transports().find_transport(organization).await?;
         let open = self.transports.build(organization, stored.as_ref())?;
         Ok(open.channel.probe().await)
+    }
+}
+
+/// Holds the transport to be at the version that a change is based on, if it is based on one.
+fn at_version(expected: Option<i64>, stored: Option<&Transport>) -> Result<(), MessagingError> {
+    let current = stored.map_or(0, |stored| stored.version);
+    match expected {
+        Some(expected) if expected != current => Err(outdated(current)),
+        _ => Ok(()),
+    }
+}
+
+fn outdated(current: i64) -> MessagingError {
+    MessagingError::Outdated {
+        what: "transport",
+        current,
     }
 }
 

@@ -11,13 +11,13 @@ use mauntic_core::{
 };
 use poem_openapi::{
     Enum, Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
     types::MaybeUndefined,
 };
 use uuid::Uuid;
 
-use super::{ApiTag, Created, Done, Page, page_size};
+use super::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size};
 use crate::{
     App,
     http::{auth::Token, problem::ApiError},
@@ -91,11 +91,14 @@ struct OrganizationBody {
     created_at: DateTime<Utc>,
     /// When it is deleted, if it is to be. Until then nothing is sent and nothing can be changed.
     deletion_due_at: Option<DateTime<Utc>>,
+    /// For `If-Match`: it tells whether somebody else changed name, zone or address.
+    version: i64,
 }
 
 impl From<Organization> for OrganizationBody {
     fn from(organization: Organization) -> Self {
         Self {
+            version: organization.version(),
             id: organization.id.as_uuid(),
             name: organization.name.to_string(),
             slug: organization.slug.to_string(),
@@ -128,6 +131,8 @@ struct MemberBody {
     since: DateTime<Utc>,
     /// Whether the user may do nothing, in this organisation or in any.
     blocked: bool,
+    /// For `If-Match`: it tells whether somebody else changed the role, or blocked the member here.
+    version: i64,
 }
 
 impl From<Member> for MemberBody {
@@ -139,6 +144,7 @@ impl From<Member> for MemberBody {
             role: member.role.into(),
             since: member.since,
             blocked: member.blocked_at.or(member.blocked_here_at).is_some(),
+            version: member.version(),
         }
     }
 }
@@ -321,8 +327,12 @@ impl IdentityApi {
         method = "get",
         operation_id = "getOrganization"
     )]
-    async fn organization(&self, Token(actor): Token) -> Result<Json<OrganizationBody>, ApiError> {
-        Ok(Json(self.identity.organization(&actor).await?.into()))
+    async fn organization(
+        &self,
+        Token(actor): Token,
+    ) -> Result<Versioned<OrganizationBody>, ApiError> {
+        let organization = self.identity.organization(&actor).await?;
+        Ok(Versioned::at(organization.version(), organization.into()))
     }
 
     /// Change the organisation
@@ -334,8 +344,11 @@ impl IdentityApi {
     async fn update_organization(
         &self,
         Token(actor): Token,
+        /// Only if it still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<OrganizationPatch>,
-    ) -> Result<Json<OrganizationBody>, ApiError> {
+    ) -> Result<Versioned<OrganizationBody>, ApiError> {
         let patch = body.0;
         let command = UpdateOrganization {
             name: given("/name", patch.name)?,
@@ -345,13 +358,10 @@ impl IdentityApi {
                 MaybeUndefined::Null => Some(None),
                 MaybeUndefined::Value(text) => Some(Some(parse("/postal_address", &text)?)),
             },
+            version: expected_version(if_match.0.as_ref())?,
         };
-        Ok(Json(
-            self.identity
-                .update_organization(&actor, command)
-                .await?
-                .into(),
-        ))
+        let changed = self.identity.update_organization(&actor, command).await?;
+        Ok(Versioned::at(changed.version(), changed.into()))
     }
 
     /// Have the organisation deleted
@@ -457,11 +467,15 @@ impl IdentityApi {
         &self,
         Token(actor): Token,
         user_id: Path<Uuid>,
+        /// Only if the member still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<MemberPatch>,
     ) -> Result<Done, ApiError> {
-        self.identity
-            .change_member(&actor, UserId::from_uuid(user_id.0), body.0.role.into())
-            .await?;
+        let (user, role) = (UserId::from_uuid(user_id.0), body.0.role.into());
+        let version = expected_version(if_match.0.as_ref())?;
+        let changed = self.identity.change_member(&actor, user, role, version);
+        changed.await?;
         Ok(Done::Done)
     }
 
@@ -746,6 +760,8 @@ impl From<IdentityError> for ApiError {
             IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
                 Self::conflict("taken", &error)
             }
+            IdentityError::Outdated { .. } => Self::changed(&error),
+            IdentityError::AlreadySetUp => Self::conflict("already_set_up", &error),
             IdentityError::LastOwner => Self::conflict("last_owner", &error),
             IdentityError::NameDiffers => Self::invalid("/name", &error),
             IdentityError::ErasureBegun(_) => Self::conflict("erasure_begun", &error),

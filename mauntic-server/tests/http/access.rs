@@ -270,13 +270,13 @@ impl Fixture {
                     connections: 3,
                     ..limits
                 };
-                transports.set_limits(actor, slow).await?;
+                transports.set_limits(actor, slow, None).await?;
                 let ours = transports.show(&Actor::system(self.own)).await?;
                 return Ok(seen(ours.limits.connections == 3));
             }
             "configure" => {
                 let url = Some("smtp://mail.example.com:587");
-                transports.configure(actor, url, limits).await?;
+                transports.configure(actor, url, limits, None).await?;
                 let ours = transports.show(&Actor::system(self.own)).await?;
                 let changed = serde_json::to_string(&ours)
                     .unwrap()

@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod erasure;
 mod schema;
+mod settings;
 mod support;
 mod ui;
 
