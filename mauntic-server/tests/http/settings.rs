@@ -95,3 +95,24 @@ async fn nobody_undoes_what_somebody_else_changed() {
     let shown = get(&installation, path).await;
     assert!(shown["url"].as_str().unwrap().contains("one.example.com"));
 }
+
+#[tokio::test]
+async fn an_installation_is_set_up_once() {
+    let installation = Installation::sqlite().await;
+    let body = json!({
+        "organization": "Acme", "timezone": "Europe/Oslo", "name": "Ann",
+        "email": "ann@example.com", "password": "correct horse battery",
+    });
+    let short = json!({
+        "organization": "Acme", "timezone": "Europe/Oslo", "name": "Ann",
+        "email": "ann@example.com", "password": "short",
+    });
+    let path = "/api/auth/setup";
+    let weak = installation.call("", "POST", path, Some(short)).await;
+    assert_eq!(weak.problem(422)["errors"][0]["pointer"], "/password");
+    let begun = installation.call("", "POST", path, Some(body.clone())).await;
+    assert!(begun.headers.contains_key(header::SET_COOKIE));
+    assert!(begun.ok(200)["csrf_token"].is_string());
+    let again = installation.call("", "POST", path, Some(body)).await;
+    assert_eq!(again.problem(409)["code"], "already_set_up");
+}
