@@ -31,7 +31,7 @@ use mauntic_messaging::{
 };
 
 use crate::{
-    Images, InvalidSettings, Settings,
+    Images, InvalidSettings, LoginProviders, Settings,
     wiring::{CrmDirectory, MessagingNames, Organizations, SystemMail},
 };
 
@@ -47,6 +47,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Organisations, members, tokens, audit log.
     pub identity: IdentityService,
+    /// The providers that people can log in with.
+    pub logins: LoginProviders,
     /// Sends letters to users.
     pub postman: Arc<dyn Postman>,
     /// What Identity keeps.
@@ -205,11 +207,15 @@ impl App {
             clock.clone(),
             ids.clone(),
         )?;
+        let logins = LoginProviders::new(&settings, &clock)?;
+        let issuers = logins.iter().map(|provider| provider.issuer().to_owned());
         Ok(Self(Arc::new(Parts {
             postman: Arc::new(postman),
             identity: IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
                 .with_secret(&secret)
-                .with_grace(TimeDelta::days(settings.deletion_grace_days.into())),
+                .with_grace(TimeDelta::days(settings.deletion_grace_days.into()))
+                .with_issuers(issuers),
+            logins,
             identity_store,
             tags: TagService::new(contacts.clone()),
             contacts,

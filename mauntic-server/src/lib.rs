@@ -4,12 +4,14 @@
 //! - [`App`]: every use case over its store; what events of one context do in another.
 //! - [`endpoint`], [`serve`]: HTTP.
 //! - [`jobs`], [`Workers`]: what is done while nobody waits.
+//! - [`LoginProviders`]: Google, GitHub and others that say who somebody is.
 //! - [`Images`]: images of emails, in a folder, served to whoever reads them.
 
 mod api;
 mod app;
 mod http;
 mod images;
+mod logins;
 mod ops;
 mod public;
 
@@ -22,6 +24,7 @@ pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
 pub use http::{endpoint, problem, serve};
 pub use images::{Image, ImageError, ImageKind, Images};
+pub use logins::{Answer, LoginProvider, LoginProviders, Provider, ProviderError, ProviderKind};
 pub use ops::install_metrics;
 pub use settings::{InvalidSettings, Settings};
 pub use wiring::{installation, jobs};

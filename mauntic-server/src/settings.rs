@@ -8,6 +8,8 @@ use mauntic_messaging::transport::{InvalidTransportUrl, SendingHost};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::LoginProvider;
+
 /// How an installation runs. Every value has a default, so that nothing needs to be configured to start.
 ///
 /// Values come from `mauntic.toml`, then from the environment (`MAUNTIC_LISTEN`, …; `DATABASE_URL` is
@@ -54,6 +56,9 @@ pub struct Settings {
     pub private_mail_servers: bool,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
+    /// The providers that people can log in with. In the environment: a list in JSON.
+    #[serde(deserialize_with = "crate::logins::list")]
+    pub login_providers: Vec<LoginProvider>,
 }
 
 impl Default for Settings {
@@ -76,6 +81,7 @@ impl Default for Settings {
             dns_server: None,
             private_mail_servers: true,
             requests_per_second: 500,
+            login_providers: Vec::new(),
         }
     }
 }
@@ -93,6 +99,14 @@ pub enum InvalidSettings {
     /// The server for mail to users is none.
     #[error("the setting `system_mail` is wrong")]
     SystemMail(#[from] InvalidTransportUrl),
+    /// A login provider cannot be used.
+    #[error("the login provider `{id}` of the setting `login_providers` is wrong: {problem}")]
+    LoginProvider {
+        /// What the settings call it.
+        id: mauntic_core::identity::Slug,
+        /// What is wrong.
+        problem: String,
+    },
     /// The secret is too short.
     #[error("the setting `secret` is wrong")]
     Secret(#[from] InvalidSecret),
@@ -279,5 +293,34 @@ mod tests {
         );
         std::fs::write(&file, "lisen = \"127.0.0.1:9000\"\n").unwrap();
         assert!(Settings::load(Some(&file)).is_err());
+    }
+
+    #[test]
+    fn login_providers_are_tables_in_a_file_and_json_in_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mauntic.toml");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Settings::load(Some(&file)).map(|settings| settings.login_providers)
+        };
+        let table = "[[login_providers]]\nid = \"google\"\nkind = \"google\"\nclient_id = \"a\"\nclient_secret = \"b\"\n";
+        let google = read(table).unwrap().remove(0);
+        assert_eq!(
+            (google.id.as_str(), google.client_secret.as_str()),
+            ("google", "b")
+        );
+        // A variable is a text.
+        let json = serde_json::to_string(&[google]).unwrap();
+        assert_eq!(
+            read(&format!("login_providers = '{json}'")).unwrap().len(),
+            1
+        );
+        let wrong = read("login_providers = '[{\"client_secret\": \"hush\"}]'").unwrap_err();
+        let text = crate::http::problem::describe(&wrong);
+        assert!(
+            text.contains("`client_id`") && !text.contains("hush"),
+            "{text}"
+        );
+        assert!(read(&format!("{table}issuerr = \"x\"\n")).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use mauntic_core::{Actor, Operator, PageSize};
 use mauntic_messaging::domain::{RecordCheck, RecordState, SendingDomain, SendingHosts};
-use mauntic_server::App;
+use mauntic_server::{App, Provider};
 use serde::Serialize;
 use serde_json::json;
 
@@ -148,7 +148,32 @@ async fn examine_app(app: &App) -> Vec<Finding> {
             "see the log of the database",
         )),
     }
+    for provider in &app.logins {
+        findings.push(login_provider(app, provider).await);
+    }
     findings
+}
+
+/// Whether people can log in with a provider, as far as it says itself.
+async fn login_provider(app: &App, provider: &Provider) -> Finding {
+    const WHAT: &str = "login provider";
+    let (id, issuer) = (provider.id(), provider.issuer());
+    let back = provider.return_to();
+    match provider.ready().await {
+        Err(error) => {
+            let detail = format!("{id}: {:#}", anyhow::Error::from(error));
+            let advice = "see that `issuer` is what its discovery document says, and that it is reached from here";
+            Finding::bad(WHAT, detail, advice)
+        }
+        Ok(()) if app.settings.base_url.is_none() => {
+            let advice = "set base_url to the address that people use, for the provider sends them back there";
+            Finding::bad(WHAT, format!("{id}: people come back to {back}"), advice)
+        }
+        Ok(()) => Finding::good(
+            WHAT,
+            format!("{id}: {issuer}; it must know the address {back}"),
+        ),
+    }
 }
 
 /// What is published for the sending domains of all organisations.

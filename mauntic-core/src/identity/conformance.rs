@@ -7,6 +7,7 @@
 
 mod access;
 mod deletion;
+mod logins;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -24,6 +25,7 @@ use crate::{
 
 pub use access::*;
 pub use deletion::*;
+pub use logins::*;
 
 /// Runs every case of the suite on stores that an async function makes:
 /// `identity_store_conformance!(new_store)`, where `new_store()` returns a store and whatever must
@@ -71,6 +73,9 @@ macro_rules! identity_store_conformance {
                 an_organization_that_waits_to_be_deleted_says_so,
                 an_erasure_is_claimed_by_one_worker_until_its_lease_ends,
                 an_erased_organization_leaves_a_note_and_nothing_else,
+                a_login_is_linked_once,
+                a_login_is_used_and_unlinked_by_its_user,
+                a_detour_is_taken_once,
             ]
         );
     };

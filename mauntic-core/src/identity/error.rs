@@ -42,6 +42,28 @@ pub enum IdentityError {
         "this link does not work any more: it was used, it is too old, or a newer one was sent"
     )]
     DeadLink,
+    /// A way over a provider was not begun in this browser, took too long, or ended before.
+    #[error(
+        "this login with a provider was not begun in this browser, took too long, or was finished before: begin again"
+    )]
+    DetourOver,
+    /// No account is linked with the login at the provider.
+    #[error("no account is linked with this login")]
+    LoginNotLinked,
+    /// The login at the provider is linked, here or elsewhere, or the account has another one of the provider.
+    #[error(
+        "this login is linked with an account already, or yours with another one of the same provider: unlink that first"
+    )]
+    LoginTaken,
+    /// The provider does not vouch for an address.
+    #[error("the provider does not say that it has verified the email address")]
+    AddressNotVerified,
+    /// Without it nobody could log in to the account.
+    #[error("nothing else lets you in to the account: set a password first")]
+    LastWayIn,
+    /// Somebody without a password shows that they are there by having logged in a moment ago.
+    #[error("you logged in a while ago: log in again, then do it within 15 minutes")]
+    LogInAgain,
     /// The second factor is on.
     #[error("the second factor is on already: switch it off to begin anew")]
     SecondFactorOn,

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, TokenHash};
+use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, Slug, TokenHash};
 use crate::{EmailAddress, InvitationId, LetterId, OrganizationId, Role, UserId};
 
 /// The secret in a link that is mailed to somebody: 256 random bits. The database has its hash alone. `Debug` hides it.
@@ -111,6 +111,15 @@ pub enum Errand {
         /// The address before.
         old: EmailAddress,
     },
+    /// A login at a provider lets in to the account from now on, which its owner is told.
+    LoginLinked {
+        /// Whose account.
+        user_id: UserId,
+        /// The provider.
+        provider: Slug,
+        /// The address that the provider vouched for.
+        address: EmailAddress,
+    },
     /// Somebody is invited.
     Invitation {
         /// Where to.
@@ -126,6 +135,7 @@ impl fmt::Debug for Errand {
             Self::PasswordReset { .. } => "PasswordReset(…)",
             Self::EmailChange { .. } => "EmailChange(…)",
             Self::EmailChanged { .. } => "EmailChanged(…)",
+            Self::LoginLinked { .. } => "LoginLinked(…)",
             Self::Invitation { .. } => "Invitation(…)",
         })
     }
@@ -183,6 +193,13 @@ pub enum Message {
     },
     /// Your account has another address now.
     EmailChanged,
+    /// A login at a provider lets in to your account now.
+    LoginLinked {
+        /// The provider, as the configuration calls it.
+        provider: Slug,
+        /// The address that the provider vouched for.
+        address: EmailAddress,
+    },
     /// Become a member with this link.
     Invitation {
         /// The secret of the link.

@@ -1,7 +1,8 @@
 //! Organisations, their members, API tokens and the audit log.
 //!
 //! An [`Organization`] is a tenant: whatever Mauntic stores belongs to one. A [`User`] is a person with
-//! a login; a [`Membership`] says what that person is in one organisation. An [`ApiToken`] lets a
+//! a login; a [`Membership`] says what that person is in one organisation. A [`LinkedLogin`] lets somebody in with what
+//! a provider such as Google says, which whoever embeds this checks. An [`ApiToken`] lets a
 //! program act, within a role and scopes, and never beyond the member who made it. Every change leaves
 //! an [`AuditEntry`]. [`IdentityService`] has the use cases, [`IdentityStore`] is the storage they need,
 //! the module `storage` keeps it on SQLite and PostgreSQL.
@@ -45,10 +46,12 @@ mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod deletion;
+mod detour;
 mod error;
 mod idempotency;
 mod invitation;
 mod letter;
+mod linked_login;
 mod name;
 mod organization;
 mod password;
@@ -65,10 +68,12 @@ mod zones;
 
 pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
 pub use deletion::{Deletion, Erasure, ErasureBegun, Erasures};
+pub use detour::{Aim, Detour, DetourSecret};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
 pub use invitation::{Invitation, Invited};
 pub use letter::{Errand, Letter, LinkSecret, Message, Postman, Purpose, QueuedLetter, UserLink};
+pub use linked_login::{LinkedLogin, ProvenLogin};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
 pub use organization::{
     InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, UpdateOrganization,
@@ -84,11 +89,12 @@ pub use session::{
 };
 pub use standing::IdentityStanding;
 pub use store::{
-    AuditQueries, AuditRepository, IdentityStore, IdentityUnitOfWork, InvitationQueries,
-    InvitationRepository, LetterQueue, LetterRepository, LinkQueries, LinkRepository,
-    LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
-    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
-    SessionRepository, TokenQueries, TokenRepository, UserRepository,
+    AuditQueries, AuditRepository, DetourRepository, IdentityStore, IdentityUnitOfWork,
+    InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,
+    LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts, MemberQueries,
+    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
+    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
+    UserRepository,
 };
 pub use token::{
     ApiToken, Holder, InvalidTokenSecret, NoRandomness, PresentedToken, Refusal, TokenHash,

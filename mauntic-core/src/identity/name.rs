@@ -56,8 +56,8 @@ impl fmt::Display for DisplayName {
     }
 }
 
-/// The short name of an organisation in commands and addresses: lower-case ASCII letters, digits and
-/// single hyphens, at most 63 of them, such as `acme-europe`.
+/// The short name of an organisation, or of a provider of logins, in commands and addresses: lower-case ASCII letters,
+/// digits and single hyphens, at most 63 of them, such as `acme-europe`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Slug(String);

@@ -2,9 +2,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    ApiToken, AuditEntry, AuditFilter, Erasures, IdempotencyStore, Invitation, Member, Membership,
-    Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash,
-    User, UserLink, Workplace,
+    ApiToken, AuditEntry, AuditFilter, Detour, Erasures, IdempotencyStore, Invitation, LinkedLogin,
+    Member, Membership, Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session,
+    Slug, TokenHash, User, UserLink, Workplace,
 };
 use crate::{
     ApiTokenId, AuditEntryId, EmailAddress, InvitationId, LetterId, OrganizationId, Outbox, Page,
@@ -28,6 +28,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The second factors of users, for reading.
     fn second_factors(&self) -> &dyn SecondFactorQueries;
+
+    /// The logins at providers that let users in, for reading.
+    fn linked_logins(&self) -> &dyn LinkedLoginQueries;
 
     /// The invitations that were not accepted yet, for reading.
     fn invitations(&self) -> &dyn InvitationQueries;
@@ -81,6 +84,12 @@ pub trait IdentityUnitOfWork: Send {
 
     /// The second factors of users, within this transaction.
     fn second_factors(&mut self) -> &mut dyn SecondFactorRepository;
+
+    /// The logins at providers that let users in, within this transaction.
+    fn linked_logins(&mut self) -> &mut dyn LinkedLoginRepository;
+
+    /// The ways over providers that did not end yet, within this transaction.
+    fn detours(&mut self) -> &mut dyn DetourRepository;
 
     /// The invitations, within this transaction.
     fn invitations(&mut self) -> &mut dyn InvitationRepository;
@@ -252,6 +261,52 @@ pub trait SecondFactorRepository: Send {
         user: UserId,
         hash: &TokenHash,
     ) -> Result<bool, StoreError>;
+}
+
+/// Reads the logins at providers that let users in.
+#[async_trait]
+pub trait LinkedLoginQueries: Send + Sync {
+    /// The account's side of what a provider calls somebody, if it is linked.
+    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<LinkedLogin>, StoreError>;
+
+    /// Those of the user, the first linked first.
+    async fn of_user(&self, user: UserId) -> Result<Vec<LinkedLogin>, StoreError>;
+}
+
+/// Changes the logins at providers that let users in. Lock the user first: "one way in stays" reads several.
+#[async_trait]
+pub trait LinkedLoginRepository: Send {
+    /// Those of the user, the first linked first.
+    async fn of_user(&mut self, user: UserId) -> Result<Vec<LinkedLogin>, StoreError>;
+
+    /// Links a login. One that is linked with any account, or a second one of the provider for the user, is
+    /// [`StoreError::Conflict`]; the transaction stays usable.
+    async fn insert(&mut self, login: &LinkedLogin) -> Result<(), StoreError>;
+
+    /// Notes a use; `false` if the user has no such login any more.
+    async fn note_use(
+        &mut self,
+        user: UserId,
+        issuer: &str,
+        subject: &str,
+        at: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
+    /// Unlinks the user's login of a provider; `false` if there is none.
+    async fn delete(&mut self, user: UserId, provider: &Slug) -> Result<bool, StoreError>;
+}
+
+/// Keeps the ways over providers that did not end yet.
+#[async_trait]
+pub trait DetourRepository: Send {
+    /// Keeps one, with the hash of its secret.
+    async fn insert(&mut self, detour: &Detour, hash: &TokenHash) -> Result<(), StoreError>;
+
+    /// Hands one out and forgets it, so that of many who ask one gets it; even if its time is over.
+    async fn take(&mut self, hash: &TokenHash) -> Result<Option<Detour>, StoreError>;
+
+    /// Forgets those whose time was over at a time; returns how many.
+    async fn delete_expired(&mut self, at: DateTime<Utc>) -> Result<u64, StoreError>;
 }
 
 /// Reads invitations.

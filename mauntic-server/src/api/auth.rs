@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     OrganizationId, SessionId,
-    identity::{IdentityError, LogIn, LoggedIn, NewSession, RecoveryCode, Session, SetUp},
+    LinkedLogin, LogIn, LoggedIn, NewSession, RecoveryCode, Session, Session}, SetUp}, identity::{IdentityError,
 };
 use poem::Request;
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
@@ -232,6 +232,39 @@ struct SecondFactor {
     /// Since when they do; absent if they do not.
     on_since: Option<DateTime<Utc>>,
     recovery_codes_left: u64,
+}
+
+/// A login at a provider, such as Google, that lets in to the account.
+#[derive(Debug, Object)]
+#[oai(rename = "LinkedLogin", skip_serializing_if_is_none)]
+struct LinkedLoginBody {
+    /// The provider, as the configuration called it when it was linked.
+    provider: String,
+    /// Who the provider is.
+    issuer: String,
+    /// The address that the provider vouched for when it was linked.
+    email: String,
+    created_at: DateTime<Utc>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<LinkedLogin> for LinkedLoginBody {
+    fn from(login: LinkedLogin) -> Self {
+        Self {
+            provider: login.provider.to_string(),
+            issuer: login.issuer,
+            email: login.email.to_string(),
+            created_at: login.created_at,
+            last_used_at: login.last_used_at,
+        }
+    }
+}
+
+/// The present password, if there is one.
+#[derive(Debug, Object)]
+struct OwnerBody {
+    /// Without a password, this works for 15 minutes after logging in.
+    password: Option<String>,
 }
 
 /// What an authenticator app needs.
@@ -511,6 +544,46 @@ impl AuthApi {
         Ok(Json(AddressBody {
             email: email.to_string(),
         }))
+    }
+
+    /// List the linked logins
+    ///
+    /// They are linked in a browser, under “Account”.
+    #[oai(path = "/logins", method = "get", operation_id = "listLinkedLogins")]
+    async fn logins(
+        &self,
+        InSession(who): InSession,
+    ) -> Result<Json<Vec<LinkedLoginBody>>, ApiError> {
+        let logins = self.app.identity.linked_logins(&who).await?;
+        let bodies = logins.into_iter().map(LinkedLoginBody::from);
+        Ok(Json(bodies.collect()))
+    }
+
+    /// Unlink a login
+    ///
+    /// Refused if nothing else lets in to the account. Sessions stay.
+    #[oai(
+        path = "/logins/:provider/removal",
+        method = "post",
+        operation_id = "unlinkLogin"
+    )]
+    async fn unlink_login(
+        &self,
+        InSession(who): InSession,
+        provider: Path<String>,
+        body: Json<OwnerBody>,
+    ) -> Result<Done, ApiError> {
+        let provider = provider
+            .0
+            .parse()
+            .map_err(|_| ApiError::from(IdentityError::LoginNotLinked))?;
+        let password = body.0.password.as_deref().map(present_password);
+        let unlinked = self
+            .app
+            .identity
+            .unlink_login(&who, password.transpose()?, &provider);
+        unlinked.await?;
+        Ok(Done::Done)
     }
 
     /// Show the state of the second factor

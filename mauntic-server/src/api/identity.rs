@@ -754,6 +754,7 @@ impl From<IdentityError> for ApiError {
             | IdentityError::NoOrganizationCalled
             | IdentityError::UserNotFound(_)
             | IdentityError::SessionNotFound(_)
+            | IdentityError::LoginNotLinked
             | IdentityError::InvitationNotFound(_)
             | IdentityError::TokenNotFound(_) => Self::not_found(&error),
             IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
@@ -765,6 +766,8 @@ impl From<IdentityError> for ApiError {
             IdentityError::LastOwner => Self::conflict("last_owner", &error),
             IdentityError::NameDiffers => Self::invalid("/name", &error),
             IdentityError::ErasureBegun(_) => Self::conflict("erasure_begun", &error),
+            IdentityError::LastWayIn => Self::conflict("last_way_in", &error),
+            IdentityError::LogInAgain => Self::conflict("log_in_again", &error),
             IdentityError::NotAnOwner => Self::invalid("/from", &error),
             IdentityError::InvitedAsSomebodyElse => Self::conflict("another_address", &error),
             IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use mauntic_core::{
     Actor, Permission,
-    identity::{Client, LoggedIn, SessionSecret},
+    identity::{Client, Detour, DetourSecret, LoggedIn, SessionSecret},
 };
 use poem::{
     Error, FromRequest, Request, RequestBody, Response, Result,
@@ -215,7 +215,10 @@ fn is_https(app: &App) -> bool {
 
 /// The secret that the browser shows.
 pub(crate) fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
-    let name = cookie_name(app);
+    find_cookie(request, cookie_name(app))
+}
+
+fn find_cookie<T: std::str::FromStr>(request: &Request, name: &str) -> Option<T> {
     request
         .headers()
         .get_all(header::COOKIE)
@@ -225,6 +228,30 @@ pub(crate) fn cookie(app: &App, request: &Request) -> Option<SessionSecret> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(found, _)| *found == name)
         .and_then(|(_, secret)| secret.parse().ok())
+}
+
+fn detour_name(app: &App) -> String {
+    format!("{}-detour", cookie_name(app))
+}
+
+/// The secret of the way over a provider that the browser is on.
+pub(super) fn detour_cookie(app: &App, request: &Request) -> Option<DetourSecret> {
+    find_cookie(request, &detour_name(app))
+}
+
+/// Gives the browser the secret of a way over a provider, or takes it away.
+pub(super) fn set_detour_cookie(app: &App, response: &mut Response, secret: Option<&DetourSecret>) {
+    let secure = if is_https(app) { "; Secure" } else { "" };
+    let (value, age) = match secret {
+        Some(secret) => (secret.reveal(), Detour::LIFETIME.num_seconds()),
+        None => (String::new(), 0),
+    };
+    let name = detour_name(app);
+    // Lax: the provider sends the browser back with it.
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={age}");
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
 }
 
 /// Gives the browser its secret, or takes it away.

@@ -102,6 +102,14 @@ impl SystemMail {
                  If it was not you, tell whoever runs this installation at once."
                     .to_owned(),
             ),
+            Message::LoginLinked { provider, address } => (
+                "A login was linked with your account",
+                format!(
+                    "you can log in to your account here with {provider} now, where you are {address}.\n\n\
+                     If it was not you who linked it: set a new password at once, and unlink it:\n\n{}/app/account/logins",
+                    self.base_url
+                ),
+            ),
             Message::Invitation {
                 secret,
                 expires_at,

@@ -17,23 +17,25 @@ async function freePort() {
 }
 
 export class Installation {
-  static async start() {
+  /** `settings` makes variables of the environment from the address. */
+  static async start({ settings } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "mauntic-browser-"));
     const base = `http://127.0.0.1:${await freePort()}`;
-    const installation = new Installation(folder, base);
+    const installation = new Installation(folder, base, await settings?.(base));
     await installation.serve();
     return installation;
   }
 
-  constructor(folder, base) {
+  constructor(folder, base, settings = {}) {
     this.folder = folder;
     this.base = base;
+    this.settings = settings;
     this.log = "";
   }
 
   environment() {
     const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("MAUNTIC_") && name !== "DATABASE_URL");
-    return { ...Object.fromEntries(clean), MAUNTIC_DATA: join(this.folder, "data"), MAUNTIC_LISTEN: this.base.slice(7) };
+    return { ...Object.fromEntries(clean), MAUNTIC_DATA: join(this.folder, "data"), MAUNTIC_LISTEN: this.base.slice(7), ...this.settings };
   }
 
   async serve() {

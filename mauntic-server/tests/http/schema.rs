@@ -18,13 +18,15 @@ type Tables = BTreeMap<String, TableSchema>;
 const LEADER: &str = "organization_id";
 /// Tables, in any context or in one, that are not an organisation's: events and handlers are named across all, people
 /// may be members of several organisations, and the rest is about organisations or the installation itself.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 16] = [
     "outbox",
     "outbox_delivery",
     "inbox",
     "identity.account",
     // Of persons, who may work in several organisations, and of nobody yet.
+    "identity.detour",
     "identity.letter",
+    "identity.linked_login",
     "identity.login_attempt",
     "identity.user_link",
     "identity.recovery_code",

@@ -14,7 +14,7 @@ use crate::{
     testing::CountingIds,
 };
 
-async fn ann_and_bob(store: &dyn IdentityStore, ids: &dyn IdSource) -> (User, User) {
+pub(super) async fn ann_and_bob(store: &dyn IdentityStore, ids: &dyn IdSource) -> (User, User) {
     let acme = organization(ids, "Acme");
     let (ann, bob) = (user(ids, "ann@example.com"), user(ids, "bob@example.com"));
     save(store, &acme).await;

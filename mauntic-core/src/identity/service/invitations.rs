@@ -5,7 +5,7 @@ use super::{
     super::{
         Change, Client, DisplayName, Errand, IdentityError, IdentityService, IdentityUnitOfWork,
         Invitation, Invited, Letter, LinkSecret, LoggedIn, Message, Organization, Password,
-        Subject, User, user::within,
+        PasswordHash, Subject, TokenHash, User, user::within,
     },
     NewSession,
     members::lock,
@@ -163,7 +163,7 @@ impl IdentityService {
         let user = uow.users().find_for_update(who.user.id).await?;
         let user = user.filter(|user| user.blocked_at.is_none());
         let user = user.ok_or(IdentityError::DeadLink)?;
-        let invitation = self.take_invitation(&mut *uow, secret).await?;
+        let invitation = self.take_invitation(&mut *uow, &secret.hash()).await?;
         if invitation.email.key() != user.email.key() {
             return Err(IdentityError::InvitedAsSomebodyElse);
         }
@@ -193,41 +193,62 @@ impl IdentityService {
         let password = self.hasher.hash(password).await?;
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
-        let invitation = self.take_invitation(&mut *uow, secret).await?;
-        let user = User {
-            id: UserId::generate(&*self.ids),
-            email: invitation.email.clone(),
-            name,
-            password: Some(password),
-            created_at: now,
-            blocked_at: None,
-        };
-        match uow.users().insert(&user).await {
-            Err(StoreError::Conflict { .. }) => return Err(IdentityError::EmailTaken),
-            done => done?,
-        }
-        let organization = invitation.organization_id;
-        let actor = Actor::user(organization, user.id, invitation.role);
-        self.join(&mut *uow, &actor, &user, invitation.role).await?;
-        let new = self.new_session(user.id, Some(organization), false, client, now)?;
-        uow.sessions()
-            .insert(&new.session, &new.secret.hash())
+        let invitation = self.take_invitation(&mut *uow, &secret.hash()).await?;
+        let user = self.new_user(invitation.email.clone(), name, Some(password), now);
+        let new = self
+            .join_as_new(&mut *uow, &invitation, &user, client, now)
             .await?;
         uow.commit().await?;
         Ok(new)
     }
 
-    /// Uses an invitation up. The organisation is locked before it, in the order of everybody else.
-    async fn take_invitation(
+    pub(super) fn new_user(
+        &self,
+        email: EmailAddress,
+        name: DisplayName,
+        password: Option<PasswordHash>,
+        now: DateTime<Utc>,
+    ) -> User {
+        User {
+            id: UserId::generate(&*self.ids),
+            email,
+            name,
+            password,
+            created_at: now,
+            blocked_at: None,
+        }
+    }
+
+    /// Adds a user as the member that an invitation was for, in a first session.
+    pub(super) async fn join_as_new(
         &self,
         uow: &mut dyn IdentityUnitOfWork,
-        secret: &LinkSecret,
-    ) -> Result<Invitation, IdentityError> {
-        let known = self
-            .store
-            .invitations()
-            .find_by_hash(&secret.hash())
+        invitation: &Invitation,
+        user: &User,
+        client: Client,
+        now: DateTime<Utc>,
+    ) -> Result<NewSession, IdentityError> {
+        match uow.users().insert(user).await {
+            Err(StoreError::Conflict { .. }) => return Err(IdentityError::EmailTaken),
+            done => done?,
+        }
+        let organization = invitation.organization_id;
+        let actor = Actor::user(organization, user.id, invitation.role);
+        self.join(uow, &actor, user, invitation.role).await?;
+        let new = self.new_session(user.id, Some(organization), false, client, now)?;
+        uow.sessions()
+            .insert(&new.session, &new.secret.hash())
             .await?;
+        Ok(new)
+    }
+
+    /// Uses an invitation up. The organisation is locked before it, in the order of everybody else.
+    pub(super) async fn take_invitation(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        hash: &TokenHash,
+    ) -> Result<Invitation, IdentityError> {
+        let known = self.store.invitations().find_by_hash(hash).await?;
         let known = known.ok_or(IdentityError::DeadLink)?;
         let organization = known.organization_id;
         let place = uow.organizations().find_for_update(organization).await?;
@@ -239,8 +260,7 @@ impl IdentityService {
             .find_for_update(organization, known.id)
             .await?;
         let now = self.clock.now();
-        let same =
-            |found: &Invitation| found.is_open(now) && found.secret_hash == Some(secret.hash());
+        let same = |found: &Invitation| found.is_open(now) && found.secret_hash == Some(*hash);
         let invitation = found.filter(same).ok_or(IdentityError::DeadLink)?;
         uow.invitations()
             .delete(organization, invitation.id)

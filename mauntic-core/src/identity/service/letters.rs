@@ -225,6 +225,21 @@ impl IdentityService {
                     message: Message::EmailChanged,
                 }))
             }
+            Errand::LoginLinked {
+                user_id,
+                provider,
+                address,
+            } => {
+                let user = self.store.members().find_user(*user_id).await?;
+                Ok(user.map(|user| Letter {
+                    to: user.email,
+                    name: Some(user.name),
+                    message: Message::LoginLinked {
+                        provider: provider.clone(),
+                        address: address.clone(),
+                    },
+                }))
+            }
         }
     }
 
@@ -321,7 +336,7 @@ impl IdentityService {
     }
 
     /// Notes what concerns an account in every organisation that the user is a member of.
-    async fn audit_everywhere(
+    pub(super) async fn audit_everywhere(
         &self,
         uow: &mut dyn IdentityUnitOfWork,
         user: UserId,

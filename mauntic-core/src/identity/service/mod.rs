@@ -4,6 +4,7 @@ mod audit;
 mod deletion;
 mod invitations;
 mod letters;
+mod linked_logins;
 mod members;
 mod organizations;
 mod passwords;
@@ -11,7 +12,7 @@ mod second_factors;
 mod sessions;
 mod tokens;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -40,6 +41,7 @@ pub struct IdentityService {
     hasher: PasswordHasher,
     secret: Option<SecretKey>,
     grace: TimeDelta,
+    issuers: BTreeSet<String>,
 }
 
 impl IdentityService {
@@ -47,10 +49,14 @@ impl IdentityService {
     pub const USE_CASES: &[UseCase] = &[
         ("accept_as_new", Access::Anybody),
         ("accept_invitation", Access::Oneself),
+        ("accept_with", Access::Anybody),
         ("add_member", Access::Needs(Permission::MembersManage)),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
+        ("begin_join", Access::Anybody),
+        ("begin_link", Access::Oneself),
+        ("begin_log_in", Access::Anybody),
         ("begin_second_factor", Access::Oneself),
         ("block_member", Access::Needs(Permission::MembersManage)),
         ("block_organization", Access::Operator),
@@ -66,6 +72,7 @@ impl IdentityService {
         ("create_user", Access::Needs(Permission::MembersManage)),
         ("delete_organization", Access::Operator),
         ("deliver_letters", Access::Itself),
+        ("end_detour", Access::Anybody),
         ("end_other_sessions", Access::Oneself),
         ("end_second_factor", Access::Oneself),
         ("end_session", Access::Oneself),
@@ -79,7 +86,10 @@ impl IdentityService {
         ("invitation", Access::Anybody),
         ("invitations", Access::Needs(Permission::MembersManage)),
         ("invite", Access::Needs(Permission::MembersManage)),
+        ("link_login", Access::Oneself),
+        ("linked_logins", Access::Oneself),
         ("log_in", Access::Anybody),
+        ("log_in_with", Access::Anybody),
         ("logged_in", Access::Anybody),
         ("member", Access::Needs(Permission::MembersRead)),
         ("members", Access::Needs(Permission::MembersRead)),
@@ -124,6 +134,7 @@ impl IdentityService {
         ("unblock_member", Access::Needs(Permission::MembersManage)),
         ("unblock_organization", Access::Operator),
         ("unblock_user", Access::Operator),
+        ("unlink_login", Access::Oneself),
         (
             "update_organization",
             Access::Needs(Permission::OrganizationManage),
@@ -145,6 +156,7 @@ impl IdentityService {
             hasher: PasswordHasher::new(),
             secret: None,
             grace: super::deletion::GRACE,
+            issuers: BTreeSet::new(),
         }
     }
 

@@ -252,7 +252,7 @@ impl IdentityService {
         Ok(())
     }
 
-    /// Forgets sessions and mailed links that are over, and failures that no longer count; returns how many rows.
+    /// Forgets sessions, detours and mailed links that are over, and failures that no longer count; returns how many rows.
     pub async fn forget_old_sessions(&self, _: &Operator) -> Result<u64, IdentityError> {
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
@@ -268,6 +268,7 @@ impl IdentityService {
         // Those who invited see for a while that nobody came.
         let forgotten = now - Invitation::LIFETIME;
         let links = links + uow.invitations().delete_expired(forgotten).await?;
+        let links = links + uow.detours().delete_expired(now).await?;
         uow.commit().await?;
         let attempts = self.store.login_attempts();
         Ok(sessions + links + attempts.forget_old(now - Patience::MEMORY).await?)

@@ -35,6 +35,10 @@ impl MigratorTrait for IdentityMigrator {
                 of: members,
             }),
             Box::new(Statements {
+                name: "m0007_linked_logins",
+                of: linked_logins,
+            }),
+            Box::new(Statements {
                 name: "m0008_deletion",
                 of: deletion,
             }),
@@ -93,6 +97,30 @@ fn second_factor(dialect: Dialect) -> Vec<String> {
                 user_id {uuid} NOT NULL REFERENCES account (id), code_hash {bytes} NOT NULL,
                 PRIMARY KEY (user_id, code_hash))"
         ),
+    ]
+}
+
+/// Logging in with a provider. Of persons, and of browsers that are on their way over one.
+fn linked_logins(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    let json = dialect.type_name(SqlType::Json);
+    vec![
+        format!(
+            "CREATE TABLE linked_login (
+                issuer TEXT NOT NULL, subject TEXT NOT NULL,
+                user_id {uuid} NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+                provider TEXT NOT NULL,
+                email TEXT NOT NULL, created_at BIGINT NOT NULL, last_used_at BIGINT,
+                PRIMARY KEY (issuer, subject))"
+        ),
+        "CREATE UNIQUE INDEX linked_login_of_user ON linked_login (user_id, provider)".to_owned(),
+        format!(
+            "CREATE TABLE detour (
+                secret_hash {bytes} NOT NULL PRIMARY KEY, provider TEXT NOT NULL,
+                aim {json} NOT NULL, expires_at BIGINT NOT NULL)"
+        ),
+        "CREATE INDEX detour_old ON detour (expires_at)".to_owned(),
     ]
 }
 

@@ -5,6 +5,7 @@ mod erasures;
 mod idempotency;
 mod invitations;
 mod letters;
+mod linked_logins;
 mod migrations;
 mod organizations;
 mod second_factors;
@@ -17,11 +18,12 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
-    AuditQueries, AuditRepository, Erasures, IdempotencyStore, IdentityStore, IdentityUnitOfWork,
-    InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,
-    LinkRepository, LoginAttempts, MemberQueries, MembershipRepository, OrganizationQueries,
-    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
-    SessionRepository, TokenQueries, TokenRepository, UserRepository,
+    AuditQueries, AuditRepository, DetourRepository, Erasures, IdempotencyStore, IdentityStore,
+    IdentityUnitOfWork, InvitationQueries, InvitationRepository, LetterQueue, LetterRepository,
+    LinkQueries, LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts,
+    MemberQueries, MembershipRepository, OrganizationQueries, OrganizationRepository,
+    SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries,
+    TokenRepository, UserRepository,
 };
 use crate::{
     Envelope, Outbox, StoreError,
@@ -79,6 +81,10 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn second_factors(&self) -> &dyn SecondFactorQueries {
+        self
+    }
+
+    fn linked_logins(&self) -> &dyn LinkedLoginQueries {
         self
     }
 
@@ -168,6 +174,14 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
         self
     }
 
+    fn linked_logins(&mut self) -> &mut dyn LinkedLoginRepository {
+        self
+    }
+
+    fn detours(&mut self) -> &mut dyn DetourRepository {
+        self
+    }
+
     fn invitations(&mut self) -> &mut dyn InvitationRepository {
         self
     }
@@ -207,6 +221,14 @@ impl SeaOrmUnitOfWork {
         values: [Value; N],
     ) -> Result<Option<QueryResult>, StoreError> {
         one(&*self.txn, self.dialect, sql, values).await
+    }
+
+    async fn many<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        many(&*self.txn, self.dialect, sql, values).await
     }
 
     /// Runs a statement and returns how many rows it touched.

@@ -1,26 +1,30 @@
 use maud::{Markup, html};
 use mauntic_core::{
     TimeZoneName,
-    identity::{IdentityError, LogIn, Refusal, SetUp},
+    identity::{IdentityError, LogIn, NewSession, Refusal, SetUp},
 };
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use serde::Deserialize;
 
-use crate::ui::{
-    component::{
-        Tone,
-        action::{Weight, button},
-        form::{Field, checkbox, filled, input},
-        frame, show,
+use super::providers::{log_in_with, provider_links};
+use crate::{
+    App,
+    ui::{
+        component::{
+            Tone,
+            action::{Weight, button},
+            form::{Field, checkbox, filled, input},
+            frame, show,
+        },
+        failure,
+        visitor::{Fields, OpenForm, Person, app, client, cookie, own_place, redirect, set_cookie},
     },
-    failure,
-    visitor::{Fields, OpenForm, Person, app, client, cookie, own_place, redirect, set_cookie},
 };
 
 /// Where to go on to.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Way {
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// The login.
@@ -35,10 +39,10 @@ pub(super) async fn login(request: &Request, Query(way): Query<Way>) -> Result<R
     {
         return Ok(redirect("/app/setup"));
     }
-    Ok(login_page(&Fields::default(), way.next.as_deref(), None).into_response())
+    Ok(login_page(app, &Fields::default(), way.next.as_deref(), None).into_response())
 }
 
-fn login_page(fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Markup {
+fn login_page(app: &App, fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Markup {
     let content = html! {
         @if let Some(problem) = problem { (show::toast(problem, Tone::Bad)) }
         form method="post" action="/app/login" class="stack" {
@@ -48,6 +52,7 @@ fn login_page(fields: &Fields, next: Option<&str>, problem: Option<&str>) -> Mar
             (checkbox("remember", "Stay logged in on this device", fields.find("remember").is_some()))
             (button("Log in", Weight::Primary))
         }
+        (provider_links(app, |provider| log_in_with(provider, next)))
         p { a href="/app/forgot" { "Forgot your password?" } }
     };
     frame::alone("Log in", &content)
@@ -61,7 +66,7 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     let wrong = "The email address or the password is wrong.";
     let again = |problem: &str, status| {
         Ok(failure::with_status(
-            login_page(&fields, next, Some(problem)),
+            login_page(app, &fields, next, Some(problem)),
             status,
         ))
     };
@@ -79,16 +84,12 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     };
     match app.identity.log_in(command, client(request)).await {
         Ok(new) => {
-            end_earlier(request).await?;
-            let waits = new.session.awaits_second_factor;
-            let place = if waits {
+            let place = if new.session.awaits_second_factor {
                 code_place(next)
             } else {
                 own_place(next).to_owned()
             };
-            let mut response = redirect(&place);
-            set_cookie(app, &mut response, Some((&new.secret, remember && !waits)));
-            Ok(response)
+            begin_here(request, &new, &place).await
         }
         Err(IdentityError::WrongPassword) => again(wrong, StatusCode::UNPROCESSABLE_ENTITY),
         Err(IdentityError::Refused(Refusal::UserBlocked)) => again(
@@ -103,8 +104,22 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
     }
 }
 
+/// Goes on with a session that has begun, instead of the one that the browser had. A session that waits for its code is
+/// not kept for longer than the browser is open.
+pub(super) async fn begin_here(
+    request: &Request,
+    new: &NewSession,
+    place: &str,
+) -> Result<Response> {
+    end_earlier(request).await?;
+    let kept = new.session.remembered && !new.session.awaits_second_factor;
+    let mut response = redirect(place);
+    set_cookie(app(request)?, &mut response, Some((&new.secret, kept)));
+    Ok(response)
+}
+
 /// Where the code of the second factor is asked for.
-fn code_place(next: Option<&str>) -> String {
+pub(super) fn code_place(next: Option<&str>) -> String {
     let query = serde_urlencoded::to_string([("next", own_place(next))]);
     format!("/app/login/code?{}", query.unwrap_or_default())
 }

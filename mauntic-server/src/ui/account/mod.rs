@@ -3,11 +3,15 @@
 mod browser;
 mod email;
 mod login;
+mod logins;
 mod own;
+mod providers;
 mod reset;
 mod second_factor;
 
 use poem::{Route, get, post};
+
+pub(crate) use providers::{depart, not_begun, not_ready, provider_links};
 
 /// The pages of it.
 pub(super) fn routes(route: Route) -> Route {
@@ -15,6 +19,8 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/setup", get(login::setup).post(login::set_up))
         .at("/login", get(login::login).post(login::log_in))
         .at("/login/code", get(login::ask_code).post(login::give_code))
+        .at("/login/with/:provider", get(providers::begin))
+        .at("/login/with/:provider/return", get(providers::returned))
         .at("/logout", post(login::log_out))
         .at("/forgot", get(reset::forgot).post(reset::ask_for_link))
         .at("/reset", get(reset::reset).post(reset::set_password))
@@ -36,5 +42,8 @@ pub(super) fn routes(route: Route) -> Route {
             post(second_factor::renew_codes),
         )
         .at("/account/second-factor/end", post(second_factor::end))
+        .at("/account/logins", get(logins::logins))
+        .at("/account/logins/:provider", post(logins::link))
+        .at("/account/logins/:provider/removal", post(logins::unlink))
         .at("/account/organization", post(own::switch))
 }

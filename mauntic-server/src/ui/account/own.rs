@@ -7,8 +7,7 @@ use poem::{
 };
 use uuid::Uuid;
 
-use super::browser;
-
+use super::{browser, logins};
 use crate::ui::{
     Done, Said,
     component::{
@@ -44,6 +43,8 @@ async fn account_page(
     let sessions = sessions.map_err(failure::identity)?;
     let factor = app(request)?.identity.second_factor(&visitor.who).await;
     let factor = factor.map_err(failure::identity)?;
+    let linked = app(request)?.identity.linked_logins(&visitor.who).await;
+    let linked = linked.map_err(failure::identity)?;
     let user = &visitor.who.user;
     let rows: Vec<_> = sessions
         .iter()
@@ -87,11 +88,16 @@ async fn account_page(
         (show::card("Password", &html! {
             form method="post" action="/app/account/password" class="stack" {
                 (visitor.csrf())
-                (filled(&secret("current", "Present password"), "password", "current-password"))
+                @if user.password.is_some() {
+                    (filled(&secret("current", "Present password"), "password", "current-password"))
+                } @else {
+                    p { "You have none yet: you log in with a linked login." }
+                }
                 (filled(&Field { hint: Some("12 characters or more. All your sessions end, this one too."), ..secret("new", "New password") }, "password", "new-password"))
-                div class="row" { (button("Change password", Weight::Plain)) }
+                div class="row" { (button(if user.password.is_some() { "Change password" } else { "Set a password" }, Weight::Plain)) }
             }
         }))
+        (logins::summary(app(request)?, &linked))
         (show::card("Second factor", &html! {
             @if factor.on_since.is_some() {
                 p { (show::badge("on", Tone::Good)) " Logging in takes your password and a code from your app." }
@@ -130,13 +136,15 @@ pub(super) async fn change_password(request: &Request, posted: Posted) -> Result
         }
     };
     let wrong = "The present password is wrong. Nothing was changed.";
-    let Ok(current) = read("current") else {
-        return again(wrong).await;
+    let current = match (&visitor.who.user.password, read("current")) {
+        (None, _) => None,
+        (Some(_), Ok(current)) => Some(current),
+        (Some(_), Err(_)) => return again(wrong).await,
     };
     let user = visitor.who.user.id;
     let set = app
         .identity
-        .set_password(&visitor.actor, user, Some(current), new)
+        .set_password(&visitor.actor, user, current, new)
         .await;
     match set {
         Ok(()) => {

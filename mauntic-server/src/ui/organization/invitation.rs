@@ -1,18 +1,26 @@
 use maud::{Markup, html};
 use mauntic_core::identity::{DisplayName, IdentityError, Invited, LinkSecret, Password};
-use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
+use poem::{
+    IntoResponse as _, Request, Response, Result, handler,
+    http::StatusCode,
+    web::{Path, Query},
+};
 use serde::Deserialize;
 
-use crate::ui::{
-    component::{
-        Tone,
-        action::{Weight, button, button_link},
-        form::{Field, filled},
-        frame, show,
+use crate::{
+    App, Provider,
+    ui::{
+        account::{depart, not_begun, not_ready, provider_links},
+        component::{
+            Tone,
+            action::{Weight, button, button_link},
+            form::{Field, filled},
+            frame, show,
+        },
+        failure,
+        visitor::{Fields, OpenForm, Person, app, client, redirect, set_cookie},
+        words,
     },
-    failure,
-    visitor::{Fields, OpenForm, Person, app, client, redirect, set_cookie},
-    words,
 };
 
 /// The secret in the link.
@@ -21,7 +29,7 @@ pub(super) struct Link {
     token: Option<String>,
 }
 
-fn over() -> Response {
+pub(crate) fn over() -> Response {
     let content = html! {
         p { "This invitation does not work any more: it was used, taken back, or is too old. Ask whoever invited you for another one." }
         p { (button_link("/app/", "Go to the start", Weight::Plain)) }
@@ -43,7 +51,8 @@ pub(super) async fn show_invitation(
     match app(request)?.identity.invitation(&secret).await {
         Ok(invited) => {
             let who = Person::find(request).await?;
-            let page = invitation_page(who.as_ref(), &invited, &secret, &Fields::default(), &[]);
+            let (app, fields) = (app(request)?, Fields::default());
+            let page = invitation_page(app, who.as_ref(), &invited, &secret, &fields, &[]);
             Ok(page.into_response())
         }
         Err(IdentityError::DeadLink) => Ok(over()),
@@ -54,6 +63,7 @@ pub(super) async fn show_invitation(
 type Problems = [(&'static str, String)];
 
 fn invitation_page(
+    app: &App,
     who: Option<&Person>,
     invited: &Invited,
     secret: &LinkSecret,
@@ -76,9 +86,43 @@ fn invitation_page(
             p { (button_link(&log_in(secret), "Log in", Weight::Primary)) }
         } @else {
             (new_account(invited, &token, fields, problems))
+            (provider_links(app, |provider| join_with(provider, secret)))
         }
     };
     frame::alone("You are invited", &content)
+}
+
+/// Where making an account with a provider begins.
+fn join_with(provider: &Provider, secret: &LinkSecret) -> String {
+    let query = serde_urlencoded::to_string([("token", secret.reveal())]);
+    let id = provider.id();
+    format!("/app/invitation/with/{id}?{}", query.unwrap_or_default())
+}
+
+/// Sends the browser to a provider, to make an account with what it says.
+#[handler]
+pub(super) async fn begin_with(
+    request: &Request,
+    Path(id): Path<String>,
+    Query(link): Query<Link>,
+) -> Result<Response> {
+    let app = app(request)?;
+    let Ok(secret) = link.token.unwrap_or_default().parse() else {
+        return Ok(over());
+    };
+    let provider = app.logins.find(&id);
+    let provider = provider.ok_or_else(|| failure::missing("way to log in"))?;
+    if let Some(response) = not_ready(provider).await {
+        return Ok(response);
+    }
+    let begun = app
+        .identity
+        .begin_join(&secret, provider.id().clone(), client(request));
+    match begun.await {
+        Ok(secret) => depart(app, provider, &secret).await,
+        Err(IdentityError::DeadLink) => Ok(over()),
+        Err(error) => not_begun(error),
+    }
 }
 
 /// To the login, and back to the invitation.
@@ -128,7 +172,7 @@ pub(super) async fn accept(request: &Request, OpenForm(fields): OpenForm) -> Res
         Err(problems) => {
             return match app.identity.invitation(&secret).await {
                 Ok(invited) => {
-                    let page = invitation_page(None, &invited, &secret, &fields, &problems);
+                    let page = invitation_page(app, None, &invited, &secret, &fields, &problems);
                     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
                 }
                 Err(IdentityError::DeadLink) => Ok(over()),

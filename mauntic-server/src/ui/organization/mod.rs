@@ -20,6 +20,8 @@ use super::{
     visitor::Visitor,
 };
 
+pub(super) use invitation::over as invitation_over;
+
 const PLACE: &str = "/app/organization";
 
 /// Where a list goes on, and what just happened.
@@ -76,6 +78,7 @@ pub(super) fn routes(route: Route) -> Route {
         )
         .at("/organization/audit", get(audit::audit))
         .at("/organization/audit.csv", get(audit::export))
+        .at("/invitation/with/:provider", get(invitation::begin_with))
         .at(
             "/invitation",
             get(invitation::show_invitation).post(invitation::accept),

@@ -11,7 +11,9 @@ pub(crate) const OWNER: (&str, &str) = ("owner@example.com", "correct horse batt
 /// A browser and the installation that it looks at.
 pub(crate) struct Browser {
     pub(crate) installation: Installation,
+    /// The cookie of the session, and the others.
     cookie: String,
+    others: String,
     /// The page that was looked at last.
     pub(crate) page: String,
     pub(crate) status: u16,
@@ -22,7 +24,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// On a fresh installation, set up by its owner.
     pub(crate) async fn new() -> Self {
-        let installation = Installation::on(TestDatabase::sqlite()).await;
+        Self::set_up(Installation::on(TestDatabase::sqlite()).await).await
+    }
+
+    /// On an installation that its owner sets up.
+    pub(crate) async fn set_up(installation: Installation) -> Self {
         let mut browser = Self::fresh(installation);
         let fields = [
             ("organization", "Acme"),
@@ -41,6 +47,7 @@ impl Browser {
         Self {
             installation,
             cookie: String::new(),
+            others: String::new(),
             page: String::new(),
             status: 0,
             at: String::new(),
@@ -95,9 +102,20 @@ impl Browser {
         cookie.clone_into(&mut self.cookie);
     }
 
+    /// The cookies beside that of the session, as they are sent.
+    pub(crate) fn others(&self) -> &str {
+        &self.others
+    }
+
+    /// Sends exactly these beside that of the session from now on.
+    pub(crate) fn set_others(&mut self, others: &str) {
+        others.clone_into(&mut self.others);
+    }
+
     /// One request, no redirect followed.
     pub(crate) async fn send(&mut self, method: &str, path: &str, form: Option<String>) -> Answer {
-        let request = request("", method, path).header(header::COOKIE, &self.cookie);
+        let request = request("", method, path)
+            .header(header::COOKIE, format!("{}; {}", self.cookie, self.others));
         let request = match form {
             Some(form) => request
                 .content_type("application/x-www-form-urlencoded")
@@ -105,9 +123,15 @@ impl Browser {
             None => request.finish(),
         };
         let answer = self.installation.send(request).await;
-        if let Some(set) = answer.headers.get(header::SET_COOKIE) {
-            let text = set.to_str().unwrap();
-            text.split(';').next().unwrap().clone_into(&mut self.cookie);
+        for set in answer.headers.get_all(header::SET_COOKIE) {
+            let pair = set.to_str().unwrap().split(';').next().unwrap();
+            let kept = if pair.starts_with("mauntic=") {
+                &mut self.cookie
+            } else {
+                &mut self.others
+            };
+            let pair = if pair.ends_with('=') { "" } else { pair };
+            pair.clone_into(kept);
         }
         answer
     }

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod files;
 pub(crate) mod letters;
 pub(crate) mod people;
+pub(crate) mod provider;
 
 use mauntic_core::{
     Actor, Operator, Role,
@@ -82,8 +83,13 @@ impl Answer {
 
 impl Installation {
     pub(crate) async fn on(database: TestDatabase) -> Self {
+        Self::with(database, |_| {}).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let mut settings = Settings {
             database: Some(match &database.target {
                 mauntic_core::storage::DbTarget::Sqlite(folder) => {
                     format!("sqlite:{}", folder.display())
@@ -97,6 +103,7 @@ impl Installation {
             dns_server: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 9))),
             ..Settings::default()
         };
+        change(&mut settings);
         let app = App::open(settings).await.unwrap();
         let [ours, theirs] = [
             organization(&app, "Ours").await,

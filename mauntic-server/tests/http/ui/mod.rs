@@ -11,6 +11,7 @@ mod contacts_fields;
 mod contacts_import;
 mod emails;
 mod images;
+mod logins;
 mod organization;
 mod organization_delete;
 mod security;

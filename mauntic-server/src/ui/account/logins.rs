@@ -1,0 +1,241 @@
+//! The logins at providers that let in to one's own account.
+
+use maud::{Markup, html};
+use mauntic_core::identity::{IdentityError, LinkedLogin, Password};
+use poem::{
+    IntoResponse as _, Request, Response, Result, handler,
+    http::StatusCode,
+    web::{Path, Query},
+};
+
+use super::providers::{depart_after_form, find, not_ready};
+use crate::{
+    App,
+    ui::{
+        Done, Said,
+        component::{
+            Tone,
+            action::{Weight, button, button_link},
+            form::{Field, filled},
+            frame, show,
+        },
+        failure, shell,
+        visitor::{Fields, Posted, Visitor, app, redirect},
+        words,
+    },
+};
+
+pub(super) const PLACE: &str = "/app/account/logins";
+const TITLE: &str = "Linked logins";
+
+/// What the page of the account says of them; nothing where there is none to link.
+pub(super) fn summary(app: &App, linked: &[LinkedLogin]) -> Markup {
+    if app.logins.is_empty() && linked.is_empty() {
+        return html! {};
+    }
+    let names: Vec<_> = linked.iter().map(|login| label(app, login)).collect();
+    show::card(
+        TITLE,
+        &html! {
+            @if names.is_empty() {
+                p { "You can log in with another service instead of your password, once it is linked." }
+            } @else {
+                p { (show::badge("linked", Tone::Good)) " You can log in with " (names.join(", ")) "." }
+            }
+            div class="row" { (button_link(PLACE, TITLE, Weight::Plain)) }
+        },
+    )
+}
+
+/// What people call the provider of a login: it is found by who it is, whatever it was called then.
+fn label(app: &App, login: &LinkedLogin) -> String {
+    let found = app.logins.iter().find(|it| it.issuer() == login.issuer);
+    found.map_or_else(|| login.provider.to_string(), |it| it.label().to_owned())
+}
+
+/// The logins that let in, and those that could.
+#[handler]
+pub(super) async fn logins(
+    request: &Request,
+    visitor: Visitor,
+    Query(said): Query<Said>,
+) -> Result<Response> {
+    let page = page(request, &visitor, said.done, None).await?;
+    Ok(page.into_response())
+}
+
+/// The field that is wrong, and why.
+type Problem<'a> = Option<(&'a str, &'a str)>;
+
+async fn page(
+    request: &Request,
+    visitor: &Visitor,
+    done: Option<Done>,
+    problem: Problem<'_>,
+) -> Result<Markup> {
+    let app = app(request)?;
+    let linked = app.identity.linked_logins(&visitor.who).await;
+    let linked = linked.map_err(failure::identity)?;
+    let is_linked = |id: &str| linked.iter().any(|login| login.provider.as_str() == id);
+    let open = app.logins.iter().filter(|it| !is_linked(it.id().as_str()));
+    let open: Vec<_> = open.collect();
+    let content = html! {
+        (frame::breadcrumbs(&[("/app/account", "Account")], TITLE))
+        (frame::header(TITLE, &html! {}))
+        @if let Some(done) = done { (done.toast()) }
+        @for login in &linked { (linked_card(app, visitor, login, problem)) }
+        @for provider in &open {
+            (show::card(provider.label(), &html! {
+                p { (show::badge("not linked", Tone::Plain)) " Link it, and you can log in with it instead of your password. Its email address has to be verified; it need not be the one that you have here." }
+                (ask(visitor, provider.id().as_str(), "", &format!("Link {}", provider.label()), Weight::Primary, problem))
+            }))
+        }
+        @if linked.is_empty() && open.is_empty() {
+            (show::empty("Nothing can be linked here", "Whoever runs this installation can configure services to log in with.", &button_link("/app/account", "Back to the account", Weight::Plain)))
+        }
+    };
+    Ok(shell(visitor, TITLE, "/app/account", &content))
+}
+
+fn linked_card(app: &App, visitor: &Visitor, login: &LinkedLogin, problem: Problem<'_>) -> Markup {
+    let works = app.logins.iter().any(|it| it.issuer() == login.issuer);
+    let label = label(app, login);
+    show::card(
+        &label,
+        &html! {
+            p {
+                @if works { (show::badge("linked", Tone::Good)) }
+                @else { (show::badge("not configured any more", Tone::Warn)) " It lets nobody in now." }
+            }
+            (show::values(&[
+                ("As", html! { (login.email.as_str()) }),
+                ("Linked", words::time(login.created_at)),
+                ("Last used", html! { @if let Some(at) = login.last_used_at { (words::time(at)) } @else { "never" } }),
+            ]))
+            (ask(visitor, login.provider.as_str(), "/removal", &format!("Unlink {label}"), Weight::Danger, problem))
+        },
+    )
+}
+
+/// A form that asks for the password, if there is one.
+fn ask(
+    visitor: &Visitor,
+    id: &str,
+    what: &str,
+    verb: &str,
+    weight: Weight,
+    problem: Problem<'_>,
+) -> Markup {
+    let name = field_of(id);
+    let error = problem.filter(|(of, _)| *of == name).map(|(_, text)| text);
+    let password = Field {
+        name: &name,
+        label: "Your password",
+        error,
+        required: true,
+        ..Field::default()
+    };
+    html! {
+        form method="post" action={ (PLACE) "/" (id) (what) } class="stack" {
+            (visitor.csrf())
+            @if visitor.who.user.password.is_some() {
+                (filled(&password, "password", "current-password"))
+            } @else {
+                p class="soft" { "You have no password, so this works for 15 minutes after you logged in." }
+                @if let Some(error) = error { (show::toast(error, Tone::Bad)) }
+            }
+            div class="row" { (button(verb, weight)) }
+        }
+    }
+}
+
+/// Each form has a field of its own name, for its id is the same.
+fn field_of(id: &str) -> String {
+    format!("password-for-{id}")
+}
+
+/// What was typed; whatever is no password cannot be the right one.
+fn password(
+    visitor: &Visitor,
+    fields: &Fields,
+    id: &str,
+) -> std::result::Result<Option<Password>, IdentityError> {
+    if visitor.who.user.password.is_none() {
+        return Ok(None);
+    }
+    let text = fields.find(&field_of(id)).unwrap_or_default();
+    let password = text.parse().map_err(|_| IdentityError::WrongPassword)?;
+    Ok(Some(password))
+}
+
+/// Sends the browser to the provider, to link what it says.
+#[handler]
+pub(super) async fn link(
+    request: &Request,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response> {
+    let (app, visitor) = (app(request)?, &posted.visitor);
+    let provider = find(app, &id)?;
+    if let Some(response) = not_ready(provider).await {
+        return Ok(response);
+    }
+    let begun = match password(visitor, &posted.fields, &id) {
+        Ok(password) => {
+            let (who, provider) = (&visitor.who, provider.id().clone());
+            app.identity.begin_link(who, password, provider).await
+        }
+        Err(error) => Err(error),
+    };
+    match begun {
+        Ok(secret) => depart_after_form(app, provider, &secret).await,
+        Err(error) => refused(request, visitor, &id, error).await,
+    }
+}
+
+/// Unlinks a login.
+#[handler]
+pub(super) async fn unlink(
+    request: &Request,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response> {
+    let (app, visitor) = (app(request)?, &posted.visitor);
+    let provider = id.parse().map_err(|_| failure::missing("linked login"))?;
+    let unlinked = match password(visitor, &posted.fields, &id) {
+        Ok(password) => {
+            let who = &visitor.who;
+            app.identity.unlink_login(who, password, &provider).await
+        }
+        Err(error) => Err(error),
+    };
+    match unlinked {
+        Ok(()) => Ok(redirect(&Done::Saved.at(PLACE))),
+        Err(error) => refused(request, visitor, &id, error).await,
+    }
+}
+
+async fn refused(
+    request: &Request,
+    visitor: &Visitor,
+    id: &str,
+    error: IdentityError,
+) -> Result<Response> {
+    let problem = match error {
+        IdentityError::LoginNotLinked => return Ok(redirect(PLACE)),
+        IdentityError::WrongPassword => "The password is wrong. Nothing was changed.".to_owned(),
+        IdentityError::LogInAgain => {
+            "You logged in a while ago. Log out and in again, then do it. Nothing was changed."
+                .to_owned()
+        }
+        IdentityError::LastWayIn => {
+            "Nothing else would let you in. Set a password under “Account” first.".to_owned()
+        }
+        IdentityError::TooManyFailures { seconds } => {
+            format!("Too many tries: try again in {seconds} seconds.")
+        }
+        error => return Err(failure::identity(error)),
+    };
+    let page = page(request, visitor, None, Some((&field_of(id), &problem))).await?;
+    Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+}
