@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     OrganizationId, SessionId,
-    LinkedLogin, LogIn, LoggedIn, NewSession, RecoveryCode, Session, Session}, SetUp}, identity::{IdentityError,
+    identity::{
+        IdentityError, LinkedLogin, LogIn, LoggedIn, NewSession, RecoveryCode, Session, SetUp,
+    },
 };
 use poem::Request;
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
