@@ -116,6 +116,9 @@ pub(crate) enum Command {
     /// Imports: list, resume, pause, report
     #[command(subcommand)]
     Imports(commands::imports::ImportsCommand),
+    /// Changes of many contacts: start, list, pause, resume
+    #[command(subcommand)]
+    Bulk(commands::bulk::BulkCommand),
     /// Segments: create, preview, rebuild, explain
     #[command(subcommand)]
     Segments(commands::segments::SegmentsCommand),

@@ -119,10 +119,13 @@ fn crm(error: &CrmError) -> u8 {
         CrmError::ContactNotFound(_)
         | CrmError::FieldNotFound(_)
         | CrmError::TagNotFound
+        | CrmError::BulkChangeNotFound(_)
         | CrmError::SegmentNotFound(_) => NOT_FOUND,
         CrmError::Taken { .. }
         | CrmError::InUse { .. }
         | CrmError::VersionMismatch { .. }
+        | CrmError::WrongState(_)
+        | CrmError::MoreThanAgreed { .. }
         | CrmError::CoreField(_) => CONFLICT,
         CrmError::Store(error) => store(error),
         _ => INVALID,

@@ -77,11 +77,13 @@ named! {
     Pending => "pending",
     /// A worker is at it.
     Running => "running",
+    /// A person stopped it for now.
+    Paused => "paused",
     /// Everybody had their turn.
     Completed => "completed",
     /// It cannot go on.
     Failed => "failed",
-    /// A person stopped it; what was changed stays so.
+    /// A person stopped it for good; what was changed stays so.
     Cancelled => "cancelled",
 }
 
@@ -127,6 +129,29 @@ pub struct BulkChange {
     pub cursor: Option<ContactId>,
     /// Who is at it, and until when others leave it alone.
     pub lease: Option<(WorkerId, DateTime<Utc>)>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A change of many as a list shows it: without whom it is about, who may be many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkEntry {
+    /// Names it.
+    pub id: BulkChangeId,
+    /// What becomes of each of them.
+    pub action: BulkAction,
+    /// Who asked for it.
+    pub actor: Principal,
+    /// How far it is.
+    pub state: BulkState,
+    /// How many there were to be, when it was asked for.
+    pub total: u64,
+    /// How many had their turn.
+    pub done: u64,
+    /// How many of those could not be changed.
+    pub refused: u64,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When it ended.

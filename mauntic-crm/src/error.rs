@@ -2,7 +2,7 @@ use mauntic_core::{ContactId, Forbidden, SegmentId, StoreError};
 
 use crate::{
     FieldAlias, InvalidTag, InvalidValue,
-    bulk::BulkChangeId,
+    bulk::{BulkChangeId, BulkState},
     segment::{InvalidRule, RuleTextError},
     view::SavedViewId,
 };
@@ -67,6 +67,17 @@ pub enum CrmError {
     /// There is no such change of many, or it is another organisation's.
     #[error("no change of many has the id {0}")]
     BulkChangeNotFound(BulkChangeId),
+    /// A change of many cannot go there from where it stands.
+    #[error("the change is {0} by now")]
+    WrongState(BulkState),
+    /// There are more contacts by now than somebody agreed to change.
+    #[error("there are {total} of them by now, not {agreed}: look at them again first")]
+    MoreThanAgreed {
+        /// How many somebody agreed to.
+        agreed: u64,
+        /// How many there are.
+        total: u64,
+    },
     /// There is no such saved view, or it is somebody else's.
     #[error("no saved view has the id {0}")]
     ViewNotFound(SavedViewId),

@@ -45,8 +45,8 @@ pub mod view;
 
 pub use contact::{
     ChangeSet, Channel, ConsentChanged, Contact, ContactChange, ContactCreated, ContactDeleted,
-    ContactMerged, ContactParts, ContactUpdated, DoNotContact, EVENT_BATCH, InvalidTag, Reason,
-    Tag, UnknownChannel, UnknownReason,
+    ContactMerged, ContactParts, ContactUpdated, DoNotContact, EVENT_BATCH, InvalidTag, Likeness,
+    Reason, Tag, UnknownChannel, UnknownLikeness, UnknownReason, mailbox,
 };
 pub use error::{CrmError, FieldProblem};
 pub use field::{
@@ -54,9 +54,9 @@ pub use field::{
     UnknownFieldGroup, UnknownFieldType, core_fields,
 };
 pub use service::{
-    BulkService, Change, ContactPatch, ContactService, CreateContact, CreateField,
-    DoNotContactCommand, FieldService, LiftDoNotContact, MAX_BATCH, SaveView, TagService,
-    UpdateContact, UpdateField, UpsertContact, Upserted, ViewService,
+    BulkService, Change, ContactPatch, ContactService, CreateBulkChange, CreateContact,
+    CreateField, DoNotContactCommand, FieldService, LiftDoNotContact, MAX_BATCH, MergeCandidate,
+    SaveView, TagService, UpdateContact, UpdateField, UpsertContact, Upserted, ViewService,
 };
 pub use store::*;
 pub use value::{Country, DateOrder, FieldValues, InvalidValue, Number, ParseContext, Value};

@@ -15,9 +15,9 @@ use mauntic_core::{
 };
 use mauntic_crm::{
     BulkService, Change, Channel, Contact, ContactFilter, ContactListing, ContactPatch,
-    ContactService, CreateContact, CreateField, CrmError, CrmStore, DoNotContactCommand,
-    FieldAlias, FieldService, FieldType, LiftDoNotContact, Reason, SaveView, Tag, TagService,
-    UpdateContact, UpdateField, UpsertContact, ViewService,
+    ContactService, CreateBulkChange, CreateContact, CreateField, CrmError, CrmStore,
+    DoNotContactCommand, FieldAlias, FieldService, FieldType, LiftDoNotContact, Reason, SaveView,
+    Tag, TagService, UpdateContact, UpdateField, UpsertContact, ViewService,
     bulk::{BulkAction, Whom},
     engagement::EngagementRecorder,
     export::ExportService,
@@ -25,7 +25,9 @@ use mauntic_crm::{
         CreateImport, FormatHints, ImportError, ImportFile, ImportOptions, ImportService,
         ImportState, ProblemKind, Watch,
     },
-    segment::{CreateSegment, NoEmailNames, RuleInput, SegmentService, UpdateSegment},
+    segment::{
+        CreateSegment, NoEmailNames, RuleInput, SegmentFilter, SegmentService, UpdateSegment,
+    },
     storage::SeaOrmCrmStore,
 };
 use serde_json::json;
@@ -239,6 +241,12 @@ impl Fixture {
                 Ok(seen(count > 0))
             }
             "history" => allowed(contacts.history(actor, ann, None, self.all).await),
+            "merge_candidates" => {
+                let ours = Actor::system(OWN);
+                contacts.create(&ours, create("ann+x@example.com")).await?;
+                let found = contacts.merge_candidates(actor, ann).await?;
+                Ok(seen(found.len() == 1))
+            }
             "merge" => {
                 let ours = Actor::system(OWN);
                 let twin = contacts.create(&ours, create("twin@example.com")).await?;
@@ -332,7 +340,9 @@ impl Fixture {
                 Ok(seen(found.is_some()))
             }
             "list" => {
-                let page = segments.list(actor, None, all).await?;
+                let page = segments
+                    .list(actor, &SegmentFilter::default(), None, all)
+                    .await?;
                 Ok(seen(page.items.iter().any(|segment| segment.id == fans)))
             }
             "growth" => allowed(segments.growth(actor, fans, 30).await),
@@ -423,27 +433,39 @@ impl Fixture {
 
     async fn bulk(&self, use_case: &str, actor: &Actor) -> Result<Reach, CrmError> {
         let bulk = &self.bulk;
-        let action = || BulkAction::Tags {
-            add: BTreeSet::from([self.tag.clone()]),
-            remove: BTreeSet::new(),
+        let tagging = || CreateBulkChange {
+            whom: Whom::Chosen(BTreeSet::from([self.ann])),
+            action: BulkAction::Tags {
+                add: BTreeSet::from([self.tag.clone()]),
+                remove: BTreeSet::new(),
+            },
+            at_most: None,
         };
-        let whom = || Whom::Chosen(BTreeSet::from([self.ann]));
         let ours = Actor::system(OWN);
         match use_case {
             "create" => {
-                let made = bulk.create(actor, whom(), action()).await?;
+                let made = bulk.create(actor, tagging()).await?;
                 Ok(seen(bulk.find(&ours, made.id).await.is_ok()))
             }
             "find" => {
-                let made = bulk.create(&ours, whom(), action()).await?;
+                let made = bulk.create(&ours, tagging()).await?;
                 allowed(bulk.find(actor, made.id).await)
             }
             "cancel" => {
-                let made = bulk.create(&ours, whom(), action()).await?;
+                let made = bulk.create(&ours, tagging()).await?;
                 allowed(bulk.cancel(actor, made.id).await)
             }
+            "pause" => {
+                let made = bulk.create(&ours, tagging()).await?;
+                allowed(bulk.pause(actor, made.id).await)
+            }
+            "resume" => {
+                let made = bulk.create(&ours, tagging()).await?;
+                bulk.pause(&ours, made.id).await?;
+                allowed(bulk.resume(actor, made.id).await)
+            }
             "list" => {
-                bulk.create(&ours, whom(), action()).await?;
+                bulk.create(&ours, tagging()).await?;
                 let page = bulk.list(actor, None, self.all).await?;
                 Ok(seen(!page.items.is_empty()))
             }
@@ -584,7 +606,7 @@ macro_rules! access_tests {
 }
 
 access_tests! {
-    contacts: ContactService, reach, ["service/change.rs", "service/consent.rs", "service/contacts.rs", "service/merge.rs"];
+    contacts: ContactService, reach, ["service/candidates.rs", "service/change.rs", "service/consent.rs", "service/contacts.rs", "service/merge.rs"];
     fields: FieldService, reach, ["service/fields.rs"];
     tags: TagService, reach, ["service/tags.rs"];
     segments: SegmentService, reach, ["segment/service"];

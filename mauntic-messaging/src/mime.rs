@@ -81,6 +81,19 @@ pub enum InvalidMessage {
     InvalidValue(&'static str),
 }
 
+impl InvalidMessage {
+    /// The header that no correct message could hold.
+    #[must_use]
+    pub fn header(&self) -> &'static str {
+        match self {
+            Self::ControlCharacter(header)
+            | Self::InternationalLocalPart(header)
+            | Self::InvalidDomain(header)
+            | Self::InvalidValue(header) => header,
+        }
+    }
+}
+
 impl OutgoingMessage<'_> {
     /// The Message-ID without its angle brackets.
     ///
@@ -213,31 +226,6 @@ pub fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
         Ok(url::Host::Domain(ascii)) => Some(Cow::Owned(ascii)),
         _ => None,
     }
-}
-
-/// Doubles the dots at the beginning of lines, as SMTP's `DATA` wants it (RFC 5321 §4.5.2). It comes last, after
-/// encoding and signing.
-#[must_use]
-pub fn dot_stuff(message: &[u8]) -> Cow<'_, [u8]> {
-    let starts_line = |at: usize| at == 0 || message[at - 1] == b'\n';
-    let dots =
-        |from: usize| (from..message.len()).find(|at| message[*at] == b'.' && starts_line(*at));
-    let Some(mut dot) = dots(0) else {
-        return Cow::Borrowed(message);
-    };
-    let mut stuffed = Vec::with_capacity(message.len() + 64);
-    let mut done = 0;
-    loop {
-        stuffed.extend_from_slice(&message[done..dot]);
-        stuffed.push(b'.');
-        done = dot;
-        match dots(dot + 1) {
-            Some(next) => dot = next,
-            None => break,
-        }
-    }
-    stuffed.extend_from_slice(&message[done..]);
-    Cow::Owned(stuffed)
 }
 
 fn mailbox<'a>(place: &'static str, mailbox: Mailbox<'a>) -> Result<Address<'a>, InvalidMessage> {

@@ -12,8 +12,8 @@ use mauntic_core::{
 use mauntic_messaging::{
     MessagingStore,
     sending::{
-        DeliveryRef, DeliveryState, Lane, NewSendJob, Outcome, PlannedDelivery, Report, SendJob,
-        SendJobRef, SkipReason,
+        DeliveryRef, DeliveryState, Lane, LeftOut, NewSendJob, Outcome, PlannedDelivery, Report,
+        SendJob, SendJobRef, SkipReason,
     },
     storage::SeaOrmMessagingStore,
 };
@@ -140,7 +140,7 @@ async fn apply(store: &Arc<dyn MessagingStore>, job: &SendJob, step: &Step) {
             ledger.give_back(who(worker), &back, now()).await.unwrap();
         }
         Step::Skip(worker, delivery) => {
-            let skipped = [(name(*delivery), SkipReason::Deleted)];
+            let skipped = [LeftOut::new(name(*delivery), SkipReason::Deleted)];
             ledger.skip(who(worker), &skipped, now()).await.unwrap();
         }
         Step::Abandon(worker) => {

@@ -12,13 +12,17 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use mauntic_core::{PageSize, storage::test_database::TestDatabase};
+use mauntic_core::{
+    Actor, OrganizationId, PageSize, UuidV7Source, storage::test_database::TestDatabase,
+};
 use mauntic_messaging::{
     MessagingError,
-    sending::{DeliveryState, HandOver, JobState, SkipReason, SmtpReply, Stage},
+    sending::{
+        DeliveryState, Engine, EngineOptions, HandOver, JobState, SkipReason, SmtpReply, Stage,
+    },
     transport::SendingLimits,
 };
-use support::{Sink, World, accepted, is};
+use support::{Sink, World, accepted, is, segment};
 use tokio::sync::watch;
 
 macro_rules! on_both {
@@ -46,6 +50,10 @@ on_both!(
     a_refused_sender_stops_the_send,
     a_server_that_is_down_costs_nobody_their_mail,
     a_server_that_is_down_is_noted_until_it_answers,
+    a_message_that_breaks_its_connection_holds_up_no_other,
+    what_is_damaged_in_one_organisation_holds_up_no_other,
+    a_send_that_cannot_be_planned_holds_up_no_other,
+    what_an_organisation_changes_reaches_a_running_engine,
     mail_goes_out_while_the_rest_is_planned,
     an_email_that_cannot_be_made_fails_the_send,
     limits_hold,
@@ -76,6 +84,21 @@ async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDataba
     );
     assert_eq!(world.sink.total(), 300);
     assert!(world.sink.taken().values().all(|count| *count == 1));
+    let page = world.service.deliveries(
+        &world.actor,
+        first,
+        Some(DeliveryState::Skipped),
+        None,
+        PageSize::clamped(10),
+    );
+    let page = page.await.unwrap();
+    let reason = Some(SkipReason::NotRenderable);
+    let broken = page.items.iter().find(|one| one.skip_reason == reason);
+    assert_eq!(
+        broken.unwrap().reply.as_deref(),
+        Some("nothing to greet"),
+        "it is told what was wrong"
+    );
 
     // A second send of the same email reaches only who is new.
     world.people.add(2_000, Some("new@example.com"), false);
@@ -328,6 +351,98 @@ async fn a_server_that_is_down_is_noted_until_it_answers(database: TestDatabase)
     assert_eq!((status.tally.accepted, status.job.note), (20, None));
 }
 
+async fn a_message_that_breaks_its_connection_holds_up_no_other(database: TestDatabase) {
+    let sink = Sink::new(|address, _| match address {
+        "p3@example.com" => HandOver::Broken("the connection broke".to_owned()),
+        _ => accepted(),
+    });
+    let world = World::new(database, sink).await;
+    world.people.crowd(20);
+    let id = world.create(1).await;
+    world
+        .run_until(id, |s| s.tally.accepted == 19 && s.tally.deferred == 1)
+        .await;
+    assert_eq!(world.status(id).await.job.note, None);
+    assert_eq!(world.sink.attempts("p3@example.com"), 1);
+    world.clock.advance(TimeDelta::seconds(61));
+    world
+        .run_until(id, |_| world.sink.attempts("p3@example.com") == 2)
+        .await;
+}
+
+async fn what_is_damaged_in_one_organisation_holds_up_no_other(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(10);
+    let other = OrganizationId::generate(&UuidV7Source);
+    *world.transports.damaged.lock().unwrap() = Some(other);
+    let theirs = Actor::system(other);
+    let stuck = world.create_for(&theirs, 1, segment(1)).await;
+    let ours = world.create(1).await;
+    let status = world.run_to_the_end(ours).await;
+    assert_eq!(status.tally.accepted, 10);
+    let status = async || world.service.status(&theirs, stuck).await.unwrap();
+    let note = status().await.job.note.unwrap();
+    assert!(note.contains("a stored transport is damaged"), "{note}");
+    assert_eq!(status().await.tally.accepted, 0);
+
+    *world.transports.damaged.lock().unwrap() = None;
+    let (stop, stopped) = watch::channel(false);
+    let engine = world.engine(4);
+    let work = tokio::spawn(async move { engine.run(stopped).await });
+    while status().await.job.finished_at.is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.send(true).unwrap();
+    work.await.unwrap();
+    let status = status().await;
+    assert_eq!((status.tally.accepted, status.job.note), (10, None));
+}
+
+async fn a_send_that_cannot_be_planned_holds_up_no_other(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(10);
+    *world.people.unreadable.lock().unwrap() = Some(segment(2));
+    let stuck = world.create_for(&world.actor, 1, segment(2)).await;
+    let other = world.create(2).await;
+    let status = world.run_to_the_end(other).await;
+    assert_eq!(status.tally.accepted, 10);
+    let note = world.status(stuck).await.job.note.unwrap();
+    assert!(note.contains("a stored segment is damaged"), "{note}");
+
+    *world.people.unreadable.lock().unwrap() = None;
+    world.clock.advance(TimeDelta::seconds(11));
+    let status = world.run_to_the_end(stuck).await;
+    assert_eq!((status.tally.accepted, status.job.note), (10, None));
+}
+
+async fn what_an_organisation_changes_reaches_a_running_engine(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    let options = EngineOptions {
+        connections: 4,
+        batch: 50,
+        // It outlives the turn of the clock.
+        time_to_live: Duration::from_mins(10),
+        idle: Duration::from_millis(20),
+    };
+    let engine = Engine::new(world.ports.clone(), options);
+    let (stop, stopped) = watch::channel(false);
+    let work = tokio::spawn(async move { engine.run(stopped).await });
+    for (number, domain) in [(1, "example.net"), (2, "bounce.example.net")] {
+        *world.builder.domain.lock().unwrap() = domain;
+        let address = format!("p{number}@example.com");
+        world.people.add(number, Some(&address), false);
+        let id = world.create(1).await;
+        while world.status(id).await.job.finished_at.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let from = world.sink.from.lock().unwrap()[&address].clone();
+        assert!(from.ends_with(&format!("@{domain}")), "{from}");
+        world.clock.advance(TimeDelta::seconds(61));
+    }
+    stop.send(true).unwrap();
+    work.await.unwrap();
+}
+
 async fn mail_goes_out_while_the_rest_is_planned(database: TestDatabase) {
     // More than one page of a plan.
     const PEOPLE: u128 = 5_100;
@@ -342,6 +457,7 @@ async fn mail_goes_out_while_the_rest_is_planned(database: TestDatabase) {
     assert_eq!((job.state, job.planned), (JobState::Planning, false));
     assert!(job.started_at.is_some());
     world.people.first_page_only.store(false, Ordering::SeqCst);
+    world.clock.advance(TimeDelta::seconds(11));
     let status = world.run_to_the_end(id).await;
     assert_eq!(status.job.state, JobState::Completed);
     assert_eq!(status.tally.accepted, 5_100);

@@ -106,8 +106,27 @@ async fn a_message_that_was_cut_off_can_be_sent_again() {
     let cut = transport
         .hand_over(&message("cut@example.com", &large))
         .await;
-    assert!(matches!(cut, HandOver::NotSent(_)), "{cut:?}");
+    assert!(matches!(cut, HandOver::Broken(_)), "{cut:?}");
     assert!(server.seen.messages.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_each_connection_is_told_from_a_server_that_is_down() {
+    for pipelining in [false, true] {
+        let offers = Offers {
+            pipelining,
+            ..Offers::default()
+        };
+        let server = ScriptedServer::start(offers).await;
+        let transport = transport(&server, "");
+        for to in ["ann@example.com", "crash@example.com", "crash@example.com"] {
+            let answer = transport.hand_over(&message(to, TEXT)).await;
+            let broken = matches!(answer, HandOver::Broken(_));
+            assert_eq!(broken, to.starts_with("crash"), "{answer:?}");
+        }
+        // A connection that was used before is not the proof; a new one is.
+        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 3);
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ function changeTheme() {
   try { localStorage.setItem("theme", root.dataset.theme); } catch { /* It lasts as long as the page. */ }
 }
 
-// Toasts: what happened goes to the corner, where it can be closed; what went wrong stays where it is.
+// Toasts: what happened goes to the corner, where it can be closed; what went wrong or may do so stays where it is.
 function toast(message) {
   const close = document.createElement("button");
   close.type = "button";
@@ -33,7 +33,7 @@ function say(text) {
   toast(message);
 }
 
-for (const message of document.querySelectorAll(".main > .toast[role=status]")) toast(message);
+for (const message of document.querySelectorAll(".main > .toast.good")) toast(message);
 const here = new URL(location.href);
 if (here.searchParams.has("done")) {
   // Said once: not again when the page is reloaded.
@@ -73,18 +73,21 @@ document.addEventListener("click", (event) => {
     confirmed(link).catch(() => { location.href = link.href; });
   }
   if (event.target.closest("[data-theme-toggle]")) changeTheme();
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
+  for (const menu of document.querySelectorAll("details:is(.menu, .panel)[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
   if (!event.target.closest(".search")) find("[data-results]")?.replaceChildren();
 });
+
+// What opens below a button, and closes on Escape.
+const OPENS = ".menu, .panel, .tokens";
 
 // Keys: `/` or Ctrl+K to search, arrows through what was found, Escape to leave.
 document.addEventListener("keydown", (event) => {
   const search = find("[data-search]");
   const results = find("[data-results]");
   if (event.key === "Escape") {
-    const menu = find("details.menu[open]");
+    const menu = event.target.closest(`details:is(${OPENS})[open]`) ?? find("details.menu[open]");
     if (menu) { menu.open = false; find("summary", menu).focus(); }
     if (results?.firstChild) { results.replaceChildren(); search.focus(); }
     return;

@@ -79,9 +79,15 @@ form.addEventListener("input", (event) => {
   typed++;
   later();
 });
+// Letters choose in a closed select, one after the other: it stays what it is until they are all there.
+let spelling = false;
+form.addEventListener("keydown", (event) => { spelling = event.key.length === 1; });
 form.addEventListener("change", (event) => {
-  if (event.target.matches("[data-now]")) ask("update");
+  if (!event.target.matches("[data-now]")) return;
+  if (spelling) later();
+  else ask("update");
 });
+form.addEventListener("pointerdown", () => { spelling = false; });
 form.addEventListener("submit", (event) => {
   const step = event.submitter?.name === "do" ? event.submitter.value : "";
   if (!step) return;

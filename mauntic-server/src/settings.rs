@@ -59,6 +59,10 @@ pub struct Settings {
     /// The providers that people can log in with. In the environment: a list in JSON.
     #[serde(deserialize_with = "crate::logins::list")]
     pub login_providers: Vec<LoginProvider>,
+    /// Opens, clicks and pages of mails that a public client address may ask for per second, beyond a burst of ten times
+    /// as many; what is beyond is served and not counted, or asked to come again. 0 sets no limit. Addresses that are not
+    /// public, such as a proxy's, have none.
+    pub public_requests_per_second: u32,
 }
 
 impl Default for Settings {
@@ -82,6 +86,7 @@ impl Default for Settings {
             private_mail_servers: true,
             requests_per_second: 500,
             login_providers: Vec::new(),
+            public_requests_per_second: 500,
         }
     }
 }

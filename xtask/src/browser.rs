@@ -1,8 +1,8 @@
 //! `cargo xtask browser`: the main journeys in a headless Chromium.
 
 use std::{
-    env,
-    path::PathBuf,
+    env, fs,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -17,8 +17,11 @@ const CHROMIUM: [&str; 4] = [
     "google-chrome-stable",
     "google-chrome",
 ];
+/// What the names of files of journeys end in.
+const JOURNEYS: &str = ".test.mjs";
 
-/// Runs them on a debug build; `arguments` go to Node's test runner.
+/// Makes them on a debug build. Arguments name files of journeys, such as `emails`, to make no others; options go to
+/// Node's test runner.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let chromium = chromium().context(
         "no Chromium is installed (apt-get install chromium), or $CHROMIUM does not name it",
@@ -27,8 +30,13 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         assets::has_npm(),
         "Node.js 20 or newer with npm is not installed"
     );
-    let tests = command::root().join("mauntic-server/tests/browser");
-    assets::install(&tests)?;
+    let folder = command::root().join("mauntic-server/tests/browser");
+    let (options, names): (Vec<_>, Vec<_>) = arguments
+        .iter()
+        .map(String::as_str)
+        .partition(|argument| argument.starts_with('-'));
+    let journeys = journeys(&folder, &names)?;
+    assets::install(&folder)?;
     assets::build()?;
     command::run(&mut command::cargo([
         "build",
@@ -40,12 +48,36 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let mut node = Command::new("node");
     node.arg("--test")
         .arg("--test-reporter=spec")
-        .args(arguments)
-        .arg(tests.join("journeys.test.mjs"))
+        .args(options)
+        .args(journeys)
         .env("CHROMIUM", chromium)
         .env("MAUNTIC", Workspace::load()?.built("mauntic"))
-        .current_dir(tests);
+        .current_dir(folder);
     Ok(command::exit_code(command::status(&mut node)?))
+}
+
+/// The files of the journeys that are named, or of all.
+fn journeys(folder: &Path, names: &[&str]) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        found.extend(entry?.file_name().into_string().ok());
+    }
+    found.retain(|file| file.ends_with(JOURNEYS));
+    found.sort();
+    for name in names {
+        ensure!(
+            found.contains(&format!("{name}{JOURNEYS}")),
+            "there are no journeys called {name}: there are {}",
+            found.join(", ").replace(JOURNEYS, "")
+        );
+    }
+    found.retain(|file| {
+        names.is_empty()
+            || names
+                .iter()
+                .any(|name| file.strip_suffix(JOURNEYS) == Some(name))
+    });
+    Ok(found)
 }
 
 fn chromium() -> Option<PathBuf> {

@@ -89,6 +89,11 @@ const STEPS: &[Step] = &[
         run: tests,
     },
     Step {
+        name: "server",
+        about: "the tests of the server, which ran on SQLite, on PostgreSQL too",
+        run: server,
+    },
+    Step {
         name: "examples",
         about: "each example runs to its end",
         run: examples,
@@ -217,25 +222,39 @@ fn doctests() -> anyhow::Result<String> {
 }
 
 fn tests() -> anyhow::Result<String> {
-    let mut cargo = if command::cargo_has("nextest") {
-        command::cargo([
-            "nextest",
-            "run",
-            "--locked",
-            "--workspace",
-            "--all-features",
-            "--no-fail-fast",
-        ])
+    let all: &[&str] = if has_nextest() {
+        &[]
     } else {
-        command::cargo([
-            "test",
-            "--locked",
-            "--workspace",
-            "--all-features",
-            "--all-targets",
-            "--no-fail-fast",
-        ])
+        &["--all-targets"]
     };
+    run_tests(all, |_| {})
+}
+
+fn has_nextest() -> bool {
+    command::cargo_has("nextest")
+}
+
+fn server() -> anyhow::Result<String> {
+    run_tests(&["--test", "http"], |cargo| {
+        cargo.env("MAUNTIC_TEST_ON", "postgres");
+    })
+}
+
+fn run_tests(targets: &[&str], set: impl Fn(&mut Command)) -> anyhow::Result<String> {
+    let runner: &[&str] = if has_nextest() {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    };
+    let mut cargo = command::cargo(runner.iter().copied());
+    cargo.args([
+        "--locked",
+        "--workspace",
+        "--all-features",
+        "--no-fail-fast",
+    ]);
+    cargo.args(targets);
+    set(&mut cargo);
     if std::env::var_os(postgres::VARIABLE).is_some() {
         return quietly(&mut cargo);
     }

@@ -37,6 +37,17 @@ pub(super) async fn count(
     Ok(u64::try_from(counted)?)
 }
 
+/// Brings up to date what the database knows about the contacts it keeps. SQLite does without.
+pub(super) async fn analyze(target: &DbTarget) -> anyhow::Result<()> {
+    if let DbTarget::Postgres(url) = target {
+        let sql = "ANALYZE crm.contact, crm.segment_member";
+        sqlx::query(sql)
+            .execute(&mut PgConnection::connect(url).await?)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Deletes everything of an organisation, and itself.
 pub(super) async fn forget(target: &DbTarget, organization: OrganizationId) -> anyhow::Result<()> {
     for context in CONTEXTS {

@@ -74,7 +74,8 @@ pub(super) async fn load(
     })
 }
 
-fn percentile(sorted_micros: &[u32], percent: usize) -> f64 {
+/// What so many of a hundred of the times do not exceed, in milliseconds.
+pub(super) fn percentile(sorted_micros: &[u32], percent: usize) -> f64 {
     let index = (sorted_micros.len() * percent / 100).min(sorted_micros.len().saturating_sub(1));
     sorted_micros
         .get(index)

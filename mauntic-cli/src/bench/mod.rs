@@ -1,4 +1,4 @@
-//! `mauntic bench`: how fast this machine imports, builds segments, sends and tracks.
+//! `mauntic bench`: how fast this machine imports, lists contacts, builds segments, sends and tracks.
 //!
 //! Every figure stands beside that of a specialist's tool for the same work in the same run, since
 //! only the ratio says something about the program and not about the machine.
@@ -7,6 +7,7 @@ mod baseline;
 mod database;
 mod follow;
 mod import;
+mod list;
 mod load;
 mod memory;
 mod postfix;
@@ -23,6 +24,7 @@ pub(crate) use tracking::BenchLoad;
 use self::{
     follow::FollowFigures,
     import::ImportFigures,
+    list::ListFigures,
     segment::SegmentFigures,
     send::SendFigures,
     tracking::TrackingFigures,
@@ -42,7 +44,7 @@ pub(crate) struct Bench {
     /// Rows of the imported file
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
-    /// Contacts that the segment is built over; with `all`, those that were imported
+    /// Contacts that are listed and that the segment is built over; with `all`, those that were imported
     #[arg(long, default_value_t = 1_000_000)]
     contacts: u64,
     /// Mails to send
@@ -66,6 +68,8 @@ enum What {
     All,
     /// Importing a CSV file
     Import,
+    /// Pages of the list of contacts: sorted, searched, filtered
+    List,
     /// Rebuilding a segment of three conditions
     Segment,
     /// Following changes of contacts with a thousand segments
@@ -84,6 +88,8 @@ struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     import: Option<ImportFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<ListFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<SegmentFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     follow: Option<FollowFigures>,
@@ -100,12 +106,16 @@ impl Bench {
             database: context.app.settings.target()?.describe(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             import: None,
+            list: None,
             segment: None,
             follow: None,
             send: None,
             tracking: None,
         };
-        if self.measures(What::Import) || self.measures(What::Segment) {
+        if [What::Import, What::List, What::Segment]
+            .into_iter()
+            .any(|what| self.measures(what))
+        {
             self.contacts(context, &mut figures).await?;
         }
         if self.measures(What::Follow) {
@@ -128,7 +138,7 @@ impl Bench {
             self.rows
         } else {
             context.output.note(format_args!(
-                "Segment: importing {} contacts …",
+                "Importing {} contacts …",
                 count(self.contacts)
             ));
             world
@@ -136,6 +146,9 @@ impl Bench {
                 .await?;
             self.contacts
         };
+        if self.measures(What::List) {
+            figures.list = Some(list::run(&world, contacts).await?);
+        }
         if self.measures(What::Segment) {
             figures.segment = Some(segment::run(&world, contacts).await?);
         }
@@ -180,6 +193,7 @@ impl Figures {
     fn table(&self) -> String {
         let rows = [
             self.import.as_ref().map(ImportFigures::rows),
+            self.list.as_ref().map(ListFigures::rows),
             self.segment.as_ref().map(SegmentFigures::rows),
             self.follow.as_ref().map(FollowFigures::rows),
             self.send.as_ref().map(SendFigures::rows),

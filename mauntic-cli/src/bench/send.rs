@@ -156,6 +156,7 @@ pub(super) async fn send(
     let app = &world.context.app;
     let command = CreateSend {
         email,
+        version: None,
         segment,
         at: None,
     };

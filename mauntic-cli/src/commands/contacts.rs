@@ -103,6 +103,11 @@ pub(crate) enum ContactsCommand {
         #[arg(long, default_value = "email")]
         channel: Channel,
     },
+    /// List records that are probably of the same person, for `merge`
+    Candidates {
+        /// The email address or id
+        contact: String,
+    },
     /// Merge two records of the same person into the first
     Merge {
         /// Who stays: the email address or id
@@ -225,6 +230,7 @@ impl ContactsCommand {
                     .lift_do_not_contact(&actor, id, &command, None)
                     .await?)?;
             }
+            Self::Candidates { contact } => candidates(context, &contact).await?,
             Self::Merge {
                 contact,
                 other,
@@ -273,6 +279,32 @@ async fn change_tags(
         .pop()
         .ok_or_else(|| exit::not_found("no such contact"))??;
     context.output.result(&record(&contact), |_| line(&contact))
+}
+
+async fn candidates(context: &Context, contact: &str) -> anyhow::Result<()> {
+    let (actor, id) = (context.actor().await?, find(context, contact).await?.id());
+    let found = context.app.contacts.merge_candidates(&actor, id).await?;
+    let records: Vec<_> = found
+        .iter()
+        .map(|one| json!({"contact": record(&one.contact), "because": one.because}))
+        .collect();
+    context.output.result(&json!({"candidates": records}), |_| {
+        let rows = found.iter().map(|one| {
+            let because: Vec<_> = one.because.iter().map(|why| spaced(why.as_str())).collect();
+            [
+                address(&one.contact),
+                name(&one.contact),
+                one.contact.id().to_string(),
+                because.join(", "),
+            ]
+        });
+        table(["Email", "Name", "Id", "The same"], rows)
+    })
+}
+
+/// `name_and_phone` is `name and phone`.
+fn spaced(name: &str) -> String {
+    name.replace('_', " ")
 }
 
 /// The contact that an address or id names.

@@ -238,6 +238,7 @@ async fn send(
             actor,
             CreateSend {
                 email,
+                version: None,
                 segment,
                 at: None,
             },

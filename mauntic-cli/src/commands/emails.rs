@@ -252,7 +252,15 @@ impl EmailsCommand {
                 let job = context
                     .app
                     .sends
-                    .create(&actor, CreateSend { email, segment, at })
+                    .create(
+                        &actor,
+                        CreateSend {
+                            email,
+                            version: None,
+                            segment,
+                            at,
+                        },
+                    )
                     .await?;
                 if !wait {
                     let status = context.app.sends.status(&actor, job.id).await?;

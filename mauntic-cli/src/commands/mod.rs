@@ -1,6 +1,7 @@
 //! The commands, one module for each noun.
 
 pub(crate) mod backup;
+pub(crate) mod bulk;
 pub(crate) mod contacts;
 pub(crate) mod demo;
 pub(crate) mod emails;
@@ -89,6 +90,7 @@ async fn with_app(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Audit(command) => command.run(context).await?,
         Command::Contacts(command) => return command.run(context).await,
         Command::Imports(command) => return command.run(context).await,
+        Command::Bulk(command) => return command.run(context).await,
         Command::Segments(command) => command.run(context).await?,
         Command::Emails(command) => return command.run(context).await,
         Command::Sends(command) => return command.run(context).await,

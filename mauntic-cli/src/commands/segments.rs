@@ -5,7 +5,8 @@ use std::{fmt::Write as _, time::Instant};
 use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, PageSize, SegmentId, WorkerId};
 use mauntic_crm::segment::{
-    CreateSegment, InvalidSegmentName, Proof, RuleInput, Segment, SegmentName, UpdateSegment,
+    CreateSegment, InvalidSegmentName, Proof, RuleInput, Segment, SegmentFilter, SegmentName,
+    UpdateSegment,
 };
 use serde_json::{Value, json};
 
@@ -301,11 +302,9 @@ async fn all(context: &Context) -> anyhow::Result<Vec<Segment>> {
     let actor = context.actor().await?;
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
-        let page = context
-            .app
-            .segments
-            .list(&actor, after.as_deref(), PageSize::clamped(1_000))
-            .await?;
+        let (any, size) = (SegmentFilter::default(), PageSize::clamped(1_000));
+        let segments = &context.app.segments;
+        let page = segments.list(&actor, &any, after.as_deref(), size).await?;
         all.extend(page.items);
         after = page.next;
         if after.is_none() {

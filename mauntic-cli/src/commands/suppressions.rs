@@ -8,9 +8,12 @@ use std::{
 use anyhow::Context as _;
 use clap::Subcommand;
 use mauntic_core::{EmailAddress, PageSize};
-use mauntic_messaging::suppression::{NewSuppression, SuppressionFilter, SuppressionReason};
+use mauntic_messaging::suppression::{
+    ListExitFilter, NewSuppression, SuppressionFilter, SuppressionReason, address_hash,
+};
 use serde_json::json;
 
+use super::segments;
 use crate::{
     context::Context,
     exit,
@@ -58,6 +61,26 @@ pub(crate) enum SuppressionsCommand {
     },
     /// Print every suppressed address, one a line
     Export,
+    /// List who left which mailing lists, the last one first
+    LeftLists {
+        /// Part of the address
+        #[arg(long)]
+        search: Option<String>,
+        /// Only the list of this segment: its name or id
+        #[arg(long)]
+        segment: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Allow mail of a list to an address that left it; its contact is not put into the segment by this
+    LetBack {
+        /// The address
+        address: EmailAddress,
+        /// The segment whose list it left: its name or id
+        #[arg(long)]
+        segment: String,
+    },
 }
 
 impl SuppressionsCommand {
@@ -84,8 +107,51 @@ impl SuppressionsCommand {
             }
             Self::Remove { address } => {
                 suppressions.remove(&actor, &address).await?;
+                let rest = suppressions.find(&actor, &address).await?;
+                let allowed = rest.is_none();
+                context
+                    .output
+                    .result(&json!({"removed": true, "allowed": allowed}), |_| {
+                        if allowed {
+                            "mail is allowed again".to_owned()
+                        } else {
+                            "removed; it still gets no mail, since its owner unsubscribed"
+                                .to_owned()
+                        }
+                    })
+            }
+            Self::LeftLists {
+                search,
+                segment,
+                limit,
+            } => {
+                let segment = match segment {
+                    Some(segment) => Some(segments::find(context, &segment).await?.id),
+                    None => None,
+                };
+                let filter = ListExitFilter { search, segment };
+                let size = PageSize::clamped(limit);
+                let page = suppressions.list_exits(&actor, &filter, None, size).await?;
+                context
+                    .output
+                    .result(&json!({"list_exits": page.items}), |_| {
+                        let rows = page.items.iter().map(|exit| {
+                            let address = exit.address_key.clone();
+                            [
+                                address.unwrap_or_else(|| "(not kept)".to_owned()),
+                                exit.segment_id.to_string(),
+                                exit.at.format("%F %R").to_string(),
+                            ]
+                        });
+                        table(["Address", "Segment", "Since"], rows)
+                    })
+            }
+            Self::LetBack { address, segment } => {
+                let segment = segments::find(context, &segment).await?.id;
+                let hash = address_hash(&address.key());
+                suppressions.remove_exit(&actor, &hash, segment).await?;
                 context.output.result(&json!({"removed": true}), |_| {
-                    "mail is allowed again".to_owned()
+                    "mail of the list is allowed again".to_owned()
                 })
             }
             Self::List {

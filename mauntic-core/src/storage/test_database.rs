@@ -67,6 +67,19 @@ impl TestDatabase {
         }
     }
 
+    /// What a test takes that is to pass on either back end: SQLite, or PostgreSQL if `MAUNTIC_TEST_ON` is `postgres`.
+    /// `cargo xtask test` runs such tests on both.
+    ///
+    /// # Panics
+    /// As [`sqlite`](Self::sqlite) and [`postgres`](Self::postgres).
+    pub async fn chosen() -> Self {
+        if std::env::var("MAUNTIC_TEST_ON").is_ok_and(|on| on == "postgres") {
+            Self::postgres().await
+        } else {
+            Self::sqlite()
+        }
+    }
+
     /// A new database on the PostgreSQL server that `MAUNTIC_TEST_POSTGRES` names. It goes with this value.
     ///
     /// # Panics

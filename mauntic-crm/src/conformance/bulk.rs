@@ -18,9 +18,10 @@ use uuid::Uuid;
 
 use super::organization;
 use crate::{
-    BulkService, Channel, Contact, ContactFilter, ContactListing, ContactService, CreateContact,
-    CreateField, CrmError, CrmStore, FieldService, FieldType, Reason, SaveView, Tag, ViewService,
-    bulk::{BulkAction, BulkChange, BulkState, Whom},
+    BulkService, Channel, Contact, ContactFilter, ContactListing, ContactService, CreateBulkChange,
+    CreateContact, CreateField, CrmError, CrmStore, FieldService, FieldType, Reason, SaveView, Tag,
+    ViewService,
+    bulk::{BulkAction, BulkChange, BulkEntry, BulkState, Whom},
     segment::{CreateSegment, NoEmailNames, Origin, SegmentService},
 };
 
@@ -99,8 +100,22 @@ impl Desk {
         page.items
     }
 
+    async fn try_begin(
+        &self,
+        actor: &Actor,
+        whom: Whom,
+        action: BulkAction,
+    ) -> Result<BulkChange, CrmError> {
+        let command = CreateBulkChange {
+            whom,
+            action,
+            at_most: None,
+        };
+        self.bulk.create(actor, command).await
+    }
+
     async fn begin(&self, whom: Whom, action: BulkAction) -> BulkChange {
-        self.bulk.create(&self.actor, whom, action).await.unwrap()
+        self.try_begin(&self.actor, whom, action).await.unwrap()
     }
 
     async fn finish(&self, change: &BulkChange) -> BulkChange {
@@ -200,6 +215,81 @@ pub async fn a_stopped_change_changes_nobody_else(store: Arc<dyn CrmStore>) {
     assert_eq!(seen.count(), 2);
 }
 
+/// A paused change waits for nobody but the person who resumes it, and then goes on where it was.
+pub async fn a_paused_change_goes_on_when_it_is_resumed(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.people(5).await;
+    let all = Whom::All(ContactFilter::default());
+    let change = desk.begin(all, off("even")).await;
+    let turns = AtomicUsize::new(0);
+    let stop = || turns.fetch_add(1, Ordering::SeqCst) == 1;
+    desk.bulk.run_once(WORKER, &stop).await.unwrap();
+    let paused = desk.bulk.pause(&desk.actor, change.id).await.unwrap();
+    assert_eq!((paused.state, paused.done), (BulkState::Paused, 2));
+    assert_eq!(paused.finished_at, None);
+    desk.clock.advance(TimeDelta::minutes(5));
+    assert!(!desk.bulk.run_once(WORKER, &|| false).await.unwrap());
+    let twice = desk.bulk.pause(&desk.actor, change.id).await.unwrap_err();
+    assert!(
+        matches!(twice, CrmError::WrongState(BulkState::Paused)),
+        "{twice}"
+    );
+    let resumed = desk.bulk.resume(&desk.actor, change.id).await.unwrap();
+    assert_eq!(resumed.state, BulkState::Pending);
+    let done = desk.finish(&change).await;
+    assert_eq!((done.done, done.state), (5, BulkState::Completed));
+    for contact in desk.all().await {
+        assert_eq!(contact.version(), 2, "once each");
+    }
+    for ended in [
+        desk.bulk.resume(&desk.actor, change.id).await.unwrap_err(),
+        desk.bulk.cancel(&desk.actor, change.id).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(ended, CrmError::WrongState(BulkState::Completed)),
+            "{ended}"
+        );
+    }
+}
+
+/// Nobody is changed whom a person did not agree to; a list of changes says what each does, and by whom.
+pub async fn no_more_are_changed_than_were_agreed_to(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.people(3).await;
+    let command = |at_most| CreateBulkChange {
+        whom: Whom::All(ContactFilter::default()),
+        action: BulkAction::Delete,
+        at_most,
+    };
+    let more = desk.bulk.create(&desk.actor, command(Some(2))).await;
+    let more = more.unwrap_err();
+    assert!(
+        matches!(
+            more,
+            CrmError::MoreThanAgreed {
+                agreed: 2,
+                total: 3
+            }
+        ),
+        "{more}"
+    );
+    let list = async || {
+        let page = desk.bulk.list(&desk.actor, None, PageSize::default());
+        page.await.unwrap().items
+    };
+    assert_eq!(list().await, []);
+    let change = desk.bulk.create(&desk.actor, command(Some(3))).await;
+    let change = change.unwrap();
+    desk.finish(&change).await;
+    assert_eq!(desk.all().await, []);
+    let [entry]: [BulkEntry; 1] = list().await.try_into().unwrap();
+    assert_eq!((entry.id, entry.action), (change.id, BulkAction::Delete));
+    assert_eq!(entry.actor, desk.actor.principal());
+    assert_eq!((entry.total, entry.done, entry.refused), (3, 3, 0));
+    assert_eq!(entry.state, BulkState::Completed);
+    assert!(entry.finished_at.is_some());
+}
+
 /// Fields, do-not-contact marks, segments and deleting, of chosen ones.
 pub async fn chosen_contacts_are_changed_in_every_way(store: Arc<dyn CrmStore>) {
     let desk = Desk::new(store);
@@ -212,8 +302,7 @@ pub async fn chosen_contacts_are_changed_in_every_way(store: Arc<dyn CrmStore>) 
         value: value.to_owned(),
     };
     let wrong = desk
-        .bulk
-        .create(&desk.actor, chosen(), set("many"))
+        .try_begin(&desk.actor, chosen(), set("many"))
         .await
         .unwrap_err();
     assert!(matches!(wrong, CrmError::InvalidFields(_)), "{wrong}");
@@ -287,8 +376,7 @@ pub async fn changes_stay_within_their_organisation(store: Arc<dyn CrmStore>) {
     }
     let theirs = Whom::Chosen(ids.iter().copied().collect());
     let theirs = desk
-        .bulk
-        .create(&other, theirs, BulkAction::Delete)
+        .try_begin(&other, theirs, BulkAction::Delete)
         .await
         .unwrap();
     desk.finish(&change).await;
@@ -297,8 +385,7 @@ pub async fn changes_stay_within_their_organisation(store: Arc<dyn CrmStore>) {
     assert_eq!(desk.all().await.len(), 3, "not theirs to delete");
     let nobody = Whom::Chosen(BTreeSet::new());
     let nobody = desk
-        .bulk
-        .create(&desk.actor, nobody, BulkAction::Delete)
+        .try_begin(&desk.actor, nobody, BulkAction::Delete)
         .await
         .unwrap_err();
     assert!(matches!(nobody, CrmError::Invalid(_)), "{nobody}");
@@ -309,8 +396,7 @@ pub async fn changes_stay_within_their_organisation(store: Arc<dyn CrmStore>) {
         Role::Viewer,
     );
     let refused = desk
-        .bulk
-        .create(&member, everybody, BulkAction::Delete)
+        .try_begin(&member, everybody, BulkAction::Delete)
         .await
         .unwrap_err();
     assert!(matches!(refused, CrmError::Forbidden(_)), "{refused}");
@@ -355,8 +441,9 @@ pub async fn views_are_kept_shared_and_forgotten(store: Arc<dyn CrmStore>) {
         [pair("All of us", "tag=b"), pair("mine", "tag=c")]
     );
     assert_eq!(seen(&far).await, []);
-    // The same name again takes the place of the first.
-    save(&ann, "MINE", "tag=d", false).await.unwrap();
+    // The same name again shows the new.
+    let again = save(&ann, "MINE", "tag=d", false).await.unwrap();
+    assert_eq!(again.id, own.id);
     assert_eq!(seen(&ann).await[1], pair("MINE", "tag=d"));
     for (actor, id) in [(&bob, own.id), (&far, shared.id)] {
         let unknown = views.delete(actor, id).await.unwrap_err();
@@ -370,4 +457,63 @@ pub async fn views_are_kept_shared_and_forgotten(store: Arc<dyn CrmStore>) {
         .await
         .unwrap_err();
     assert!(matches!(program, CrmError::Invalid(_)), "{program}");
+}
+
+/// Everybody has as many views as they may, however many others have; a view that is kept again is none more.
+pub async fn each_owner_has_views_of_their_own(store: Arc<dyn CrmStore>) {
+    let ids = Arc::new(CountingIds::default());
+    let views = ViewService::new(store, Arc::new(ManualClock::default()), ids);
+    let user = |number| {
+        let user = UserId::from_uuid(Uuid::from_u128(number));
+        Actor::user(organization(1), user, Role::Owner)
+    };
+    let save = async |actor: &Actor, number: usize, shared| {
+        let command = SaveView {
+            name: format!("View {number}"),
+            query: format!("tag=t{number}"),
+            shared,
+        };
+        views.save(actor, command).await
+    };
+    let (ann, bob) = (user(1), user(2));
+    for number in 0..200 {
+        save(&ann, number, true).await.unwrap();
+        save(&ann, number, false).await.unwrap();
+    }
+    save(&ann, 0, true).await.unwrap();
+    save(&ann, 0, false).await.unwrap();
+    for shared in [true, false] {
+        let full = save(&ann, 200, shared).await.unwrap_err();
+        assert!(matches!(full, CrmError::Invalid(_)), "{full}");
+    }
+    save(&bob, 200, false).await.unwrap();
+    assert_eq!(views.list(&bob).await.unwrap().len(), 201);
+}
+
+/// Twenty tabs that keep the same view at the same moment keep one.
+pub async fn the_same_view_at_the_same_moment_is_one(store: Arc<dyn CrmStore>) {
+    let ids = Arc::new(CountingIds::default());
+    let views = ViewService::new(store, Arc::new(ManualClock::default()), ids);
+    let user = UserId::from_uuid(Uuid::from_u128(1));
+    let ann = Actor::user(organization(1), user, Role::Owner);
+    let tabs = (0..20).map(|number| {
+        let (views, ann) = (views.clone(), ann.clone());
+        tokio::spawn(async move {
+            let command = SaveView {
+                name: "Mine".to_owned(),
+                query: format!("tag=t{number}"),
+                shared: number % 2 == 0,
+            };
+            views.save(&ann, command).await.unwrap().id
+        })
+    });
+    let tabs: Vec<_> = tabs.collect();
+    let mut kept = BTreeSet::new();
+    for tab in tabs {
+        kept.insert(tab.await.unwrap());
+    }
+    let there = views.list(&ann).await.unwrap();
+    let there: BTreeSet<_> = there.into_iter().map(|view| view.id).collect();
+    assert_eq!(there.len(), 2, "one of hers, one of everybody");
+    assert_eq!(kept, there);
 }

@@ -65,6 +65,7 @@ macro_rules! crm_store_conformance {
         ]);
         $crate::crm_store_conformance!(@cases $new_store, use_cases::merging: [
             two_records_become_one,
+            records_of_one_person_are_found,
             what_follows_later_is_the_ones_who_stayed,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, use_cases::consent: [
@@ -85,6 +86,7 @@ macro_rules! crm_store_conformance {
             segments_follow_segments,
             engagement_counts_once,
             a_preview_shows_whom_a_rule_fits,
+            a_list_of_segments_is_filtered,
             segments_of_others_are_out_of_reach,
             growth_is_noted_by_day,
             no_change_is_lost_in_the_crowd,
@@ -96,9 +98,13 @@ macro_rules! crm_store_conformance {
             all_that_a_filter_lets_through_are_changed,
             an_interrupted_change_goes_on_where_it_was,
             a_stopped_change_changes_nobody_else,
+            a_paused_change_goes_on_when_it_is_resumed,
+            no_more_are_changed_than_were_agreed_to,
             chosen_contacts_are_changed_in_every_way,
             changes_stay_within_their_organisation,
             views_are_kept_shared_and_forgotten,
+            each_owner_has_views_of_their_own,
+            the_same_view_at_the_same_moment_is_one,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports: [
             rows_become_contacts,

@@ -16,8 +16,8 @@ use crate::{
     ContactDeleted, ContactService, CreateContact, CrmError, CrmStore, UpdateContact,
     engagement::{Engaged, EngagementRecorder},
     segment::{
-        CreateSegment, EngagementKind, NoEmailNames, Origin, RuleInput, Segment, SegmentService,
-        SegmentWorker, UpdateSegment,
+        CreateSegment, EngagementKind, NoEmailNames, Origin, RuleInput, Segment, SegmentFilter,
+        SegmentService, SegmentWorker, UpdateSegment,
     },
 };
 
@@ -111,6 +111,12 @@ impl Crm {
                 },
             )
             .await
+    }
+
+    async fn list(&self, filter: &SegmentFilter) -> Vec<Segment> {
+        let size = PageSize::default();
+        let page = self.segments.list(&self.us, filter, None, size).await;
+        page.unwrap().items
     }
 
     async fn follow(&self) {
@@ -304,10 +310,7 @@ pub async fn a_merge_takes_memberships_and_engagement_along(store: Arc<dyn CrmSt
         .add(&crm.us, guests, &[ann, twin])
         .await
         .unwrap();
-    crm.segments
-        .remove(&crm.us, guests, &[twin])
-        .await
-        .unwrap();
+    crm.segments.remove(&crm.us, guests, &[twin]).await.unwrap();
     crm.segments
         .remove(&crm.us, germans, &[twin])
         .await
@@ -336,13 +339,7 @@ pub async fn a_merge_takes_memberships_and_engagement_along(store: Arc<dyn CrmSt
     assert_eq!(crm.members(germans).await, [], "taken out by hand");
     assert_eq!(crm.members(guests).await, [], "who leaves stays out");
     assert_eq!(crm.members(readers).await, [ann], "once each");
-    for segment in crm
-        .segments
-        .list(&crm.us, None, PageSize::default())
-        .await
-        .unwrap()
-        .items
-    {
+    for segment in crm.list(&SegmentFilter::default()).await {
         let members = crm.members(segment.id).await.len();
         assert_eq!(segment.member_count, i64::try_from(members).unwrap());
     }
@@ -591,14 +588,7 @@ pub async fn a_preview_shows_whom_a_rule_fits(store: Arc<dyn CrmStore>) {
         (preview.count, preview.sample.len(), preview.text.as_str()),
         (11, 10, text)
     );
-    assert_eq!(
-        crm.segments
-            .list(&crm.us, None, PageSize::default())
-            .await
-            .unwrap()
-            .items,
-        []
-    );
+    assert_eq!(crm.list(&SegmentFilter::default()).await, []);
     for (text, message) in [
         (
             "points = 1 and\n contry = \"DE\"",
@@ -632,6 +622,61 @@ pub async fn a_preview_shows_whom_a_rule_fits(store: Arc<dyn CrmStore>) {
         .unwrap()
         .unwrap();
     assert_eq!(found.id, taken);
+}
+
+/// A list is of those whose name has a part, capitals or not, or of those that are being rebuilt; page by page.
+pub async fn a_list_of_segments_is_filtered(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let fans = crm.segment("Ünder FANS", "").await;
+    crm.segment("Customers", "points > 1").await;
+    let buyers = crm.segment("Fans who buy", "points > 2").await;
+    let named = async |search: &str| {
+        let filter = SegmentFilter {
+            search: Some(search.to_owned()),
+            building: false,
+        };
+        let found = crm.list(&filter).await.into_iter();
+        found.map(|segment| segment.id).collect::<Vec<_>>()
+    };
+    assert_eq!(named("fAns").await, [buyers, fans]);
+    assert_eq!(named(" ünder ").await, [fans]);
+    assert_eq!(named("%").await, []);
+    let building = SegmentFilter {
+        search: None,
+        building: true,
+    };
+    assert_eq!(crm.list(&building).await, []);
+    let now = crm.clock.now();
+    let mut uow = store.begin().await.unwrap();
+    let until = now + TimeDelta::minutes(1);
+    let claimed = uow
+        .segments()
+        .claim_rebuild(worker(1), now, until, Some(buyers))
+        .await
+        .unwrap();
+    assert!(claimed.is_some());
+    uow.commit().await.unwrap();
+    let found = crm.list(&building).await;
+    assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), [buyers]);
+    let both = SegmentFilter {
+        search: Some("customers".to_owned()),
+        building: true,
+    };
+    assert_eq!(crm.list(&both).await, []);
+    let size = PageSize::clamped(1);
+    let filter = SegmentFilter {
+        search: Some("fans".to_owned()),
+        building: false,
+    };
+    let first = crm.segments.list(&crm.us, &filter, None, size).await;
+    let first = first.unwrap();
+    let rest = crm
+        .segments
+        .list(&crm.us, &filter, first.next.as_deref(), size)
+        .await
+        .unwrap();
+    assert_eq!((first.items[0].id, rest.items[0].id), (buyers, fans));
+    assert_eq!(rest.next, None);
 }
 
 /// Whoever has no right changes nothing, and other organisations' segments and contacts are unknown.
@@ -721,7 +766,9 @@ pub async fn segments_of_others_are_out_of_reach(store: Arc<dyn CrmStore>) {
             .unwrap(),
         None
     );
-    assert_eq!(service.list(&stranger, None, size).await.unwrap().items, []);
+    let any = SegmentFilter::default();
+    let seen = service.list(&stranger, &any, None, size).await;
+    assert_eq!(seen.unwrap().items, []);
     let everyone = RuleInput::Text("everyone".to_owned());
     assert_eq!(service.preview(&stranger, everyone).await.unwrap().count, 0);
     let asking = CreateSegment {

@@ -3,6 +3,7 @@
 mod change;
 mod consent;
 mod event;
+mod likeness;
 mod merge;
 mod tag;
 
@@ -12,12 +13,15 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, EmailAddress, UserId};
 use serde_json::{Value as Json, json};
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use self::likeness::{Marks, is_gmail};
 pub use self::{
     change::{ChangeSet, ContactChange},
     consent::{Channel, DoNotContact, Reason, UnknownChannel, UnknownReason},
     event::{
         ConsentChanged, ContactCreated, ContactDeleted, ContactMerged, ContactUpdated, EVENT_BATCH,
     },
+    likeness::{Likeness, UnknownLikeness, mailbox},
     tag::{InvalidTag, Tag},
 };
 use crate::{FieldAlias, FieldValues, Number, Value};

@@ -87,7 +87,8 @@ pub use service::{
     SegmentService, UpdateSegment,
 };
 pub use store::{
-    Chunk, ClaimedRebuild, Dirty, MembershipChanges, SegmentQueries, SegmentRepository,
+    Chunk, ClaimedRebuild, Dirty, MembershipChanges, SegmentFilter, SegmentQueries,
+    SegmentRepository,
 };
 pub use text::{
     MAX_RULE_TEXT, MentionedNames, NameTable, Names, ParsedRule, Problem, RuleTextError,

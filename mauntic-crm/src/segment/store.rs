@@ -7,6 +7,15 @@ use mauntic_core::{ContactId, OrganizationId, Page, PageSize, SegmentId, StoreEr
 use super::{Build, Condition, ContactFacts, DayCount, EngagementKind, Member, Origin, Segment};
 use crate::Contact;
 
+/// Which segments a list has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SegmentFilter {
+    /// A part of the name; capitals do not matter.
+    pub search: Option<String>,
+    /// Only those that are being rebuilt.
+    pub building: bool,
+}
+
 /// Reads segments.
 #[async_trait]
 pub trait SegmentQueries: Send + Sync {
@@ -21,6 +30,7 @@ pub trait SegmentQueries: Send + Sync {
     async fn list(
         &self,
         organization: OrganizationId,
+        filter: &SegmentFilter,
         after: Option<&str>,
         size: PageSize,
     ) -> Result<Page<Segment, String>, StoreError>;

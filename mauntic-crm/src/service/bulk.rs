@@ -4,9 +4,20 @@ use serde_json::{Map, Value as Json};
 use super::{ContactService, batch::at_most_a_batch, bulk_run::BulkRunner, consent::plain_text};
 use crate::{
     CrmError, FieldProblem, InvalidValue, MAX_BATCH,
-    bulk::{BulkAction, BulkChange, BulkChangeId, BulkPlan, BulkState, Whom},
+    bulk::{BulkAction, BulkChange, BulkChangeId, BulkEntry, BulkPlan, BulkState, Whom},
     segment::SegmentService,
 };
+
+/// Begins a change of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateBulkChange {
+    /// Whom to change.
+    pub whom: Whom,
+    /// What becomes of each of them.
+    pub action: BulkAction,
+    /// How many a person agreed to: if there are more by now, nothing begins.
+    pub at_most: Option<u64>,
+}
 
 /// Changes many contacts at once, as long work that any worker can go on with.
 #[derive(Clone)]
@@ -40,6 +51,14 @@ impl BulkService {
         ("create", Access::Needs(Permission::ContactsWrite)),
         ("find", Access::Needs(Permission::ContactsRead)),
         ("list", Access::Needs(Permission::ContactsRead)),
+        (
+            "pause",
+            Access::NeedsAll(&[Permission::ContactsWrite, Permission::ContactsRead]),
+        ),
+        (
+            "resume",
+            Access::NeedsAll(&[Permission::ContactsWrite, Permission::ContactsRead]),
+        ),
         ("run_once", Access::Itself),
     ];
 
@@ -66,19 +85,26 @@ impl BulkService {
     /// [more](BulkAction::needs) than the permission to change contacts.
     ///
     /// # Errors
-    /// If nobody is chosen, or the action is not possible; then nothing is written.
+    /// If nobody is chosen, or the action is not possible; [`CrmError::MoreThanAgreed`]. Then nothing is written.
     pub async fn create(
         &self,
         actor: &Actor,
-        whom: Whom,
-        action: BulkAction,
+        command: CreateBulkChange,
     ) -> Result<BulkChange, CrmError> {
+        let CreateBulkChange {
+            whom,
+            action,
+            at_most,
+        } = command;
         let organization = actor.require(Permission::ContactsWrite)?;
         if let Some(permission) = action.needs() {
             actor.require(permission)?;
         }
         self.check(actor, &action).await?;
         let total = self.count(organization, &whom).await?;
+        if let Some(agreed) = at_most.filter(|agreed| total > *agreed) {
+            return Err(CrmError::MoreThanAgreed { agreed, total });
+        }
         let (clock, ids) = (&self.contacts.clock, &self.contacts.ids);
         let change = BulkChange {
             id: BulkChangeId::generate(&**ids),
@@ -114,29 +140,43 @@ impl BulkService {
         found.ok_or(CrmError::BulkChangeNotFound(id))
     }
 
-    /// One page of the changes, the latest first.
+    /// One page of the changes, the latest first, without whom they are about.
     pub async fn list(
         &self,
         actor: &Actor,
         after: Option<BulkChangeId>,
         size: PageSize,
-    ) -> Result<Page<BulkChange, BulkChangeId>, CrmError> {
+    ) -> Result<Page<BulkEntry, BulkChangeId>, CrmError> {
         let organization = actor.require(Permission::ContactsRead)?;
         let bulk = self.contacts.store.bulk();
         Ok(bulk.list(organization, after, size).await?)
     }
 
-    /// Stops a change. What is changed stays so; one that has ended is left alone.
+    /// Stops a change until it is resumed. What is changed stays so.
     ///
     /// # Errors
-    /// [`CrmError::BulkChangeNotFound`].
+    /// [`CrmError::BulkChangeNotFound`]; [`CrmError::WrongState`] if it neither waits nor runs.
+    pub async fn pause(&self, actor: &Actor, id: BulkChangeId) -> Result<BulkChange, CrmError> {
+        let from = [BulkState::Pending, BulkState::Running];
+        self.change(actor, id, &from, BulkState::Paused).await
+    }
+
+    /// Lets a paused change go on where it was.
+    ///
+    /// # Errors
+    /// [`CrmError::BulkChangeNotFound`]; [`CrmError::WrongState`] if it is not paused.
+    pub async fn resume(&self, actor: &Actor, id: BulkChangeId) -> Result<BulkChange, CrmError> {
+        self.change(actor, id, &[BulkState::Paused], BulkState::Pending)
+            .await
+    }
+
+    /// Stops a change for good. What is changed stays so.
+    ///
+    /// # Errors
+    /// [`CrmError::BulkChangeNotFound`]; [`CrmError::WrongState`] if it has ended.
     pub async fn cancel(&self, actor: &Actor, id: BulkChangeId) -> Result<BulkChange, CrmError> {
-        let organization = actor.require(Permission::ContactsWrite)?;
-        let now = self.contacts.clock.now();
-        let mut uow = self.contacts.store.begin().await?;
-        uow.bulk().cancel(organization, id, now).await?;
-        uow.commit().await?;
-        self.find(actor, id).await
+        let from = [BulkState::Pending, BulkState::Running, BulkState::Paused];
+        self.change(actor, id, &from, BulkState::Cancelled).await
     }
 
     /// Works on one change that waits, of any organisation, until it ends or `stop` says so; `false` if
@@ -152,6 +192,29 @@ impl BulkService {
         }
         .run(stop)
         .await
+    }
+
+    async fn change(
+        &self,
+        actor: &Actor,
+        id: BulkChangeId,
+        from: &[BulkState],
+        to: BulkState,
+    ) -> Result<BulkChange, CrmError> {
+        let organization = actor.require(Permission::ContactsWrite)?;
+        let now = self.contacts.clock.now();
+        let mut uow = self.contacts.store.begin().await?;
+        let changed = uow
+            .bulk()
+            .change_state(organization, id, from, to, now)
+            .await?;
+        uow.commit().await?;
+        let change = self.find(actor, id).await?;
+        if changed {
+            Ok(change)
+        } else {
+            Err(CrmError::WrongState(change.state))
+        }
     }
 
     async fn count(&self, organization: OrganizationId, whom: &Whom) -> Result<u64, CrmError> {

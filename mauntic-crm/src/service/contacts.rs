@@ -56,6 +56,7 @@ impl ContactService {
             "merge",
             Access::NeedsAll(&[Permission::ContactsWrite, Permission::ContactsDelete]),
         ),
+        ("merge_candidates", Access::Needs(Permission::ContactsRead)),
         ("parse", Access::Needs(Permission::ContactsWrite)),
         ("parse_many", Access::Needs(Permission::ContactsWrite)),
         (

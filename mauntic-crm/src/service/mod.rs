@@ -4,6 +4,7 @@ mod apply;
 mod batch;
 mod bulk;
 mod bulk_run;
+mod candidates;
 mod change;
 mod consent;
 mod contacts;
@@ -15,7 +16,8 @@ mod views;
 
 pub use self::{
     batch::MAX_BATCH,
-    bulk::BulkService,
+    bulk::{BulkService, CreateBulkChange},
+    candidates::MergeCandidate,
     change::{CreateContact, UpdateContact, UpsertContact, Upserted},
     consent::{DoNotContactCommand, LiftDoNotContact},
     contacts::ContactService,

@@ -8,7 +8,7 @@ use crate::{
     view::{SavedView, SavedViewId},
 };
 
-/// Most saved views that one person sees.
+/// Most saved views that one owner has: a person, or everybody together.
 const MAX_VIEWS: usize = 200;
 /// The longest query, in characters.
 const MAX_QUERY: usize = 4_000;
@@ -16,7 +16,7 @@ const MAX_QUERY: usize = 4_000;
 /// Keeps a view of the list of contacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaveView {
-    /// What people call it. One of the same name and owner gives way.
+    /// What people call it. One of the same name and owner shows this from now on.
     pub name: String,
     /// What the list is to show.
     pub query: String,
@@ -72,12 +72,6 @@ impl ViewService {
         if name.is_empty() {
             return Err(CrmError::Invalid("a view needs a name".to_owned()));
         }
-        let there = self.store.views().list(organization, owner).await?;
-        if there.len() >= MAX_VIEWS {
-            return Err(CrmError::Invalid(format!(
-                "there are {MAX_VIEWS} views already: delete one first"
-            )));
-        }
         let view = SavedView {
             id: SavedViewId::generate(&*self.ids),
             organization_id: organization,
@@ -86,10 +80,19 @@ impl ViewService {
             owner,
             created_at: self.clock.now(),
         };
+        let there = self.store.views().list(organization, owner).await?;
+        let others = there
+            .iter()
+            .filter(|other| other.owner == owner && other.key() != view.key());
+        if others.count() >= MAX_VIEWS {
+            return Err(CrmError::Invalid(format!(
+                "there are {MAX_VIEWS} views already: delete one first"
+            )));
+        }
         let mut uow = self.store.begin().await?;
-        uow.views().put(&view).await?;
+        let kept = uow.views().put(&view).await?;
         uow.commit().await?;
-        Ok(view)
+        Ok(kept)
     }
 
     /// Forgets one of the actor's own; one of everybody needs [`Permission::ContactsWrite`] too.

@@ -9,17 +9,33 @@ use mauntic_core::{
 use sea_orm::{ConnectionTrait as _, QueryResult};
 use uuid::Uuid;
 
-use super::{SeaOrmCrmStore, contacts::from_json, unit_of_work::SeaOrmCrmUnitOfWork};
+use super::{
+    SeaOrmCrmStore,
+    contacts::from_json,
+    long_work::{LongWork, number},
+    unit_of_work::SeaOrmCrmUnitOfWork,
+};
 use crate::{
     BulkQueries, BulkRepository,
-    bulk::{BulkChange, BulkChangeId},
+    bulk::{BulkChange, BulkChangeId, BulkEntry, BulkState},
 };
 
 const COLUMNS: &str = "organization_id, id, state, plan, total, done, refused, problem, cursor_id, \
      worker_id, lease_until, created_at, finished_at";
 
-/// Those that a worker may take at the instant `$1`.
-const WAITING: &str = "(state = 'pending' OR (state = 'running' AND lease_until < $1))";
+const CHANGES: LongWork<BulkChange> = LongWork {
+    table: "bulk_change",
+    columns: COLUMNS,
+    read,
+};
+
+/// The same without whom they are about, who may be a thousand each.
+const ENTRIES: LongWork<BulkEntry> = LongWork {
+    table: "bulk_change",
+    columns: "id, state, plan -> 'action' AS action, plan -> 'actor' AS actor, total, done, refused, \
+         created_at, finished_at",
+    read: entry,
+};
 
 #[async_trait]
 impl BulkQueries for SeaOrmCrmStore {
@@ -28,12 +44,7 @@ impl BulkQueries for SeaOrmCrmStore {
         organization: OrganizationId,
         id: BulkChangeId,
     ) -> Result<Option<BulkChange>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM bulk_change WHERE organization_id = $1 AND id = $2");
-        let parameters = [organization.as_uuid().into(), id.as_uuid().into()];
-        let statement = self.db.dialect().statement(sql, parameters);
-        let row = self.db.reader().query_one_raw(statement).await?;
-        row.as_ref().map(read).transpose()
+        CHANGES.find(&self.db, organization, id.as_uuid()).await
     }
 
     async fn list(
@@ -41,26 +52,14 @@ impl BulkQueries for SeaOrmCrmStore {
         organization: OrganizationId,
         after: Option<BulkChangeId>,
         size: PageSize,
-    ) -> Result<Page<BulkChange, BulkChangeId>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM bulk_change WHERE organization_id = $1 AND id < $2
-             ORDER BY id DESC LIMIT {}",
-            size.overfetched()
-        );
-        let after = after.map_or(Uuid::max(), |id| id.as_uuid());
-        let parameters = [organization.as_uuid().into(), after.into()];
-        let statement = self.db.dialect().statement(sql, parameters);
-        let rows = self.db.reader().query_all_raw(statement).await?;
-        let changes = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::from_overfetched(changes, size, |change| change.id))
+    ) -> Result<Page<BulkEntry, BulkChangeId>, StoreError> {
+        let after = after.map(|id| id.as_uuid());
+        let id = |entry: &BulkEntry| entry.id;
+        ENTRIES.list(&self.db, organization, after, size, id).await
     }
 
     async fn has_waiting(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let sql = format!(
-            "SELECT 1 FROM bulk_change WHERE state IN ('pending', 'running') AND {WAITING} LIMIT 1"
-        );
-        let statement = self.db.dialect().statement(sql, [to_micros(now).into()]);
-        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+        CHANGES.has_waiting(&self.db, now).await
     }
 }
 
@@ -95,25 +94,9 @@ impl BulkRepository for SeaOrmCrmUnitOfWork {
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
     ) -> Result<Option<BulkChange>, StoreError> {
-        let sql = format!(
-            "UPDATE bulk_change SET state = 'running', worker_id = $2, lease_until = $3
-             WHERE (organization_id, id) IN (
-                 SELECT organization_id, id FROM bulk_change
-                 WHERE state IN ('pending', 'running') AND {WAITING}
-                 ORDER BY created_at LIMIT 1{})
-             RETURNING {COLUMNS}",
-            self.dialect.skip_locked()
-        );
-        let parameters = [
-            to_micros(now).into(),
-            worker.as_uuid().into(),
-            to_micros(lease_until).into(),
-        ];
-        let row = self
-            .txn
-            .query_one_raw(self.dialect.statement(sql, parameters))
-            .await?;
-        row.as_ref().map(read).transpose()
+        CHANGES
+            .claim(self, None, worker, [now, lease_until], "")
+            .await
     }
 
     async fn save_progress(
@@ -140,56 +123,70 @@ impl BulkRepository for SeaOrmCrmUnitOfWork {
         Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
     }
 
-    async fn cancel(
+    async fn change_state(
         &mut self,
         organization: OrganizationId,
         id: BulkChangeId,
+        from: &[BulkState],
+        to: BulkState,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let statement = self.dialect.statement(
-            "UPDATE bulk_change SET state = 'cancelled', worker_id = NULL, lease_until = NULL,
-                 finished_at = $3
-             WHERE organization_id = $1 AND id = $2 AND state IN ('pending', 'running')",
-            [
-                organization.as_uuid().into(),
-                id.as_uuid().into(),
-                to_micros(now).into(),
-            ],
-        );
-        Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
+        let from: Vec<_> = from.iter().map(|state| state.as_str()).collect();
+        let which = (organization, id.as_uuid());
+        let finished = to.is_final().then_some(now);
+        CHANGES
+            .change_state(self, which, &from, to.as_str(), finished)
+            .await
     }
 }
 
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn count(row: &QueryResult, column: &str) -> Result<u64, StoreError> {
+    let number: i64 = row.try_get("", column)?;
+    u64::try_from(number).map_err(|_| StoreError::corrupt("bulk change", column))
+}
+
+fn instant(row: &QueryResult, column: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let micros: Option<i64> = row.try_get("", column)?;
+    micros.map(|at| from_micros("bulk change", at)).transpose()
+}
+
+fn state(row: &QueryResult) -> Result<BulkState, StoreError> {
+    let state: String = row.try_get("", "state")?;
+    state
+        .parse()
+        .map_err(|_| StoreError::corrupt("bulk change", "state"))
 }
 
 fn read(row: &QueryResult) -> Result<BulkChange, StoreError> {
-    let count = |column| -> Result<u64, StoreError> {
-        let number: i64 = row.try_get("", column)?;
-        u64::try_from(number).map_err(|_| StoreError::corrupt("bulk change", column))
-    };
-    let instant = |column| -> Result<Option<DateTime<Utc>>, StoreError> {
-        let micros: Option<i64> = row.try_get("", column)?;
-        micros.map(|at| from_micros("bulk change", at)).transpose()
-    };
-    let state: String = row.try_get("", "state")?;
     let cursor: Option<Uuid> = row.try_get("", "cursor_id")?;
     let worker: Option<Uuid> = row.try_get("", "worker_id")?;
+    let lease_until = instant(row, "lease_until")?;
     Ok(BulkChange {
         id: BulkChangeId::from_uuid(row.try_get("", "id")?),
         organization_id: OrganizationId::from_uuid(row.try_get("", "organization_id")?),
         plan: from_json(row, "bulk change", "plan")?,
-        state: state
-            .parse()
-            .map_err(|_| StoreError::corrupt("bulk change", "state"))?,
-        total: count("total")?,
-        done: count("done")?,
-        refused: count("refused")?,
+        state: state(row)?,
+        total: count(row, "total")?,
+        done: count(row, "done")?,
+        refused: count(row, "refused")?,
         problem: row.try_get("", "problem")?,
         cursor: cursor.map(ContactId::from_uuid),
-        lease: worker.map(WorkerId::from_uuid).zip(instant("lease_until")?),
+        lease: worker.map(WorkerId::from_uuid).zip(lease_until),
         created_at: from_micros("bulk change", row.try_get("", "created_at")?)?,
-        finished_at: instant("finished_at")?,
+        finished_at: instant(row, "finished_at")?,
+    })
+}
+
+fn entry(row: &QueryResult) -> Result<BulkEntry, StoreError> {
+    Ok(BulkEntry {
+        id: BulkChangeId::from_uuid(row.try_get("", "id")?),
+        action: from_json(row, "bulk change", "action")?,
+        actor: from_json(row, "bulk change", "actor")?,
+        state: state(row)?,
+        total: count(row, "total")?,
+        done: count(row, "done")?,
+        refused: count(row, "refused")?,
+        created_at: from_micros("bulk change", row.try_get("", "created_at")?)?,
+        finished_at: instant(row, "finished_at")?,
     })
 }

@@ -6,6 +6,7 @@ mod engagement;
 mod expression;
 mod fields;
 mod imports;
+mod long_work;
 mod migrations;
 mod parameters;
 mod segment;

@@ -14,6 +14,8 @@ use crate::{
     view::{SavedView, SavedViewId},
 };
 
+const COLUMNS: &str = "organization_id, id, name, query, owner_id, created_at";
+
 #[async_trait]
 impl ViewQueries for SeaOrmCrmStore {
     async fn list(
@@ -22,9 +24,11 @@ impl ViewQueries for SeaOrmCrmStore {
         user: Option<UserId>,
     ) -> Result<Vec<SavedView>, StoreError> {
         let statement = self.db.dialect().statement(
-            "SELECT organization_id, id, name, query, owner_id, created_at FROM saved_view
-             WHERE organization_id = $1 AND (owner_id IS NULL OR owner_id = $2)
-             ORDER BY name_key, id",
+            format!(
+                "SELECT {COLUMNS} FROM saved_view
+                 WHERE organization_id = $1 AND (owner_id IS NULL OR owner_id = $2)
+                 ORDER BY name_key, id"
+            ),
             [
                 organization.as_uuid().into(),
                 user.map(|user| user.as_uuid()).into(),
@@ -37,36 +41,30 @@ impl ViewQueries for SeaOrmCrmStore {
 
 #[async_trait]
 impl ViewRepository for SeaOrmCrmUnitOfWork {
-    async fn put(&mut self, view: &SavedView) -> Result<(), StoreError> {
-        let owner = view.owner.map(|user| user.as_uuid());
-        let mut parameters = vec![view.organization_id.as_uuid().into(), view.key().into()];
-        let of_owner = match owner {
-            Some(owner) => {
-                parameters.push(owner.into());
-                "owner_id = $3"
-            }
-            None => "owner_id IS NULL",
+    async fn put(&mut self, view: &SavedView) -> Result<SavedView, StoreError> {
+        let unique = match view.owner {
+            Some(_) => "(organization_id, owner_id, name_key) WHERE owner_id IS NOT NULL",
+            None => "(organization_id, name_key) WHERE owner_id IS NULL",
         };
-        let sql = format!(
-            "DELETE FROM saved_view WHERE organization_id = $1 AND name_key = $2 AND {of_owner}"
-        );
-        let statement = self.dialect.statement(sql, parameters);
-        self.txn.execute_raw(statement).await?;
         let statement = self.dialect.statement(
-            "INSERT INTO saved_view (organization_id, id, name, name_key, query, owner_id, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            format!(
+                "INSERT INTO saved_view (organization_id, id, name, name_key, query, owner_id, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                 ON CONFLICT {unique} DO UPDATE SET name = excluded.name, query = excluded.query
+                 RETURNING {COLUMNS}"
+            ),
             [
                 view.organization_id.as_uuid().into(),
                 view.id.as_uuid().into(),
                 view.name.clone().into(),
                 view.key().into(),
                 view.query.clone().into(),
-                owner.into(),
+                view.owner.map(|user| user.as_uuid()).into(),
                 to_micros(view.created_at).into(),
             ],
         );
-        self.txn.execute_raw(statement).await?;
-        Ok(())
+        let row = self.txn.query_one_raw(statement).await?;
+        row.as_ref().map_or_else(|| Ok(view.clone()), read)
     }
 
     async fn forget(

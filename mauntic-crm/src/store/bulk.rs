@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{OrganizationId, Page, PageSize, StoreError, WorkerId};
 
-use crate::bulk::{BulkChange, BulkChangeId};
+use crate::bulk::{BulkChange, BulkChangeId, BulkEntry, BulkState};
 
 /// Reads changes of many. Ids of another organisation are as good as unknown.
 #[async_trait]
@@ -14,13 +14,13 @@ pub trait BulkQueries: Send + Sync {
         id: BulkChangeId,
     ) -> Result<Option<BulkChange>, StoreError>;
 
-    /// One page of the changes, the latest first.
+    /// One page of the changes, the latest first, without whom they are about.
     async fn list(
         &self,
         organization: OrganizationId,
         after: Option<BulkChangeId>,
         size: PageSize,
-    ) -> Result<Page<BulkChange, BulkChangeId>, StoreError>;
+    ) -> Result<Page<BulkEntry, BulkChangeId>, StoreError>;
 
     /// Whether a change, of any organisation, waits for a worker.
     async fn has_waiting(&self, now: DateTime<Utc>) -> Result<bool, StoreError>;
@@ -47,11 +47,14 @@ pub trait BulkRepository: Send {
         worker: WorkerId,
     ) -> Result<bool, StoreError>;
 
-    /// Stops one that has not ended; `false` if there is no such.
-    async fn cancel(
+    /// Brings one from one of some states to another, after which no worker has it; `false`, and nothing is
+    /// changed, if it is in none of them.
+    async fn change_state(
         &mut self,
         organization: OrganizationId,
         id: BulkChangeId,
+        from: &[BulkState],
+        to: BulkState,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError>;
 }

@@ -206,6 +206,15 @@ pub trait ContactQueries: Send + Sync {
         ids: &[ContactId],
     ) -> Result<BTreeMap<ContactId, ContactId>, StoreError>;
 
+    /// All contacts that are [alike](Contact::likeness), up to `limit` for each kind of likeness; there may be others
+    /// among them.
+    async fn alike(
+        &self,
+        organization: OrganizationId,
+        contact: &Contact,
+        limit: u64,
+    ) -> Result<Vec<Contact>, StoreError>;
+
     /// One page of contacts.
     async fn list(
         &self,

@@ -17,8 +17,8 @@ pub trait ViewQueries: Send + Sync {
 /// Changes saved views.
 #[async_trait]
 pub trait ViewRepository: Send {
-    /// Adds one in the place of the one that its owner has under that name, if there is one.
-    async fn put(&mut self, view: &SavedView) -> Result<(), StoreError>;
+    /// Adds one; or gives the one that its owner has under that name what it shows. Returns it as it is kept.
+    async fn put(&mut self, view: &SavedView) -> Result<SavedView, StoreError>;
 
     /// Forgets one; `false` if there is none.
     async fn forget(

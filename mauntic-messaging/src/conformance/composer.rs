@@ -7,6 +7,7 @@ use mauntic_core::{SecretKey, UuidV7Source};
 use super::fixture::{Everybody, World, recipient_of, source};
 use crate::{
     MessagingStore,
+    content::EmailSource,
     domain::{AddSendingDomain, SendingDomainService, Signers},
     email::{Composer, ComposerParts, CreateEmail, EmailVersions},
     sending::{BuildError, Delivery, Lane, MessageBuilder as _, OutgoingMessage},
@@ -54,7 +55,17 @@ impl Desk {
     ) -> Result<(Delivery, OutgoingMessage), BuildError> {
         let mut source = source("Hello {{ contact.firstname }}");
         source.from_address = from.map(str::to_owned);
-        let name = format!("{from:?} {lane:?}").parse().expect("a name");
+        self.compose_source(source, lane).await
+    }
+
+    async fn compose_source(
+        &self,
+        source: EmailSource,
+        lane: Lane,
+    ) -> Result<(Delivery, OutgoingMessage), BuildError> {
+        let (from, reply_to) = (&source.from_address, &source.reply_to);
+        let name = format!("{from:?} {reply_to:?} {lane:?}");
+        let name = name.parse().expect("a name");
         let command = CreateEmail { name, source };
         let email = self
             .world
@@ -135,6 +146,29 @@ pub async fn mail_from_elsewhere_is_not_signed(store: Arc<dyn MessagingStore>) {
     assert!(!text.contains("DKIM-Signature"), "{text}");
     assert!(!text.contains("List-Unsubscribe"), "{text}");
     assert_eq!(message.envelope_from, "hello@example.org");
+}
+
+/// An address that no message can carry is the email's fault if it is everybody's, and the recipient's if it is theirs.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn what_is_wrong_for_everybody_is_the_emails(store: Arc<dyn MessagingStore>) {
+    let desk = desk(store, Some("hello@example.org"));
+    let beyond = "jürgen@example.com";
+    let of = |from: Option<&str>, reply_to: Option<&str>| EmailSource {
+        from_address: from.map(str::to_owned),
+        reply_to: reply_to.map(str::to_owned),
+        ..source("Hello {{ contact.firstname }}")
+    };
+    for source in [of(Some(beyond), None), of(None, Some(beyond))] {
+        let error = desk.compose_source(source, Lane::Bulk).await.err();
+        assert!(matches!(error, Some(BuildError::Email(_))), "{error:?}");
+    }
+    // Nobody but Ann has this address.
+    let hers = "{% if contact.firstname == \"Ann\" %}jürgen@example.com{% endif %}";
+    let source = of(None, Some(hers));
+    let error = desk.compose_source(source, Lane::Bulk).await.err();
+    assert!(matches!(error, Some(BuildError::Recipient(_))), "{error:?}");
 }
 
 /// Without any sender nothing is made up.

@@ -174,6 +174,16 @@ pub async fn a_name_is_one_emails(store: Arc<dyn MessagingStore>) {
         "it is usable"
     );
     drop(uow);
+    let ids = [one.email.id, two.email.id, again.id].into();
+    let names = world.emails.names(&world.owner, &ids).await.unwrap();
+    assert_eq!(
+        names.into_values().collect::<Vec<_>>(),
+        [one.email.name.clone(), two.email.name.clone()],
+        "by id, and nothing of an unknown one"
+    );
+    let stranger = Actor::system(OrganizationId::generate(&UuidV7Source));
+    let none = world.emails.names(&stranger, &ids).await.unwrap();
+    assert!(none.is_empty());
     world
         .emails
         .delete(&world.owner, one.email.id)

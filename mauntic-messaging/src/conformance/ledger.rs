@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::{
     MessagingStore,
     sending::{
-        Delivery, DeliveryRef, DeliveryState, JobState, Lane, NewSendJob, Outcome, PlannedDelivery,
-        Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
+        Delivery, DeliveryRef, DeliveryState, JobState, Lane, LeftOut, NewSendJob, Outcome,
+        PlannedDelivery, Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
     },
     suppression::{Suppression, SuppressionReason, address_hash},
 };
@@ -234,7 +234,7 @@ pub async fn who_left_a_list_gets_nothing_sent_to_it(store: Arc<dyn MessagingSto
         let chosen = uow.suppressions();
         let hash = address_hash(address);
         let (left, joined) = (lists(left), lists(joined));
-        let done = chosen.choose_lists(organization(), &hash, &left, &joined, now());
+        let done = chosen.choose_lists(organization(), &hash, None, &left, &joined, now());
         done.await.unwrap();
         uow.commit().await.unwrap();
     };
@@ -255,12 +255,16 @@ pub async fn who_left_a_list_gets_nothing_sent_to_it(store: Arc<dyn MessagingSto
     let page = [101, 102, 103].map(|contact| planned(&first, contact));
     let tally = plan(&store, &first, &page).await;
     assert_eq!(
-        (tally.planned, tally.skipped[&SkipReason::Suppressed]),
+        (tally.planned, tally.skipped[&SkipReason::LeftList]),
         (2, 1)
     );
     let leased = names(&lease(&store, &first, worker(1), 10).await);
     choose("c103@example.com", &[to, to + 1], &[]).await;
     assert_eq!(grant(&store, worker(1), &leased).await, leased[..1]);
+    let mut uow = store.begin().await.unwrap();
+    let withheld = uow.ledger().withheld(worker(1), &leased).await.unwrap();
+    assert_eq!(withheld, [Withheld::LeftList(leased[1])]);
+    drop(uow);
     choose("c103@example.com", &[], &[to]).await;
     assert_eq!(grant(&store, worker(1), &leased).await, leased[1..]);
 }
@@ -278,8 +282,8 @@ pub async fn a_merged_contact_brings_what_it_got(store: Arc<dyn MessagingStore>)
         let mut uow = store.begin().await.unwrap();
         let moved = uow
             .ledger()
-            .move_to(organization(), contact(from), contact(to));
-        moved.await.unwrap();
+            .move_to(organization(), contact(from), contact(to), now());
+        assert_eq!(moved.await.unwrap(), []);
         uow.commit().await.unwrap();
     }
     let page = store
@@ -296,6 +300,68 @@ pub async fn a_merged_contact_brings_what_it_got(store: Arc<dyn MessagingStore>)
     let second = job(&store, 51, Lane::Bulk).await;
     let tally = plan(&store, &second, &[planned(&second, 103)]).await;
     assert_eq!(tally.skipped[&SkipReason::AlreadySent], 1);
+}
+
+/// What waits to be sent to somebody who is merged goes to the one who stays, in whatever state it waits, unless that one
+/// has the email coming.
+pub async fn what_waits_for_a_merged_contact_goes_to_the_other(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    enlist(&store, worker(1)).await;
+    let without_address = PlannedDelivery {
+        address: None,
+        skip: Some(SkipReason::MissingAddress),
+        ..planned(&job, 103)
+    };
+    let page = [101, 102, 104, 105].map(|contact| planned(&job, contact));
+    plan(&store, &job, &page).await;
+    plan(&store, &job, &[without_address]).await;
+    // The message to 101 is being made.
+    let leased = names(&lease(&store, &job, worker(1), 1).await);
+    let contact = |number| ContactId::from_uuid(id(number));
+    let mut uow = store.begin().await.unwrap();
+    for (from, to) in [(101, 110), (102, 103), (104, 105)] {
+        let moved = uow.ledger();
+        let moved = moved.move_to(organization(), contact(from), contact(to), now());
+        assert_eq!(moved.await.unwrap(), [], "{from} into {to}");
+    }
+    uow.commit().await.unwrap();
+    assert_eq!(grant(&store, worker(1), &leased).await, []);
+    let due = lease(&store, &job, worker(1), 10).await;
+    let due: Vec<_> = due.iter().map(|delivery| delivery.contact_id).collect();
+    assert_eq!(due, [110, 103, 104, 105].map(contact));
+}
+
+/// Who stays when two are merged does not get again what the other got.
+pub async fn what_a_merged_contact_got_is_not_sent_to_the_other(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    enlist(&store, worker(1)).await;
+    let page = [101, 102, 103, 104].map(|contact| planned(&job, contact));
+    plan(&store, &job, &page).await;
+    let leased = names(&lease(&store, &job, worker(1), 3).await);
+    assert_eq!(grant(&store, worker(1), &leased[..2]).await.len(), 2);
+    settle(&store, worker(1), &leased[..1], DeliveryState::Accepted).await;
+    settle(&store, worker(1), &leased[1..2], DeliveryState::Refused).await;
+    let contact = |number| ContactId::from_uuid(id(number));
+    let mut uow = store.begin().await.unwrap();
+    let merge = async |uow: &mut dyn crate::MessagingUnitOfWork, from, to| {
+        let ledger = uow.ledger();
+        let moved = ledger.move_to(organization(), contact(from), contact(to), now());
+        let moved = moved.await.unwrap();
+        let moved = moved.into_iter().map(|changed| changed.delivery);
+        moved.collect::<Vec<_>>()
+    };
+    // The message to 103 is being made, and is not sent.
+    assert_eq!(merge(&mut *uow, 101, 103).await, leased[2..]);
+    // What was refused at the other's address may be taken at this one's.
+    assert_eq!(merge(&mut *uow, 102, 104).await, []);
+    uow.commit().await.unwrap();
+    assert_eq!(grant(&store, worker(1), &leased[2..]).await, []);
+    let due = lease(&store, &job, worker(1), 10).await;
+    let due: Vec<_> = due.iter().map(|delivery| delivery.contact_id).collect();
+    assert_eq!(due, [contact(104)]);
+    let found = store.sends().find_delivery(organization(), leased[2].id);
+    let found = found.await.unwrap().unwrap();
+    assert_eq!(found.skip_reason, Some(SkipReason::AlreadySent));
 }
 
 /// It is known before a send who got its email; whoever was left out did not.
@@ -419,11 +485,21 @@ pub async fn what_was_stopped_or_suppressed_is_withheld(store: Arc<dyn Messaging
     assert_eq!(withheld, [Withheld::Suppressed(leased[0])]);
     let skipped = uow
         .ledger()
-        .skip(worker(1), &[(leased[0], SkipReason::Suppressed)], now())
+        .skip(
+            worker(1),
+            &[LeftOut {
+                detail: Some("it asked for no more".to_owned()),
+                ..LeftOut::new(leased[0], SkipReason::Suppressed)
+            }],
+            now(),
+        )
         .await
         .unwrap();
     assert_eq!(skipped.len(), 1);
     uow.commit().await.unwrap();
+    let found = store.sends().find_delivery(organization(), leased[0].id);
+    let found = found.await.unwrap().unwrap();
+    assert_eq!(found.reply.as_deref(), Some("it asked for no more"));
 
     plan(&store, &job, &[planned(&job, 150)]).await;
     let leased = names(&lease(&store, &job, worker(1), 10).await);
@@ -634,6 +710,68 @@ pub async fn one_living_worker_plans_a_send(store: Arc<dyn MessagingStore>) {
         uow.commit().await.unwrap();
         assert_eq!(claimed.is_some(), expected, "worker {who} after {after}");
     }
+}
+
+/// Sends are planned in turn, and one that was postponed waits without holding up the others.
+pub async fn sends_take_turns_at_being_planned(store: Arc<dyn MessagingStore>) {
+    let mut jobs = Vec::new();
+    for number in [50, 51] {
+        let mut job = job(&store, number, Lane::Bulk).await;
+        job.state = JobState::Scheduled;
+        save(&store, &job).await;
+        jobs.push(job);
+    }
+    enlist(&store, worker(1)).await;
+    let at = |seconds| now() + TimeDelta::seconds(seconds);
+    let claim = async |seconds| {
+        let mut uow = store.begin().await.unwrap();
+        let sends = uow.sends();
+        let claimed = sends.claim_job_to_plan(worker(1), at(seconds)).await;
+        uow.commit().await.unwrap();
+        claimed.unwrap().map(|job| job.id)
+    };
+    for (seconds, expected) in [(0, 0), (1, 1), (2, 0), (3, 1)] {
+        assert_eq!(claim(seconds).await, Some(jobs[expected].id), "{seconds}");
+    }
+    let mut uow = store.begin().await.unwrap();
+    let postponed = uow.sends().postpone_plan(&(&jobs[0]).into(), at(10)).await;
+    postponed.unwrap();
+    uow.commit().await.unwrap();
+    for (seconds, expected) in [(4, 1), (9, 1), (10, 1), (11, 0)] {
+        assert_eq!(claim(seconds).await, Some(jobs[expected].id), "{seconds}");
+    }
+}
+
+/// The time in which the mail server could not be used is not the recipient's.
+pub async fn time_without_a_mail_server_does_not_count(store: Arc<dyn MessagingStore>) {
+    let job = job(&store, 50, Lane::Bulk).await;
+    plan_contacts(&store, &job, 1).await;
+    let mut uow = store.begin().await.unwrap();
+    let expires = now() + TimeDelta::days(30);
+    uow.workers()
+        .enlist(worker(1), now(), expires)
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    let mut firsts = Vec::new();
+    for (day, state) in [
+        (0, DeliveryState::Planned),
+        (5, DeliveryState::Deferred),
+        (6, DeliveryState::Planned),
+    ] {
+        let at = now() + TimeDelta::days(day);
+        let mut uow = store.begin().await.unwrap();
+        let leased = uow.ledger().lease(&(&job).into(), worker(1), 1, at).await;
+        let leased = names(&leased.unwrap());
+        assert_eq!(leased.len(), 1);
+        uow.ledger().grant(worker(1), &leased, at).await.unwrap();
+        uow.commit().await.unwrap();
+        settle(&store, worker(1), &leased, state).await;
+        let found = store.sends().find_delivery(organization(), leased[0].id);
+        firsts.push(found.await.unwrap().unwrap().first_attempt_at);
+    }
+    let deferred = Some(now() + TimeDelta::days(5));
+    assert_eq!(firsts, [None, deferred, deferred]);
 }
 
 /// Another organisation sees nothing of a send.

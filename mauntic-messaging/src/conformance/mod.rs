@@ -44,21 +44,28 @@ macro_rules! messaging_store_conformance {
             a_new_address_is_taken_once,
             cancelling_leaves_out_who_waits,
             one_living_worker_plans_a_send,
+            sends_take_turns_at_being_planned,
+            time_without_a_mail_server_does_not_count,
             a_send_is_its_organizations_alone,
             a_merged_contact_brings_what_it_got,
+            what_waits_for_a_merged_contact_goes_to_the_other,
+            what_a_merged_contact_got_is_not_sent_to_the_other,
             who_left_a_list_gets_nothing_sent_to_it,
             rates_are_kept,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, transport: [
             a_transport_is_replaced_as_a_whole,
+            changes_of_a_transport_undo_none,
             captured_mail_is_kept_byte_for_byte,
             old_captured_mail_is_forgotten,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, suppression: [
             an_address_is_suppressed_in_its_organisation_alone,
-            an_address_keeps_its_first_entry,
+            an_address_keeps_its_strongest_entry,
+            a_wish_and_a_stronger_reason_are_kept_apart,
             an_erased_address_stays_suppressed,
             the_list_pages_newest_first,
+            who_left_a_list_is_shown,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, domain: [
             a_domain_comes_back_as_it_was,
@@ -79,6 +86,7 @@ macro_rules! messaging_store_conformance {
             a_message_is_signed_and_tracked,
             mail_from_elsewhere_is_not_signed,
             a_message_needs_a_sender,
+            what_is_wrong_for_everybody_is_the_emails,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [
             hits_are_counted,
@@ -90,6 +98,8 @@ macro_rules! messaging_store_conformance {
             one_click_unsubscribes,
             one_click_leaves_the_list_of_the_message,
             a_bounce_is_not_taken_back,
+            who_a_deleted_contact_was_is_forgotten,
+            a_followed_link_stays_known,
             forged_and_misused_tokens_are_refused,
             the_web_view_shows_the_message,
             a_timeline_pages_newest_first,

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use mauntic_core::{
-    Clock as _, ContactId, DeliveryId, EmailVersionId, PageSize, SegmentId, SendJobId,
-    TimeZoneName, UuidV7Source,
+    CapturedMailId, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, PageSize,
+    SegmentId, SendJobId, TimeZoneName, UuidV7Source,
 };
 
 use super::fixture::{World, address_of};
@@ -15,6 +15,7 @@ use crate::{
     suppression::{Suppression, SuppressionReason, address_hash},
     token::Purpose,
     tracking::{Behind, HitContext, Person, Reason, Split, TimelineEvent},
+    transport::capture::CapturedMail,
 };
 
 const ONE: Split = Split {
@@ -559,6 +560,102 @@ pub async fn a_bounce_is_not_taken_back(store: Arc<dyn MessagingStore>) {
         entry.map(|entry| entry.reason),
         Some(SuppressionReason::HardBounce)
     );
+}
+
+/// What was sent to a deleted contact tells no more who it was, and whoever has the message can still leave.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn who_a_deleted_contact_was_is_forgotten(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store.clone());
+    let organization = world.organization();
+    let email = world.email("Welcome").await;
+    let deliveries = world.deliver(&email, 2).await;
+    world.advance(60);
+    let mut mails = Vec::new();
+    for delivery in &deliveries {
+        let token = world.token(*delivery, email.current.id, Purpose::Open);
+        world.tracking.open(&token, &world.person()).await.unwrap();
+        let mail = CapturedMail {
+            id: CapturedMailId::generate(&UuidV7Source),
+            organization_id: organization,
+            delivery_id: Some(*delivery),
+            envelope_from: "b@example.net".to_owned(),
+            envelope_to: address_of(contact_of(&world, *delivery).await),
+            sender: "shop@example.net".to_owned(),
+            subject: "Hello".to_owned(),
+            size: 2,
+            captured_at: world.person().at,
+        };
+        mails.push((mail, b"Hi".to_vec()));
+    }
+    let gone = contact_of(&world, deliveries[0]).await;
+    let mut uow = store.begin().await.unwrap();
+    uow.captured().insert_captured(&mails).await.unwrap();
+    let theirs = OrganizationId::generate(&UuidV7Source);
+    uow.ledger().forget(theirs, &[gone]).await.unwrap();
+    let untouched = uow.tracking().addressee_of(organization, deliveries[0]);
+    assert!(untouched.await.unwrap().unwrap().address.is_some());
+    uow.ledger().forget(organization, &[gone]).await.unwrap();
+    uow.commit().await.unwrap();
+
+    for (delivery, kept) in [(deliveries[0], false), (deliveries[1], true)] {
+        let found = store.sends().find_delivery(organization, delivery).await;
+        let found = found.unwrap().unwrap();
+        let known = (found.address.is_some(), found.reply.is_some());
+        assert_eq!(known, (kept, kept), "address and reply");
+        assert!(found.address_hash.is_some());
+    }
+    let captured = store.captured();
+    assert_eq!(captured.count_captured(organization).await.unwrap(), 1);
+    let mut uow = store.begin().await.unwrap();
+    world.advance(60);
+    let hits = uow.tracking().take_uncounted(world.person().at, 10).await;
+    for hit in hits.unwrap() {
+        let known = (hit.network.is_some(), hit.user_agent.is_some());
+        let kept = hit.delivery_id == deliveries[1];
+        assert_eq!(known, (kept, kept), "network and agent");
+    }
+    drop(uow);
+
+    let token = world.token(deliveries[0], email.current.id, Purpose::Unsubscribe);
+    let page = async || world.tracking.unsubscribe_page(&token).await.unwrap();
+    assert_eq!(page().await.address, "your address");
+    let tracking = &world.tracking;
+    tracking.unsubscribe(&token, &world.person()).await.unwrap();
+    assert!(page().await.unsubscribed);
+    let address = address_of(gone).parse().unwrap();
+    let entry = store.suppressions().find(organization, &address).await;
+    let entry = entry.unwrap().unwrap();
+    assert_eq!(entry.reason, SuppressionReason::Unsubscribed);
+    assert_eq!(entry.address_key, None);
+    tracking.resubscribe(&token, &world.person()).await.unwrap();
+    assert!(!page().await.unsubscribed);
+}
+
+/// A link counts as followed by somebody once, also after the hits of it were forgotten.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_followed_link_stays_known(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store.clone());
+    let email = world.email("Welcome").await;
+    let delivery = world.deliver(&email, 1).await[0];
+    for (number, link) in [(1, 1), (2, 1), (3, 2)] {
+        world.advance(3_600);
+        let token = world.token(delivery, email.current.id, click(link));
+        world.tracking.click(&token, &world.person()).await.unwrap();
+        world.advance(60);
+        world.project().await;
+        let forgotten = store.tracking().forget_hits(world.person().at, 10).await;
+        assert_eq!(forgotten.unwrap(), 1, "hit {number}");
+    }
+    let links = report(&world, &email).await.links;
+    let clicked: Vec<_> = links
+        .iter()
+        .map(|link| (link.link, link.clicks.human, link.clicked.human))
+        .collect();
+    assert_eq!(clicked, [(1, 2, 1), (2, 1, 1)]);
 }
 
 /// A token does what it was made for, and nothing that was not made here does anything.

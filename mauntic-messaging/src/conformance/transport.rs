@@ -3,12 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mauntic_core::{CapturedMailId, DeliveryId, OrganizationId, PageSize, TransportId};
+use mauntic_core::{
+    Actor, CapturedMailId, DeliveryId, OrganizationId, PageSize, SecretKey, StoreError,
+    TransportId, UuidV7Source, testing::ManualClock,
+};
 use uuid::Uuid;
 
 use crate::{
     MessagingStore,
-    transport::{SendingLimits, SmtpServer, Transport, TransportKind, capture::CapturedMail},
+    transport::{
+        ConfiguredTransports, SendingHost, SendingLimits, SmtpServer, Transport, TransportKind,
+        TransportService, capture::CapturedMail,
+    },
 };
 
 fn organization(number: u128) -> OrganizationId {
@@ -40,7 +46,7 @@ pub async fn a_transport_is_replaced_as_a_whole(store: Arc<dyn MessagingStore>) 
     };
     for _ in 0..2 {
         let mut uow = store.begin().await.unwrap();
-        assert!(uow.transports().save_transport(&transport).await.unwrap());
+        uow.transports().save_transport(&transport).await.unwrap();
         uow.commit().await.unwrap();
         let queries = store.transports();
         let stored = queries.find_transport(organization(1)).await.unwrap();
@@ -52,10 +58,58 @@ pub async fn a_transport_is_replaced_as_a_whole(store: Arc<dyn MessagingStore>) 
     }
     let other = store.transports().find_transport(organization(2)).await;
     assert_eq!(other.unwrap(), None);
-    // Whoever read an older version does not undo what came after.
-    transport.version = 2;
+
+    // Somebody who read the version before the last one cannot undo it.
+    transport.version -= 1;
     let mut uow = store.begin().await.unwrap();
-    assert!(!uow.transports().save_transport(&transport).await.unwrap());
+    let outdated = uow.transports().save_transport(&transport).await;
+    assert!(
+        matches!(outdated, Err(StoreError::Conflict { .. })),
+        "{outdated:?}"
+    );
+}
+
+/// Changes to a transport at the same time each hold, and each is a version of its own.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn changes_of_a_transport_undo_none(store: Arc<dyn MessagingStore>) {
+    let (clock, ids) = (Arc::new(ManualClock::default()), Arc::new(UuidV7Source));
+    let secret = SecretKey::random().expect("the system has random bytes");
+    let host = SendingHost::default();
+    let transports = ConfiguredTransports::new(
+        store.clone(),
+        clock.clone(),
+        ids.clone(),
+        secret.clone(),
+        host,
+    );
+    let service = TransportService::new(store, transports, clock, ids, secret);
+    let service = Arc::new(service);
+    let owner = Actor::system(organization(1));
+    let limits = || SendingLimits::default();
+    let first = service.configure(&owner, None, limits(), None).await;
+    let first = first.unwrap();
+    assert_eq!(first.version, 1);
+    let changes = (0..20_u8).map(|number| {
+        let (service, owner) = (Arc::clone(&service), owner.clone());
+        tokio::spawn(async move {
+            let url = "smtp://ann:secret@mail.example.com";
+            if number == 10 {
+                service.configure(&owner, Some(url), limits(), None).await
+            } else {
+                service.set_limits(&owner, limits()).await
+            }
+        })
+    });
+    let mut versions = Vec::new();
+    for change in changes.collect::<Vec<_>>() {
+        versions.push(change.await.unwrap().unwrap().version);
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, (2..=21).collect::<Vec<_>>());
+    let shown = service.show(&owner).await.unwrap();
+    assert!(shown.has_password, "a change of limits undid the server");
 }
 
 fn mail(number: u128, to: &str) -> (CapturedMail, Vec<u8>) {

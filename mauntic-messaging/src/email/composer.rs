@@ -239,9 +239,28 @@ impl Prepared {
             html: Some(&rendered.html),
             list: (delivery.lane == Lane::Bulk).then_some(list),
         };
-        message
-            .build()
-            .map_err(|error| BuildError::Recipient(error.to_string()))
+        message.build().map_err(|error| {
+            let text = error.to_string();
+            if self.is_everybodys(error.header()) {
+                BuildError::Email(text)
+            } else {
+                BuildError::Recipient(text)
+            }
+        })
+    }
+
+    /// Whether a header is the same for everybody, so that what is wrong with it is wrong with the email.
+    fn is_everybodys(&self, header: &str) -> bool {
+        let source = &self.version.source;
+        let written = match header {
+            "To" => return false,
+            "From" => [source.from_name.as_deref(), source.from_address.as_deref()],
+            "Reply-To" => [source.reply_to.as_deref(), None],
+            "Subject" => [Some(source.subject.as_str()), None],
+            _ => [None, None],
+        };
+        // Both languages of templates write their values in braces.
+        !written.into_iter().flatten().any(|text| text.contains('{'))
     }
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use composer::{Composer, ComposerParts};
 pub use ports::{EmailCursor, EmailFilter, EmailQueries, EmailRepository, EmailSort};
+pub(crate) use preview::sample_fields;
 pub use preview::{Preview, PreviewRecipient};
 pub use service::{CreateEmail, EmailParts, EmailService, SavedEmail, UpdateEmail};
 pub use versions::EmailVersions;

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError};
@@ -87,6 +89,13 @@ pub trait EmailQueries: Send + Sync {
         id: EmailId,
     ) -> Result<Option<Email>, StoreError>;
 
+    /// The names of those of the emails that were not deleted.
+    async fn names(
+        &self,
+        organization: OrganizationId,
+        ids: &[EmailId],
+    ) -> Result<Vec<(EmailId, EmailName)>, StoreError>;
+
     /// The email of that name.
     async fn find_named(
         &self,
@@ -117,6 +126,13 @@ pub trait EmailQueries: Send + Sync {
         below: Option<i64>,
         size: PageSize,
     ) -> Result<Page<VersionEntry, i64>, StoreError>;
+
+    /// The subjects of versions. One query, however many they are, and without the rest of their content.
+    async fn subjects(
+        &self,
+        organization: OrganizationId,
+        versions: &[EmailVersionId],
+    ) -> Result<HashMap<EmailVersionId, String>, StoreError>;
 
     /// Emails that were not deleted. A cursor of another order is an error of the caller's.
     async fn list(

@@ -97,8 +97,8 @@ pub(super) fn render(
 
 const SAMPLE_ADDRESS: &str = "ann.sample@example.com";
 
-/// Somebody with the usual fields filled in.
-fn sample_fields() -> Map<String, Value> {
+/// The fields of somebody made up, with the usual ones filled in.
+pub(crate) fn sample_fields() -> Map<String, Value> {
     let fields = json!({
         "title": "Ms", "firstname": "Ann", "lastname": "Sample", "company": "Example Ltd",
         "position": "Editor", "phone": "+44 20 7946 0000", "mobile": "+44 7700 900000",

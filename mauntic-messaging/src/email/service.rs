@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use mauntic_core::{
     Access, Actor, Clock, EmailId, EmailVersionId, IdSource, OrganizationId, Page, PageSize,
@@ -78,8 +81,10 @@ impl EmailService {
         ("get", Access::Needs(Permission::EmailsRead)),
         ("get_named", Access::Needs(Permission::EmailsRead)),
         ("list", Access::Needs(Permission::EmailsRead)),
+        ("names", Access::Needs(Permission::EmailsRead)),
         ("preview", Access::Needs(Permission::EmailsRead)),
         ("preview_source", Access::Needs(Permission::EmailsRead)),
+        ("subjects", Access::Needs(Permission::EmailsRead)),
         ("update", Access::Needs(Permission::EmailsWrite)),
         ("version", Access::Needs(Permission::EmailsRead)),
         ("versions", Access::Needs(Permission::EmailsRead)),
@@ -217,6 +222,18 @@ impl EmailService {
             .await
     }
 
+    /// What emails are called; those that there are not, or no more, are left out.
+    pub async fn names(
+        &self,
+        actor: &Actor,
+        ids: &BTreeSet<EmailId>,
+    ) -> Result<BTreeMap<EmailId, EmailName>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let ids: Vec<_> = ids.iter().copied().collect();
+        let names = self.parts.store.emails().names(organization, &ids).await?;
+        Ok(names.into_iter().collect())
+    }
+
     /// What an email said in the version of that number. To bring it back, save its content with
     /// [`update`](Self::update), which makes it the newest.
     pub async fn version(
@@ -260,6 +277,29 @@ impl EmailService {
         let email = emails.find_named(organization, &name).await?;
         self.with_content(organization, email.ok_or(NOT_FOUND)?)
             .await
+    }
+
+    /// The present subjects of emails, as a list shows them.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`].
+    pub async fn subjects(
+        &self,
+        actor: &Actor,
+        emails: &[Email],
+    ) -> Result<HashMap<EmailId, String>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let versions: Vec<_> = emails
+            .iter()
+            .map(|email| email.current_version_id)
+            .collect();
+        let stored = self.parts.store.emails();
+        let mut subjects = stored.subjects(organization, &versions).await?;
+        let named = emails.iter().filter_map(|email| {
+            let subject = subjects.remove(&email.current_version_id)?;
+            Some((email.id, subject))
+        });
+        Ok(named.collect())
     }
 
     /// Emails without their content.

@@ -242,15 +242,6 @@ fn bodies_that_need_it_are_encoded_and_come_back() {
     }
 }
 
-#[test]
-fn dots_are_doubled_at_line_starts_only() {
-    assert_eq!(
-        dot_stuff(b".a\r\n.\r\nb.c\r\n..d"),
-        &b"..a\r\n..\r\nb.c\r\n...d"[..]
-    );
-    assert!(matches!(dot_stuff(b"a.b\r\n"), Cow::Borrowed(_)));
-}
-
 proptest! {
     #[test]
     fn any_text_gives_a_correct_message_or_an_error(
@@ -294,13 +285,5 @@ proptest! {
         let parsed = MessageParser::new().parse(&raw).unwrap();
         prop_assert_eq!(parsed.subject().unwrap(), subject.trim());
         prop_assert_eq!(parsed.to().unwrap().first().unwrap().name().unwrap(), name.trim());
-    }
-
-    #[test]
-    fn dot_stuffing_is_undone_by_the_receiver(message in "([.a]{0,3}\r\n){0,20}") {
-        let stuffed = String::from_utf8(dot_stuff(message.as_bytes()).into_owned()).unwrap();
-        let received: Vec<&str> = stuffed.split("\r\n").map(|line| line.strip_prefix('.').unwrap_or(line)).collect();
-        prop_assert!(stuffed.split("\r\n").all(|line| line != "."));
-        prop_assert_eq!(received.join("\r\n"), message);
     }
 }

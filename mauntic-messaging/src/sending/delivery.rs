@@ -120,8 +120,10 @@ impl fmt::Display for DeliveryState {
 pub enum SkipReason {
     /// The contact is marked do-not-contact for email.
     DoNotContact,
-    /// The address is on the suppression list, or left the mailing list that the send goes to.
+    /// The address is on the suppression list.
     Suppressed,
+    /// The address left the mailing list that the send goes to.
+    LeftList,
     /// The contact has no email address.
     MissingAddress,
     /// The contact was deleted after planning.
@@ -138,9 +140,10 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DoNotContact,
         Self::Suppressed,
+        Self::LeftList,
         Self::MissingAddress,
         Self::Deleted,
         Self::DuplicateAddress,
@@ -155,6 +158,7 @@ impl SkipReason {
         match self {
             Self::DoNotContact => "do_not_contact",
             Self::Suppressed => "suppressed",
+            Self::LeftList => "left_list",
             Self::MissingAddress => "missing_address",
             Self::Deleted => "deleted",
             Self::DuplicateAddress => "duplicate_address",
@@ -189,8 +193,10 @@ pub struct Delivery {
     pub email_version_id: EmailVersionId,
     /// The recipient.
     pub contact_id: ContactId,
-    /// Where the message goes.
+    /// Where the message goes; forgotten when the contact is deleted.
     pub address: Option<EmailAddress>,
+    /// The [hash](crate::suppression::address_hash) of the address, which stays.
+    pub address_hash: Option<String>,
     /// How much may be risked to get it through.
     pub lane: Lane,
     /// Where it stands.
@@ -203,7 +209,7 @@ pub struct Delivery {
     pub first_attempt_at: Option<DateTime<Utc>>,
     /// Not to be tried before; the epoch if there is nothing to wait for.
     pub next_attempt_at: DateTime<Utc>,
-    /// The last reply of the next host, or what went wrong.
+    /// The last reply of the next host, or what went wrong, such as why the message could not be made.
     pub reply: Option<String>,
     /// When it changed last.
     pub updated_at: DateTime<Utc>,

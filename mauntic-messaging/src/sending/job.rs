@@ -102,6 +102,8 @@ pub struct WrongJobState {
 
 /// What a note begins with if the mail server cannot be used.
 const HELD_UP: &str = "no mail goes out: ";
+/// What a note begins with if the rest of the audience cannot be planned.
+const NOT_PLANNED: &str = "the rest of the audience cannot be planned: ";
 
 /// One email sent to one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,6 +276,17 @@ impl SendJob {
         news
     }
 
+    /// Notes that the rest of the audience cannot be planned at the moment; `false` if that is noted already. What holds
+    /// up all mail is noted rather than this.
+    pub fn stop_planning(&mut self, reason: &str) -> bool {
+        let note = format!("{NOT_PLANNED}{reason}; it is tried again in a few seconds");
+        let news = !self.is_held_up() && self.note.as_deref() != Some(&note);
+        if news {
+            self.note = Some(note);
+        }
+        news
+    }
+
     /// Takes back what [`hold_up`](Self::hold_up) noted; `false` if it noted nothing.
     pub fn go_through(&mut self) -> bool {
         let held_up = self.is_held_up();
@@ -301,6 +314,7 @@ impl SendJob {
     /// Notes how far the ledger reaches; without a cursor the whole audience is in it.
     pub fn planned_up_to(&mut self, cursor: Option<ContactId>, now: DateTime<Utc>) {
         self.started_at.get_or_insert(now);
+        self.note.take_if(|note| note.starts_with(NOT_PLANNED));
         if let Some(cursor) = cursor {
             self.plan_cursor = Some(cursor);
             return;

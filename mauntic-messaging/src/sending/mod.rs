@@ -31,6 +31,6 @@ pub use preflight::Preflight;
 pub use reply::{EnhancedCode, SmtpReply};
 pub use service::{CreateSend, SendService, TestResult};
 pub use store::{
-    Changed, DeliveryRef, Ledger, PlannedDelivery, RateRepository, Report, SendJobRef, SendQueries,
-    SendRepository, Withheld, WorkerRegistry,
+    Changed, DeliveryRef, Ledger, LeftOut, PlannedDelivery, RateRepository, Report, SendJobRef,
+    SendQueries, SendRepository, Withheld, WorkerRegistry,
 };

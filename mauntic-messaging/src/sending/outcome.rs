@@ -165,9 +165,10 @@ pub enum HandOver {
     Refused(Stage, SmtpReply),
     /// The next host refused it for now.
     Deferred(SmtpReply),
-    /// The message cannot have been taken: there was no connection, or it broke before the end of
-    /// the message.
+    /// The message cannot have been taken: there was no connection, which says nothing about the message.
     NotSent(String),
+    /// The message cannot have been taken: the connection broke on it, before its end. It may do so each time.
+    Broken(String),
     /// The connection broke after the end of the message and before the reply.
     Unknown(String),
 }
@@ -235,22 +236,43 @@ pub fn settle(
             retry_at: Some(now + RETRY_NOT_SENT),
             ..outcome(DeliveryState::Planned, None, text)
         },
-        HandOver::Deferred(reply) => {
-            let retry_at = now + retry_delay(deferrals + 1);
-            let slow_down = asks_to_slow_down(&reply);
-            let reply = reply.to_string();
-            if retry_at - first_attempt > GIVE_UP_AFTER {
-                return Outcome {
-                    slow_down,
-                    ..outcome(DeliveryState::Refused, Some(BounceClass::Soft), reply)
-                };
-            }
-            Outcome {
-                retry_at: Some(retry_at),
-                slow_down,
-                ..outcome(DeliveryState::Deferred, None, reply)
-            }
+        HandOver::Deferred(reply) => Outcome {
+            slow_down: asks_to_slow_down(&reply),
+            ..again_later(
+                reply.to_string(),
+                BounceClass::Soft,
+                deferrals,
+                first_attempt,
+                now,
+            )
+        },
+        HandOver::Broken(text) => {
+            again_later(text, BounceClass::Technical, deferrals, first_attempt, now)
         }
+    }
+}
+
+/// Deferred or, after too long a time, refused.
+fn again_later(
+    reply: String,
+    class: BounceClass,
+    deferrals: u32,
+    first_attempt: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Outcome {
+    let retry_at = now + retry_delay(deferrals + 1);
+    let give_up = retry_at - first_attempt > GIVE_UP_AFTER;
+    let (state, class, retry_at) = if give_up {
+        (DeliveryState::Refused, Some(class), None)
+    } else {
+        (DeliveryState::Deferred, None, Some(retry_at))
+    };
+    Outcome {
+        state,
+        class,
+        reply,
+        retry_at,
+        slow_down: false,
     }
 }
 
@@ -319,5 +341,22 @@ mod tests {
         let late = settle(not_now(), 20, start, start + TimeDelta::days(4));
         assert_eq!(late.state, DeliveryState::Refused);
         assert_eq!(late.class, Some(BounceClass::Soft));
+    }
+
+    #[test]
+    fn a_message_that_breaks_each_connection_comes_again_later_and_to_an_end() {
+        let start = DateTime::UNIX_EPOCH;
+        let broken = || HandOver::Broken("the connection broke".to_owned());
+        let third = settle(broken(), 2, start, start);
+        assert_eq!(third.state, DeliveryState::Deferred);
+        assert_eq!(third.retry_at, Some(start + TimeDelta::minutes(15)));
+        let late = settle(broken(), 20, start, start + TimeDelta::days(4));
+        assert_eq!(late.state, DeliveryState::Refused);
+        assert_eq!(late.class, Some(BounceClass::Technical));
+        let no_connection = HandOver::NotSent("refused".to_owned());
+        assert_eq!(
+            settle(no_connection, 20, start, start + TimeDelta::days(40)).state,
+            DeliveryState::Planned
+        );
     }
 }

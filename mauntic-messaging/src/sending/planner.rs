@@ -1,13 +1,16 @@
 use std::{collections::HashSet, sync::Arc};
 
+use chrono::TimeDelta;
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
-use tracing::info;
+use tracing::{info, warn};
 
-use super::{JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, Tally};
+use super::{JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, Tally, engine::report};
 use crate::{Audience, AudienceMember, MessagingStore};
 
 /// People in one transaction of a plan.
 const PAGE: u64 = 5_000;
+/// How long a send waits whose page could not be planned.
+const PAUSE: TimeDelta = TimeDelta::seconds(10);
 
 /// Writes audiences to the ledger, page by page. Each page commits with the cursor and the counters,
 /// so a plan that is cut off goes on where it was.
@@ -35,10 +38,11 @@ impl Planner {
         }
     }
 
-    /// Plans one page of one send that is due; `false` if there is none.
+    /// Plans one page of one send that is due; `false` if there is none. Sends take turns. A page that fails is tried
+    /// again after a pause, in which the other sends go on, and its send says why it waits.
     ///
     /// # Errors
-    /// If the storage or the audience fails; the page is planned again later.
+    /// If the storage fails.
     pub async fn plan_page(&self, worker: WorkerId) -> Result<bool, StoreError> {
         let mut uow = self.store.begin().await?;
         let now = self.clock.now();
@@ -46,13 +50,37 @@ impl Planner {
             return Ok(false);
         };
         uow.commit().await?;
+        if let Err(error) = self.plan_one(&job).await {
+            let error = report(&error);
+            warn!(send.id = %job.id, error, "planning failed, to be tried again");
+            self.postpone(&job, &error).await?;
+        }
+        Ok(true)
+    }
+
+    async fn plan_one(&self, job: &SendJob) -> Result<(), StoreError> {
         let members = self
             .audience
             .members(job.organization_id, job.segment_id, job.plan_cursor, PAGE)
             .await?;
         let page = self.page(&members);
-        self.write(&job, &members, &page).await?;
-        Ok(true)
+        self.write(job, &members, &page).await
+    }
+
+    async fn postpone(&self, job: &SendJob, reason: &str) -> Result<(), StoreError> {
+        let mut uow = self.store.begin().await?;
+        let until = self.clock.now() + PAUSE;
+        uow.sends().postpone_plan(&job.into(), until).await?;
+        let stored = uow
+            .sends()
+            .find_job_for_update(job.organization_id, job.id)
+            .await?;
+        if let Some(mut stored) = stored.filter(|stored| stored.state == JobState::Planning)
+            && stored.stop_planning(reason)
+        {
+            uow.sends().update_job(&stored).await?;
+        }
+        uow.commit().await
     }
 
     fn page(&self, members: &[AudienceMember]) -> Vec<PlannedDelivery> {

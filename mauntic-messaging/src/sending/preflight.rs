@@ -96,12 +96,11 @@ pub(super) async fn look(
         let ids: Vec<_> = members.iter().map(|member| member.contact_id).collect();
         let store = &ports.store;
         let suppressed = store.suppressions().filter_suppressed(organization, &keys);
-        let mut suppressed = suppressed.await?;
-        // Who left the mailing list of the segment counts as suppressed there.
+        let suppressed = suppressed.await?;
         let left = store
             .suppressions()
             .filter_left(organization, segment, &keys);
-        suppressed.extend(left.await?);
+        let left = left.await?;
         let sent = store
             .sends()
             .already_sent(organization, email, &ids)
@@ -116,6 +115,7 @@ pub(super) async fn look(
                 _ if member.do_not_contact => Some(SkipReason::DoNotContact),
                 None => Some(SkipReason::MissingAddress),
                 Some(key) if suppressed.contains(&key) => Some(SkipReason::Suppressed),
+                Some(key) if left.contains(&key) => Some(SkipReason::LeftList),
                 Some(key) if !addresses.insert(key.clone()) => Some(SkipReason::DuplicateAddress),
                 Some(_) => None,
             };

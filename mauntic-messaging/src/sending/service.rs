@@ -5,21 +5,22 @@ use mauntic_core::{
     Access, Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, Envelope,
     OrganizationId, Page, PageSize, Permission, SegmentId, SendJobId, StoreError, UseCase,
 };
-use serde_json::{Map, Value};
 
 use super::{
     BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
-    Preflight, SendJob, SendJobRef, SendStatus, WrongJobState,
+    Preflight, SendJob, SendJobRef, SendStatus, SkipReason, WrongJobState,
     engine::{change, merge},
     preflight,
 };
-use crate::{MessagingError, Recipient};
+use crate::{MessagingError, Recipient, email::sample_fields, suppression::address_hash};
 
 /// Sends one email to one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateSend {
     /// The email; its current version is sent.
     pub email: EmailId,
+    /// The version of the email, as a whole, that somebody looked at and agreed to; another one is refused.
+    pub version: Option<i64>,
     /// Who gets it: the members at the time it starts.
     pub segment: SegmentId,
     /// When it starts; at once if not given.
@@ -41,6 +42,7 @@ pub struct TestResult {
 const MAX_TEST_ADDRESSES: usize = 20;
 
 /// Starts sends and looks after them.
+#[derive(Clone)]
 pub struct SendService {
     ports: EnginePorts,
 }
@@ -48,6 +50,7 @@ pub struct SendService {
 impl SendService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
+        ("apply_deletion", Access::Itself),
         ("apply_merge", Access::Itself),
         ("cancel", Access::Needs(Permission::EmailsSend)),
         ("create", Access::Needs(Permission::EmailsSend)),
@@ -68,6 +71,27 @@ impl SendService {
         Self { ports }
     }
 
+    /// Does what follows when contacts were deleted: what tells who they were is forgotten. `handler` has not dealt with
+    /// the event before, or nothing happens.
+    ///
+    /// # Errors
+    /// If the storage fails; then nothing was changed.
+    pub async fn apply_deletion(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        deleted: &[ContactId],
+    ) -> Result<(), StoreError> {
+        let mut uow = self.ports.store.begin().await?;
+        let now = self.ports.clock.now();
+        if uow.inbox().first_time(handler, envelope.id, now).await? {
+            let organization = envelope.organization_id;
+            uow.ledger().forget(organization, deleted).await?;
+            uow.commit().await?;
+        }
+        Ok(())
+    }
+
     /// Does what follows when a contact was merged into another: what it got is the other's. `handler` has not dealt
     /// with the event before, or nothing happens.
     ///
@@ -83,9 +107,18 @@ impl SendService {
         let mut uow = self.ports.store.begin().await?;
         let now = self.ports.clock.now();
         if uow.inbox().first_time(handler, envelope.id, now).await? {
-            uow.ledger()
-                .move_to(envelope.organization_id, merged, into)
+            let organization = envelope.organization_id;
+            let skipped = uow
+                .ledger()
+                .move_to(organization, merged, into, now)
                 .await?;
+            let reason = Some(SkipReason::AlreadySent);
+            let changes = skipped
+                .iter()
+                .map(|changed| (changed.job, change(changed, DeliveryState::Skipped, reason)));
+            for (job, tally) in merge(changes) {
+                uow.sends().count(&job, 0, &tally, now).await?;
+            }
             uow.commit().await?;
         }
         Ok(())
@@ -94,14 +127,14 @@ impl SendService {
     /// Plans a send for now or later.
     ///
     /// # Errors
-    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`] for an unknown email or segment.
+    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`] for an unknown email or segment;
+    /// [`MessagingError::Outdated`] if the email is not of the version that was agreed to.
     pub async fn create(
         &self,
         actor: &Actor,
         command: CreateSend,
     ) -> Result<SendJob, MessagingError> {
         let organization = actor.require(Permission::EmailsSend)?;
-        let version = self.current_version(organization, command.email).await?;
         let audience = &self.ports.audience;
         if audience
             .size(organization, command.segment)
@@ -111,17 +144,30 @@ impl SendService {
             return Err(MessagingError::NotFound { what: "segment" });
         }
         let now = self.ports.clock.now();
+        let mut uow = self.ports.store.begin().await?;
+        let email = uow.emails().find_for_update(organization, command.email);
+        let email = email
+            .await?
+            .ok_or(MessagingError::NotFound { what: "email" })?;
+        if command
+            .version
+            .is_some_and(|agreed| agreed != email.version)
+        {
+            return Err(MessagingError::Outdated {
+                what: "email",
+                current: email.version,
+            });
+        }
         let new = NewSendJob {
             id: SendJobId::generate(&*self.ports.ids),
             organization_id: organization,
             email_id: command.email,
-            email_version_id: version,
+            email_version_id: email.current_version_id,
             segment_id: command.segment,
             lane: Lane::Bulk,
             scheduled_at: command.at.unwrap_or(now),
         };
         let job = SendJob::new(new, now);
-        let mut uow = self.ports.store.begin().await?;
         uow.sends().insert_job(&job).await?;
         uow.commit().await?;
         tracing::info!(send.id = %job.id, email.id = %job.email_id, "a send was made");
@@ -181,13 +227,15 @@ impl SendService {
         let organization = actor.require(Permission::EmailsRead)?;
         let sends = self.ports.store.sends();
         let page = sends.list_jobs(organization, email, after, size).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for job in page.items {
-            let tally = sends.tally(organization, job.id).await?;
-            items.push(SendStatus::derive(job, tally, self.ports.clock.now()));
-        }
+        let ids: Vec<_> = page.items.iter().map(|job| job.id).collect();
+        let mut tallies = sends.tallies(organization, &ids).await?;
+        let now = self.ports.clock.now();
+        let items = page.items.into_iter().map(|job| {
+            let tally = tallies.remove(&job.id).unwrap_or_default();
+            SendStatus::derive(job, tally, now)
+        });
         Ok(Page {
-            items,
+            items: items.collect(),
             next: page.next,
         })
     }
@@ -202,16 +250,12 @@ impl SendService {
         segment: SegmentId,
     ) -> Result<Vec<SendJob>, MessagingError> {
         let organization = actor.require(Permission::EmailsRead)?;
-        let states: Vec<_> = JobState::ALL
-            .into_iter()
-            .filter(|state| !state.is_over())
-            .collect();
-        let mut jobs = self.ports.store.sends().open_jobs(&states).await?;
-        jobs.retain(|job| job.organization_id == organization && job.segment_id == segment);
-        Ok(jobs)
+        let sends = self.ports.store.sends();
+        Ok(sends.unfinished_to(organization, segment).await?)
     }
 
-    /// The deliveries of a send, in one state if one is given.
+    /// The deliveries of a send, in one state if one is given. Where they go, and what was answered there, shows only to
+    /// who may read contacts.
     ///
     /// # Errors
     /// Needs [`Permission::EmailsRead`]; [`MessagingError::NotFound`].
@@ -228,9 +272,17 @@ impl SendService {
         if sends.find_job(organization, id).await?.is_none() {
             return Err(MessagingError::NotFound { what: "send" });
         }
-        Ok(sends
+        let mut page = sends
             .list_deliveries(organization, id, state, after, size)
-            .await?)
+            .await?;
+        if !actor.may(Permission::ContactsRead) {
+            for delivery in &mut page.items {
+                delivery.address = None;
+                delivery.address_hash = None;
+                delivery.reply = None;
+            }
+        }
+        Ok(page)
     }
 
     /// Stops a send until it is resumed. What is being handed over at the moment still goes.
@@ -380,6 +432,7 @@ impl SendService {
             email_version_id: version,
             contact_id: sample.contact_id,
             address: Some(address.clone()),
+            address_hash: Some(address_hash(&address.key())),
             lane: Lane::Bulk,
             state: DeliveryState::HandedOver,
             skip_reason: None,
@@ -392,19 +445,11 @@ impl SendService {
     }
 }
 
-/// A made-up contact for tests without one.
-fn sample_fields() -> Map<String, Value> {
-    [("firstname", "Alex"), ("lastname", "Sample")]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Value::from(value)))
-        .collect()
-}
-
 fn result(address: &EmailAddress, hand_over: HandOver) -> TestResult {
     let (accepted, reply) = match hand_over {
         HandOver::Accepted(reply) => (true, reply.to_string()),
         HandOver::Refused(_, reply) | HandOver::Deferred(reply) => (false, reply.to_string()),
-        HandOver::NotSent(text) | HandOver::Unknown(text) => (false, text),
+        HandOver::NotSent(text) | HandOver::Broken(text) | HandOver::Unknown(text) => (false, text),
     };
     TestResult {
         address: address.clone(),

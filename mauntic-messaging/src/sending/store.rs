@@ -1,10 +1,10 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, DeliveryId, EmailAddress, EmailId, OrganizationId, Page, PageSize, SendJobId,
-    StoreError, WorkerId,
+    ContactId, DeliveryId, EmailAddress, EmailId, OrganizationId, Page, PageSize, SegmentId,
+    SendJobId, StoreError, WorkerId,
 };
 
 use super::{Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally};
@@ -41,7 +41,24 @@ pub trait SendQueries: Send + Sync {
         &self,
         organization: OrganizationId,
         job: SendJobId,
-    ) -> Result<Tally, StoreError>;
+    ) -> Result<Tally, StoreError> {
+        let mut tallies = self.tallies(organization, &[job]).await?;
+        Ok(tallies.remove(&job).unwrap_or_default())
+    }
+
+    /// The counters of sends; those without any are left out. One query, however many they are.
+    async fn tallies(
+        &self,
+        organization: OrganizationId,
+        jobs: &[SendJobId],
+    ) -> Result<HashMap<SendJobId, Tally>, StoreError>;
+
+    /// The sends to a segment that are not over, the oldest first.
+    async fn unfinished_to(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+    ) -> Result<Vec<SendJob>, StoreError>;
 
     /// The deliveries of a send in the order of their ids, those in one state if one is given.
     async fn list_deliveries(
@@ -80,12 +97,20 @@ pub trait SendRepository: Send {
     /// Replaces a stored send; an unknown one is [`StoreError::Missing`].
     async fn update_job(&mut self, job: &SendJob) -> Result<(), StoreError>;
 
-    /// Gives the worker one send to plan that is due and that no living worker plans; others skip it.
+    /// Gives the worker one send to plan that is due and that no living worker plans; others skip it. Sends take
+    /// turns: it is the one that was claimed or postponed longest ago.
     async fn claim_job_to_plan(
         &mut self,
         worker: WorkerId,
         now: DateTime<Utc>,
     ) -> Result<Option<SendJob>, StoreError>;
+
+    /// Gives a send to no worker for planning before that instant.
+    async fn postpone_plan(
+        &mut self,
+        job: &SendJobRef,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
 
     /// Changes the counters of a send, and those of the hour for what was accepted and refused. Changes with different
     /// shards do not wait for each other.
@@ -168,6 +193,29 @@ pub struct Changed {
     pub deferrals: u32,
 }
 
+/// A delivery that is not to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The delivery.
+    pub delivery: DeliveryRef,
+    /// Why, for the counters.
+    pub reason: SkipReason,
+    /// What exactly was wrong, for people to read.
+    pub detail: Option<String>,
+}
+
+impl LeftOut {
+    /// One whose reason says it all.
+    #[must_use]
+    pub fn new(delivery: DeliveryRef, reason: SkipReason) -> Self {
+        Self {
+            delivery,
+            reason,
+            detail: None,
+        }
+    }
+}
+
 /// What a worker learnt about one of its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -182,6 +230,8 @@ pub struct Report {
 pub enum Withheld {
     /// Its address was suppressed in the meantime.
     Suppressed(DeliveryRef),
+    /// Its address left the mailing list that the send goes to.
+    LeftList(DeliveryRef),
     /// Its send was paused or is over.
     Stopped(DeliveryRef),
 }
@@ -223,7 +273,7 @@ pub trait Ledger: Send {
     async fn skip(
         &mut self,
         worker: WorkerId,
-        deliveries: &[(DeliveryRef, SkipReason)],
+        deliveries: &[LeftOut],
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError>;
 
@@ -242,8 +292,8 @@ pub trait Ledger: Send {
         keys: &[String],
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Records the intent to hand over: those that the worker holds, whose send is running and
-    /// whose address is not suppressed become handed over and are returned. No other may be sent.
+    /// Records the intent to hand over: those that the worker holds, whose send is running and whose address is neither
+    /// suppressed nor left the mailing list become handed over and are returned. No other may be sent.
     async fn grant(
         &mut self,
         worker: WorkerId,
@@ -295,12 +345,23 @@ pub trait Ledger: Send {
     ) -> Result<Vec<Changed>, StoreError>;
 
     /// Makes what a contact got, and what it did with that, another contact's, who counts as having got the same emails
-    /// from then on. What waits to be sent stays: it is left out when its turn comes, its contact being gone.
+    /// from then on: what waits to be sent to the other is left out if the first may have got it, and returned. What
+    /// waits to be sent to the first becomes the other's too, unless that one has a delivery of the same email; then it
+    /// stays, and is left out when its turn comes, its contact being gone.
     async fn move_to(
         &mut self,
         organization: OrganizationId,
         from: ContactId,
         to: ContactId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
+
+    /// Forgets what tells who contacts were: addresses, what mail servers said, networks and programs of their hits, and
+    /// their captured mail. The hashes of the addresses stay, so that whoever has an old link can still unsubscribe.
+    async fn forget(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &[ContactId],
     ) -> Result<(), StoreError>;
 }
 

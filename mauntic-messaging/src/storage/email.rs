@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -35,6 +35,31 @@ impl EmailQueries for SeaOrmMessagingStore {
         );
         let row = self.db.reader().query_one_raw(statement).await?;
         row.as_ref().map(email).transpose()
+    }
+
+    async fn names(
+        &self,
+        organization: OrganizationId,
+        ids: &[EmailId],
+    ) -> Result<Vec<(EmailId, EmailName)>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT id, name FROM email
+             WHERE organization_id = $1 AND id IN (SELECT id FROM {}) AND deleted_at IS NULL",
+            dialect.ids(2, "wanted")
+        );
+        let parameters = [
+            organization.as_uuid().into(),
+            serde_json::json!(ids).to_string().into(),
+        ];
+        let statement = dialect.statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter()
+            .map(|row| Ok((row.id("id")?, name(row)?)))
+            .collect()
     }
 
     async fn find_named(
@@ -119,6 +144,26 @@ impl EmailQueries for SeaOrmMessagingStore {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(entries, size, |entry| entry.number))
+    }
+
+    async fn subjects(
+        &self,
+        organization: OrganizationId,
+        versions: &[EmailVersionId],
+    ) -> Result<HashMap<EmailVersionId, String>, StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT id, source ->> 'subject' AS subject FROM email_version
+             WHERE organization_id = $1 AND id IN (SELECT asked.id FROM {})",
+            dialect.ids(2, "asked")
+        );
+        let ids = serde_json::json!(versions).to_string();
+        let statement = dialect.statement(sql, [organization.as_uuid().into(), ids.into()]);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let subjects = rows
+            .iter()
+            .map(|row| Ok((row.id("id")?, row.text("subject")?)));
+        subjects.collect()
     }
 
     async fn list(
@@ -346,15 +391,18 @@ fn to_json(value: &impl Serialize) -> Result<Value, StoreError> {
 fn email(row: &QueryResult) -> Result<Email, StoreError> {
     Ok(Email {
         id: row.id("id")?,
-        name: row
-            .text("name")?
-            .parse()
-            .map_err(|error| StoreError::corrupt("email", error))?,
+        name: name(row)?,
         version: row.integer("version")?,
         current_version_id: row.id("current_version_id")?,
         created_at: row.instant("created_at")?,
         updated_at: row.instant("updated_at")?,
     })
+}
+
+fn name(row: &QueryResult) -> Result<EmailName, StoreError> {
+    let name = row.text("name")?;
+    name.parse()
+        .map_err(|error| StoreError::corrupt("email", error))
 }
 
 fn version(row: &QueryResult) -> Result<EmailVersion, StoreError> {

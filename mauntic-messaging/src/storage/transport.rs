@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use mauntic_core::{OrganizationId, StoreError, storage::to_micros};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::{SeaOrmMessagingStore, SeaOrmUnitOfWork, sql::Row as _};
@@ -21,30 +21,44 @@ impl TransportQueries for SeaOrmMessagingStore {
         &self,
         organization: OrganizationId,
     ) -> Result<Option<Transport>, StoreError> {
-        let statement = self.db.dialect().statement(
-            "SELECT id, settings, sealed_password, version, updated_at FROM transport
-             WHERE organization_id = $1",
-            [organization.as_uuid().into()],
-        );
-        let Some(row) = self.db.reader().query_one_raw(statement).await? else {
-            return Ok(None);
-        };
-        let settings: Settings = row.json("transport", "settings")?;
-        Ok(Some(Transport {
-            id: row.id("id")?,
-            organization_id: organization,
-            kind: settings.transport,
-            sealed_password: row.try_get("", "sealed_password")?,
-            limits: settings.limits,
-            version: row.try_get("", "version")?,
-            updated_at: row.instant("updated_at")?,
-        }))
+        let statement = self
+            .db
+            .dialect()
+            .statement(FIND, [organization.as_uuid().into()]);
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.map(|row| transport(organization, &row)).transpose()
     }
+}
+
+const FIND: &str = "SELECT id, settings, sealed_password, version, updated_at FROM transport
+     WHERE organization_id = $1";
+
+fn transport(organization: OrganizationId, row: &QueryResult) -> Result<Transport, StoreError> {
+    let settings: Settings = row.json("transport", "settings")?;
+    Ok(Transport {
+        id: row.id("id")?,
+        organization_id: organization,
+        kind: settings.transport,
+        sealed_password: row.try_get("", "sealed_password")?,
+        limits: settings.limits,
+        version: row.try_get("", "version")?,
+        updated_at: row.instant("updated_at")?,
+    })
 }
 
 #[async_trait]
 impl TransportRepository for SeaOrmUnitOfWork {
-    async fn save_transport(&mut self, transport: &Transport) -> Result<bool, StoreError> {
+    async fn find_transport_for_update(
+        &mut self,
+        organization: OrganizationId,
+    ) -> Result<Option<Transport>, StoreError> {
+        let sql = format!("{FIND}{}", self.dialect.for_update());
+        let statement = self.dialect.statement(sql, [organization.as_uuid().into()]);
+        let row = self.txn.query_one_raw(statement).await?;
+        row.map(|row| transport(organization, &row)).transpose()
+    }
+
+    async fn save_transport(&mut self, transport: &Transport) -> Result<(), StoreError> {
         let settings = Settings {
             transport: transport.kind.clone(),
             limits: transport.limits.clone(),
@@ -67,6 +81,11 @@ impl TransportRepository for SeaOrmUnitOfWork {
                 to_micros(transport.updated_at).into(),
             ],
         );
-        Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
+        match self.txn.execute_raw(statement).await?.rows_affected() {
+            0 => Err(StoreError::Conflict {
+                field: "transport.version",
+            }),
+            _ => Ok(()),
+        }
     }
 }

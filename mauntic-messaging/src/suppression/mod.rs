@@ -41,6 +41,17 @@ impl SuppressionReason {
         Self::Import,
     ];
 
+    /// Which of two reasons is kept: what the organisation decided, or somebody complained of, before a dead mailbox,
+    /// and that before the wish for no more mail, which its owner may take back.
+    #[must_use]
+    pub fn strength(self) -> u8 {
+        match self {
+            Self::Unsubscribed => 1,
+            Self::HardBounce => 2,
+            Self::Complaint | Self::Manual | Self::Import => 3,
+        }
+    }
+
     /// The name, such as `hard_bounce`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -97,7 +108,7 @@ pub struct Suppression {
     pub address_key: Option<String>,
     /// See [`address_hash`].
     pub address_hash: String,
-    /// Why.
+    /// The [strongest](SuppressionReason::strength) reason.
     pub reason: SuppressionReason,
     /// Where it came from, such as `one-click`, `hand-over` or `api`.
     pub source: String,
@@ -105,6 +116,8 @@ pub struct Suppression {
     pub note: Option<String>,
     /// Since when.
     pub created_at: DateTime<Utc>,
+    /// When its owner asked for no more mail, if they did, whatever the reason is now.
+    pub unsubscribed_at: Option<DateTime<Utc>>,
 }
 
 impl Suppression {
@@ -117,12 +130,27 @@ impl Suppression {
         now: DateTime<Utc>,
     ) -> Self {
         Self {
-            address_hash: address_hash(&address_key),
-            address_key: Some(address_key),
+            address_key: Some(address_key.clone()),
+            ..Self::of_hash(address_hash(&address_key), reason, source, now)
+        }
+    }
+
+    /// A suppression of an address of which only the [hash](address_hash) is known.
+    #[must_use]
+    pub fn of_hash(
+        address_hash: String,
+        reason: SuppressionReason,
+        source: impl Into<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            address_key: None,
+            address_hash,
             reason,
             source: source.into(),
             note: None,
             created_at: now,
+            unsubscribed_at: (reason == SuppressionReason::Unsubscribed).then_some(now),
         }
     }
 }
@@ -155,6 +183,48 @@ pub struct SuppressionCursor {
     pub address_hash: String,
 }
 
+/// That an address left the mailing list of a segment. `Debug` hides the address.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct ListExit {
+    /// The address's [`key`](EmailAddress::key); `None` once it was erased at its owner's request, or if it was not kept.
+    pub address_key: Option<String>,
+    /// See [`address_hash`].
+    pub address_hash: String,
+    /// The segment whose mailing list it left.
+    pub segment_id: SegmentId,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+impl fmt::Debug for ListExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListExit")
+            .field("segment_id", &self.segment_id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which list exits to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListExitFilter {
+    /// Part of the address.
+    pub search: Option<String>,
+    /// Only those of this segment's list.
+    pub segment: Option<SegmentId>,
+}
+
+/// Where the next page of list exits starts: the last one seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListExitCursor {
+    /// When it was.
+    pub at: DateTime<Utc>,
+    /// The hash of its address.
+    pub address_hash: String,
+    /// Its segment.
+    pub segment_id: SegmentId,
+}
+
 /// Reads the list.
 #[async_trait]
 pub trait SuppressionQueries: Send + Sync {
@@ -178,6 +248,16 @@ pub trait SuppressionQueries: Send + Sync {
         &self,
         organization: OrganizationId,
         address: &EmailAddress,
+    ) -> Result<Option<Suppression>, StoreError> {
+        self.find_by_hash(organization, &address_hash(&address.key()))
+            .await
+    }
+
+    /// The entry of an address, by its hash.
+    async fn find_by_hash(
+        &self,
+        organization: OrganizationId,
+        address_hash: &str,
     ) -> Result<Option<Suppression>, StoreError>;
 
     /// The mailing lists that an address left, by its hash.
@@ -186,6 +266,15 @@ pub trait SuppressionQueries: Send + Sync {
         organization: OrganizationId,
         address_hash: &str,
     ) -> Result<Vec<SegmentId>, StoreError>;
+
+    /// Who left which mailing lists, the last one first.
+    async fn list_exits(
+        &self,
+        organization: OrganizationId,
+        filter: &ListExitFilter,
+        after: Option<&ListExitCursor>,
+        size: PageSize,
+    ) -> Result<Page<ListExit, ListExitCursor>, StoreError>;
 
     /// Entries, newest first.
     async fn list(
@@ -200,8 +289,9 @@ pub trait SuppressionQueries: Send + Sync {
 /// Changes the list.
 #[async_trait]
 pub trait SuppressionRepository: Send {
-    /// Adds entries in one statement; an address that is there already keeps its entry. Returns the
-    /// hashes of those that are new.
+    /// Adds entries. An address that is there already keeps its entry, unless the new reason is
+    /// [stronger](SuppressionReason::strength); that its owner unsubscribed stays known beside it. Returns the hashes of
+    /// those that are new.
     async fn add(
         &mut self,
         organization: OrganizationId,
@@ -214,21 +304,38 @@ pub trait SuppressionRepository: Send {
         &mut self,
         organization: OrganizationId,
         address_hash: &str,
+        address_key: Option<&str>,
         left: &[SegmentId],
         joined: &[SegmentId],
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// Removes the entry of an address, by its hash; `false` if there is none. With a reason, only
-    /// an entry with that reason.
+    /// Takes back that an address, by its hash, left the mailing list of a segment; `false` if it did not.
+    async fn remove_exit(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+        segment: SegmentId,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes the entry of an address, by its hash; `false` if there is none. If its owner unsubscribed as well, that
+    /// stays as the reason.
     async fn remove(
         &mut self,
         organization: OrganizationId,
         address_hash: &str,
-        reason: Option<SuppressionReason>,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets the address and keeps its hash, so that it stays suppressed; `false` if there is no entry.
+    /// Takes back that the owner of an address, by its hash, unsubscribed; `false` if they did not. An entry with another
+    /// reason stays.
+    async fn take_back_unsubscription(
+        &mut self,
+        organization: OrganizationId,
+        address_hash: &str,
+    ) -> Result<bool, StoreError>;
+
+    /// Forgets the address and keeps its hash, so that it stays suppressed, and off the mailing lists that it left; `false`
+    /// if neither is so.
     async fn erase(
         &mut self,
         organization: OrganizationId,

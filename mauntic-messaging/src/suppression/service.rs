@@ -1,9 +1,14 @@
 use std::sync::Arc;
 
-use mauntic_core::{Access, Actor, Clock, EmailAddress, Page, PageSize, Permission, UseCase};
+use mauntic_core::{
+    Access, Actor, Clock, EmailAddress, Page, PageSize, Permission, SegmentId, UseCase,
+};
 use serde::Serialize;
 
-use super::{Suppression, SuppressionCursor, SuppressionFilter, SuppressionReason, address_hash};
+use super::{
+    ListExit, ListExitCursor, ListExitFilter, Suppression, SuppressionCursor, SuppressionFilter,
+    SuppressionReason, address_hash,
+};
 use crate::{FieldProblem, MessagingError, MessagingStore};
 
 /// Most addresses that one import takes.
@@ -50,7 +55,9 @@ impl SuppressionService {
         ("find", Access::Needs(Permission::SuppressionsRead)),
         ("import", Access::Needs(Permission::SuppressionsWrite)),
         ("list", Access::Needs(Permission::SuppressionsRead)),
+        ("list_exits", Access::Needs(Permission::SuppressionsRead)),
         ("remove", Access::Needs(Permission::SuppressionsWrite)),
+        ("remove_exit", Access::Needs(Permission::SuppressionsWrite)),
     ];
 
     /// The use cases over a store.
@@ -59,7 +66,8 @@ impl SuppressionService {
         Self { store, clock }
     }
 
-    /// Suppresses an address. One that is suppressed already keeps its entry, which is returned.
+    /// Suppresses an address. One that is suppressed already keeps its entry, unless the new reason is
+    /// [stronger](SuppressionReason::strength). Returns the entry.
     ///
     /// # Errors
     /// [`MessagingError::Invalid`] if the note or the source is too long.
@@ -102,7 +110,8 @@ impl SuppressionService {
         })
     }
 
-    /// Allows mail to an address again.
+    /// Allows mail to an address again. If its owner unsubscribed, and that is not the entry's reason, the entry stays
+    /// with that reason: it takes a second decision to pass over it.
     ///
     /// # Errors
     /// [`MessagingError::NotFound`] if it is not suppressed.
@@ -114,7 +123,7 @@ impl SuppressionService {
         let organization = actor.require(Permission::SuppressionsWrite)?;
         let hash = address_hash(&address.key());
         let mut uow = self.store.begin().await?;
-        let removed = uow.suppressions().remove(organization, &hash, None).await?;
+        let removed = uow.suppressions().remove(organization, &hash).await?;
         uow.commit().await?;
         found(removed)
     }
@@ -157,6 +166,45 @@ impl SuppressionService {
             .suppressions()
             .list(organization, filter, after, size);
         Ok(page.await?)
+    }
+
+    /// Who left which mailing lists, the last one first.
+    pub async fn list_exits(
+        &self,
+        actor: &Actor,
+        filter: &ListExitFilter,
+        after: Option<&ListExitCursor>,
+        size: PageSize,
+    ) -> Result<Page<ListExit, ListExitCursor>, MessagingError> {
+        let organization = actor.require(Permission::SuppressionsRead)?;
+        let suppressions = self.store.suppressions();
+        let page = suppressions.list_exits(organization, filter, after, size);
+        Ok(page.await?)
+    }
+
+    /// Allows what is sent to the mailing list of a segment to go to an address that left it, by its
+    /// [hash](address_hash), again. Whether its contact is in the segment is for whoever keeps the segments.
+    ///
+    /// # Errors
+    /// [`MessagingError::NotFound`] if it did not leave.
+    pub async fn remove_exit(
+        &self,
+        actor: &Actor,
+        address_hash: &str,
+        segment: SegmentId,
+    ) -> Result<(), MessagingError> {
+        let organization = actor.require(Permission::SuppressionsWrite)?;
+        let mut uow = self.store.begin().await?;
+        let removed = uow
+            .suppressions()
+            .remove_exit(organization, address_hash, segment)
+            .await?;
+        uow.commit().await?;
+        if removed {
+            Ok(())
+        } else {
+            Err(MessagingError::NotFound { what: "list exit" })
+        }
     }
 
     async fn insert(

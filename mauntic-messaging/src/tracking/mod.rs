@@ -20,8 +20,8 @@ pub use committer::HitCommitter;
 pub use hit::{Hit, HitContext, HitKind, network_of, stored_agent};
 pub use people::{Behind, DomainReport, Person, UnknownNumber};
 pub use ports::{
-    EarlierClick, EmailCount, Engaged, Firsts, LinkCount, Metric, Settled, TrackingQueries,
-    TrackingRepository,
+    Addressee, EarlierClick, EmailCount, Engaged, Firsts, LinkCount, Metric, Settled,
+    TrackingQueries, TrackingRepository,
 };
 pub use projection::{Projection, project};
 pub use projector::Projector;

@@ -1,7 +1,10 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, Day, DeliveryId, EmailId, EmailVersionId, OrganizationId, Page, PageSize, StoreError,
+    ContactId, Day, DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId, Page,
+    PageSize, StoreError,
 };
 
 use super::{
@@ -24,6 +27,8 @@ pub struct Engaged {
     pub accepted_at: Option<DateTime<Utc>>,
     /// What happened to it so far.
     pub firsts: Firsts,
+    /// The links that were followed so far, by their numbers, and whether by a machine.
+    pub followed: BTreeSet<(u16, bool)>,
 }
 
 /// When something happened to a delivery for the first time.
@@ -139,6 +144,15 @@ pub struct Settled {
     pub reasons: Vec<Reason>,
 }
 
+/// Where a delivery went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// The [hash](crate::suppression::address_hash) of the address.
+    pub hash: String,
+    /// The address; `None` once its contact was deleted.
+    pub address: Option<EmailAddress>,
+}
+
 /// Keeps hits and answers about them.
 #[async_trait]
 pub trait TrackingQueries: Send + Sync {
@@ -214,7 +228,7 @@ pub trait TrackingRepository: Send {
         deliveries: &[(OrganizationId, DeliveryId)],
     ) -> Result<Vec<Engaged>, StoreError>;
 
-    /// The counted clicks of deliveries.
+    /// The counted clicks of deliveries that are not forgotten yet.
     async fn earlier_clicks(
         &mut self,
         deliveries: &[(OrganizationId, DeliveryId)],
@@ -223,7 +237,7 @@ pub trait TrackingRepository: Send {
     /// Marks hits as counted, with their final reasons.
     async fn settle(&mut self, hits: &[Settled]) -> Result<(), StoreError>;
 
-    /// Replaces what happened first to deliveries.
+    /// Replaces what happened first to deliveries, and which of their links were followed.
     async fn update_firsts(&mut self, engaged: &[Engaged]) -> Result<(), StoreError>;
 
     /// Adds to counters of emails, and to those of the hour for what happened to deliveries for the first time.
@@ -232,10 +246,10 @@ pub trait TrackingRepository: Send {
     /// Adds to counters of links.
     async fn count_links(&mut self, counts: &[LinkCount]) -> Result<(), StoreError>;
 
-    /// The [`key`](mauntic_core::EmailAddress::key) of the address that a delivery went to.
-    async fn address_key_of(
+    /// The address that a delivery went to.
+    async fn addressee_of(
         &mut self,
         organization: OrganizationId,
         delivery: DeliveryId,
-    ) -> Result<Option<String>, StoreError>;
+    ) -> Result<Option<Addressee>, StoreError>;
 }

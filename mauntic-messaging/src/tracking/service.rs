@@ -76,10 +76,15 @@ impl TrackingService {
         ("choose_lists", Access::Anybody),
         ("click", Access::Anybody),
         ("domains", Access::Needs(Permission::EmailsRead)),
+        (
+            "export",
+            Access::NeedsAll(&[Permission::EmailsRead, Permission::ContactsExport]),
+        ),
         ("open", Access::Anybody),
         ("people", Access::Needs(Permission::EmailsRead)),
         ("report", Access::Needs(Permission::EmailsRead)),
         ("resubscribe", Access::Anybody),
+        ("target", Access::Anybody),
         ("timeline", Access::Needs(Permission::ContactsRead)),
         ("unsubscribe", Access::Anybody),
         ("unsubscribe_from_all", Access::Anybody),
@@ -129,15 +134,8 @@ impl TrackingService {
         token: &str,
         context: &HitContext,
     ) -> Result<ClickTarget, MessagingError> {
-        let token = self.verify(token)?;
-        let Purpose::Click { link, target } = &token.purpose else {
-            return Err(MessagingError::InvalidToken);
-        };
-        let url = match target {
-            Some(target) => target.clone(),
-            None => self.fixed_target(&token, *link).await?,
-        };
-        let hit = self.hit(&token, HitKind::Click, Some(*link), context);
+        let (token, link, url) = self.followed(token).await?;
+        let hit = self.hit(&token, HitKind::Click, Some(link), context);
         let recorded = self.parts.committer.commit(hit).await;
         if let Err(reason) = &recorded {
             let reason = reason as &dyn std::error::Error;
@@ -147,6 +145,28 @@ impl TrackingService {
             url,
             recorded: recorded.is_ok(),
         })
+    }
+
+    /// Where a link leads, without storing that it was followed.
+    ///
+    /// # Errors
+    /// As [`click`](Self::click).
+    pub async fn target(&self, token: &str) -> Result<ClickTarget, MessagingError> {
+        let (_, _, url) = self.followed(token).await?;
+        let recorded = false;
+        Ok(ClickTarget { url, recorded })
+    }
+
+    async fn followed(&self, token: &str) -> Result<(TrackingToken, u16, String), MessagingError> {
+        let token = self.verify(token)?;
+        let Purpose::Click { link, target } = token.purpose.clone() else {
+            return Err(MessagingError::InvalidToken);
+        };
+        let url = match target {
+            Some(target) => target,
+            None => self.fixed_target(&token, link).await?,
+        };
+        Ok((token, link, url))
     }
 
     /// The message of a web view link, rendered again from the version that was sent, with the contact's
@@ -205,7 +225,8 @@ impl TrackingService {
         Ok(report)
     }
 
-    /// Who stands behind a number of an email's report.
+    /// Who stands behind a number of an email's report. Their addresses, and what was answered there, show only to who may
+    /// read contacts.
     pub async fn people(
         &self,
         actor: &Actor,
@@ -214,6 +235,33 @@ impl TrackingService {
         after: Option<DeliveryId>,
         size: PageSize,
     ) -> Result<Page<Person, DeliveryId>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        self.require_email(organization, email).await?;
+        let tracking = self.parts.store.tracking();
+        let people = tracking.people(organization, email, behind, after, size);
+        let mut people = people.await?;
+        if !actor.may(Permission::ContactsRead) {
+            for person in &mut people.items {
+                person.address = None;
+                person.reply = None;
+            }
+        }
+        Ok(people)
+    }
+
+    /// The same to be taken along, with the addresses; a file is made of page after page.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`] and [`Permission::ContactsExport`]; otherwise as [`people`](Self::people).
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+        behind: &Behind,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Person, DeliveryId>, MessagingError> {
+        actor.require(Permission::ContactsExport)?;
         let organization = actor.require(Permission::EmailsRead)?;
         self.require_email(organization, email).await?;
         let tracking = self.parts.store.tracking();

@@ -3,14 +3,16 @@
 //! A message that went to a mailing list (a segment with a name for recipients) is about that list, and unsubscribing from
 //! it leaves that list alone. Any other message is about all mail of the organisation.
 
-use mauntic_core::{DeliveryId, OrganizationId, SegmentId, StoreError, hour_of};
+use mauntic_core::{DeliveryId, EmailAddress, OrganizationId, SegmentId, StoreError, hour_of};
 use serde::Serialize;
 
-use super::{EmailCount, Engaged, HitContext, HitKind, Metric, TrackingService, service::GONE};
+use super::{
+    Addressee, EmailCount, Engaged, HitContext, HitKind, Metric, TrackingService, service::GONE,
+};
 use crate::{
     MailingList, MessagingError, MessagingUnitOfWork,
     event::{ListsChosen, Resubscribed, Unsubscribed},
-    suppression::{Suppression, SuppressionReason, address_hash},
+    suppression::{Suppression, SuppressionReason},
     token::{Purpose, TrackingToken},
 };
 
@@ -19,7 +21,7 @@ use crate::{
 pub struct UnsubscribePage {
     /// The organisation's name.
     pub organization: String,
-    /// The address, shortened so that a forwarded link does not tell it.
+    /// The address, shortened so that a forwarded link does not tell it; in words once its contact was deleted.
     pub address: String,
     /// Whether the address gets no mail already.
     pub unsubscribed: bool,
@@ -107,15 +109,11 @@ impl TrackingService {
     ) -> Result<(), MessagingError> {
         let token = self.verify_unsubscribe(token)?;
         let mut uow = self.parts.store.begin().await?;
-        let (engaged, key) = delivery(&mut *uow, &token).await?;
+        let (engaged, to) = delivery(&mut *uow, &token).await?;
         let organization = token.organization_id;
         let removed = uow
             .suppressions()
-            .remove(
-                organization,
-                &address_hash(&key),
-                Some(SuppressionReason::Unsubscribed),
-            )
+            .take_back_unsubscription(organization, &to.hash)
             .await?;
         if removed {
             let event = Resubscribed {
@@ -150,14 +148,18 @@ impl TrackingService {
         let token = self.verify_unsubscribe(token)?;
         let organization = token.organization_id;
         let delivery = self.find_delivery(organization, token.delivery_id).await?;
-        let address = delivery.address.ok_or(GONE)?;
-        let entry = self.parts.store.suppressions().find(organization, &address);
+        let hash = delivery.address_hash.ok_or(GONE)?;
+        let suppressions = self.parts.store.suppressions();
+        let entry = suppressions.find_by_hash(organization, &hash);
         let details = self.parts.organizations.details(organization).await?;
         let unsubscribed = entry.await?.is_some();
         let (list, lists) = self.lists(&token).await?;
         Ok(UnsubscribePage {
             organization: details.name,
-            address: mask(address.local_part(), address.domain()),
+            address: delivery.address.map_or_else(
+                || "your address".to_owned(),
+                |address| mask(address.local_part(), address.domain()),
+            ),
             unsubscribed,
             list,
             lists,
@@ -186,13 +188,12 @@ impl TrackingService {
         if lists.is_empty() {
             return Ok((None, lists));
         }
-        if let Some(address) = &delivery.address {
-            let hash = address_hash(&address.key());
+        if let Some(hash) = &delivery.address_hash {
             let left = self
                 .parts
                 .store
                 .suppressions()
-                .left_lists(organization, &hash);
+                .left_lists(organization, hash);
             let left = left.await?;
             for list in &mut lists {
                 list.member &= !left.contains(&list.id);
@@ -212,10 +213,11 @@ impl TrackingService {
         counts: bool,
     ) -> Result<(), MessagingError> {
         let mut uow = self.parts.store.begin().await?;
-        let (engaged, key) = delivery(&mut *uow, token).await?;
+        let (engaged, to) = delivery(&mut *uow, token).await?;
         let (organization, now) = (token.organization_id, self.parts.clock.now());
+        let key = to.address.as_ref().map(EmailAddress::key);
         uow.suppressions()
-            .choose_lists(organization, &address_hash(&key), left, joined, now)
+            .choose_lists(organization, &to.hash, key.as_deref(), left, joined, now)
             .await?;
         let event = ListsChosen {
             contact_id: engaged.contact_id,
@@ -242,9 +244,12 @@ impl TrackingService {
         context: &HitContext,
     ) -> Result<(), MessagingError> {
         let mut uow = self.parts.store.begin().await?;
-        let (engaged, key) = delivery(&mut *uow, token).await?;
+        let (engaged, to) = delivery(&mut *uow, token).await?;
         let now = self.parts.clock.now();
-        let entry = Suppression::new(key, SuppressionReason::Unsubscribed, "link", now);
+        let entry = Suppression {
+            address_key: to.address.map(|address| address.key()),
+            ..Suppression::of_hash(to.hash, SuppressionReason::Unsubscribed, "link", now)
+        };
         let organization = token.organization_id;
         let added = uow.suppressions().add(organization, &[entry]).await?;
         let event = Unsubscribed {
@@ -263,7 +268,7 @@ impl TrackingService {
         Ok(())
     }
 
-    /// Stores the hit, and counts the first one of a delivery; whether this was it.
+    /// Stores and counts the first hit of a delivery, and no other; whether this was it.
     async fn count_leaving(
         &self,
         uow: &mut dyn MessagingUnitOfWork,
@@ -271,40 +276,40 @@ impl TrackingService {
         context: &HitContext,
         mut engaged: Engaged,
     ) -> Result<bool, StoreError> {
+        if engaged.firsts.unsubscribe.is_some() {
+            return Ok(false);
+        }
         let hit = self.hit(token, HitKind::Unsubscribe, None, context);
         uow.tracking()
             .append_counted(std::slice::from_ref(&hit))
             .await?;
-        let first = engaged.firsts.unsubscribe.is_none();
-        if first {
-            let now = self.parts.clock.now();
-            engaged.firsts.unsubscribe = Some(now);
-            let count = EmailCount {
-                organization_id: token.organization_id,
-                email_id: engaged.email_id,
-                metric: Metric::Unsubscribed,
-                machine: hit.is_machine(),
-                hour: hour_of(now),
-                n: 1,
-            };
-            uow.tracking()
-                .update_firsts(std::slice::from_ref(&engaged))
-                .await?;
-            uow.tracking().count(&[count]).await?;
-        }
-        Ok(first)
+        let now = self.parts.clock.now();
+        engaged.firsts.unsubscribe = Some(now);
+        let count = EmailCount {
+            organization_id: token.organization_id,
+            email_id: engaged.email_id,
+            metric: Metric::Unsubscribed,
+            machine: hit.is_machine(),
+            hour: hour_of(now),
+            n: 1,
+        };
+        uow.tracking()
+            .update_firsts(std::slice::from_ref(&engaged))
+            .await?;
+        uow.tracking().count(&[count]).await?;
+        Ok(true)
     }
 }
 
-/// The delivery, held until the transaction ends, and the key of the address that it went to.
+/// The delivery, held until the transaction ends, and the address that it went to.
 async fn delivery(
     uow: &mut dyn MessagingUnitOfWork,
     token: &TrackingToken,
-) -> Result<(Engaged, String), MessagingError> {
+) -> Result<(Engaged, Addressee), MessagingError> {
     let key: (OrganizationId, DeliveryId) = (token.organization_id, token.delivery_id);
     let engaged = uow.tracking().engaged(&[key]).await?.pop().ok_or(GONE)?;
-    let address = uow.tracking().address_key_of(key.0, key.1).await?;
-    Ok((engaged, address.ok_or(GONE)?))
+    let to = uow.tracking().addressee_of(key.0, key.1).await?;
+    Ok((engaged, to.ok_or(GONE)?))
 }
 
 /// The first letter and the domain.

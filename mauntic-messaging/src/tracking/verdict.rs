@@ -149,9 +149,15 @@ const NETWORKS: &[([u8; 4], u8, Reason)] = &[
 ];
 
 /// What a request says by itself. Every reason found is returned; none means human.
+///
+/// Who asks for no more mail is a person, whatever program carries the request: with one click (RFC 8058) it is the
+/// server of a mailbox provider, which calls only when somebody pressed its button.
 #[must_use]
 pub fn judge(kind: HitKind, context: &HitContext, rules: &VerdictRules) -> Vec<Reason> {
     let mut reasons = BTreeSet::new();
+    if kind == HitKind::Unsubscribe {
+        return Vec::new();
+    }
     let agent = context.user_agent.as_deref().unwrap_or_default();
     // A make of phones whose name is not what it says.
     let agent = agent.trim().to_ascii_lowercase().replace("cubot", "");
@@ -264,6 +270,17 @@ mod tests {
             prefetch: false,
             at: DateTime::UNIX_EPOCH,
         }
+    }
+
+    #[test]
+    fn whoever_asks_for_no_more_mail_is_a_person() {
+        let one_click = HitContext {
+            user_agent: None,
+            ..context("", "66.249.80.1")
+        };
+        let rules = VerdictRules::default();
+        assert_eq!(judge(HitKind::Unsubscribe, &one_click, &rules), []);
+        assert_ne!(judge(HitKind::Click, &one_click, &rules), []);
     }
 
     fn reasons(agent: &str, ip: &str) -> Vec<Reason> {

@@ -61,6 +61,13 @@ pub trait TransportQueries: Send + Sync {
 /// Changes the stored transports.
 #[async_trait]
 pub trait TransportRepository: Send {
-    /// Stores the organisation's transport in place of what it had; `false` if that was not the version before this one.
-    async fn save_transport(&mut self, transport: &Transport) -> Result<bool, StoreError>;
+    /// The organisation's transport; nobody else changes it until the transaction ends.
+    async fn find_transport_for_update(
+        &mut self,
+        organization: OrganizationId,
+    ) -> Result<Option<Transport>, StoreError>;
+
+    /// Stores the organisation's transport in place of the version before it; without one, as its first. If another
+    /// version is stored, this is [`StoreError::Conflict`].
+    async fn save_transport(&mut self, transport: &Transport) -> Result<(), StoreError>;
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, TransportId, UseCase,
+    Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, StoreError, TransportId,
+    UseCase,
 };
 use serde::Serialize;
 
@@ -74,7 +75,8 @@ impl TransportService {
     ///
     /// # Errors
     /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for what is no server;
-    /// [`MessagingError::Outdated`] if it is not at the version that the change is based on.
+    /// [`MessagingError::Outdated`] if it is not at the version that the change is based on, or somebody else configured the
+    /// first one at the same time.
     pub async fn configure(
         &self,
         actor: &Actor,
@@ -83,7 +85,7 @@ impl TransportService {
         version: Option<i64>,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
-        check(&limits)?;
+        let limits = checked(limits)?;
         let (kind, password) = match url {
             None => (TransportKind::Capture, None),
             Some(url) => {
@@ -97,36 +99,29 @@ impl TransportService {
         let sealed_password = password
             .map(|password| self.secret.encrypt(&place, password.as_bytes()))
             .transpose()?;
-        let stored = self.store.transports().find_transport(organization).await?;
-        at_version(version, stored.as_ref())?;
-        let transport = Transport {
+        self.change(organization, version, |stored| Transport {
             kind,
             sealed_password,
             limits,
-            ..self.next(organization, stored)
-        };
-        self.save(&transport).await
+            ..stored
+        })
+        .await
     }
 
     /// Changes how fast mail may go; where it goes stays, with its password.
     ///
     /// # Errors
-    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for limits that cannot be kept.
+    /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for limits that cannot be kept; otherwise as
+    /// [`configure`](Self::configure).
     pub async fn set_limits(
         &self,
         actor: &Actor,
         limits: SendingLimits,
-        version: Option<i64>,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
-        check(&limits)?;
-        let stored = self.store.transports().find_transport(organization).await?;
-        at_version(version, stored.as_ref())?;
-        let transport = Transport {
-            limits,
-            ..self.next(organization, stored)
-        };
-        self.save(&transport).await
+        let limits = checked(limits)?;
+        self.change(organization, None, |stored| Transport { limits, ..stored })
+            .await
     }
 
     /// The transport as it is stored, as its next version; capture if none is.
@@ -145,14 +140,37 @@ impl TransportService {
         next
     }
 
-    async fn save(&self, transport: &Transport) -> Result<TransportView, MessagingError> {
+    /// Changes what is stored at that moment, so that no change undoes another.
+    async fn change(
+        &self,
+        organization: OrganizationId,
+        version: Option<i64>,
+        change: impl FnOnce(Transport) -> Transport + Send,
+    ) -> Result<TransportView, MessagingError> {
         let mut uow = self.store.begin().await?;
-        if !uow.transports().save_transport(transport).await? {
-            // Somebody else was faster.
-            return Err(outdated(transport.version));
+        let stored = uow
+            .transports()
+            .find_transport_for_update(organization)
+            .await?;
+        let current = stored.as_ref().map_or(0, |stored| stored.version);
+        if version.is_some_and(|version| version != current) {
+            return Err(MessagingError::Outdated {
+                what: "transport",
+                current,
+            });
         }
+        let transport = change(self.next(organization, stored));
+        let saved = uow.transports().save_transport(&transport).await;
+        saved.map_err(|error| match error {
+            // Two were the first at the same time.
+            StoreError::Conflict { .. } => MessagingError::Outdated {
+                what: "transport",
+                current: transport.version,
+            },
+            error => error.into(),
+        })?;
         uow.commit().await?;
-        Ok(view(Some(transport)))
+        Ok(view(Some(&transport)))
     }
 
     /// Connects to the configured server without sending anything, and tells what it offers. The
@@ -168,25 +186,9 @@ impl TransportService {
     }
 }
 
-/// Holds the transport to be at the version that a change is based on, if it is based on one.
-fn at_version(expected: Option<i64>, stored: Option<&Transport>) -> Result<(), MessagingError> {
-    let current = stored.map_or(0, |stored| stored.version);
-    match expected {
-        Some(expected) if expected != current => Err(outdated(current)),
-        _ => Ok(()),
-    }
-}
-
-fn outdated(current: i64) -> MessagingError {
-    MessagingError::Outdated {
-        what: "transport",
-        current,
-    }
-}
-
-fn check(limits: &SendingLimits) -> Result<(), MessagingError> {
+fn checked(limits: SendingLimits) -> Result<SendingLimits, MessagingError> {
     if limits.are_usable() {
-        return Ok(());
+        return Ok(limits.normalized());
     }
     let problem = "limits must be above zero, connections at most 256";
     Err(MessagingError::invalid("limits", "out_of_range", problem))

@@ -220,6 +220,19 @@ impl SendingLimits {
         self.domains.get(domain).copied().or(self.domain_per_second)
     }
 
+    /// The same with the domains as addresses have them: in lower case, without spaces around them or a last dot. Of
+    /// two limits for one domain the lower one holds.
+    #[must_use]
+    pub fn normalized(self) -> Self {
+        let mut domains = BTreeMap::new();
+        for (domain, limit) in self.domains {
+            let domain = domain.trim().trim_end_matches('.').to_ascii_lowercase();
+            let known = domains.entry(domain).or_insert(limit);
+            *known = limit.min(*known);
+        }
+        Self { domains, ..self }
+    }
+
     /// Whether all limits are numbers that can be kept.
     #[must_use]
     pub fn are_usable(&self) -> bool {
@@ -302,6 +315,25 @@ mod tests {
             let (server, _) = SmtpServer::parse(url).unwrap();
             assert_eq!((server.port, server.tls), (port, tls), "{url}");
         }
+    }
+
+    #[test]
+    fn limits_of_domains_hold_however_they_are_written() {
+        let domains = [
+            (" Example.COM. ", 2.0),
+            ("example.com", 1.0),
+            ("b.org", 3.0),
+        ];
+        let limits = SendingLimits {
+            domains: domains
+                .map(|(domain, limit)| (domain.to_owned(), limit))
+                .into(),
+            ..SendingLimits::default()
+        };
+        let limits = limits.normalized();
+        assert_eq!(limits.of_domain("example.com"), Some(1.0));
+        assert_eq!(limits.of_domain("b.org"), Some(3.0));
+        assert_eq!(limits.domains.len(), 2);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) enum Act {
     TooMany,
     DropAfterDot,
     DropInData,
+    DropAtRecipient,
 }
 
 impl Act {
@@ -31,6 +32,7 @@ impl Act {
             "many" => Self::TooMany,
             "lost" => Self::DropAfterDot,
             "cut" => Self::DropInData,
+            "crash" => Self::DropAtRecipient,
             _ => Self::Accept,
         }
     }
@@ -127,6 +129,7 @@ async fn serve(stream: TcpStream, seen: &Seen, offers: Offers) -> std::io::Resul
             let recipient = line.split(['<', '>']).nth(1).unwrap_or_default();
             act = Act::of(recipient);
             match act {
+                Act::DropAtRecipient => return Ok(()),
                 Act::RefuseRecipient => "550-5.1.1 no such\r\n550 5.1.1 user here\r\n".to_owned(),
                 Act::Greylist => "450 4.7.1 Greylisted, come again\r\n".to_owned(),
                 Act::TooMany => {

@@ -17,6 +17,7 @@ use mauntic_core::{
 };
 use mauntic_messaging::{
     Audience, AudienceMember, ContactDirectory, MessagingStore, Recipient,
+    email::Email,
     sending::{
         BuildError, CreateSend, Delivery, Engine, EngineOptions, EnginePorts, HandOver, JobState,
         MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SmtpReply,
@@ -51,6 +52,8 @@ pub(crate) struct People {
     pub(crate) first_page_only: AtomicBool,
     /// Whether their organisation is blocked.
     pub(crate) blocked: AtomicBool,
+    /// A segment that cannot be read.
+    pub(crate) unreadable: Mutex<Option<SegmentId>>,
 }
 
 #[derive(Clone)]
@@ -61,6 +64,10 @@ pub(crate) struct Person {
 
 pub(crate) fn contact(number: u128) -> ContactId {
     ContactId::from_uuid(Uuid::from_u128(number))
+}
+
+pub(crate) fn segment(number: u128) -> SegmentId {
+    SegmentId::from_uuid(Uuid::from_u128(number))
 }
 
 impl People {
@@ -99,12 +106,15 @@ impl Audience for People {
     async fn members(
         &self,
         _: OrganizationId,
-        _: SegmentId,
+        segment: SegmentId,
         after: Option<ContactId>,
         limit: u64,
     ) -> Result<Vec<AudienceMember>, StoreError> {
         if after.is_some() && self.first_page_only.load(Ordering::SeqCst) {
             return Err(StoreError::backend("the second page cannot be read yet"));
+        }
+        if *self.unreadable.lock().unwrap() == Some(segment) {
+            return Err(StoreError::corrupt("segment", "its rule"));
         }
         let people = self.all.lock().unwrap();
         let rest = people.iter().filter(|(id, _)| Some(**id) > after);
@@ -143,9 +153,14 @@ impl ContactDirectory for People {
 }
 
 /// Makes a short message for anybody but `broken@…`.
-pub(crate) struct PlainBuilder;
+pub(crate) struct PlainBuilder {
+    /// The domain of the return path, as it is when an email is prepared.
+    pub(crate) domain: Mutex<&'static str>,
+}
 
-struct PlainEmail;
+struct PlainEmail {
+    domain: &'static str,
+}
 
 #[async_trait]
 impl MessageBuilder for PlainBuilder {
@@ -165,7 +180,8 @@ impl MessageBuilder for PlainBuilder {
         if version.as_uuid() == Uuid::from_u128(666) {
             return Err(BuildError::Email("it has no subject".to_owned()));
         }
-        Ok(Arc::new(PlainEmail))
+        let domain = *self.domain.lock().unwrap();
+        Ok(Arc::new(PlainEmail { domain }))
     }
 }
 
@@ -182,7 +198,7 @@ impl PreparedEmail for PlainEmail {
         let text = format!("From: shop@example.net\r\nTo: {to}\r\nSubject: Hi\r\n\r\n.Hello\r\n");
         Ok(OutgoingMessage {
             delivery_id: Some(delivery.id),
-            envelope_from: format!("b+{}@example.net", delivery.id.as_uuid().simple()),
+            envelope_from: format!("b+{}@{}", delivery.id.as_uuid().simple(), self.domain),
             envelope_to: to,
             bytes: text.into_bytes(),
         })
@@ -195,6 +211,8 @@ type Answer = Box<dyn Fn(&str, usize) -> HandOver + Send + Sync>;
 pub(crate) struct Sink {
     taken: Mutex<HashMap<String, usize>>,
     attempts: Mutex<HashMap<String, usize>>,
+    /// The return path of the last message to each address.
+    pub(crate) from: Mutex<HashMap<String, String>>,
     answer: Answer,
     pub(crate) delay: Duration,
     pub(crate) limits: Mutex<SendingLimits>,
@@ -211,6 +229,7 @@ impl Sink {
         Self {
             taken: Mutex::default(),
             attempts: Mutex::default(),
+            from: Mutex::default(),
             answer: Box::new(answer),
             delay: Duration::ZERO,
             limits: Mutex::default(),
@@ -245,6 +264,10 @@ impl MailTransport for Sink {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         let address = message.envelope_to.to_string();
+        {
+            let mut from = self.from.lock().unwrap();
+            from.insert(address.clone(), message.envelope_from.clone());
+        }
         let attempt = {
             let mut attempts = self.attempts.lock().unwrap();
             let attempt = attempts.entry(address.clone()).or_default();
@@ -267,14 +290,20 @@ impl MailTransport for Sink {
     }
 }
 
-/// The same way out for everybody.
-pub(crate) struct Everybody(pub Arc<Sink>);
+/// The same way out for everybody but an organisation whose settings are damaged.
+pub(crate) struct Everybody {
+    sink: Arc<Sink>,
+    pub(crate) damaged: Mutex<Option<OrganizationId>>,
+}
 
 #[async_trait]
 impl Transports for Everybody {
-    async fn of(&self, _: OrganizationId) -> Result<OpenTransport, StoreError> {
-        let channel: Arc<dyn MailTransport> = self.0.clone();
-        let limits = self.0.limits.lock().unwrap().clone();
+    async fn of(&self, organization: OrganizationId) -> Result<OpenTransport, StoreError> {
+        if *self.damaged.lock().unwrap() == Some(organization) {
+            return Err(StoreError::corrupt("transport", "password"));
+        }
+        let channel: Arc<dyn MailTransport> = self.sink.clone();
+        let limits = self.sink.limits.lock().unwrap().clone();
         Ok(OpenTransport { limits, channel })
     }
 }
@@ -284,6 +313,8 @@ pub(crate) struct World {
     pub(crate) people: Arc<People>,
     pub(crate) sink: Arc<Sink>,
     pub(crate) clock: Arc<ShiftedClock>,
+    pub(crate) builder: Arc<PlainBuilder>,
+    pub(crate) transports: Arc<Everybody>,
     pub(crate) ports: EnginePorts,
     pub(crate) service: SendService,
     pub(crate) actor: Actor,
@@ -303,13 +334,20 @@ impl World {
         let people = Arc::new(People::default());
         let sink = Arc::new(sink);
         let clock = Arc::new(ShiftedClock::default());
+        let builder = Arc::new(PlainBuilder {
+            domain: Mutex::new("example.net"),
+        });
+        let transports = Arc::new(Everybody {
+            sink: Arc::clone(&sink),
+            damaged: Mutex::default(),
+        });
         let ports = EnginePorts {
             store,
             audience: people.clone(),
             directory: people.clone(),
             standing: people.clone(),
-            builder: Arc::new(PlainBuilder),
-            transports: Arc::new(Everybody(Arc::clone(&sink))),
+            builder: builder.clone(),
+            transports: transports.clone(),
             clock: clock.clone(),
             ids: Arc::new(UuidV7Source),
         };
@@ -317,6 +355,8 @@ impl World {
             people,
             sink,
             clock,
+            builder,
+            transports,
             service: SendService::new(ports.clone()),
             ports,
             actor: Actor::system(OrganizationId::from_uuid(Uuid::from_u128(1))),
@@ -325,12 +365,37 @@ impl World {
     }
 
     pub(crate) async fn create(&self, email: u128) -> SendJobId {
+        self.create_for(&self.actor, email, segment(1)).await
+    }
+
+    pub(crate) async fn create_for(
+        &self,
+        actor: &Actor,
+        email: u128,
+        segment: SegmentId,
+    ) -> SendJobId {
+        let stored = Email {
+            id: EmailId::from_uuid(Uuid::from_u128(email)),
+            name: format!("Email {email}").parse().unwrap(),
+            version: 1,
+            current_version_id: EmailVersionId::from_uuid(Uuid::from_u128(email)),
+            created_at: self.clock.now(),
+            updated_at: self.clock.now(),
+        };
+        let organization = actor.organization_id();
+        let mut uow = self.ports.store.begin().await.unwrap();
+        let known = uow.emails().find_for_update(organization, stored.id).await;
+        if known.unwrap().is_none() {
+            uow.emails().insert(organization, &stored).await.unwrap();
+        }
+        uow.commit().await.unwrap();
         let command = CreateSend {
             email: EmailId::from_uuid(Uuid::from_u128(email)),
-            segment: SegmentId::from_uuid(Uuid::from_u128(1)),
+            version: None,
+            segment,
             at: None,
         };
-        self.service.create(&self.actor, command).await.unwrap().id
+        self.service.create(actor, command).await.unwrap().id
     }
 
     pub(crate) async fn status(&self, id: SendJobId) -> SendStatus {

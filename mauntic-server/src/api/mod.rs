@@ -34,7 +34,7 @@ pub(crate) enum ApiTag {
     Account,
     /// The organisation, its members and its API tokens.
     Identity,
-    /// Contacts, their fields and tags, imports and exports.
+    /// Contacts, their fields and tags, changes of many, saved views, imports and exports.
     Contacts,
     /// Segments and who is in them.
     Segments,
@@ -173,8 +173,11 @@ type Endpoints = (
     crm::tags::TagsApi,
     crm::segments::SegmentsApi,
     crm::imports::ImportsApi,
+    crm::bulk::BulkApi,
+    crm::views::ViewsApi,
     messaging::emails::EmailsApi,
     messaging::suppressions::SuppressionsApi,
+    messaging::list_exits::ListExitsApi,
     messaging::sends::SendsApi,
     messaging::timeline::TimelineApi,
     messaging::inbox::InboxApi,
@@ -191,8 +194,11 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
         crm::tags::TagsApi::new(app),
         crm::segments::SegmentsApi::new(app),
         crm::imports::ImportsApi::new(app),
+        crm::bulk::BulkApi::new(app),
+        crm::views::ViewsApi::new(app),
         messaging::emails::EmailsApi::new(app),
         messaging::suppressions::SuppressionsApi::new(app),
+        messaging::list_exits::ListExitsApi::new(app),
         messaging::sends::SendsApi::new(app),
         messaging::timeline::TimelineApi::new(app),
         messaging::inbox::InboxApi::new(app),

@@ -1,6 +1,7 @@
 //! What protects the server from its callers: body sizes and request rates.
 
 use std::{
+    hash::Hash,
     io,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
@@ -107,17 +108,17 @@ fn too_large(max: u64) -> Response {
 /// So many requests from one tidying to the next.
 const TIDY_EVERY: u64 = 4_096;
 
-/// Limits how often one client address, or one IPv6 network of 64 bits, may call (GCRA, per process).
+/// Limits how often something may happen to each of many keys, such as calls by one client address (GCRA, per process).
 #[derive(Clone)]
-pub(crate) struct RateLimit {
-    limiter: Arc<DefaultKeyedRateLimiter<IpAddr>>,
+pub(crate) struct RateLimit<K: Clone + Eq + Hash = IpAddr> {
+    limiter: Arc<DefaultKeyedRateLimiter<K>>,
     seen: Arc<AtomicU64>,
 }
 
-impl RateLimit {
-    /// That many requests per second, with a burst of ten times as many.
-    pub(crate) fn per_second(requests: u32) -> Self {
-        let rate = NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN);
+impl<K: Clone + Eq + Hash> RateLimit<K> {
+    /// That many per second, with a burst of ten times as many.
+    pub(crate) fn per_second(times: u32) -> Self {
+        let rate = NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(rate)
             .allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(9)));
         Self {
@@ -126,8 +127,8 @@ impl RateLimit {
         }
     }
 
-    /// Whether the address may not call now. Forgets, once in a while, those that no longer call.
-    fn refuses(&self, address: IpAddr) -> bool {
+    /// Whether it is one too many. Forgets, once in a while, the keys that are no longer in use.
+    pub(crate) fn refuses(&self, key: &K) -> bool {
         if self
             .seen
             .fetch_add(1, Ordering::Relaxed)
@@ -135,13 +136,13 @@ impl RateLimit {
         {
             self.limiter.retain_recent();
         }
-        self.limiter.check_key(&network(address)).is_err()
+        self.limiter.check_key(key).is_err()
     }
 }
 
 /// Whom an address stands for: with IPv6, one subscriber has a whole `/64` of them (RFC 6177) and could call from
 /// a new one each time.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
@@ -173,7 +174,7 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let client = client_address(&request);
-        if client.is_some_and(|address| self.limit.refuses(address)) {
+        if client.is_some_and(|address| self.limit.refuses(&network(address))) {
             let detail = "too many requests from this address: wait a second and try again";
             let mut response =
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
@@ -204,10 +205,10 @@ mod tests {
         let limit = RateLimit::per_second(1);
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let refused = (0..20)
-            .filter(|host| limit.refuses(address(&format!("2001:db8:1:2::{host:x}"))))
+            .filter(|host| limit.refuses(&network(address(&format!("2001:db8:1:2::{host:x}")))))
             .count();
         assert!(refused >= 9, "{refused}");
-        assert!(!limit.refuses(address("2001:db8:1:3::1")));
+        assert!(!limit.refuses(&network(address("2001:db8:1:3::1"))));
         assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
     }
 }

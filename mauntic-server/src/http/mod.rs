@@ -7,7 +7,7 @@ pub(crate) mod limits;
 pub(crate) mod nul;
 pub mod problem;
 
-use std::{any::Any, io, time::Duration};
+use std::{any::Any, io, sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use poem::{
@@ -82,6 +82,9 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
         .at("/readyz", get(ops::readyz))
         .at("/metrics", get(ops::metrics))
         .data(app.clone())
+        .data(Arc::new(public::PublicLimits::new(
+            settings.public_requests_per_second,
+        )))
         .data(metrics)
         .with(CatchPanic::new().with_handler(panicked))
         .with(Observation)

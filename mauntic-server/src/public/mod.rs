@@ -2,7 +2,10 @@
 //!
 //! Looking (GET, HEAD) never changes whether somebody gets mail; only POST does (RFC 8058 §3.2).
 
+mod limits;
 mod pages;
+
+use std::sync::Arc;
 
 use mauntic_core::{OrganizationId, SegmentId};
 use mauntic_messaging::{MessagingError, tracking::HitContext};
@@ -16,6 +19,8 @@ use crate::{
     App,
     http::{limits::client_address, problem::describe},
 };
+
+pub(crate) use limits::PublicLimits;
 
 /// A transparent image of one pixel (`GIF89a`).
 const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00\x21\xf9\x04\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
@@ -45,13 +50,22 @@ fn context(app: &App, request: &Request) -> HitContext {
     )
 }
 
+type Limits<'a> = Data<&'a Arc<PublicLimits>>;
+
 /// The pixel is served whatever happens: a broken image would tell the reader of our troubles.
 #[handler]
-async fn open(Data(app): Data<&App>, Path(token): Path<String>, request: &Request) -> Response {
+async fn open(
+    Data(app): Data<&App>,
+    Data(limits): Limits<'_>,
+    Path(token): Path<String>,
+    request: &Request,
+) -> Response {
     let token = token.strip_suffix(".gif").unwrap_or(&token);
-    match app.tracking.open(token, &context(app, request)).await {
-        Ok(()) | Err(MessagingError::InvalidToken) => {}
-        Err(error) => tracing::warn!(error = describe(&error), "an open was not recorded"),
+    if !limits.refuse(request, token) {
+        match app.tracking.open(token, &context(app, request)).await {
+            Ok(()) | Err(MessagingError::InvalidToken) => {}
+            Err(error) => tracing::warn!(error = describe(&error), "an open was not recorded"),
+        }
     }
     Response::builder()
         .content_type("image/gif")
@@ -59,9 +73,20 @@ async fn open(Data(app): Data<&App>, Path(token): Path<String>, request: &Reques
         .body(PIXEL)
 }
 
+/// The reader goes on, also where the click is one too many to be kept.
 #[handler]
-async fn click(Data(app): Data<&App>, Path(token): Path<String>, request: &Request) -> Response {
-    match app.tracking.click(&token, &context(app, request)).await {
+async fn click(
+    Data(app): Data<&App>,
+    Data(limits): Limits<'_>,
+    Path(token): Path<String>,
+    request: &Request,
+) -> Response {
+    let target = if limits.refuse(request, &token) {
+        app.tracking.target(&token).await
+    } else {
+        app.tracking.click(&token, &context(app, request)).await
+    };
+    match target {
         Ok(target) => Response::builder()
             .status(StatusCode::FOUND)
             .header(header::LOCATION, target.url)
@@ -74,7 +99,15 @@ async fn click(Data(app): Data<&App>, Path(token): Path<String>, request: &Reque
 
 /// Shows what would happen; a mail scanner that follows the link unsubscribes nobody.
 #[handler]
-async fn ask_unsubscribe(Data(app): Data<&App>, Path(token): Path<String>) -> Response {
+async fn ask_unsubscribe(
+    Data(app): Data<&App>,
+    Data(limits): Limits<'_>,
+    Path(token): Path<String>,
+    request: &Request,
+) -> Response {
+    if limits.refuse(request, &token) {
+        return too_often();
+    }
     match app.tracking.unsubscribe_page(&token).await {
         Ok(page) if page.unsubscribed => html(pages::unsubscribed(&page).into_string()),
         Ok(page) => html(pages::confirm_unsubscribe(&page).into_string()),
@@ -112,14 +145,19 @@ impl Wish {
 }
 
 /// One click of a mail program or the button of the page. A mail program's body may be of either form
-/// type, or missing: the token alone decides. Only the page can ask for the way back.
+/// type, or missing: the token alone decides. Only the page can ask for the way back. It is not limited by the address:
+/// mailbox providers ask for many people from one.
 #[handler]
 async fn unsubscribe(
     Data(app): Data<&App>,
+    Data(limits): Limits<'_>,
     Path(token): Path<String>,
     request: &Request,
     body: Body,
 ) -> Response {
+    if limits.refuse_link(&token) {
+        return too_often();
+    }
     let wish = match body.into_bytes_limit(MAX_FORM).await {
         Ok(bytes) => Wish::read(&bytes),
         Err(_) => return refuse(&MessagingError::InvalidToken),
@@ -151,7 +189,15 @@ async fn unsubscribe(
 /// The message as it was sent. It is what a member of the organisation wrote, so it gets no script and
 /// no access to anything of ours.
 #[handler]
-async fn web_view(Data(app): Data<&App>, Path(token): Path<String>, request: &Request) -> Response {
+async fn web_view(
+    Data(app): Data<&App>,
+    Data(limits): Limits<'_>,
+    Path(token): Path<String>,
+    request: &Request,
+) -> Response {
+    if limits.refuse(request, &token) {
+        return too_often();
+    }
     match app.tracking.web_view(&token, &context(app, request)).await {
         Ok(view) => Response::builder()
             .content_type("text/html; charset=utf-8")
@@ -198,6 +244,14 @@ fn html(page: String) -> Response {
         )
         .header("x-robots-tag", "noindex")
         .body(page)
+}
+
+fn too_often() -> Response {
+    let mut response = html(pages::too_often().into_string());
+    response.set_status(StatusCode::TOO_MANY_REQUESTS);
+    let after = header::HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, after);
+    response
 }
 
 fn refuse(error: &MessagingError) -> Response {

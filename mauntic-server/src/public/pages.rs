@@ -166,6 +166,17 @@ pub(crate) fn try_again() -> Markup {
     )
 }
 
+/// A link was called too often.
+pub(crate) fn too_often() -> Markup {
+    page(
+        "Too many requests",
+        &html! {
+            h1 { "Too many requests" }
+            p { "This was asked for too often just now, and nothing was changed. Please try again in a moment." }
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

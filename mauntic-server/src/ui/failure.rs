@@ -150,6 +150,10 @@ pub(crate) fn crm(error: CrmError) -> Error {
         CrmError::TagNotFound => missing("tag"),
         CrmError::BulkChangeNotFound(_) => missing("change"),
         CrmError::ViewNotFound(_) => missing("view"),
+        CrmError::WrongState(_) => {
+            let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
+            page(StatusCode::CONFLICT, "That is not possible now", &text)
+        }
         CrmError::Invalid(why) => unusable(why),
         _ => internal(&error),
     }

@@ -42,7 +42,7 @@ pub(crate) fn gallery() -> Markup {
         "Components",
         &around,
         &html! {
-            (frame::breadcrumbs(&[("/app", "Home")], "Components"))
+            (frame::breadcrumbs(&[("/app/", "Home")], "Components"))
             (frame::header("Components", &html! { (theme_toggle()) (ask_first(HERE, "Delete")) (button_link(HERE, "Reload", Weight::Primary)) }))
             (show::toast("3 contacts were added.", Tone::Good))
             (show::toast("The list was not sent: no transport is set.", Tone::Bad))

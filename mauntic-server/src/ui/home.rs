@@ -1,31 +1,28 @@
 //! The start page: how the list grows, what was sent and what came of it, what is running, and what to do next.
 
-use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use mauntic_core::{PageSize, Permission};
-use mauntic_crm::{ContactGrowth, import::ImportState};
-use mauntic_messaging::{MessagingError, sending::JobState, tracking::DayActivity};
+use mauntic_core::Permission;
+use mauntic_crm::ContactGrowth;
+use mauntic_messaging::tracking::DayActivity;
 use poem::{Request, Result, handler, web::Query};
 use serde::Deserialize;
 
 use super::{
     Done,
     component::{
-        Tone,
         action::{Weight, button_link},
         chart::{Series, Shape, chart},
-        frame, live, show,
-        table::{Column, table},
+        frame, show,
     },
-    failure, shell,
+    failure,
+    running::{self, Job},
+    shell,
     visitor::{Visitor, app},
     words,
 };
 
 /// The ranges that can be looked at, in days.
 const RANGES: [u16; 3] = [7, 30, 90];
-/// How many sends and imports are looked at, and how many things are listed as done last.
-const LATEST: usize = 8;
 
 /// What to show.
 #[derive(Debug, Default, Deserialize)]
@@ -46,12 +43,10 @@ pub(crate) async fn home(
         .days
         .filter(|days| RANGES.contains(days))
         .unwrap_or(30);
-    let here = format!("/app/?days={days}");
     let growth = growth(request, &visitor, days).await?;
     let activity = activity(request, &visitor, days).await?;
-    let jobs = jobs(request, &visitor).await?;
+    let jobs = running::jobs(request, &visitor).await?;
     let steps = Steps::of(growth.as_ref(), &jobs);
-    let running: Vec<_> = jobs.iter().filter(|job| job.open).collect();
     let content = html! {
         (frame::header("Start", &ranges(days)))
         @if let Some(done) = wanted.done { (done.toast()) }
@@ -60,10 +55,8 @@ pub(crate) async fn home(
             (figures(growth.as_ref(), activity.as_deref(), days))
             (charts(growth.as_ref(), activity.as_deref()))
         }
-        (live::followed("running", &here, !running.is_empty(), &html! {
-            @if !running.is_empty() { (show::card("Running now", &html! { ul class="jobs" { @for job in &running { (job.progress()) } } })) }
-        }))
-        @if !jobs.is_empty() { (show::card("Recently", &latest(&jobs))) }
+        (running::going_on(&jobs))
+        @if !jobs.is_empty() { (show::card("Recently", &running::latest(&jobs))) }
     };
     Ok(shell(&visitor, "Start", "/app/", &content))
 }
@@ -141,156 +134,6 @@ fn charts(growth: Option<&ContactGrowth>, activity: Option<&[DayActivity]>) -> M
             }
         }
     }
-}
-
-/// An import, a send or a rebuild.
-struct Job {
-    kind: &'static str,
-    name: String,
-    place: String,
-    state: String,
-    tone: Tone,
-    /// How much of how much is done, if that is known.
-    progress: Option<(u64, u64)>,
-    open: bool,
-    at: DateTime<Utc>,
-}
-
-impl Job {
-    fn title(&self) -> Markup {
-        html! { a href=(self.place) { (self.name) } }
-    }
-
-    fn progress(&self) -> Markup {
-        html! {
-            li {
-                div class="row" { span class="soft" { (self.kind) } (self.title()) (show::badge(&self.state, self.tone)) }
-                @if let Some((done, all)) = self.progress { (show::progress("Done", done, all)) }
-            }
-        }
-    }
-}
-
-/// What is running, and what was done last.
-async fn jobs(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
-    let mut jobs = Vec::new();
-    if visitor.may(Permission::EmailsRead) {
-        jobs.extend(sends(request, visitor).await?);
-    }
-    if visitor.may(Permission::ContactsRead) {
-        jobs.extend(imports(request, visitor).await?);
-    }
-    if visitor.may(Permission::SegmentsRead) {
-        jobs.extend(rebuilds(request, visitor).await?);
-    }
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.at));
-    Ok(jobs)
-}
-
-async fn sends(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
-    let app = app(request)?;
-    let size = PageSize::clamped(LATEST);
-    let page = app.sends.list(&visitor.actor, None, None, size).await;
-    let mut jobs = Vec::new();
-    for status in page.map_err(failure::messaging)?.items {
-        let (job, tally) = (&status.job, &status.tally);
-        let name = match app.emails.get(&visitor.actor, job.email_id).await {
-            Ok(saved) => saved.email.name.to_string(),
-            // What was sent stays, though the email may be gone.
-            Err(MessagingError::NotFound { .. }) => "(deleted)".to_owned(),
-            Err(error) => return Err(failure::messaging(error)),
-        };
-        let number = |number: i64| u64::try_from(number).unwrap_or_default();
-        let done = number(tally.accepted + tally.refused + tally.unknown);
-        let open = matches!(
-            job.state,
-            JobState::Scheduled | JobState::Planning | JobState::Sending | JobState::Paused
-        );
-        jobs.push(Job {
-            kind: "Send",
-            name,
-            place: format!("/app/sends/{}", job.id),
-            state: job.state.as_str().to_owned(),
-            tone: super::send_tone(job),
-            progress: Some((done, number(tally.planned))),
-            open,
-            at: job.created_at,
-        });
-    }
-    Ok(jobs)
-}
-
-async fn imports(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
-    let size = PageSize::clamped(LATEST);
-    let page = app(request)?.imports.list(&visitor.actor, None, size).await;
-    let imports = page.map_err(failure::import)?.items;
-    let jobs = imports.into_iter().map(|import| {
-        let position = import.progress().fraction * 100.0;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a hundred"
-        )]
-        let percent = position.clamp(0.0, 100.0) as u64;
-        Job {
-            kind: "Import",
-            place: format!("/app/imports/{}", import.id),
-            state: import.state.to_string(),
-            tone: match import.state {
-                ImportState::Completed => Tone::Good,
-                ImportState::Failed => Tone::Bad,
-                _ => Tone::Plain,
-            },
-            progress: Some((percent, 100)),
-            open: !import.state.is_final(),
-            at: import.created_at,
-            name: import.plan.name,
-        }
-    });
-    Ok(jobs.collect())
-}
-
-/// Segments whose rule is being applied to everybody.
-async fn rebuilds(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
-    let size = PageSize::clamped(PageSize::MAX.into());
-    let page = app(request)?
-        .segments
-        .list(&visitor.actor, None, size)
-        .await;
-    let segments = page.map_err(failure::crm)?.items.into_iter();
-    let building = segments.filter_map(|segment| {
-        Some(Job {
-            kind: "Segment",
-            at: segment.build?.started_at,
-            place: format!("/app/segments/{}", segment.id),
-            name: segment.name.to_string(),
-            state: "rebuilding".to_owned(),
-            tone: Tone::Plain,
-            progress: None,
-            open: true,
-        })
-    });
-    Ok(building.collect())
-}
-
-fn latest(jobs: &[Job]) -> Markup {
-    let column = |name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    };
-    let columns = ["What", "Name", "State", "Begun"].map(column);
-    let rows: Vec<_> = jobs
-        .iter()
-        .take(LATEST)
-        .map(|job| {
-            html! { tr {
-                td { (job.kind) } td { (job.title()) } td { (show::badge(&job.state, job.tone)) } td { (words::time(job.at)) }
-            } }
-        })
-        .collect();
-    table("Imports, sends and rebuilds", &columns, &rows, None)
 }
 
 /// The way from an empty installation to the first send.

@@ -75,12 +75,6 @@ async fn list(
             } }
         })
         .collect();
-    let column = |name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    };
     let next = page.next.map(|id| {
         let mut query = vec![("after", id.to_string())];
         query.extend(to.map(|to| ("to", to.to_owned())));
@@ -110,7 +104,7 @@ async fn list(
             }))
             div id="mails" class="stack" {
                 @if rows.is_empty() { p { "There is no such mail. " a href=(PLACE) { "Show all" } } } @else {
-                    (table("Captured mail", &["To", "Subject", "Captured"].map(column), &rows, next.as_deref()))
+                    (table("Captured mail", &["To", "Subject", "Captured"].map(Column::plain), &rows, next.as_deref()))
                 }
             }
         }

@@ -33,6 +33,7 @@ mod imports;
 mod inbox;
 mod mail;
 mod organization;
+mod running;
 mod search;
 mod segments;
 mod sending;
@@ -50,6 +51,7 @@ use poem::{
     get,
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Compression,
+    web::{Compress, CompressionAlgo},
 };
 
 use serde::Deserialize;
@@ -69,6 +71,7 @@ pub(crate) fn routes(route: Route) -> Route {
     let pages = account::routes(
         pages
             .at("/", get(home::home))
+            .at("/running", get(running::running))
             .at("/search", get(search::search)),
     );
     let pages = inbox::routes(sends::routes(emails::routes(pages)));
@@ -91,6 +94,7 @@ pub(crate) fn routes(route: Route) -> Route {
 
 /// Adds the headers that keep a page from being framed, and from running what is not ours.
 async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem::Result<Response> {
+    let packed = takes_gzip(&request);
     let mut response = match next.call(request).await {
         Ok(response) => response.into_response(),
         // A redirect or a page of ours, only not what the handler meant to answer.
@@ -110,7 +114,24 @@ async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static(PERMISSIONS),
     );
+    // Files come as they are: they are large, and browsers show how far they are.
+    if packed
+        && response
+            .content_type()
+            .is_some_and(|kind| kind.starts_with("text/html"))
+    {
+        return Ok(Compress::new(response, CompressionAlgo::GZIP).into_response());
+    }
     Ok(response)
+}
+
+/// Whether whoever asks can unpack what is packed with gzip.
+fn takes_gzip(request: &Request) -> bool {
+    let named = request.header(header::ACCEPT_ENCODING).unwrap_or_default();
+    named.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        name.trim() == "gzip" && weight.trim() != "q=0"
+    })
 }
 
 /// Says that there is no such page.
@@ -220,6 +241,8 @@ pub(crate) enum Done {
     Saved,
     /// Something was deleted.
     Deleted,
+    /// Two records became one.
+    Merged,
     /// Sessions were ended.
     Ended,
     /// A send was started.
@@ -243,6 +266,7 @@ impl Done {
             Self::Created => "created",
             Self::Saved => "saved",
             Self::Deleted => "deleted",
+            Self::Merged => "merged",
             Self::Ended => "ended",
             Self::Started => "started",
             Self::Tested => "tested",
@@ -256,11 +280,34 @@ impl Done {
             Self::Created => "It was created.",
             Self::Saved => "The change was saved.",
             Self::Deleted => "It was deleted.",
+            Self::Merged => "The two records are one now.",
             Self::Ended => "The session was ended.",
             Self::Started => "The send was started.",
             Self::Tested => "The test was sent.",
         };
         component::show::toast(text, component::Tone::Good)
+    }
+}
+
+/// What becomes of long work, as the end of the address that its forms are sent to says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Steer {
+    /// It stops until somebody lets it go on.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It stops for good.
+    Cancel,
+}
+
+impl Steer {
+    /// A page asks first of what cannot be taken back, and of nothing else.
+    fn asks_first(self) -> poem::Result<()> {
+        match self {
+            Self::Cancel => Ok(()),
+            Self::Pause | Self::Resume => Err(failure::missing("page")),
+        }
     }
 }
 

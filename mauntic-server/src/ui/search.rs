@@ -2,15 +2,16 @@
 
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission};
-use mauntic_crm::{ContactFilter, ContactListing};
+use mauntic_crm::{ContactFilter, ContactListing, segment::SegmentFilter};
 use mauntic_messaging::email::{EmailFilter, EmailSort};
 use poem::{Request, Result, handler, web::Query};
 use serde::Deserialize;
 
 use super::{
     component::frame,
-    failure, shell_searched,
+    contacts, failure, shell_searched,
     visitor::{Visitor, app},
+    words,
 };
 
 /// How many of each kind are shown.
@@ -44,7 +45,7 @@ pub(super) async fn search(
         Vec::new()
     } else {
         vec![
-            contacts(request, &visitor, &asked).await?,
+            people(request, &visitor, &asked).await?,
             segments(request, &visitor, &asked).await?,
             emails(request, &visitor, &asked).await?,
         ]
@@ -76,7 +77,7 @@ fn list(asked: &str, found: &[Found]) -> Markup {
     }
 }
 
-async fn contacts(request: &Request, visitor: &Visitor, asked: &str) -> Result<Found> {
+async fn people(request: &Request, visitor: &Visitor, asked: &str) -> Result<Found> {
     let mut things = Vec::new();
     if visitor.may(Permission::ContactsRead) {
         let listing = ContactListing {
@@ -89,18 +90,10 @@ async fn contacts(request: &Request, visitor: &Visitor, asked: &str) -> Result<F
         };
         let page = app(request)?.contacts.list(&visitor.actor, &listing).await;
         for contact in page.map_err(failure::crm)?.items {
-            let name = ["firstname", "lastname"].map(|alias| {
-                let value = contact.value(alias);
-                value.map(ToString::to_string).unwrap_or_default()
-            });
-            let name = name.join(" ").trim().to_owned();
-            let email = contact.email().map(ToString::to_string).unwrap_or_default();
-            let href = format!("/app/contacts/{}", contact.id());
-            things.push(match (name.is_empty(), email.is_empty()) {
-                (false, _) => (href, name, email),
-                (true, false) => (href, email, String::new()),
-                (true, true) => (href, "(without a name)".to_owned(), String::new()),
-            });
+            let name = contacts::called(&contact);
+            let email = contact.email().map(ToString::to_string);
+            let email = email.filter(|email| *email != name).unwrap_or_default();
+            things.push((contacts::place(contact.id()), name, email));
         }
     }
     Ok(Found {
@@ -112,31 +105,22 @@ async fn contacts(request: &Request, visitor: &Visitor, asked: &str) -> Result<F
 async fn segments(request: &Request, visitor: &Visitor, asked: &str) -> Result<Found> {
     let mut things = Vec::new();
     if visitor.may(Permission::SegmentsRead) {
+        let filter = SegmentFilter {
+            search: Some(asked.to_owned()),
+            building: false,
+        };
+        let size = PageSize::clamped(FOUND);
         let segments = &app(request)?.segments;
-        let asked = asked.to_lowercase();
-        let mut after = None;
-        loop {
-            let size = PageSize::clamped(PageSize::MAX.into());
-            let page = segments.list(&visitor.actor, after.as_deref(), size).await;
-            let page = page.map_err(failure::crm)?;
-            let named = page
-                .items
-                .iter()
-                .filter(|segment| segment.name.key().contains(&asked));
-            things.extend(named.map(|segment| {
-                let members = super::words::counted(segment.member_count);
-                (
-                    format!("/app/segments/{}", segment.id),
-                    segment.name.to_string(),
-                    format!("{members} members"),
-                )
-            }));
-            after = page.next;
-            if after.is_none() || things.len() >= FOUND {
-                break;
-            }
-        }
-        things.truncate(FOUND);
+        let page = segments.list(&visitor.actor, &filter, None, size).await;
+        let found = page.map_err(failure::crm)?.items.into_iter();
+        things.extend(found.map(|segment| {
+            let members = words::counted(segment.member_count);
+            (
+                format!("/app/segments/{}", segment.id),
+                segment.name.to_string(),
+                format!("{members} members"),
+            )
+        }));
     }
     Ok(Found {
         kind: "Segments",

@@ -79,12 +79,7 @@ async fn list(
             } }
         })
         .collect();
-    let columns = ["Tag", ""].map(|name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    });
+    let columns = ["Tag", ""].map(Column::plain);
     let content = html! {
         (frame::header("Tags", &html! {}))
         @if let Some(done) = said.done { (done.toast()) }
@@ -98,11 +93,16 @@ async fn list(
     Ok(shell(&visitor, "Tags", contacts::PLACE, &content))
 }
 
+impl Named {
+    fn tag(&self) -> Result<Tag> {
+        self.tag.parse().map_err(|_| failure::missing("tag"))
+    }
+}
+
 /// The tag of an address, and how many contacts have it.
 async fn known(request: &Request, visitor: &Visitor, named: &Named) -> Result<(Tag, u64)> {
     visitor.needs(Permission::ContactsWrite)?;
-    let tag = named.tag.parse::<Tag>();
-    let tag = tag.map_err(|_| failure::missing("tag"))?;
+    let tag = named.tag()?;
     let contacts = app(request)?.tags.count(&visitor.actor, &tag).await;
     Ok((tag, contacts.map_err(failure::crm)?))
 }
@@ -152,16 +152,19 @@ fn renaming(
 #[handler]
 async fn rename(request: &Request, Query(named): Query<Named>, posted: Posted) -> Result<Response> {
     let Posted { visitor, fields } = &posted;
-    let (tag, contacts) = known(request, visitor, &named).await?;
     let to = match fields.text("to").parse::<Tag>() {
         Ok(to) => to,
         Err(error) => {
+            let (tag, contacts) = known(request, visitor, &named).await?;
             let why = format!("This is {error}.");
             let page = renaming(visitor, &tag, contacts, fields.text("to"), Some(&why));
             return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
         }
     };
-    let renamed = app(request)?.tags.rename(&visitor.actor, &tag, &to).await;
+    let renamed = app(request)?
+        .tags
+        .rename(&visitor.actor, &named.tag()?, &to)
+        .await;
     renamed.map_err(failure::crm)?;
     Ok(redirect(&Done::Saved.at(PLACE)))
 }
@@ -189,9 +192,8 @@ async fn ask_to_delete(
 /// Takes it off everybody.
 #[handler]
 async fn delete(request: &Request, Query(named): Query<Named>, posted: Posted) -> Result<Response> {
-    let (tag, _) = known(request, &posted.visitor, &named).await?;
     let tags = &app(request)?.tags;
-    match tags.delete(&posted.visitor.actor, &tag).await {
+    match tags.delete(&posted.visitor.actor, &named.tag()?).await {
         // Somebody else was quicker.
         Ok(_) | Err(CrmError::TagNotFound) => Ok(redirect(&Done::Deleted.at(PLACE))),
         Err(error) => Err(failure::crm(error)),

@@ -12,6 +12,7 @@ use poem::{
 };
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
 
 use super::{
     component::{
@@ -37,6 +38,8 @@ pub(crate) struct Visitor {
     /// Acts in the organisation that is worked in.
     pub(crate) actor: Actor,
     secret: SessionSecret,
+    /// Tells the page that they get from all others.
+    page: Uuid,
 }
 
 impl Visitor {
@@ -58,39 +61,40 @@ impl Visitor {
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        csrf_of(&self.secret)
+        token_field(&self.secret, self.page)
     }
 }
 
-/// The field for forms of that session that change something.
-fn csrf_of(secret: &SessionSecret) -> Markup {
-    html! { input type="hidden" name=(CSRF) value=(secret.csrf_token()); }
-}
-
 /// From an organisation where nobody may work to the others, and out.
-fn ways_out(who: &LoggedIn, secret: &SessionSecret) -> Markup {
+fn ways_out(who: &LoggedIn, token: &Markup) -> Markup {
     html! {
         div class="row" {
             @for place in &who.workplaces {
                 form method="post" action="/app/account/organization" {
-                    (csrf_of(secret))
+                    (token)
                     input type="hidden" name="organization" value=(place.organization_id);
                     (button(&format!("Work in {}", place.name), Weight::Primary))
                 }
             }
-            form method="post" action="/app/logout" { (csrf_of(secret)) (button("Log out", Weight::Plain)) }
+            form method="post" action="/app/logout" { (token) (button("Log out", Weight::Plain)) }
         }
     }
 }
 
-/// Whether the token is the one that pages of that session have.
+/// The field that proves that a form is of a page of that session, with a token that no other page has.
+fn token_field(secret: &SessionSecret, page: Uuid) -> Markup {
+    let page = page.simple().to_string();
+    let token = secret.csrf_token_of(&page);
+    html! { input type="hidden" name=(CSRF) value={ (page) "." (token) }; }
+}
+
+/// Whether the token is one that a page of that session has.
 fn must_be_of(secret: &SessionSecret, token: &str) -> Result<()> {
     // Hashes are compared, so that the time taken tells nothing.
     let hash = |text: &str| Sha256::digest(text.as_bytes());
-    if hash(token) == hash(&secret.csrf_token()) {
-        Ok(())
-    } else {
-        Err(failure::foreign_form())
+    match token.split_once('.') {
+        Some((page, token)) if hash(token) == hash(&secret.csrf_token_of(page)) => Ok(()),
+        _ => Err(failure::foreign_form()),
     }
 }
 
@@ -99,6 +103,7 @@ pub(crate) struct Person {
     /// The session and the user.
     pub(crate) who: LoggedIn,
     secret: SessionSecret,
+    page: Uuid,
 }
 
 impl Person {
@@ -110,12 +115,13 @@ impl Person {
         };
         let who = app.identity.logged_in(&secret).await;
         let who = who.map_err(failure::identity)?;
-        Ok(who.map(|who| Self { who, secret }))
+        let page = app.ids.next();
+        Ok(who.map(|who| Self { who, secret, page }))
     }
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        csrf_of(&self.secret)
+        token_field(&self.secret, self.page)
     }
 
     /// Holds a form to be of a page of this session.
@@ -147,7 +153,7 @@ impl<'a> FromRequest<'a> for Visitor {
             return Err(log_in_first(app, request).await);
         };
         if let Some(place) = who.closed_workplace() {
-            let ways = ways_out(&who, &secret);
+            let ways = ways_out(&who, &token_field(&secret, app.ids.next()));
             return Err(failure::closed(place.name.as_str(), &ways));
         }
         let Some(actor) = who.actor() else {
@@ -157,7 +163,12 @@ impl<'a> FromRequest<'a> for Visitor {
             Some(address) => actor.calling_from(address),
             None => actor,
         };
-        Ok(Self { who, actor, secret })
+        Ok(Self {
+            who,
+            actor,
+            secret,
+            page: app.ids.next(),
+        })
     }
 }
 

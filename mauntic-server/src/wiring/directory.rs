@@ -194,13 +194,8 @@ impl EmailNames for MessagingNames {
         organization: OrganizationId,
         ids: &[EmailId],
     ) -> Result<Vec<(EmailId, String)>, StoreError> {
-        let mut found = Vec::new();
-        for id in ids {
-            found.extend(self.0.emails().find(organization, *id).await?);
-        }
-        Ok(found
-            .into_iter()
-            .map(|email| (email.id, email.name.to_string()))
-            .collect())
+        let names = self.0.emails().names(organization, ids).await?;
+        let names = names.into_iter();
+        Ok(names.map(|(id, name)| (id, name.to_string())).collect())
     }
 }

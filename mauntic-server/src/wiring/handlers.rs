@@ -3,16 +3,17 @@
 use async_trait::async_trait;
 use mauntic_core::{ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError};
 use mauntic_crm::{
-    ContactMerged, ContactService,
+    ContactDeleted, ContactMerged, ContactService,
     engagement::{Engaged, EngagementRecorder},
-    segment::{EngagementKind, Origin},
+    segment::{EngagementKind, Origin, SegmentService},
 };
-use mauntic_messaging::event::{
-    EmailsBounced, EmailsClicked, EmailsOpened, EmailsSent, Engagement, ListsChosen, Resubscribed,
-    Unsubscribed,
+use mauntic_messaging::{
+    event::{
+        EmailsBounced, EmailsClicked, EmailsOpened, EmailsSent, Engagement, ListsChosen,
+        Resubscribed, Unsubscribed,
+    },
+    sending::SendService,
 };
-
-use crate::App;
 
 /// Somebody who unsubscribed is not to be written to; somebody who resubscribed is.
 pub(super) struct FollowUnsubscribes(pub(super) ContactService);
@@ -49,7 +50,7 @@ impl EventHandler for FollowUnsubscribes {
 }
 
 /// Who left a mailing list is out of its segment, who joined it is in.
-pub(super) struct FollowListChoices(pub(super) App);
+pub(super) struct FollowListChoices(pub(super) SegmentService);
 
 #[async_trait]
 impl EventHandler for FollowListChoices {
@@ -67,7 +68,6 @@ impl EventHandler for FollowListChoices {
             let joined = event.joined.iter().map(|id| (*id, Origin::Added));
             let choices: Vec<_> = left.chain(joined).collect();
             self.0
-                .segments
                 .apply_list_choice(self.name(), envelope, event.contact_id, &choices)
                 .await
                 .map_err(HandlerError::new)?;
@@ -107,7 +107,7 @@ impl EventHandler for FollowBounces {
 }
 
 /// What somebody got before two records became one is the one's who stayed.
-pub(super) struct FollowMerges(pub(super) App);
+pub(super) struct FollowMerges(pub(super) SendService);
 
 #[async_trait]
 impl EventHandler for FollowMerges {
@@ -122,8 +122,31 @@ impl EventHandler for FollowMerges {
     async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
         if let Some(event) = envelope.open::<ContactMerged>()? {
             self.0
-                .sends
                 .apply_merge(self.name(), envelope, event.merged_id, event.id)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// What was sent to somebody who was deleted does not tell any more who it was.
+pub(super) struct FollowDeletions(pub(super) App);
+
+#[async_trait]
+impl EventHandler for FollowDeletions {
+    fn name(&self) -> &'static str {
+        "messaging.follow_deletions"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[ContactDeleted::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        if let Some(event) = envelope.open::<ContactDeleted>()? {
+            self.0
+                .sends
+                .apply_deletion(self.name(), envelope, &event.ids)
                 .await?;
         }
         Ok(())

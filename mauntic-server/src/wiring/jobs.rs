@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     erasure::{Erasures, sweep},
     handlers::{
-        CountEngagement, FollowBounces, FollowListChoices, FollowMerges, FollowUnsubscribes,
+        CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
+        FollowUnsubscribes,
     },
 };
 use crate::{App, Job};
@@ -71,8 +72,9 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowUnsubscribes(app.contacts.clone())),
         Arc::new(FollowBounces(app.contacts.clone())),
         Arc::new(CountEngagement(app.engagement.clone())),
-        Arc::new(FollowMerges(app.clone())),
-        Arc::new(FollowListChoices(app.clone())),
+        Arc::new(FollowMerges(app.sends.clone())),
+        Arc::new(FollowDeletions(app.clone())),
+        Arc::new(FollowListChoices(app.segments.clone())),
     ]
 }
 

@@ -169,7 +169,7 @@ impl Postman for SystemMail {
             // What is unknown was probably taken; a second letter would end the link of the first.
             HandOver::Accepted(_) | HandOver::Unknown(_) => Ok(()),
             HandOver::Refused(_, reply) | HandOver::Deferred(reply) => Err(reply.to_string()),
-            HandOver::NotSent(problem) => Err(problem),
+            HandOver::NotSent(problem) | HandOver::Broken(problem) => Err(problem),
         }
     }
 }

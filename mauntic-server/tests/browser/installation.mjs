@@ -17,12 +17,12 @@ async function freePort() {
 }
 
 export class Installation {
-  /** `settings` makes variables of the environment from the address. */
-  static async start({ settings } = {}) {
+  /** Serves; with `demo`, after the whole job was done on so many people who are made up. `settings` makes variables of the environment from the address. */
+  static async start({ demo, settings } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "mauntic-browser-"));
     const base = `http://127.0.0.1:${await freePort()}`;
     const installation = new Installation(folder, base, await settings?.(base));
-    await installation.serve();
+    await installation.serve(demo ? ["demo", "--contacts", `${demo}`] : ["serve"], demo ? /with the password\s+\S+/ : /^/);
     return installation;
   }
 
@@ -31,6 +31,7 @@ export class Installation {
     this.base = base;
     this.settings = settings;
     this.log = "";
+    this.read = new Set();
   }
 
   environment() {
@@ -38,21 +39,42 @@ export class Installation {
     return { ...Object.fromEntries(clean), MAUNTIC_DATA: join(this.folder, "data"), MAUNTIC_LISTEN: this.base.slice(7), ...this.settings };
   }
 
-  async serve() {
-    this.process = spawn(program, ["serve"], { env: this.environment(), cwd: this.folder });
+  /** Starts the program and waits until it answers and has said what is waited for. */
+  async serve(parts, said) {
+    this.process = spawn(program, parts, { env: this.environment(), cwd: this.folder });
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (text) => { this.log += text; });
     for (;;) {
-      if (this.process.exitCode !== null) throw new Error(`mauntic serve ended:\n${this.log}`);
-      const answer = await fetch(`${this.base}/readyz`).catch(() => null);
+      if (this.process.exitCode !== null) throw new Error(`mauntic ${parts[0]} ended:\n${this.log}`);
+      const answer = said.test(this.log) && (await fetch(`${this.base}/readyz`).catch(() => null));
       if (answer?.ok) return;
       await new Promise((done) => setTimeout(done, 50));
     }
+  }
+
+  /** Who the demo says can log in. */
+  demoOwner() {
+    const [, email, password] = /Log in at \S+ as\s+(\S+)\s+with the password\s+(\S+)/.exec(this.log);
+    return { email, password };
   }
 
   /** Runs a command on the same data and returns what it prints. */
   async command(...parts) {
     const { stdout } = await promisify(execFile)(program, parts, { env: this.environment(), cwd: this.folder });
     return stdout;
+  }
+
+  /** The link in a mail that the installation wrote to a user, and that was not read before. */
+  async linkMailedTo(address) {
+    for (;;) {
+      const list = await this.command("--json", "inbox", "--installation", "list", "--to", address);
+      const mail = JSON.parse(list).mails.find(({ id }) => !this.read.has(id));
+      if (mail) {
+        this.read.add(mail.id);
+        const text = await this.command("inbox", "--installation", "show", mail.id, "--text");
+        return /https?:\/\/\S+/.exec(text)[0];
+      }
+      await new Promise((done) => setTimeout(done, 100));
+    }
   }
 
   async stop() {

@@ -1,13 +1,18 @@
-// What is true of every page: no fault that axe finds, nothing wider than the window, light and quick.
+// What is true of every page: no fault that axe finds, nothing wider than the window, the focus is seen, light and quick.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import assert from "node:assert/strict";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** HTML, stylesheet and scripts of a first visit, over the wire. */
 const MOST_BYTES = 150_000;
-const MOST_MILLISECONDS = 300;
+const VISITS = 5;
+/** More than a person would press to see whether the focus is lost. */
+const MOST_STEPS = 60;
 const WINDOWS = [[1440, 900], [390, 844]];
 const SCHEMES = ["light", "dark"];
+const SHOTS = process.env.MAUNTIC_SHOTS;
 
 /** Refuses whatever the policy of the page refused, and errors of scripts. */
 export function watch(page, faults) {
@@ -21,71 +26,113 @@ export function watch(page, faults) {
 }
 
 /** The faults that axe finds, one line each. */
-export async function axeFaults(page) {
+async function axeFaults(page, rules) {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const options = { resultTypes: ["violations"], rules };
+  const { violations } = await page.evaluate((options) => window.axe.run(document, options), options);
   return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.target.join(" ")} (${node.failureSummary.split("\n").slice(1).join(";").trim()})`));
 }
 
 /** What stands out of the window: the innermost of what is too wide and cannot be scrolled. */
-async function tooWide(page) {
+function tooWide(page) {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= width) return [];
     const scrolls = (element) => element && (/auto|scroll|hidden|clip/.test(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
     const wide = [...document.body.querySelectorAll("*")].filter((element) => element.getBoundingClientRect().right > width + 1 && !scrolls(element.parentElement));
-    return wide.slice(-3).map((element) => `${element.tagName.toLowerCase()}.${element.className} ends at ${Math.round(element.getBoundingClientRect().right)} of ${width}`);
+    return wide.slice(-3).map((element) => `too wide: ${element.tagName.toLowerCase()}.${element.className} ends at ${Math.round(element.getBoundingClientRect().right)} of ${width}`);
   });
 }
 
-/** Looks at a page in both windows and both schemes; `shot` takes the pictures. */
-export async function look(page, address, shot) {
+/** Steps through the page with the Tab key: what has the focus must be seen, and seen to have it. */
+async function lostFocus(page) {
+  const lost = new Set();
+  await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
+  for (let step = 0; step < MOST_STEPS; step += 1) {
+    await page.keyboard.press("Tab");
+    const fault = await page.evaluate(() => {
+      const at = document.activeElement;
+      if (!at || at === document.body) return null;
+      const called = `${at.tagName.toLowerCase()} “${(at.getAttribute("aria-label") ?? at.name ?? at.textContent).trim().slice(0, 40)}”`;
+      const { outlineStyle, outlineWidth } = getComputedStyle(at);
+      // A frame, and the parts of a date, show it by themselves.
+      if (!at.matches("iframe, [type^=date]") && (outlineStyle === "none" || outlineWidth === "0px")) return `nothing shows that ${called} has the focus`;
+      const spots = [...at.getClientRects()].flatMap(({ left, top, right, bottom }) => [0.1, 0.5, 0.9].map((part) => [left + (right - left) * part, top + (bottom - top) * part]));
+      const seen = spots.some(([x, y]) => { const hit = document.elementFromPoint(x, y); return hit && (at.contains(hit) || hit.closest("label")?.control === at); });
+      return seen ? "" : `${called} has the focus and is hidden`;
+    });
+    if (fault === null) break;
+    if (fault) lost.add(fault);
+  }
+  return [...lost];
+}
+
+/** The faults in a window that shows the whole page: what a bar that stays covers for now can be scrolled to. */
+async function faultsAt(page, width, opened = false) {
+  await page.setViewportSize({ width, height: 1000 });
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width, height: Math.max(1000, height) });
+  // Menus that are open at once lie over what they belong to.
+  return [...(await axeFaults(page, { "target-size": { enabled: !opened } })), ...(await tooWide(page))];
+}
+
+/** Looks at the page that is open in both windows and both schemes, and a second time with all that opens opened. */
+export async function look(page, name) {
   const faults = [];
+  const add = (where, found) => faults.push(...found.map((fault) => `${name} (${where}): ${fault}`));
   for (const scheme of SCHEMES) {
-    await page.emulateMedia({ colorScheme: scheme });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
     for (const [width, height] of WINDOWS) {
+      add(`${width}, ${scheme}`, await faultsAt(page, width));
       await page.setViewportSize({ width, height });
-      await page.goto(address);
-      const where = `${new URL(address).pathname} (${width}, ${scheme})`;
-      faults.push(...(await axeFaults(page)).map((fault) => `${where}: ${fault}`));
-      faults.push(...(await tooWide(page)).map((fault) => `${where}: too wide: ${fault}`));
-      if (shot) await shot(`${width}-${scheme}`);
+      if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name.replace(/[^a-zA-Z0-9]+/g, "-").replace(/^-|-$/g, "")}.${width}-${scheme}.png`), fullPage: true });
+      if (scheme === "light") add(width, await lostFocus(page));
     }
   }
+  const closed = await page.locator("details:not([open])").elementHandles();
+  if (closed.length > 0) {
+    for (const details of closed) await details.evaluate((details) => { details.open = true; });
+    for (const [width] of WINDOWS) add(`${width}, opened`, await faultsAt(page, width, true));
+    for (const details of closed) await details.evaluate((details) => { details.open = false; });
+  }
+  await page.setViewportSize({ width: WINDOWS[0][0], height: WINDOWS[0][1] });
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   return faults;
 }
 
-/** Bytes that come over the wire for a first visit, and when the first content is there: the quickest of five. */
-export async function cost(browser, address, state) {
-  let bytes = 0;
-  let quickest = Infinity;
-  for (let visit = 0; visit < 5; visit += 1) {
-    const context = await browser.newContext({ storageState: state });
-    const page = await context.newPage();
-    const sizes = [];
-    page.on("requestfinished", (request) => {
-      if (["document", "stylesheet", "script"].includes(request.resourceType())) sizes.push(request.sizes());
-    });
+/** What a visit costs with nothing kept of earlier ones: bytes over the wire, and the median time until the first content. */
+export async function cost(browser, address, storageState) {
+  const context = await browser.newContext({ storageState });
+  const page = await context.newPage();
+  await (await context.newCDPSession(page)).send("Network.setCacheDisabled", { cacheDisabled: true });
+  let sizes = [];
+  page.on("requestfinished", (request) => {
+    const own = request.frame() === page.mainFrame();
+    if (own && ["document", "stylesheet", "script"].includes(request.resourceType())) sizes.push(request.sizes());
+  });
+  const paints = [];
+  for (let visit = 0; visit < VISITS; visit += 1) {
+    sizes = [];
     await page.goto(address, { waitUntil: "load" });
-    const paint = await page.evaluate(() => new Promise((done) => {
+    paints.push(await page.evaluate(() => new Promise((done) => {
       new PerformanceObserver((list) => {
         const found = list.getEntriesByName("first-contentful-paint")[0];
         if (found) done(found.startTime);
       }).observe({ type: "paint", buffered: true });
-    }));
-    quickest = Math.min(quickest, paint);
-    bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size.responseBodySize, 0);
-    await context.close();
+    })));
   }
-  return { bytes, paint: Math.round(quickest) };
+  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size.responseBodySize, 0);
+  await context.close();
+  return { bytes, paint: Math.round(paints.sort((a, b) => a - b)[VISITS >> 1]) };
 }
 
-export function assertCheap(costs) {
-  for (const [path, { bytes, paint }] of Object.entries(costs)) {
-    console.log(`${path.padEnd(44)} ${String(bytes).padStart(8)} bytes ${String(paint).padStart(5)} ms to the first content`);
+/** Prints what pages cost; how long they take depends on the machine and is only told. */
+export function assertLight(costs) {
+  for (const [path, { bytes, paint }] of costs) {
+    console.log(`${path.padEnd(56)} ${String(bytes).padStart(8)} bytes ${String(paint).padStart(5)} ms to the first content`);
   }
-  for (const [path, { bytes, paint }] of Object.entries(costs)) {
-    assert.ok(bytes <= MOST_BYTES, `${path}: ${bytes} bytes of HTML, CSS and scripts`);
-    assert.ok(paint < MOST_MILLISECONDS, `${path}: ${paint} ms to the first content`);
-  }
+  const paints = [...costs.values()].map(({ paint }) => paint).sort((a, b) => a - b);
+  console.log(`first content: median ${paints[paints.length >> 1]} ms, slowest page ${paints.at(-1)} ms`);
+  const heavy = [...costs].filter(([, { bytes }]) => bytes > MOST_BYTES).map(([path, { bytes }]) => `${path}: ${bytes} bytes`);
+  assert.deepEqual(heavy, []);
 }

@@ -14,7 +14,10 @@ use mauntic_messaging::{
     domain::{AddSendingDomain, SendingDomainService, SendingHosts},
     email::{CreateEmail, EmailFilter, EmailService, PreviewRecipient, UpdateEmail},
     sending::{CreateSend, SendService},
-    suppression::{NewSuppression, SuppressionFilter, SuppressionReason, SuppressionService},
+    suppression::{
+        ListExitFilter, NewSuppression, SuppressionFilter, SuppressionReason, SuppressionService,
+        address_hash,
+    },
     tracking::{Behind, TrackingService},
     transport::{SendingLimits, TransportService, capture::CapturedMailService},
 };
@@ -60,7 +63,7 @@ fn gone(address: &str) -> NewSuppression {
 
 impl Fixture {
     async fn new() -> Self {
-        let database = TestDatabase::sqlite();
+        let database = TestDatabase::chosen().await;
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             database: Some(format!("sqlite:{}", folder.path().display())),
@@ -101,6 +104,7 @@ impl Fixture {
         let email = app.emails.create(&us, command).await.unwrap().email.id;
         let command = CreateSend {
             email,
+            version: None,
             segment: fans,
             at: None,
         };
@@ -118,6 +122,12 @@ impl Fixture {
             .add(&us, gone("gone@example.com"))
             .await
             .unwrap();
+        let mut uow = app.messaging_store.begin().await.unwrap();
+        let (hash, now) = (address_hash("left@example.com"), app.clock.now());
+        let chosen = uow.suppressions();
+        let left = chosen.choose_lists(own, &hash, None, &[fans], &[], now);
+        left.await.unwrap();
+        uow.commit().await.unwrap();
         Self {
             own,
             other,
@@ -168,6 +178,10 @@ impl Fixture {
                     .await?;
                 Ok(seen(page.items.iter().any(|email| email.id == id)))
             }
+            "names" => {
+                let names = emails.names(actor, &[id].into()).await?;
+                Ok(seen(names.contains_key(&id)))
+            }
             "version" => allowed(emails.version(actor, id, 1).await),
             "versions" => allowed(emails.versions(actor, id, None, all).await),
             "check" => {
@@ -175,6 +189,17 @@ impl Fixture {
                 Ok(self.mine(actor))
             }
             "preview" => allowed(emails.preview(actor, id, PreviewRecipient::Sample).await),
+            "subjects" => {
+                let found = self.app.emails.list(
+                    &Actor::system(self.own),
+                    &EmailFilter::default(),
+                    None,
+                    self.all,
+                );
+                let all = found.await?.items;
+                let subjects = emails.subjects(actor, &all).await?;
+                Ok(seen(subjects.contains_key(&id)))
+            }
             "preview_source" => {
                 let hi = source("Hi");
                 emails
@@ -197,6 +222,7 @@ impl Fixture {
             "create" => {
                 let command = CreateSend {
                     email: self.email,
+                    version: None,
                     segment: self.fans,
                     at: None,
                 };
@@ -249,6 +275,11 @@ impl Fixture {
                 let people = tracking.people(actor, self.email, &behind, None, self.all);
                 allowed(people.await)
             }
+            "export" => {
+                let behind = Behind::Unsubscribed;
+                let people = tracking.export(actor, self.email, &behind, None, self.all);
+                allowed(people.await)
+            }
             "domains" => allowed(tracking.domains(actor, self.email).await),
             "timeline" => {
                 let page = tracking.timeline(actor, self.ann, None, self.all).await?;
@@ -270,7 +301,7 @@ impl Fixture {
                     connections: 3,
                     ..limits
                 };
-                transports.set_limits(actor, slow, None).await?;
+                transports.set_limits(actor, slow).await?;
                 let ours = transports.show(&Actor::system(self.own)).await?;
                 return Ok(seen(ours.limits.connections == 3));
             }
@@ -338,6 +369,15 @@ impl Fixture {
             "remove" => allowed(list.remove(actor, &address).await),
             "erase" => allowed(list.erase(actor, &address).await),
             "find" => Ok(seen(list.find(actor, &address).await?.is_some())),
+            "list_exits" => {
+                let filter = ListExitFilter::default();
+                let page = list.list_exits(actor, &filter, None, all).await?;
+                Ok(seen(!page.items.is_empty()))
+            }
+            "remove_exit" => {
+                let hash = address_hash("left@example.com");
+                allowed(list.remove_exit(actor, &hash, self.fans).await)
+            }
             "list" => {
                 let page = list
                     .list(actor, &SuppressionFilter::default(), None, all)

@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod bulk_api;
 mod erasure;
 mod schema;
 mod settings;

@@ -189,6 +189,7 @@ impl Newsletter {
                 &self.me,
                 CreateSend {
                     email: email.email.id,
+                    version: Some(email.email.version),
                     segment,
                     at: None,
                 },

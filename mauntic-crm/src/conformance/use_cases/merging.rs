@@ -1,13 +1,15 @@
 //! Two records of one person.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mauntic_core::{Cause, ContactId, Envelope, IdSource, PageSize, Role, UserId, UuidV7Source};
 use serde_json::json;
 
 use super::{crm, tags};
 use crate::conformance::{noon, organization};
-use crate::{ContactDeleted, CrmError, CrmStore, FieldType, Reason, service::CreateField};
+use crate::{
+    ContactDeleted, CrmError, CrmStore, FieldType, Likeness, Reason, service::CreateField,
+};
 
 /// The one who stays takes over what is known of the other, whose id leads to it.
 pub async fn two_records_become_one(store: Arc<dyn CrmStore>) {
@@ -90,4 +92,82 @@ pub async fn what_follows_later_is_the_ones_who_stayed(store: Arc<dyn CrmStore>)
         .await
         .unwrap();
     assert_eq!(crm.reason(ann).await, Some(Reason::Unsubscribed));
+}
+
+/// Other records of the same person are found, the likeliest first, and nobody else's.
+pub async fn records_of_one_person_are_found(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let create = async |values| crm.create(values).await.unwrap().id();
+    let person = |more: serde_json::Value| {
+        let mut values = json!({"firstname": "Ann", "lastname": "Lee"});
+        let more = more.as_object().unwrap().clone();
+        values.as_object_mut().unwrap().extend(more);
+        values
+    };
+    let ann = create(person(json!({
+        "email": "Ann.Lee+shop@gmail.com", "company": "Acme", "zipcode": "10115",
+        "mobile": "+491701234567", "phone": "+4930123456",
+    })))
+    .await;
+    let why = |list: &[Likeness]| list.iter().copied().collect::<BTreeSet<_>>();
+    let mut expected = Vec::new();
+    for email in [
+        "annlee@gmail.com",
+        "a.n.n.l.e.e@googlemail.com",
+        "ann.lee@gmail.com",
+        "annlee+x+y@gmail.com",
+    ] {
+        let id = create(json!({"email": email})).await;
+        expected.push((id, why(&[Likeness::Mailbox])));
+    }
+    for email in [
+        "annle.e@example.com",
+        "annlee@g.mail.com",
+        "ann.leed@gmail.com",
+        "an.nlee.d+x@gmail.com",
+        "ann@gmail.com",
+    ] {
+        create(json!({"email": email})).await;
+    }
+    let mobile = create(json!({"mobile": "0170 1234567", "country": "DE"})).await;
+    expected.push((mobile, why(&[Likeness::Mobile])));
+    let id = create(json!({"firstname": "ANN", "lastname": "lee", "company": "ACME"})).await;
+    expected.push((id, why(&[Likeness::NameAndCompany])));
+    let id = create(person(json!({"zipcode": "10115"}))).await;
+    expected.push((id, why(&[Likeness::NameAndPostcode])));
+    let both = person(json!({"mobile": "+4930123456", "email": "ann.lee@example.com"}));
+    let id = create(both).await;
+    expected.push((id, why(&[Likeness::NameAndPhone])));
+    let all = json!({"mobile": "+491701234567", "company": "Acme", "zipcode": "10115"});
+    let all = create(person(all)).await;
+    // Nobody else's: the same name alone, the same switchboard alone.
+    create(person(json!({"city": "Bonn"}))).await;
+    create(json!({"phone": "+4930123456", "company": "Acme", "zipcode": "10115"})).await;
+    let found = crm.contacts.merge_candidates(&crm.us, ann).await.unwrap();
+    assert_eq!(found[0].contact.id(), all, "the likeliest");
+    assert_eq!(found[0].because.len(), 4);
+    let mut found: Vec<_> = found[1..]
+        .iter()
+        .map(|one| (one.contact.id(), one.because.clone()))
+        .collect();
+    found.sort();
+    assert_eq!(found, expected);
+
+    // Elsewhere a dot is a letter like others.
+    let plain = create(json!({"email": "bob.fox@example.com"})).await;
+    let tagged = create(json!({"email": "BOB.fox+news@example.com"})).await;
+    create(json!({"email": "bobfox@example.com"})).await;
+    create(json!({"email": "bob.fox+news@example.org"})).await;
+    create(json!({"email": "bob.fox+news@not.example.com"})).await;
+    for (of, other) in [(plain, tagged), (tagged, plain)] {
+        let found = crm.contacts.merge_candidates(&crm.us, of).await.unwrap();
+        let ids: Vec<_> = found.iter().map(|one| one.contact.id()).collect();
+        assert_eq!(ids, [other]);
+    }
+    let nameless = create(json!({})).await;
+    let found = crm.contacts.merge_candidates(&crm.us, nameless).await;
+    assert_eq!(found.unwrap(), []);
+    let stranger = mauntic_core::Actor::system(organization(2));
+    let refused = crm.contacts.merge_candidates(&stranger, ann).await;
+    assert!(matches!(refused, Err(CrmError::ContactNotFound(_))));
 }

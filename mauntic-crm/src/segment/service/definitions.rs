@@ -5,7 +5,7 @@ use mauntic_core::{Actor, OrganizationId, Page, PageSize, Permission, SegmentId,
 use super::{RuleInput, SegmentService};
 use crate::{
     CrmError,
-    segment::{Rule, Segment, SegmentName},
+    segment::{Rule, Segment, SegmentFilter, SegmentName},
 };
 
 /// A segment to be made.
@@ -169,15 +169,13 @@ impl SegmentService {
     pub async fn list(
         &self,
         actor: &Actor,
+        filter: &SegmentFilter,
         after: Option<&str>,
         size: PageSize,
     ) -> Result<Page<Segment, String>, CrmError> {
         let organization = actor.require(Permission::SegmentsRead)?;
-        Ok(self
-            .store
-            .segments()
-            .list(organization, after, size)
-            .await?)
+        let segments = self.store.segments();
+        Ok(segments.list(organization, filter, after, size).await?)
     }
 
     /// The segments whose rules ask for a segment.

@@ -1,3 +1,4 @@
+mod alike;
 mod bulk;
 mod growth;
 mod list;

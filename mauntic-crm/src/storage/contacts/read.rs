@@ -67,6 +67,15 @@ impl ContactQueries for SeaOrmCrmStore {
             .collect()
     }
 
+    async fn alike(
+        &self,
+        organization: OrganizationId,
+        contact: &Contact,
+        limit: u64,
+    ) -> Result<Vec<Contact>, StoreError> {
+        self.contacts_alike(organization, contact, limit).await
+    }
+
     async fn list(
         &self,
         organization: OrganizationId,

@@ -15,14 +15,21 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use self::row::{COLUMNS, PROBLEM, import, problem, problem_rows, progress};
-use super::{SeaOrmCrmStore, unit_of_work::SeaOrmCrmUnitOfWork};
+use super::{
+    SeaOrmCrmStore,
+    long_work::{LongWork, number},
+    unit_of_work::SeaOrmCrmUnitOfWork,
+};
 use crate::{
     FieldAlias,
     import::{Import, ImportProblem, ImportQueries, ImportRepository, ImportState, ProblemKind},
 };
 
-/// Imports that a worker may take at the instant `$1`.
-const WAITING: &str = "(state = 'pending' OR (state = 'running' AND lease_until < $1))";
+const IMPORTS: LongWork<Import> = LongWork {
+    table: "import",
+    columns: COLUMNS,
+    read: import,
+};
 
 const KEY: &[Column] = &[("value_key", SqlType::Text)];
 
@@ -33,11 +40,7 @@ impl ImportQueries for SeaOrmCrmStore {
         organization: OrganizationId,
         id: ImportId,
     ) -> Result<Option<Import>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM import WHERE organization_id = $1 AND id = $2");
-        let parameters = [organization.as_uuid().into(), id.as_uuid().into()];
-        let statement = self.db.dialect().statement(sql, parameters);
-        let row = self.db.reader().query_one_raw(statement).await?;
-        row.as_ref().map(import).transpose()
+        IMPORTS.find(&self.db, organization, id.as_uuid()).await
     }
 
     async fn list(
@@ -46,17 +49,9 @@ impl ImportQueries for SeaOrmCrmStore {
         after: Option<ImportId>,
         size: PageSize,
     ) -> Result<Page<Import, ImportId>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM import WHERE organization_id = $1 AND id < $2
-             ORDER BY id DESC LIMIT {}",
-            size.overfetched()
-        );
-        let after = after.map_or(Uuid::max(), |id| id.as_uuid());
-        let parameters = [organization.as_uuid().into(), after.into()];
-        let statement = self.db.dialect().statement(sql, parameters);
-        let rows = self.db.reader().query_all_raw(statement).await?;
-        let imports = rows.iter().map(import).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::from_overfetched(imports, size, |import| import.id))
+        let after = after.map(|id| id.as_uuid());
+        let id = |import: &Import| import.id;
+        IMPORTS.list(&self.db, organization, after, size, id).await
     }
 
     async fn find_unfinished(
@@ -75,11 +70,7 @@ impl ImportQueries for SeaOrmCrmStore {
     }
 
     async fn has_waiting(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let sql = format!(
-            "SELECT 1 FROM import WHERE state IN ('pending', 'running') AND {WAITING} LIMIT 1"
-        );
-        let statement = self.db.dialect().statement(sql, [to_micros(now).into()]);
-        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+        IMPORTS.has_waiting(&self.db, now).await
     }
 
     async fn problems(
@@ -177,8 +168,8 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
             import.plan.fingerprint.as_str().into(),
             format!("[{{\"plan\":{plan}}}]").into(),
             to_micros(import.created_at).into(),
-            row::number(import.place().0).into(),
-            row::number(import.place().1).into(),
+            number(import.place().0).into(),
+            number(import.place().1).into(),
         ];
         self.txn
             .execute_raw(self.dialect.statement(sql, parameters))
@@ -193,33 +184,11 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
     ) -> Result<Option<Import>, StoreError> {
-        let which = if only.is_some() {
-            "AND organization_id = $4 AND id = $5"
-        } else {
-            ""
-        };
-        let sql = format!(
-            "UPDATE import SET state = 'running', worker_id = $2, lease_until = $3, error = NULL
-             WHERE (organization_id, id) IN (
-                 SELECT organization_id, id FROM import
-                 WHERE state IN ('pending', 'running') AND {WAITING} {which}
-                 ORDER BY created_at LIMIT 1{})
-             RETURNING {COLUMNS}",
-            self.dialect.skip_locked()
-        );
-        let mut parameters = vec![
-            to_micros(now).into(),
-            worker.as_uuid().into(),
-            to_micros(lease_until).into(),
-        ];
-        if let Some((organization, id)) = only {
-            parameters.extend([organization.as_uuid().into(), id.as_uuid().into()]);
-        }
-        let row = self
-            .txn
-            .query_one_raw(self.dialect.statement(sql, parameters))
-            .await?;
-        row.as_ref().map(import).transpose()
+        let only = only.map(|(organization, id)| (organization, id.as_uuid()));
+        let also = ", error = NULL";
+        IMPORTS
+            .claim(self, only, worker, [now, lease_until], also)
+            .await
     }
 
     async fn save_progress(
@@ -244,21 +213,12 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
         to: ImportState,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let from: Vec<_> = from.iter().map(|state| format!("'{state}'")).collect();
-        let sql = format!(
-            "UPDATE import SET state = $3, worker_id = NULL, lease_until = NULL, finished_at = $4
-             WHERE organization_id = $1 AND id = $2 AND state IN ({})",
-            from.join(", ")
-        );
-        let finished = to.is_final().then(|| to_micros(now));
-        let parameters = [
-            organization.as_uuid().into(),
-            id.as_uuid().into(),
-            to.as_str().into(),
-            finished.into(),
-        ];
-        let statement = self.dialect.statement(sql, parameters);
-        Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
+        let from: Vec<_> = from.iter().map(|state| state.as_str()).collect();
+        let which = (organization, id.as_uuid());
+        let finished = to.is_final().then_some(now);
+        IMPORTS
+            .change_state(self, which, &from, to.as_str(), finished)
+            .await
     }
 
     async fn add_chunk(

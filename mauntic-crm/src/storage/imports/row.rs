@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     import::{Import, ImportCounts, ImportProblem},
-    storage::contacts::from_json,
+    storage::{contacts::from_json, long_work::number},
 };
 
 pub(super) const COLUMNS: &str = "organization_id, id, state, plan, rows_read, created, updated, \
@@ -24,11 +24,6 @@ pub(super) const PROBLEM: &[Column] = &[
     ("raw", SqlType::Text),
     ("other_line", SqlType::BigInt),
 ];
-
-/// A count as the database keeps it.
-pub(super) fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
 
 fn count(row: &QueryResult, column: &str) -> Result<u64, StoreError> {
     let number: i64 = row.try_get("", column)?;

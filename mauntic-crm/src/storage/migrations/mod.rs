@@ -5,7 +5,9 @@ mod growth;
 mod imports;
 mod lists;
 mod merges;
+mod mobile;
 mod segments;
+mod view_names;
 mod views;
 
 use mauntic_core::storage::{Dialect, OutboxMigration};
@@ -28,6 +30,8 @@ impl MigratorTrait for CrmMigrator {
             Box::new(bulk::BulkMigration),
             Box::new(views::ViewsMigration),
             Box::new(contact_hours::ContactHoursMigration),
+            Box::new(view_names::ViewNamesMigration),
+            Box::new(mobile::MobileMigration),
         ]
     }
 

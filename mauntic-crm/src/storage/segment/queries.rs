@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use mauntic_core::{
@@ -13,10 +15,10 @@ use super::{
 use crate::{
     Contact, ContactQueries as _,
     segment::{
-        Condition, ContactFacts, DayCount, EngagementKind, Member, Segment, SegmentQueries,
-        compile::day_number,
+        Condition, ContactFacts, DayCount, EngagementKind, Member, Segment, SegmentFilter,
+        SegmentQueries, compile::day_number,
     },
-    storage::SeaOrmCrmStore,
+    storage::{SeaOrmCrmStore, parameters::Parameters},
 };
 
 const MEMBER: &str = "SELECT contact_id, segment_id, origin, added_at FROM segment_member";
@@ -41,23 +43,31 @@ impl SegmentQueries for SeaOrmCrmStore {
     async fn list(
         &self,
         organization: OrganizationId,
+        filter: &SegmentFilter,
         after: Option<&str>,
         size: PageSize,
     ) -> Result<Page<Segment, String>, StoreError> {
+        let dialect = self.db.dialect();
+        let mut parameters = Parameters::default();
+        let mut conditions = format!(
+            "organization_id = {} AND name_key > {}",
+            parameters.bind(organization.as_uuid()),
+            parameters.bind(after.unwrap_or_default())
+        );
+        if filter.building {
+            conditions.push_str(" AND build_started_at IS NOT NULL");
+        }
+        if let Some(search) = &filter.search {
+            let part = parameters.bind(search.trim().to_lowercase());
+            let found = dialect.position("name_key", &part);
+            let _ = write!(conditions, " AND {found} > 0");
+        }
         let sql = format!(
-            "SELECT {COLUMNS} FROM segment WHERE organization_id = $1 AND name_key > $2
-             ORDER BY name_key LIMIT {}",
+            "SELECT {COLUMNS} FROM segment WHERE {conditions} ORDER BY name_key LIMIT {}",
             size.overfetched()
         );
-        let parameters = [
-            organization.as_uuid().into(),
-            after.unwrap_or_default().into(),
-        ];
-        let rows = self
-            .db
-            .reader()
-            .query_all_raw(self.db.dialect().statement(sql, parameters))
-            .await?;
+        let statement = dialect.statement(sql, parameters);
+        let rows = self.db.reader().query_all_raw(statement).await?;
         let segments = rows.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(segments, size, |segment| {
             segment.name.key()

@@ -1,10 +1,10 @@
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use mauntic_core::OrganizationId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{error, warn};
 
@@ -24,9 +24,8 @@ pub(super) struct Finished {
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
-/// Organisations whose mail server cannot be used at the moment.
-#[derive(Default)]
-pub(super) struct Troubles(Mutex<HashMap<OrganizationId, Trouble>>);
+/// What cannot be worked on at the moment: organisations whose mail server cannot be used, sends that cannot be read.
+pub(super) struct Troubles<K>(Mutex<HashMap<K, Trouble>>);
 
 struct Trouble {
     until: Instant,
@@ -37,19 +36,25 @@ struct Trouble {
 pub(super) const AT_THE_MOMENT: &str = "the mail server cannot be used at the moment";
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-impl Troubles {
-    /// Whether messages of the organisation should wait.
-    pub(super) fn is_waiting(&self, organization: OrganizationId) -> bool {
+impl<K> Default for Troubles<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash + Copy> Troubles<K> {
+    /// Whether it should wait.
+    pub(super) fn is_waiting(&self, key: K) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&organization)
+        all.get(&key)
             .is_some_and(|trouble| Instant::now() < trouble.until)
     }
 
     /// Notes a failure: the pause doubles from a second to a minute. Failures within a pause are one.
-    fn note(&self, organization: OrganizationId) {
+    pub(super) fn note(&self, key: K) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let trouble = all.entry(organization).or_insert(Trouble {
+        let trouble = all.entry(key).or_insert(Trouble {
             until: now,
             failures: 0,
         });
@@ -61,9 +66,9 @@ impl Troubles {
         trouble.until = now + pause;
     }
 
-    fn clear(&self, organization: OrganizationId) {
+    pub(super) fn clear(&self, key: K) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&organization);
+        all.remove(&key);
     }
 }
 
@@ -87,7 +92,7 @@ pub(super) async fn hand_over(
                 }
                 run.troubles.note(organization);
             }
-            HandOver::Unknown(_) => {}
+            HandOver::Broken(_) | HandOver::Unknown(_) => {}
             _ => run.troubles.clear(organization),
         }
         let finished_one = Finished {

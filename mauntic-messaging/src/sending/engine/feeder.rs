@@ -1,17 +1,18 @@
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{ContactId, EmailVersionId, OrganizationId, StoreError};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::{Ready, Run, change, ledger::domain_key, log_retry, merge};
+use super::{Ready, Run, change, ledger::domain_key, log_retry, merge, report};
 use crate::{
     MessagingUnitOfWork, Recipient,
     sending::{
-        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, PreparedEmail, Rate, SendJob,
-        SkipReason,
+        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail, Rate,
+        SendJob, SkipReason,
     },
+    suppression::address_hash,
     transport::SendingLimits,
 };
 
@@ -46,11 +47,13 @@ type Prepared = Arc<dyn PreparedEmail>;
 
 /// Versions that are kept prepared; a worker rarely sends more at a time.
 const MAX_PREPARED: usize = 32;
+/// How long domains, keys and the organisation's name may be used as they were.
+const FRESH: TimeDelta = TimeDelta::minutes(1);
 
 struct Feeder {
     run: Arc<Run>,
     ready: mpsc::Sender<Ready>,
-    prepared: HashMap<(OrganizationId, EmailVersionId), Prepared>,
+    prepared: HashMap<(OrganizationId, EmailVersionId), (Prepared, DateTime<Utc>)>,
 }
 
 impl Feeder {
@@ -61,7 +64,9 @@ impl Feeder {
         self.run
             .held_up()
             .extend(jobs.iter().filter(|job| job.is_held_up()).map(|job| job.id));
-        jobs.retain(|job| !self.run.troubles.is_waiting(job.organization_id));
+        jobs.retain(|job| {
+            !self.run.troubles.is_waiting(job.organization_id) && !self.run.stuck.is_waiting(job.id)
+        });
         let jobs = self.at_work(jobs).await?;
         let share = self.run.options.batch / jobs.len().max(1) as u64;
         let mut fed = false;
@@ -69,15 +74,13 @@ impl Feeder {
             if self.run.is_stopping() {
                 break;
             }
-            let leased = self.lease(job, share.max(20)).await?;
-            if !leased.is_empty() {
-                fed = true;
-                let names: Vec<_> = leased.iter().map(|one| (&one.delivery).into()).collect();
-                let made = self.make(job, leased).await;
-                if !matches!(made, Ok(true)) {
-                    self.give_back(&names).await?;
+            match self.feed_one(job, share.max(20)).await {
+                Ok(some) => {
+                    fed |= some;
+                    self.run.stuck.clear(job.id);
                 }
-                made?;
+                // What is wrong with one send holds up no other.
+                Err(error) => self.hold_up(job, &error).await,
             }
         }
         Ok(fed)
@@ -106,8 +109,10 @@ impl Feeder {
 
     async fn stand_still(&self, job: &SendJob) -> Result<(), StoreError> {
         let mut uow = self.run.ports.store.begin().await?;
-        let name = (job.organization_id, job.id);
-        let stored = uow.sends().find_job_for_update(name.0, name.1).await?;
+        let stored = uow
+            .sends()
+            .find_job_for_update(job.organization_id, job.id)
+            .await?;
         if let Some(mut job) = stored.filter(|job| job.state.is_running())
             && job.stand_still().is_ok()
         {
@@ -116,6 +121,48 @@ impl Feeder {
             info!(send.id = %job.id, "a send is paused: its organisation is blocked or to be deleted");
         }
         Ok(())
+    }
+
+    /// One batch of a send; `false` if there was nothing to do.
+    async fn feed_one(&mut self, job: &SendJob, most: u64) -> Result<bool, StoreError> {
+        let leased = self.lease(job, most).await?;
+        if leased.is_empty() {
+            return Ok(false);
+        }
+        let names: Vec<_> = leased.iter().map(|one| (&one.delivery).into()).collect();
+        let made = self.make(job, leased).await;
+        if !matches!(made, Ok(true)) {
+            self.give_back(&names).await?;
+        }
+        made?;
+        Ok(true)
+    }
+
+    /// Lets a send wait, longer each time, and has it say why.
+    async fn hold_up(&self, job: &SendJob, error: &StoreError) {
+        let run = &self.run;
+        warn!(send.id = %job.id, error = %report(error), "preparing messages failed, to be tried again");
+        run.stuck.note(job.id);
+        match self.note_why(job, &report(error)).await {
+            Ok(()) => {
+                run.held_up().insert(job.id);
+            }
+            Err(error) => log_retry("noting what holds a send up", &error),
+        }
+    }
+
+    async fn note_why(&self, job: &SendJob, reason: &str) -> Result<(), StoreError> {
+        let mut uow = self.run.ports.store.begin().await?;
+        let stored = uow
+            .sends()
+            .find_job_for_update(job.organization_id, job.id)
+            .await?;
+        if let Some(mut stored) = stored.filter(|stored| stored.state.is_running())
+            && stored.hold_up(reason)
+        {
+            uow.sends().update_job(&stored).await?;
+        }
+        uow.commit().await
     }
 
     /// Leases as many deliveries as the limits have room for.
@@ -255,7 +302,10 @@ impl Feeder {
     /// The email ready for rendering; `None` if it cannot be sent, which ends the send.
     async fn prepare(&mut self, job: &SendJob) -> Result<Option<Prepared>, StoreError> {
         let key = (job.organization_id, job.email_version_id);
-        if let Some(prepared) = self.prepared.get(&key) {
+        let now = self.run.ports.clock.now();
+        if let Some((prepared, since)) = self.prepared.get(&key)
+            && now - since < FRESH
+        {
             return Ok(Some(Arc::clone(prepared)));
         }
         match self.run.ports.builder.prepare(key.0, key.1).await {
@@ -263,7 +313,7 @@ impl Feeder {
                 if self.prepared.len() >= MAX_PREPARED {
                     self.prepared.clear();
                 }
-                self.prepared.insert(key, Arc::clone(&prepared));
+                self.prepared.insert(key, (Arc::clone(&prepared), now));
                 Ok(Some(prepared))
             }
             Err(BuildError::Store(error)) => Err(error),
@@ -306,12 +356,12 @@ impl Feeder {
         for one in leased {
             let name = DeliveryRef::from(&one.delivery);
             match fresh.remove(&one.delivery.contact_id) {
-                None => skipped.push((name, SkipReason::Deleted)),
+                None => skipped.push(LeftOut::new(name, SkipReason::Deleted)),
                 Some(recipient) if recipient.do_not_contact => {
-                    skipped.push((name, SkipReason::DoNotContact));
+                    skipped.push(LeftOut::new(name, SkipReason::DoNotContact));
                 }
                 Some(recipient) => match &recipient.address {
-                    None => skipped.push((name, SkipReason::MissingAddress)),
+                    None => skipped.push(LeftOut::new(name, SkipReason::MissingAddress)),
                     Some(address) if Some(address) != one.delivery.address.as_ref() => {
                         moved.push((one, recipient));
                     }
@@ -330,10 +380,11 @@ impl Feeder {
                 continue;
             };
             if uow.ledger().readdress(run.worker, name, &address).await? {
+                one.delivery.address_hash = Some(address_hash(&address.key()));
                 one.delivery.address = Some(address);
                 eligible.push((one, recipient));
             } else {
-                skipped.push((name, SkipReason::DuplicateAddress));
+                skipped.push(LeftOut::new(name, SkipReason::DuplicateAddress));
             }
         }
         skip(run, &mut *uow, &skipped, now).await?;
@@ -366,7 +417,7 @@ impl Feeder {
 #[derive(Default)]
 struct Built {
     ready: Vec<Ready>,
-    failed: Vec<(DeliveryRef, SkipReason)>,
+    failed: Vec<LeftOut>,
     fatal: Option<BuildError>,
 }
 
@@ -381,11 +432,10 @@ fn build(prepared: &dyn PreparedEmail, chunk: Vec<(Leased, Recipient)>) -> Built
                 message,
                 slow,
             }),
-            Err(BuildError::Recipient(_)) => {
-                built
-                    .failed
-                    .push(((&delivery).into(), SkipReason::NotRenderable));
-            }
+            Err(BuildError::Recipient(detail)) => built.failed.push(LeftOut {
+                detail: Some(detail),
+                ..LeftOut::new((&delivery).into(), SkipReason::NotRenderable)
+            }),
             Err(error) => {
                 built.fatal = Some(error);
                 break;
@@ -399,13 +449,14 @@ fn build(prepared: &dyn PreparedEmail, chunk: Vec<(Leased, Recipient)>) -> Built
 pub(super) async fn skip(
     run: &Run,
     uow: &mut dyn MessagingUnitOfWork,
-    deliveries: &[(DeliveryRef, SkipReason)],
+    deliveries: &[LeftOut],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if deliveries.is_empty() {
         return Ok(());
     }
-    let reasons: HashMap<_, _> = deliveries.iter().copied().collect();
+    let reasons = deliveries.iter().map(|one| (one.delivery, one.reason));
+    let reasons: HashMap<_, _> = reasons.collect();
     let changed = uow.ledger().skip(run.worker, deliveries, now).await?;
     let changes = changed.iter().map(|changed| {
         let reason = reasons.get(&changed.delivery).copied();

@@ -62,14 +62,23 @@ pub(super) async fn keep_up(run: Arc<Run>) {
 async fn chores(run: &Run) -> Result<(), StoreError> {
     while clear_up(run).await? {}
     let sends = run.ports.store.sends();
-    for job in sends.open_jobs(&[JobState::Sending]).await? {
-        finish(run, &job).await?;
-    }
-    for job in sends.open_jobs(&[JobState::Cancelled]).await? {
-        while leave_out(run, &job).await? {}
-        finish(run, &job).await?;
+    for job in sends
+        .open_jobs(&[JobState::Sending, JobState::Cancelled])
+        .await?
+    {
+        if let Err(error) = wind_up(run, &job).await {
+            log_retry("ending a send", &error);
+        }
     }
     Ok(())
+}
+
+/// Leaves out who waits if the send was cancelled, and ends it if nothing of it is open.
+async fn wind_up(run: &Run, job: &SendJob) -> Result<(), StoreError> {
+    if job.state == JobState::Cancelled {
+        while leave_out(run, job).await? {}
+    }
+    finish(run, job).await
 }
 
 /// Takes over what one dead worker held; `false` if there is none.

@@ -17,8 +17,8 @@ use crate::{
     MessagingUnitOfWork,
     event::{Bounced, EmailsBounced, EmailsSent, Sent},
     sending::{
-        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, Rate, Report, SkipReason,
-        Stage, Withheld, settle,
+        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, LeftOut, Rate, Report,
+        SkipReason, Stage, Withheld, settle,
     },
     suppression::{Suppression, SuppressionReason},
 };
@@ -216,7 +216,7 @@ impl Group {
                 HandOver::NotSent(reason) => {
                     notes.insert(job, Some(reason));
                 }
-                HandOver::Unknown(_) => {}
+                HandOver::Broken(_) | HandOver::Unknown(_) => {}
                 _ if run.held_up().contains(&job.1) => {
                     notes.insert(job, None);
                 }
@@ -286,24 +286,29 @@ fn report(one: &Finished, now: DateTime<Utc>) -> Report {
     }
 }
 
-/// Skips what was suppressed since it was leased, and gives back what was stopped.
+/// Skips what was suppressed, or left its mailing list, since it was leased, and gives back what was stopped.
 async fn withhold(
     run: &Run,
     uow: &mut dyn MessagingUnitOfWork,
     names: &[DeliveryRef],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let (mut suppressed, mut stopped) = (Vec::new(), Vec::new());
+    let (mut unwanted, mut stopped) = (Vec::new(), Vec::new());
     for withheld in uow.ledger().withheld(run.worker, names).await? {
         match withheld {
-            Withheld::Suppressed(name) => suppressed.push((name, SkipReason::Suppressed)),
+            Withheld::Suppressed(name) => {
+                unwanted.push(LeftOut::new(name, SkipReason::Suppressed));
+            }
+            Withheld::LeftList(name) => {
+                unwanted.push(LeftOut::new(name, SkipReason::LeftList));
+            }
             Withheld::Stopped(name) => stopped.push((name, DateTime::UNIX_EPOCH)),
         }
     }
     if !stopped.is_empty() {
         uow.ledger().give_back(run.worker, &stopped, now).await?;
     }
-    super::feeder::skip(run, uow, &suppressed, now).await
+    super::feeder::skip(run, uow, &unwanted, now).await
 }
 
 type Settled<'a> = (&'a Changed, &'a Report);
@@ -313,7 +318,7 @@ async fn suppress(
     settled: &[Settled<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let mut by_organization: HashMap<OrganizationId, Vec<Suppression>> = HashMap::new();
+    let mut by_organization: BTreeMap<OrganizationId, Vec<Suppression>> = BTreeMap::new();
     for (changed, report) in settled {
         if report.outcome.class == Some(BounceClass::Hard)
             && let Some(address) = &changed.address
@@ -404,7 +409,8 @@ async fn adapt_rates(
     in_slow_domain: impl Fn(DeliveryRef) -> bool,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let mut verdicts: HashMap<(OrganizationId, String), bool> = HashMap::new();
+    // In the order of the keys, so that two workers do not wait for each other in a circle.
+    let mut verdicts: BTreeMap<(OrganizationId, String), bool> = BTreeMap::new();
     for (changed, report) in settled {
         let slow = report.outcome.slow_down;
         let good =

@@ -21,7 +21,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use mauntic_core::{Clock, IdSource, SendJobId, Standing, StoreError, WorkerId};
+use mauntic_core::{Clock, IdSource, OrganizationId, SendJobId, Standing, StoreError, WorkerId};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -105,8 +105,10 @@ struct Run {
     shard: i16,
     /// One permit for each message between intent and committed outcome.
     in_flight: Arc<Semaphore>,
-    troubles: connections::Troubles,
-    /// Sends whose note tells of a mail server that could not be used.
+    troubles: connections::Troubles<OrganizationId>,
+    /// Sends of which nothing can be leased or made at the moment.
+    stuck: connections::Troubles<SendJobId>,
+    /// Sends whose note tells why no mail of them went out.
     held_up: Mutex<HashSet<SendJobId>>,
     lost: AtomicBool,
     stop: watch::Receiver<bool>,
@@ -178,6 +180,7 @@ impl Engine {
             shard: i16::from(worker.as_uuid().as_bytes()[15] % 16),
             in_flight: Arc::new(Semaphore::new(self.options.connections * 2)),
             troubles: connections::Troubles::default(),
+            stuck: connections::Troubles::default(),
             held_up: Mutex::default(),
             lost: AtomicBool::new(false),
             stop,
@@ -247,7 +250,7 @@ fn async_queue<T>(capacity: usize) -> (mpsc::Sender<T>, Queue<T>) {
 }
 
 /// An error with what led to it.
-fn report(error: &dyn std::error::Error) -> String {
+pub(super) fn report(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

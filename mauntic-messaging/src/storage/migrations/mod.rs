@@ -2,11 +2,16 @@
 
 mod emails;
 mod engaged;
+mod erasure;
+mod exits;
+mod followed;
 mod hours;
 mod lists;
 mod retention;
 mod sending;
 mod tracking;
+mod turns;
+mod wishes;
 
 use mauntic_core::storage::{Dialect, OutboxMigration, SqlType};
 use sea_orm_migration::{
@@ -29,6 +34,11 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(lists::Lists),
             Box::new(hours::Hours),
             Box::new(engaged::Engaged),
+            Box::new(turns::Turns),
+            Box::new(wishes::Wishes),
+            Box::new(erasure::Erasure),
+            Box::new(followed::Followed),
+            Box::new(exits::Exits),
         ]
     }
 

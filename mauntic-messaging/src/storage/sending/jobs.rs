@@ -67,10 +67,10 @@ impl SendRepository for SeaOrmUnitOfWork {
             "WITH picked AS MATERIALIZED (
                  SELECT id AS picked_id FROM send_job
                  WHERE state IN ('scheduled', 'planning') AND finished_at IS NULL AND scheduled_at <= $2
-                 AND (planner IS NULL OR planner = $1
+                 AND plan_at <= $2 AND (planner IS NULL OR planner = $1
                       OR NOT EXISTS (SELECT 1 FROM worker w WHERE w.id = planner AND w.expires_at > $2))
-                 ORDER BY scheduled_at, id LIMIT 1{})
-             UPDATE send_job SET planner = $1, state = 'planning'
+                 ORDER BY plan_at, scheduled_at, id LIMIT 1{})
+             UPDATE send_job SET planner = $1, state = 'planning', plan_at = $2
              WHERE id IN (SELECT picked_id FROM picked)
              RETURNING {JOB}",
             self.dialect.skip_locked()
@@ -81,6 +81,23 @@ impl SendRepository for SeaOrmUnitOfWork {
             .query_one_raw(self.dialect.statement(sql, values))
             .await?;
         row.as_ref().map(job).transpose()
+    }
+
+    async fn postpone_plan(
+        &mut self,
+        job: &SendJobRef,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let statement = self.dialect.statement(
+            "UPDATE send_job SET plan_at = $3 WHERE organization_id = $1 AND id = $2",
+            [
+                job.organization_id.as_uuid().into(),
+                job.id.as_uuid().into(),
+                to_micros(until).into(),
+            ],
+        );
+        self.txn.execute_raw(statement).await?;
+        Ok(())
     }
 
     async fn count(

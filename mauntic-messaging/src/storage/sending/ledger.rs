@@ -10,8 +10,8 @@ use serde_json::json;
 use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, lane_name, refs};
 use crate::{
     sending::{
-        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, PlannedDelivery, Report, SendJob,
-        SendJobRef, SkipReason, Tally, Withheld,
+        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, LeftOut, PlannedDelivery, Report,
+        SendJob, SendJobRef, SkipReason, Tally, Withheld,
     },
     storage::SeaOrmUnitOfWork,
     suppression::address_hash,
@@ -33,6 +33,7 @@ const SKIPPED: &[Column] = &[
     ("organization_id", SqlType::Uuid),
     ("id", SqlType::Uuid),
     ("reason", SqlType::Text),
+    ("detail", SqlType::Text),
 ];
 const SETTLED: &[Column] = &[
     ("organization_id", SqlType::Uuid),
@@ -51,13 +52,14 @@ const IS_ROW: &str = "delivery.organization_id = r.organization_id AND delivery.
 /// The worker `$2` has the delivery. Written so that no database looks for it by the index of what workers hold, which
 /// is full of what they held before: the row is found by its key.
 const IS_MINE: &str = "(delivery.worker_id = $2) IS TRUE";
-/// The address of the delivery is on the suppression list, or left the mailing list that the send goes to.
-const IS_SUPPRESSED: &str = "(EXISTS (SELECT 1 FROM suppression s
-     WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)
-     OR EXISTS (SELECT 1 FROM list_exit x JOIN send_job j
+/// The address of the delivery is on the suppression list.
+const IS_SUPPRESSED: &str = "EXISTS (SELECT 1 FROM suppression s
+     WHERE s.organization_id = delivery.organization_id AND s.address_hash = delivery.address_hash)";
+/// The address of the delivery left the mailing list that the send goes to.
+const LEFT_LIST: &str = "EXISTS (SELECT 1 FROM list_exit x JOIN send_job j
          ON j.organization_id = x.organization_id AND j.segment_id = x.segment_id
      WHERE x.organization_id = delivery.organization_id AND x.address_hash = delivery.address_hash
-     AND j.id = delivery.job_id))";
+     AND j.id = delivery.job_id)";
 /// The send of the delivery is running.
 const IS_RUNNING: &str =
     "EXISTS (SELECT 1 FROM send_job j WHERE j.organization_id = delivery.organization_id
@@ -133,7 +135,7 @@ impl Ledger for SeaOrmUnitOfWork {
                  WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.organization_id = $2
                      AND s.address_hash = r.address_hash) THEN 'suppressed'
                  WHEN EXISTS (SELECT 1 FROM list_exit x WHERE x.organization_id = $2
-                     AND x.address_hash = r.address_hash AND x.segment_id = $8) THEN 'suppressed'
+                     AND x.address_hash = r.address_hash AND x.segment_id = $8) THEN 'left_list'
                  WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2 AND d.job_id = $3
                      AND d.address_hash = r.address_hash AND d.state <> 'skipped') THEN 'duplicate_address'
                  END AS reason FROM {}) q
@@ -234,18 +236,19 @@ impl Ledger for SeaOrmUnitOfWork {
     async fn skip(
         &mut self,
         worker: WorkerId,
-        deliveries: &[(DeliveryRef, SkipReason)],
+        deliveries: &[LeftOut],
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError> {
-        let names: Vec<_> = deliveries.iter().map(|(delivery, _)| *delivery).collect();
+        let names: Vec<_> = deliveries.iter().map(|one| one.delivery).collect();
         let held = self.hold(worker, &names, "'leased'").await?;
-        let rows = deliveries.iter().map(|(delivery, reason)| {
-            json!({"organization_id": delivery.organization_id, "id": delivery.id,
-                "reason": reason.as_str()})
+        let rows = deliveries.iter().map(|one| {
+            json!({"organization_id": one.delivery.organization_id, "id": one.delivery.id,
+                "reason": one.reason.as_str(), "detail": one.detail})
         });
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
-            "UPDATE delivery SET state = 'skipped', skip_reason = r.reason, updated_at = $3
+            "UPDATE delivery SET state = 'skipped', skip_reason = r.reason, updated_at = $3,
+                 reply = COALESCE(r.detail, reply)
              FROM {} WHERE {IS_ROW} AND state = 'leased' AND {IS_MINE}",
             self.dialect.rows(1, "r", SKIPPED)
         );
@@ -309,7 +312,7 @@ impl Ledger for SeaOrmUnitOfWork {
             "UPDATE delivery SET state = 'handed_over',
                  first_attempt_at = COALESCE(first_attempt_at, $3), updated_at = $3
              FROM {} WHERE {IS_ROW} AND state = 'leased' AND {IS_MINE}
-             AND {IS_RUNNING} AND NOT {IS_SUPPRESSED}
+             AND {IS_RUNNING} AND NOT {IS_SUPPRESSED} AND NOT {LEFT_LIST}
              RETURNING delivery.organization_id AS organization_id, delivery.id AS id",
             self.dialect.rows(1, "r", REFS)
         );
@@ -329,7 +332,7 @@ impl Ledger for SeaOrmUnitOfWork {
     ) -> Result<Vec<Withheld>, StoreError> {
         let sql = format!(
             "SELECT delivery.organization_id AS organization_id, delivery.id AS id,
-                 {IS_SUPPRESSED} AS suppressed
+                 {IS_SUPPRESSED} AS suppressed, {LEFT_LIST} AS left_list
              FROM delivery JOIN {} ON {IS_ROW} WHERE {IS_MINE} AND state = 'leased'",
             self.dialect.rows(1, "r", REFS)
         );
@@ -340,10 +343,11 @@ impl Ledger for SeaOrmUnitOfWork {
             .map(|row| {
                 let name = delivery_ref(row)?;
                 let suppressed: bool = row.try_get("", "suppressed")?;
-                Ok(if suppressed {
-                    Withheld::Suppressed(name)
-                } else {
-                    Withheld::Stopped(name)
+                let left_list: bool = row.try_get("", "left_list")?;
+                Ok(match (suppressed, left_list) {
+                    (true, _) => Withheld::Suppressed(name),
+                    (false, true) => Withheld::LeftList(name),
+                    (false, false) => Withheld::Stopped(name),
                 })
             })
             .collect()
@@ -377,8 +381,12 @@ impl Ledger for SeaOrmUnitOfWork {
         });
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
-            "UPDATE delivery SET state = r.state, bounce_class = r.class, reply = r.reply,
-                 deferrals = deferrals + r.deferred, next_attempt_at = r.at, updated_at = $2
+            // What never reached the mail server is not tried yet: the recipient's time does not run. What is said of
+            // somebody whose address is forgotten is not kept.
+            "UPDATE delivery SET state = r.state, bounce_class = r.class,
+                 reply = CASE WHEN address IS NULL THEN NULL ELSE r.reply END,
+                 deferrals = deferrals + r.deferred, next_attempt_at = r.at, updated_at = $2,
+                 first_attempt_at = CASE WHEN r.state = 'planned' THEN NULL ELSE first_attempt_at END
              FROM {} WHERE {IS_ROW}",
             self.dialect.rows(1, "r", SETTLED)
         );
@@ -485,11 +493,38 @@ impl Ledger for SeaOrmUnitOfWork {
         organization: OrganizationId,
         from: ContactId,
         to: ContactId,
-    ) -> Result<(), StoreError> {
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
         let ids = || {
             let ids = [organization.as_uuid(), from.as_uuid(), to.as_uuid()];
             ids.map(Value::from)
         };
+        // Whoever prepares a message to the one who is gone does so no more.
+        let free = format!(
+            "UPDATE delivery SET state = {WAITING}, worker_id = NULL, updated_at = $3
+             WHERE organization_id = $1 AND contact_id = $2 AND state = 'leased'"
+        );
+        let [organization_id, from_id, _] = ids();
+        let at = || to_micros(now).into();
+        self.execute(free, [organization_id, from_id, at()]).await?;
+        let got = format!(
+            "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1 AND d.contact_id = $3
+             AND d.state IN ('planned', 'deferred', 'leased')
+             AND EXISTS (SELECT 1 FROM delivery o WHERE o.organization_id = $1
+                 AND o.contact_id = $2 AND o.email_id = d.email_id AND o.channel = d.channel
+                 AND o.state IN ('handed_over', 'accepted', 'unknown'))
+             ORDER BY d.id{}",
+            self.dialect.for_update()
+        );
+        let got = self.query(got, ids()).await?;
+        let got = got.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<_> = got.iter().map(|changed| changed.delivery).collect();
+        let skip = format!(
+            "UPDATE delivery SET state = 'skipped', skip_reason = 'already_sent', updated_at = $2
+             FROM {} WHERE {IS_ROW}",
+            self.dialect.rows(1, "r", REFS)
+        );
+        self.execute(skip, [refs(&names), at()]).await?;
         // Of an email that both got, the second delivery needs an occurrence of its own.
         let sql = "UPDATE delivery SET contact_id = $3, occurrence = CASE WHEN EXISTS (
                 SELECT 1 FROM delivery o WHERE o.organization_id = $1 AND o.contact_id = $3
@@ -502,10 +537,50 @@ impl Ledger for SeaOrmUnitOfWork {
         let own = format!("merged {from} ").into();
         self.execute(sql.to_owned(), [organization, from_id, to, own])
             .await?;
+        let sql = "UPDATE delivery SET contact_id = $3
+             WHERE organization_id = $1 AND contact_id = $2 AND state IN ('planned', 'deferred')
+             AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.organization_id = $1
+                 AND o.contact_id = $3 AND o.email_id = delivery.email_id
+                 AND o.channel = delivery.channel AND o.state <> 'skipped')";
+        self.execute(sql.to_owned(), ids()).await?;
         let sql = "UPDATE delivery_engagement SET contact_id = $3
              WHERE organization_id = $1 AND contact_id = $2 AND delivery_id IN (
                 SELECT id FROM delivery WHERE organization_id = $1 AND contact_id = $3)";
         self.execute(sql.to_owned(), ids()).await?;
+        Ok(got)
+    }
+
+    async fn forget(
+        &mut self,
+        organization: OrganizationId,
+        contacts: &[ContactId],
+    ) -> Result<(), StoreError> {
+        let values = || {
+            let ids = json!(contacts).to_string();
+            [organization.as_uuid().into(), ids.into()]
+        };
+        let theirs = |state: &str| {
+            let gone = self.dialect.ids(2, "gone");
+            format!("organization_id = $1 AND contact_id IN (SELECT id FROM {gone}) AND {state}")
+        };
+        // Each half has an index of its own.
+        for state in ["state <> 'skipped'", "state = 'skipped'"] {
+            let theirs = theirs(state);
+            let deliveries = format!("SELECT id FROM delivery WHERE {theirs}");
+            for sql in [
+                format!(
+                    "UPDATE hit SET network = NULL, user_agent = NULL
+                     WHERE organization_id = $1 AND delivery_id IN ({deliveries})"
+                ),
+                format!(
+                    "DELETE FROM captured_mail
+                     WHERE organization_id = $1 AND delivery_id IN ({deliveries})"
+                ),
+                format!("UPDATE delivery SET address = NULL, reply = NULL WHERE {theirs}"),
+            ] {
+                self.execute(sql, values()).await?;
+            }
+        }
         Ok(())
     }
 }

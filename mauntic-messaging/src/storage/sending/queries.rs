@@ -1,8 +1,12 @@
-use std::{collections::HashSet, fmt::Write as _};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use async_trait::async_trait;
 use mauntic_core::{
-    ContactId, DeliveryId, EmailId, OrganizationId, Page, PageSize, SendJobId, StoreError,
+    ContactId, DeliveryId, EmailId, OrganizationId, Page, PageSize, SegmentId, SendJobId,
+    StoreError,
 };
 use sea_orm::ConnectionTrait as _;
 
@@ -82,22 +86,44 @@ impl SendQueries for SeaOrmMessagingStore {
         rows.iter().map(|row| row.id("id")).collect()
     }
 
-    async fn tally(
+    async fn tallies(
         &self,
         organization: OrganizationId,
-        job: SendJobId,
-    ) -> Result<Tally, StoreError> {
-        let statement = self.db.dialect().statement(
-            "SELECT name, CAST(SUM(n) AS BIGINT) AS n FROM send_count
-             WHERE organization_id = $1 AND job_id = $2 GROUP BY name",
-            [organization.as_uuid().into(), job.as_uuid().into()],
+        jobs: &[SendJobId],
+    ) -> Result<HashMap<SendJobId, Tally>, StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT job_id, name, CAST(SUM(n) AS BIGINT) AS n FROM send_count
+             WHERE organization_id = $1 AND job_id IN (SELECT asked.id FROM {}) GROUP BY job_id, name",
+            dialect.ids(2, "asked")
         );
-        let mut tally = Tally::default();
+        let ids = serde_json::json!(jobs).to_string();
+        let statement = dialect.statement(sql, [organization.as_uuid().into(), ids.into()]);
+        let mut tallies: HashMap<SendJobId, Tally> = HashMap::new();
         for row in self.db.reader().query_all_raw(statement).await? {
             let name: String = row.try_get("", "name")?;
+            let tally = tallies.entry(row.id("job_id")?).or_default();
             tally.add(&name, row.try_get("", "n")?);
         }
-        Ok(tally)
+        Ok(tallies)
+    }
+
+    async fn unfinished_to(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+    ) -> Result<Vec<SendJob>, StoreError> {
+        let over = JobState::ALL.into_iter().filter(|state| state.is_over());
+        let over: Vec<_> = over.map(|state| format!("'{state}'")).collect();
+        let sql = format!(
+            "SELECT {JOB} FROM send_job WHERE organization_id = $1 AND segment_id = $2
+             AND finished_at IS NULL AND state NOT IN ({}) ORDER BY scheduled_at, id",
+            over.join(", ")
+        );
+        let values = [organization.as_uuid().into(), segment.as_uuid().into()];
+        let statement = self.db.dialect().statement(sql, values);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter().map(job).collect()
     }
 
     async fn list_deliveries(

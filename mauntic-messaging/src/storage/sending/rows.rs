@@ -84,7 +84,7 @@ pub(super) fn job_values(job: &SendJob) -> Vec<Value> {
 }
 
 pub(super) const DELIVERY: &str = "organization_id, id, job_id, email_id, email_version_id, contact_id, lane, \
-     address, state, skip_reason, deferrals, first_attempt_at, next_attempt_at, reply, updated_at";
+     address, address_hash, state, skip_reason, deferrals, first_attempt_at, next_attempt_at, reply, updated_at";
 
 const WHAT: &str = "delivery";
 
@@ -128,6 +128,7 @@ pub(super) fn delivery(row: &QueryResult) -> Result<Delivery, StoreError> {
         email_version_id: row.id("email_version_id")?,
         contact_id: row.id("contact_id")?,
         address: address(row)?,
+        address_hash: row.try_get("", "address_hash")?,
         lane: lane(WHAT, &row.try_get::<String>("", "lane")?)?,
         state: state(row)?,
         skip_reason: reason.as_deref().and_then(SkipReason::from_name),

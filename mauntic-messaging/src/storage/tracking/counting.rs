@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    DeliveryId, EmailAddress, OrganizationId, StoreError,
+    DeliveryId, OrganizationId, StoreError,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult};
@@ -11,8 +13,8 @@ use super::{DELIVERIES, HIT_COLUMNS, delivery_rows, hit, insert_hits, link};
 use crate::{
     storage::{SeaOrmUnitOfWork, hours::HourCount, sql::Row as _},
     tracking::{
-        EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric, Settled,
-        TrackingRepository,
+        Addressee, EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric,
+        Settled, TrackingRepository,
     },
 };
 
@@ -31,6 +33,7 @@ const FIRSTS: &[Column] = &[
     ("machine_click_at", SqlType::BigInt),
     ("human_click_at", SqlType::BigInt),
     ("unsubscribed_at", SqlType::BigInt),
+    ("followed", SqlType::Json),
 ];
 const EMAIL_COUNT: &[Column] = &[
     ("organization_id", SqlType::Uuid),
@@ -155,7 +158,7 @@ impl TrackingRepository for SeaOrmUnitOfWork {
             "UPDATE delivery_engagement SET
                 machine_open_at = r.machine_open_at, human_open_at = r.human_open_at,
                 machine_click_at = r.machine_click_at, human_click_at = r.human_click_at,
-                unsubscribed_at = r.unsubscribed_at FROM {}
+                unsubscribed_at = r.unsubscribed_at, followed = r.followed FROM {}
              WHERE delivery_engagement.organization_id = r.organization_id
              AND delivery_engagement.delivery_id = r.delivery_id",
             self.dialect.rows(1, "r", FIRSTS)
@@ -176,6 +179,7 @@ impl TrackingRepository for SeaOrmUnitOfWork {
                 "machine_click_at": machine_click.map(to_micros),
                 "human_click_at": human_click.map(to_micros),
                 "unsubscribed_at": unsubscribe.map(to_micros),
+                "followed": one.followed.iter().map(|link| followed_code(*link)).collect::<Vec<_>>(),
             })
         });
         self.with_rows(sql, rows.collect()).await
@@ -240,24 +244,27 @@ impl TrackingRepository for SeaOrmUnitOfWork {
         self.with_rows(sql, rows.collect()).await
     }
 
-    async fn address_key_of(
+    async fn addressee_of(
         &mut self,
         organization: OrganizationId,
         delivery: DeliveryId,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<Addressee>, StoreError> {
         let statement = self.dialect.statement(
-            "SELECT address FROM delivery WHERE organization_id = $1 AND id = $2",
+            "SELECT address, address_hash FROM delivery
+             WHERE organization_id = $1 AND id = $2 AND address_hash IS NOT NULL",
             [organization.as_uuid().into(), delivery.as_uuid().into()],
         );
-        let row = self.txn.query_one_raw(statement).await?;
-        let address = row
-            .map(|row| row.find_text("address"))
-            .transpose()?
-            .flatten();
-        address
-            .map(|address| address.parse::<EmailAddress>().map(|address| address.key()))
-            .transpose()
-            .map_err(|error| StoreError::corrupt("delivery", error))
+        let Some(row) = self.txn.query_one_raw(statement).await? else {
+            return Ok(None);
+        };
+        let address = row.find_text("address")?;
+        Ok(Some(Addressee {
+            hash: row.text("address_hash")?,
+            address: address
+                .map(|address| address.parse())
+                .transpose()
+                .map_err(|error| StoreError::corrupt("delivery", error))?,
+        }))
     }
 }
 
@@ -275,7 +282,25 @@ fn engaged(row: &QueryResult) -> Result<Engaged, StoreError> {
             human_click: row.find_instant("human_click_at")?,
             unsubscribe: row.find_instant("unsubscribed_at")?,
         },
+        followed: followed(row)?,
     })
+}
+
+/// How a link that was followed, by a machine or not, is stored.
+fn followed_code((link, machine): (u16, bool)) -> u32 {
+    u32::from(link) * 2 + u32::from(machine)
+}
+
+fn followed(row: &QueryResult) -> Result<BTreeSet<(u16, bool)>, StoreError> {
+    let codes: Vec<u32> = row.json("engagement", "followed")?;
+    codes
+        .into_iter()
+        .map(|code| {
+            let link = u16::try_from(code / 2);
+            let link = link.map_err(|error| StoreError::corrupt("engagement", error))?;
+            Ok((link, code % 2 == 1))
+        })
+        .collect()
 }
 
 fn earlier_click(row: &QueryResult) -> Result<EarlierClick, StoreError> {

@@ -1,4 +1,4 @@
-use std::{fmt::Write as _, io, time::Duration};
+use std::{borrow::Cow, fmt::Write as _, io, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mail_send::{SmtpClient, SmtpClientBuilder};
@@ -7,6 +7,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::Instant};
 
 use super::wire::{Stream, Wire, dot_stuffed, invalid, within};
 use crate::{
+    mime::ascii_domain,
     sending::{EnhancedCode, HandOver, OutgoingMessage, SmtpReply, Stage},
     transport::{SmtpServer, TlsPolicy},
 };
@@ -130,7 +131,7 @@ impl Connection {
         };
         let attempt = match self.announce(&envelope).await {
             Err(error) => Attempt {
-                hand_over: HandOver::NotSent(format!("the connection broke: {error}")),
+                hand_over: HandOver::Broken(format!("the connection broke: {error}")),
                 usable: false,
                 stale: reused,
             },
@@ -143,8 +144,8 @@ impl Connection {
 
     /// `MAIL` and `RCPT`, or `None` if the address needs what the server cannot do.
     fn envelope(&self, message: &OutgoingMessage) -> Option<[String; 2]> {
-        let to = wire_address(message.envelope_to.as_str());
-        let from = wire_address(&message.envelope_from);
+        let to = envelope_address(message.envelope_to.as_str());
+        let from = envelope_address(&message.envelope_from);
         let mut mail = format!("MAIL FROM:<{from}>");
         if !to.is_ascii() || !from.is_ascii() {
             if !self.features.utf8 {
@@ -234,7 +235,7 @@ impl Connection {
             return lost(if broken.complete {
                 HandOver::Unknown(text)
             } else {
-                HandOver::NotSent(text)
+                HandOver::Broken(text)
             });
         }
         let reply = match self.wire.reply(FINAL_DOT).await {
@@ -303,15 +304,14 @@ fn needs_utf8() -> HandOver {
     HandOver::Refused(Stage::Message, reply)
 }
 
-/// An address with its domain in A-labels.
-fn wire_address(address: &str) -> String {
-    match address.rsplit_once('@') {
-        Some((local, domain)) if !domain.is_ascii() => match url::Host::parse(domain) {
-            Ok(host) => format!("{local}@{host}"),
-            Err(_) => address.to_owned(),
-        },
-        _ => address.to_owned(),
-    }
+/// An address as it stands in a command: its domain in A-labels; SMTPUTF8 carries what is before the `@` as it is.
+fn envelope_address(address: &str) -> Cow<'_, str> {
+    let parts = address.rsplit_once('@');
+    let ascii = parts.and_then(|(local, domain)| match ascii_domain(domain)? {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(domain) => Some(format!("{local}@{domain}")),
+    });
+    ascii.map_or(Cow::Borrowed(address), Cow::Owned)
 }
 
 /// Connects to the first address that answers. What the name leads to is looked up once, so that it cannot lead

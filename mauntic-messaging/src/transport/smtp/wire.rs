@@ -195,6 +195,8 @@ pub(super) fn dot_stuffed(message: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn stuffed(text: &str) -> String {
@@ -207,6 +209,18 @@ mod tests {
         assert_eq!(stuffed(".\r\n.."), "..\r\n...\r\n.\r\n");
         assert_eq!(stuffed("a.b"), "a.b\r\n.\r\n");
         assert_eq!(stuffed(""), ".\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn the_receiver_undoes_it(message in "([.a]{0,3}\r\n){0,20}") {
+            let wire = stuffed(&message);
+            let body = wire.strip_suffix(".\r\n").unwrap();
+            let lines: Vec<&str> = body.split("\r\n").collect();
+            prop_assert!(lines.iter().all(|line| *line != "."));
+            let received: Vec<_> = lines.iter().map(|line| line.strip_prefix('.').unwrap_or(line)).collect();
+            prop_assert_eq!(received.join("\r\n"), message);
+        }
     }
 
     #[test]

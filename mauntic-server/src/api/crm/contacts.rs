@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, EmailAddress};
 use mauntic_crm::{
     ContactFilter, ContactListing, ContactService, ContactSort, CreateContact, DoNotContactCommand,
-    LiftDoNotContact, UpdateContact, UpsertContact,
+    LiftDoNotContact, Likeness, MergeCandidate, UpdateContact, UpsertContact,
 };
 use poem_openapi::{
     Enum, Object, OpenApi,
@@ -52,6 +52,48 @@ impl From<SortName> for ContactSort {
             SortName::LastActive => Self::LastActive,
         }
     }
+}
+
+/// Why two records are probably of one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "ContactLikeness", rename_all = "snake_case")]
+enum LikenessName {
+    /// Their addresses lead to one mailbox: they differ in what stands behind a `+` or, at Gmail, in dots.
+    Mailbox,
+    /// They have the same number of a mobile phone.
+    Mobile,
+    /// They have the same first and last name, and work at the same company.
+    NameAndCompany,
+    /// They have the same first and last name, and a telephone number in common.
+    NameAndPhone,
+    /// They have the same first and last name, and live at the same postal code.
+    NameAndPostcode,
+}
+
+impl From<Likeness> for LikenessName {
+    fn from(likeness: Likeness) -> Self {
+        match likeness {
+            Likeness::Mailbox => Self::Mailbox,
+            Likeness::Mobile => Self::Mobile,
+            Likeness::NameAndCompany => Self::NameAndCompany,
+            Likeness::NameAndPhone => Self::NameAndPhone,
+            Likeness::NameAndPostcode => Self::NameAndPostcode,
+        }
+    }
+}
+
+/// Another record that is probably of the same person.
+#[derive(Debug, Object)]
+#[oai(rename = "MergeCandidate")]
+struct CandidateBody {
+    contact: ContactBody,
+    because: Vec<LikenessName>,
+}
+
+/// Other records that are probably of the same person.
+#[derive(Debug, Object)]
+struct MergeCandidates {
+    items: Vec<CandidateBody>,
 }
 
 /// The record that becomes part of another.
@@ -252,6 +294,30 @@ impl ContactsApi {
             .delete(&actor, ContactId::from_uuid(contact_id.0))
             .await?;
         Ok(Done::Done)
+    }
+
+    /// List records that are probably of the same person
+    ///
+    /// The likeliest first, up to 20. Nothing is merged by itself.
+    #[oai(
+        path = "/:contact_id/merge-candidates",
+        method = "get",
+        operation_id = "listMergeCandidates"
+    )]
+    async fn merge_candidates(
+        &self,
+        Token(actor): Token,
+        contact_id: Path<Uuid>,
+    ) -> Result<Json<MergeCandidates>, ApiError> {
+        let id = ContactId::from_uuid(contact_id.0);
+        let found = self.contacts.merge_candidates(&actor, id).await?;
+        let present = |found: MergeCandidate| CandidateBody {
+            contact: found.contact.into(),
+            because: found.because.into_iter().map(LikenessName::from).collect(),
+        };
+        Ok(Json(MergeCandidates {
+            items: found.into_iter().map(present).collect(),
+        }))
     }
 
     /// Merge a contact with another record of the same person

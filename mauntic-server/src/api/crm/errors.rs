@@ -18,6 +18,8 @@ impl From<CrmError> for ApiError {
             CrmError::ContactNotFound(_)
             | CrmError::FieldNotFound(_)
             | CrmError::SegmentNotFound(_)
+            | CrmError::BulkChangeNotFound(_)
+            | CrmError::ViewNotFound(_)
             | CrmError::TagNotFound => Self::not_found(&error),
             CrmError::VersionMismatch { .. } => Self::changed(&error),
             CrmError::Taken { .. } => Self::conflict("taken", &error),
@@ -32,6 +34,8 @@ impl From<CrmError> for ApiError {
                     .collect(),
             ),
             CrmError::Cycle(_) => Self::conflict("cycle", &error),
+            CrmError::WrongState(_) => Self::conflict("wrong_state", &error),
+            CrmError::MoreThanAgreed { .. } => Self::conflict("more_than_agreed", &error),
             CrmError::InUse { .. } => Self::conflict("in_use", &error),
             CrmError::CoreField(_) => Self::conflict("core_field", &error),
             CrmError::InvalidFields(problems) => Self::fields(

@@ -1,5 +1,6 @@
-//! `/api/crm`: contacts, fields, tags, segments, imports and exports.
+//! `/api/crm`: contacts, their fields, tags and saved views, segments, changes of many, imports and exports.
 
+pub(crate) mod bulk;
 mod contact_body;
 pub(crate) mod contacts;
 mod errors;
@@ -9,3 +10,4 @@ pub(crate) mod imports;
 mod segment_body;
 pub(crate) mod segments;
 pub(crate) mod tags;
+pub(crate) mod views;

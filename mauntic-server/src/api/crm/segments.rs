@@ -1,7 +1,7 @@
 //! `/api/crm/segments`, and the segments of a contact.
 
 use mauntic_core::{Actor, ContactId, SegmentId};
-use mauntic_crm::segment::{CreateSegment, Segment, UpdateSegment};
+use mauntic_crm::segment::{CreateSegment, Segment, SegmentFilter, UpdateSegment};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path, Query},
@@ -84,6 +84,11 @@ impl SegmentsApi {
     async fn list(
         &self,
         Token(actor): Token,
+        /// A part of the name; capitals do not matter.
+        #[oai(validator(max_length = 200))]
+        search: Query<Option<String>>,
+        /// Only those that are being rebuilt.
+        building: Query<Option<bool>>,
         /// The `next` of the page before.
         after: Query<Option<String>>,
         /// Rows per page.
@@ -91,10 +96,14 @@ impl SegmentsApi {
         limit: Query<Option<u16>>,
     ) -> Result<Json<Page<SegmentBody>>, ApiError> {
         let after: Option<String> = read_cursor(after.0)?;
+        let filter = SegmentFilter {
+            search: search.0,
+            building: building.0.unwrap_or_default(),
+        };
         let page = self
             .0
             .segments
-            .list(&actor, after.as_deref(), page_size(limit.0))
+            .list(&actor, &filter, after.as_deref(), page_size(limit.0))
             .await?;
         let mut items = Vec::with_capacity(page.items.len());
         for segment in page.items {

@@ -4,6 +4,7 @@ pub(crate) mod domains;
 pub(crate) mod emails;
 mod errors;
 pub(crate) mod inbox;
+pub(crate) mod list_exits;
 mod send_body;
 pub(crate) mod sends;
 pub(crate) mod suppressions;

@@ -47,6 +47,8 @@ enum SkipReasonName {
     DoNotContact,
     /// The address is on the suppression list.
     Suppressed,
+    /// The address left the mailing list that the send goes to.
+    LeftList,
     MissingAddress,
     /// The contact was deleted after planning.
     Deleted,
@@ -65,6 +67,7 @@ impl From<SkipReason> for SkipReasonName {
         match reason {
             SkipReason::DoNotContact => Self::DoNotContact,
             SkipReason::Suppressed => Self::Suppressed,
+            SkipReason::LeftList => Self::LeftList,
             SkipReason::MissingAddress => Self::MissingAddress,
             SkipReason::Deleted => Self::Deleted,
             SkipReason::DuplicateAddress => Self::DuplicateAddress,

@@ -35,6 +35,8 @@ impl SendsApi {
 struct NewSend {
     /// The email; its current version is sent.
     email_id: Uuid,
+    /// The `version` of the email that was looked at; if it is another by now, nothing is sent.
+    email_version: MaybeUndefined<i64>,
     /// Who gets it: the members at the time it starts.
     segment_id: Uuid,
     /// When it starts; at once without it.
@@ -70,6 +72,7 @@ impl SendsApi {
     ) -> Result<Created<SendBody>, ApiError> {
         let command = CreateSend {
             email: EmailId::from_uuid(body.0.email_id),
+            version: body.0.email_version.take(),
             segment: SegmentId::from_uuid(body.0.segment_id),
             at: body.0.at.take(),
         };

@@ -79,6 +79,8 @@ struct SuppressionBody {
     source: String,
     note: Option<String>,
     created_at: DateTime<Utc>,
+    /// When its owner asked for no more mail, if they did, whatever the reason is now.
+    unsubscribed_at: Option<DateTime<Utc>>,
 }
 
 impl From<Suppression> for SuppressionBody {
@@ -90,6 +92,7 @@ impl From<Suppression> for SuppressionBody {
             source: entry.source,
             note: entry.note,
             created_at: entry.created_at,
+            unsubscribed_at: entry.unsubscribed_at,
         }
     }
 }
@@ -167,7 +170,8 @@ impl SuppressionsApi {
 
     /// Suppress an address
     ///
-    /// One that is suppressed already keeps its entry, which is returned.
+    /// One that is suppressed already keeps its entry, unless the new reason is stronger: manual, import and complaint
+    /// are stronger than a hard bounce, and that is stronger than an unsubscription. The entry is returned.
     #[oai(path = "/", method = "post", operation_id = "addSuppression")]
     async fn add(
         &self,
@@ -214,6 +218,8 @@ impl SuppressionsApi {
     }
 
     /// Allow mail to an address again
+    ///
+    /// If its owner unsubscribed and that is not the reason of the entry, the entry stays with that reason.
     #[oai(
         path = "/:address",
         method = "delete",

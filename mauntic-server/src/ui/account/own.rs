@@ -62,13 +62,7 @@ async fn account_page(
             } }
         })
         .collect();
-    let column = |name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    };
-    let columns = ["Browser", "From", "Last used", ""].map(column);
+    let columns = ["Browser", "From", "Last used", ""].map(Column::plain);
     let secret = |name, label| Field {
         name,
         label,

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 use mauntic_core::{ContactId, PageSize, Permission};
 use mauntic_crm::{
-    Channel, Contact, CrmError, FieldAlias, FieldSet, FieldType, Tag,
+    Channel, Contact, CreateBulkChange, CrmError, FieldAlias, FieldSet, FieldType, Tag,
     bulk::{BulkAction, Whom},
-    segment::Segment,
+    segment::{Segment, SegmentFilter},
 };
 use poem::{Request, Response, Result, handler, http::StatusCode};
 
@@ -22,6 +22,7 @@ use crate::ui::{
     contacts::{self, Listing},
     failure, shell,
     visitor::{Fields, Posted, Visitor, app, redirect},
+    words,
 };
 
 /// How many of them are named.
@@ -69,40 +70,58 @@ pub(super) async fn ask(request: &Request, visitor: Visitor) -> Result<Markup> {
     Ok(desk.page(&Problems::new()))
 }
 
-/// Begins the change.
+/// Begins the change, or asks again and says why.
 #[handler]
 pub(super) async fn begin(request: &Request, posted: Posted) -> Result<Response> {
     let Posted { visitor, fields } = &posted;
-    let desk = desk(request, visitor, fields).await?;
-    let again = |problems: &Problems| {
-        Ok(failure::with_status(
-            desk.page(problems),
-            StatusCode::UNPROCESSABLE_ENTITY,
-        ))
-    };
-    let action = match action(fields) {
-        Ok(action) => action,
-        Err(problems) => return again(&problems),
-    };
-    let bulk = &app(request)?.bulk;
-    match bulk.create(&visitor.actor, whom(fields), action).await {
-        Ok(change) => Ok(redirect(&place(change.id))),
-        Err(CrmError::InvalidFields(found)) => {
-            let whys: Vec<_> = found
-                .iter()
-                .map(|problem| problem.reason.to_string())
-                .collect();
-            again(&Problems::from([(
-                "value".to_owned(),
-                format!("This is {}.", whys.join("; ")),
-            )]))
+    let problems = match action(fields) {
+        Ok(action) => {
+            // What cannot be brought back befalls no more than the page said.
+            let at_most = (action == BulkAction::Delete).then(|| agreed(fields));
+            let command = CreateBulkChange {
+                whom: whom(fields),
+                action,
+                at_most,
+            };
+            match app(request)?.bulk.create(&visitor.actor, command).await {
+                Ok(change) => return Ok(redirect(&place(change.id))),
+                Err(error) => described(error)?,
+            }
         }
-        Err(CrmError::Invalid(why)) => again(&Problems::from([(
-            String::new(),
-            format!("It cannot be like this: {why}."),
-        )])),
-        Err(error) => Err(failure::crm(error)),
-    }
+        Err(problems) => problems,
+    };
+    let desk = desk(request, visitor, fields).await?;
+    Ok(failure::with_status(
+        desk.page(&problems),
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ))
+}
+
+/// How many the page said that it would be.
+fn agreed(form: &Fields) -> u64 {
+    form.text("total").parse().unwrap_or_default()
+}
+
+/// What to say at the form.
+fn described(error: CrmError) -> Result<Problems> {
+    let (control, text) = match error {
+        CrmError::InvalidFields(found) => {
+            let whys = found.iter().map(|problem| problem.reason.to_string());
+            let whys: Vec<_> = whys.collect();
+            ("value", format!("This is {}.", whys.join("; ")))
+        }
+        CrmError::MoreThanAgreed { agreed, total } => (
+            "",
+            format!(
+                "There are {} by now, {} more than this page said. Look at them, and tick once more if you want to delete all of them.",
+                people(total),
+                words::count(total - agreed)
+            ),
+        ),
+        CrmError::Invalid(why) => ("", format!("It cannot be like this: {why}.")),
+        error => return Err(failure::crm(error)),
+    };
+    Ok(Problems::from([(control.to_owned(), text)]))
 }
 
 /// Those that were chosen, or all that the filter lets through.
@@ -187,7 +206,10 @@ async fn desk<'a>(request: &Request, visitor: &'a Visitor, form: &'a Fields) -> 
     let size = PageSize::clamped(usize::from(PageSize::MAX));
     let mut segments = Vec::new();
     if kind == "segment" {
-        let page = app.segments.list(actor, None, size).await;
+        let page = app
+            .segments
+            .list(actor, &SegmentFilter::default(), None, size)
+            .await;
         segments = page.map_err(failure::crm)?.items;
     }
     let mut tags = Vec::new();
@@ -239,6 +261,7 @@ impl Desk<'_> {
                 form method="post" action=(PLACE) class="card" {
                     (self.visitor.csrf())
                     @for (name, value) in kept { input type="hidden" name=(name) value=(value); }
+                    input type="hidden" name="total" value=(self.total);
                     (self.controls(kind, problems))
                     div class="row" { (button(&verb, weight)) (button_link(back, "Cancel", Weight::Plain)) }
                 }

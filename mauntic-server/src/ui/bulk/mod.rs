@@ -4,9 +4,10 @@ mod ask;
 mod show;
 
 pub(super) use ask::{ACTIONS, may};
+pub(super) use show::{LIST, moves};
 
 use mauntic_crm::bulk::{BulkAction, BulkChangeId, BulkState};
-use poem::{Route, get, post};
+use poem::{Route, get};
 
 use super::{
     component::{Tone, show::badge},
@@ -22,16 +23,19 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/bulk", get(ask::ask).post(ask::begin))
         .at("/bulk/done", get(show::list))
         .at("/bulk/:change", get(show::page))
-        .at("/bulk/:change/cancel", post(show::cancel))
+        .at(
+            "/bulk/:change/:step",
+            get(show::ask_to_cancel).post(show::steer),
+        )
 }
 
 /// Where a change is.
-fn place(id: BulkChangeId) -> String {
+pub(super) fn place(id: BulkChangeId) -> String {
     format!("{PLACE}/{id}")
 }
 
 /// What it does, in words.
-fn words(action: &BulkAction) -> String {
+pub(super) fn words(action: &BulkAction) -> String {
     match action {
         BulkAction::Tags { add, remove } => {
             let names = |tags: &std::collections::BTreeSet<mauntic_crm::Tag>| {
@@ -75,12 +79,18 @@ fn people(count: u64) -> String {
 
 /// Where a change stands.
 fn state(state: BulkState) -> maud::Markup {
-    let (text, tone) = match state {
+    let (text, tone) = state_words(state);
+    badge(text, tone)
+}
+
+/// The words for where a change stands.
+pub(super) fn state_words(state: BulkState) -> (&'static str, Tone) {
+    match state {
         BulkState::Pending => ("waiting", Tone::Plain),
         BulkState::Running => ("running", Tone::Plain),
+        BulkState::Paused => ("paused", Tone::Warn),
         BulkState::Completed => ("done", Tone::Good),
         BulkState::Failed => ("failed", Tone::Bad),
         BulkState::Cancelled => ("stopped", Tone::Warn),
-    };
-    badge(text, tone)
+    }
 }

@@ -13,11 +13,12 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, people, place, state, words};
+use super::{people, place, state, words};
 use crate::ui::{
+    Steer,
     component::{
         Tone,
-        action::{Weight, button, button_link},
+        action::{Weight, act, ask_first, button_link, confirmation},
         frame, live, show,
         table::{Column, table},
     },
@@ -27,6 +28,8 @@ use crate::ui::{
     words::{count, time},
 };
 
+/// Where those are listed that there were.
+pub(in crate::ui) const LIST: &str = "/app/bulk/done";
 /// How many rows a page shows.
 const ROWS: usize = 50;
 
@@ -59,19 +62,23 @@ pub(super) async fn page(
         }
         _ => None,
     };
-    let running = !change.state.is_final();
     let what = words(&change.plan.action);
     let content = html! {
-        (frame::breadcrumbs(&[(contacts::PLACE, "Contacts"), ("/app/bulk/done", "Changes of many")], &what))
+        (frame::breadcrumbs(&[(contacts::PLACE, "Contacts"), (LIST, "Changes of many")], &what))
         (frame::header(&what, &html! {}))
-        (live::followed("change", &place(change.id), running, &so_far(&visitor, &change)))
+        (live::followed("change", &place(change.id), moves(change.state), &so_far(&visitor, &change)))
         (show::card("What was asked for", &asked(&change, &fields, &people, segment.as_deref())))
     };
     Ok(shell(&visitor, "Change of many", contacts::PLACE, &content))
 }
 
+/// Whether a change goes on by itself.
+pub(in crate::ui) fn moves(state: BulkState) -> bool {
+    matches!(state, BulkState::Pending | BulkState::Running)
+}
+
 fn so_far(visitor: &Visitor, change: &BulkChange) -> Markup {
-    let running = !change.state.is_final();
+    let (at, ended) = (place(change.id), change.state.is_final());
     // There may be more or fewer of them by now than were counted.
     let total = if change.state == BulkState::Completed {
         change.done
@@ -91,12 +98,12 @@ fn so_far(visitor: &Visitor, change: &BulkChange) -> Markup {
                 (show::toast(&format!("It stopped: {problem}."), Tone::Bad))
             }
             div class="row" {
-                @if running && visitor.may(Permission::ContactsWrite) {
-                    form method="post" action=(format!("{}/cancel", place(change.id))) {
-                        (visitor.csrf()) (button("Stop; what is changed stays", Weight::Danger))
-                    }
+                @if !ended && visitor.may(Permission::ContactsWrite) {
+                    @if moves(change.state) { (act(&format!("{at}/pause"), "Pause", &visitor.csrf())) }
+                    @else { (act(&format!("{at}/resume"), "Go on", &visitor.csrf())) }
+                    (ask_first(&format!("{at}/cancel"), "Stop for good"))
                 }
-                @if !running { (button_link(contacts::PLACE, "Back to the contacts", Weight::Primary)) }
+                @if ended { (button_link(contacts::PLACE, "Back to the contacts", Weight::Primary)) }
             }
         },
     )
@@ -150,40 +157,32 @@ pub(super) async fn list(
     let changes = app(request)?.bulk.list(&visitor.actor, after, size).await;
     let changes = changes.map_err(failure::crm)?;
     let people = People::of(request, &visitor).await?;
-    let next = changes
-        .next
-        .map(|after| format!("{PLACE}/done?after={after}"));
+    let next = changes.next.map(|after| format!("{LIST}?after={after}"));
     let rows: Vec<_> = changes
         .items
         .iter()
         .map(|change| {
             html! { tr {
-                td { a href=(place(change.id)) { (words(&change.plan.action)) } }
+                td { a href=(place(change.id)) { (words(&change.action)) } }
                 td { (state(change.state)) }
                 td class="number" { (count(change.done)) }
                 td class="number" { (count(change.refused)) }
-                td { (people.who(change.plan.actor)) }
+                td { (people.who(change.actor)) }
                 td { (time(change.created_at)) }
             } }
         })
         .collect();
-    let column = |name, number| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number,
-    };
     let columns = [
-        column("What", false),
-        column("State", false),
-        column("Contacts", true),
-        column("Not possible", true),
-        column("By", false),
-        column("Begun", false),
+        Column::plain("What"),
+        Column::plain("State"),
+        Column::number("Contacts"),
+        Column::number("Not possible"),
+        Column::plain("By"),
+        Column::plain("Begun"),
     ];
     let content = html! {
         (frame::header("Changes of many", &html! {}))
-        (contacts::sections("/app/bulk/done"))
+        (contacts::sections(LIST))
         @if rows.is_empty() && start.after.is_none() {
             (show::empty("There are none yet", "Tick contacts in the list, or take all that it shows, and change them at once.", &button_link(contacts::PLACE, "Contacts", Weight::Plain)))
         } @else {
@@ -198,15 +197,48 @@ pub(super) async fn list(
     ))
 }
 
-/// Stops one.
+/// Says what stopping one for good leaves undone.
 #[handler]
-pub(super) async fn cancel(
+pub(super) async fn ask_to_cancel(
     request: &Request,
-    Path(id): Path<Uuid>,
+    visitor: Visitor,
+    Path((id, step)): Path<(Uuid, Steer)>,
+) -> Result<Markup> {
+    visitor.needs(Permission::ContactsWrite)?;
+    step.asks_first()?;
+    let id = BulkChangeId::from_uuid(id);
+    let change = app(request)?.bulk.find(&visitor.actor, id).await;
+    let change = change.map_err(failure::crm)?;
+    let lost = [
+        format!(
+            "The turn of those who still wait: {}",
+            people(change.total.saturating_sub(change.done))
+        ),
+        format!("What is changed so far stays: {}", people(change.done)),
+    ];
+    let what = words(&change.plan.action);
+    let content = html! {
+        (frame::breadcrumbs(&[(contacts::PLACE, "Contacts"), (LIST, "Changes of many"), (&place(id), &what)], "Stop"))
+        (frame::header("Stop a change", &html! {}))
+        (confirmation("Stop this change for good?", &lost, "Stop for good", &place(id), &visitor.csrf()))
+    };
+    Ok(shell(&visitor, "Stop a change", contacts::PLACE, &content))
+}
+
+/// Stops one, or lets it go on.
+#[handler]
+pub(super) async fn steer(
+    request: &Request,
+    Path((id, step)): Path<(Uuid, Steer)>,
     posted: Posted,
 ) -> Result<Response> {
+    let (bulk, actor) = (&app(request)?.bulk, &posted.visitor.actor);
     let id = BulkChangeId::from_uuid(id);
-    let stopped = app(request)?.bulk.cancel(&posted.visitor.actor, id).await;
-    stopped.map_err(failure::crm)?;
+    let changed = match step {
+        Steer::Pause => bulk.pause(actor, id).await,
+        Steer::Resume => bulk.resume(actor, id).await,
+        Steer::Cancel => bulk.cancel(actor, id).await,
+    };
+    changed.map_err(failure::crm)?;
     Ok(redirect(&place(id)))
 }

@@ -35,6 +35,11 @@ pub(crate) fn step_button(step: &str, text: &str, weight: Weight) -> Markup {
     html! { button type="submit" name="step" value=(step) class=(weight.class()) { (text) } }
 }
 
+/// Does something at once; `token` is the field that proves the form is ours.
+pub(crate) fn act(action: &str, text: &str, token: &Markup) -> Markup {
+    html! { form method="post" action=(action) { (token) (button(text, Weight::Plain)) } }
+}
+
 /// A link that looks like a button.
 pub(crate) fn button_link(href: &str, text: &str, weight: Weight) -> Markup {
     html! { a class=(weight.class()) href=(href) { (text) } }

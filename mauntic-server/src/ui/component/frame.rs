@@ -87,8 +87,8 @@ pub(crate) fn search(action: &str, asked: &str) -> Markup {
     html! {
         form class="search" role="search" aria-label="Everything" method="get" action=(action) {
             (icon(Icon::Search))
-            label class="hidden" for="search" { "Search contacts, segments and emails" }
-            input type="search" id="search" name="q" value=(asked) placeholder="Search" autocomplete="off" maxlength="200"
+            label class="hidden" for="search-all" { "Search contacts, segments and emails" }
+            input type="search" id="search-all" name="q" value=(asked) placeholder="Search" autocomplete="off" maxlength="200"
                 aria-keyshortcuts="/ Control+K" data-search hx-get=(action) hx-trigger="input changed delay:200ms" hx-target="#results"
                 hx-select="#found > *" hx-swap="innerHTML" hx-sync="this:replace";
             kbd aria-hidden="true" { "/" }

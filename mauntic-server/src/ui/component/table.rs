@@ -15,6 +15,26 @@ pub(crate) struct Column<'a> {
     pub(crate) number: bool,
 }
 
+impl<'a> Column<'a> {
+    /// A column of texts that does not sort.
+    pub(crate) fn plain(name: &'a str) -> Self {
+        Self {
+            name,
+            sort: None,
+            sorted: None,
+            number: false,
+        }
+    }
+
+    /// A column of numbers that does not sort.
+    pub(crate) fn number(name: &'a str) -> Self {
+        Self {
+            number: true,
+            ..Self::plain(name)
+        }
+    }
+}
+
 /// The id of a list, for htmx to find it again in the next page.
 fn id(caption: &str) -> String {
     let words = caption.split(|c: char| !c.is_ascii_alphanumeric());

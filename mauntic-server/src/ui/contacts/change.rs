@@ -8,7 +8,7 @@ use mauntic_crm::{Channel, DoNotContactCommand, LiftDoNotContact, Reason, Tag};
 use poem::{Request, Response, Result, handler, web::Path};
 use uuid::Uuid;
 
-use super::{PLACE, called, channel_name, place};
+use super::{PLACE, called, channel_name, current, find, place};
 use crate::ui::{
     Done,
     component::{action::confirmation, frame},
@@ -23,7 +23,6 @@ pub(super) async fn change_tags(
     Path(id): Path<Uuid>,
     posted: Posted,
 ) -> Result<Response> {
-    let id = ContactId::from_uuid(id);
     let Posted { visitor, fields } = &posted;
     let set = |name: &str| -> Result<BTreeSet<Tag>> {
         match fields.text(name) {
@@ -37,6 +36,7 @@ pub(super) async fn change_tags(
         }
     };
     let (add, remove) = (set("add")?, set("remove")?);
+    let id = current(request, visitor, id).await?.id();
     let tags = &app(request)?.tags;
     let changed = tags.change(&visitor.actor, &[id], &add, &remove).await;
     for changed in changed.map_err(failure::crm)? {
@@ -52,7 +52,6 @@ pub(super) async fn do_not_contact(
     Path(id): Path<Uuid>,
     posted: Posted,
 ) -> Result<Response> {
-    let id = ContactId::from_uuid(id);
     let Posted { visitor, fields } = &posted;
     let Ok(channel) = fields.text("channel").parse::<Channel>() else {
         return Err(failure::unusable("There is no such channel."));
@@ -62,6 +61,8 @@ pub(super) async fn do_not_contact(
         reason: Reason::Manual,
         comment: fields.text("comment").to_owned(),
     };
+    // Who was merged into another must not be written to there either.
+    let id = current(request, visitor, id).await?.id();
     let contacts = &app(request)?.contacts;
     let changed = contacts.set_do_not_contact(&visitor.actor, id, &command, None);
     changed.await.map_err(failure::crm)?;
@@ -76,9 +77,8 @@ pub(super) async fn ask_to_allow(
     Path((id, channel)): Path<(Uuid, String)>,
 ) -> Result<Markup> {
     visitor.needs(Permission::ContactsWrite)?;
-    let id = ContactId::from_uuid(id);
-    let contact = app(request)?.contacts.get(&visitor.actor, id).await;
-    let contact = contact.map_err(failure::crm)?;
+    let contact = find(request, &visitor, id).await?;
+    let id = contact.id();
     let channel = channel.parse::<Channel>();
     let channel = channel.map_err(|_| failure::missing("channel"))?;
     let mark = contact.parts().do_not_contact.get(&channel);
@@ -130,9 +130,8 @@ pub(super) async fn ask_to_delete(
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
     visitor.needs(Permission::ContactsDelete)?;
-    let id = ContactId::from_uuid(id);
-    let contact = app(request)?.contacts.get(&visitor.actor, id).await;
-    let contact = contact.map_err(failure::crm)?;
+    let contact = find(request, &visitor, id).await?;
+    let id = contact.id();
     let name = called(&contact);
     let mut lost = vec![
         format!("{name}, with all that is known of them"),

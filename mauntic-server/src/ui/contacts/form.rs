@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use mauntic_core::{ContactId, Permission};
+use mauntic_core::Permission;
 use mauntic_crm::{Contact, Field, FieldGroup, FieldSet, FieldType};
 use poem::{Request, Result, handler, web::Path};
 use uuid::Uuid;
 
-use super::{PLACE, called, group_name, people::People, place, value::entry};
+use super::{PLACE, called, find, group_name, people::People, place, value::entry};
 use crate::ui::{
     component::{
         Tone,
@@ -62,10 +62,8 @@ pub(super) async fn edit(
     visitor: Visitor,
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
-    let app = app(request)?;
-    let contact = app.contacts.get(&visitor.actor, ContactId::from_uuid(id));
-    let contact = contact.await.map_err(failure::crm)?;
-    let fields = app.fields.list(&visitor.actor).await;
+    let contact = find(request, &visitor, id).await?;
+    let fields = app(request)?.fields.list(&visitor.actor).await;
     let fields = fields.map_err(failure::crm)?;
     let draft = Draft {
         texts: known(&fields, Some(&contact)),

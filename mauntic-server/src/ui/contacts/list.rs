@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission};
-use mauntic_crm::{Contact, ContactListing, Field, FieldSet, FieldType, Tag, segment::Segment};
+use mauntic_crm::{
+    Contact, ContactListing, Field, FieldSet, FieldType, Tag,
+    segment::{Segment, SegmentFilter},
+};
 use poem::{Request, Result, handler, web::Query};
 
 use super::{
@@ -140,7 +143,10 @@ async fn tools(
     let mut segments = Vec::new();
     let mut chosen = None;
     if visitor.may(Permission::SegmentsRead) {
-        let page = app.segments.list(&visitor.actor, None, size).await;
+        let page = app
+            .segments
+            .list(&visitor.actor, &SegmentFilter::default(), None, size)
+            .await;
         segments = page.map_err(failure::crm)?.items;
         if let Some(id) = listing.segment {
             let segment = app.segments.find(&visitor.actor, id).await;
@@ -184,7 +190,7 @@ fn filters(listing: &Listing, tags: &[Tag], segments: &[Segment]) -> Markup {
             @for (name, value) in kept { input type="hidden" name=(name) value=(value); }
             div class="field" {
                 label for="search" { "Search" }
-                input id="search" name="search" type="search" data-search value=[listing.search.as_deref()]
+                input id="search" name="search" type="search" value=[listing.search.as_deref()]
                     placeholder="Name or address" aria-describedby="search-hint";
             }
             div class="field" {
@@ -300,9 +306,9 @@ fn contacts(
             .and_then(|(sort, _)| (*sort == listing.sort).then_some(direction)),
         number: column.is_number(),
     });
-    let choose = writes.then(|| super::column("Choose")).into_iter();
+    let choose = writes.then(|| Column::plain("Choose")).into_iter();
     let heads: Vec<_> = choose
-        .chain(std::iter::once(super::column("Name")))
+        .chain(std::iter::once(Column::plain("Name")))
         .chain(heads)
         .collect();
     table("Contacts", &heads, rows, next)

@@ -5,6 +5,7 @@ mod export;
 mod form;
 mod list;
 mod listing;
+mod merge;
 pub(in crate::ui) mod people;
 mod save;
 mod show;
@@ -15,10 +16,15 @@ mod why;
 
 use mauntic_core::ContactId;
 use mauntic_crm::{Channel, Contact, FieldGroup};
-use poem::{Route, get, post};
+use poem::{Error, Request, Result, Route, get, post};
+use uuid::Uuid;
 
-use super::component::table::Column;
 pub(in crate::ui) use listing::Listing;
+
+use super::{
+    failure,
+    visitor::{Visitor, app, redirect},
+};
 
 /// Where the contacts are.
 pub(in crate::ui) const PLACE: &str = "/app/contacts";
@@ -45,6 +51,11 @@ pub(super) fn routes(route: Route) -> Route {
             "/contacts/:contact/allow/:channel",
             get(change::ask_to_allow).post(change::allow),
         )
+        .at("/contacts/:contact/merge", get(merge::choose))
+        .at(
+            "/contacts/:contact/merge/:other",
+            get(merge::compare).post(merge::merge),
+        )
         .at("/contacts/:contact/segments/:segment", get(why::explain))
         .at(
             "/contacts/:contact/delete",
@@ -55,6 +66,23 @@ pub(super) fn routes(route: Route) -> Route {
 /// Where a contact is.
 pub(in crate::ui) fn place(id: ContactId) -> String {
     format!("{PLACE}/{id}")
+}
+
+/// The contact of an address. Where it was merged into another, the page is that one's.
+async fn find(request: &Request, visitor: &Visitor, id: Uuid) -> Result<Contact> {
+    let contact = current(request, visitor, id).await?;
+    if contact.id().as_uuid() == id {
+        Ok(contact)
+    } else {
+        Err(Error::from_response(redirect(&place(contact.id()))))
+    }
+}
+
+/// The contact that an id stands for now: of one that was merged into another, that one.
+async fn current(request: &Request, visitor: &Visitor, id: Uuid) -> Result<Contact> {
+    let contacts = &app(request)?.contacts;
+    let found = contacts.get(&visitor.actor, ContactId::from_uuid(id)).await;
+    found.map_err(failure::crm)
 }
 
 /// The name of a contact, if one is known.
@@ -93,7 +121,7 @@ pub(super) fn sections(current: &str) -> maud::Markup {
         (super::imports::PLACE, "Imports"),
         (super::fields::PLACE, "Fields"),
         (super::tags::PLACE, "Tags"),
-        ("/app/bulk/done", "Changes of many"),
+        (super::bulk::LIST, "Changes of many"),
     ];
     super::component::show::tabs("Contacts", &places, current)
 }
@@ -105,15 +133,5 @@ pub(in crate::ui) fn group_name(group: FieldGroup) -> &'static str {
         FieldGroup::Social => "Social accounts",
         FieldGroup::Personal => "Personal",
         FieldGroup::Professional => "Work",
-    }
-}
-
-/// A column that does not sort.
-fn column(name: &str) -> Column<'_> {
-    Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
     }
 }

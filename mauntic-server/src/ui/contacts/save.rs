@@ -1,7 +1,6 @@
 //! Adds and changes a contact by what a form says. Of a change, only what its maker changed is written; where
 //! somebody else changed the same meanwhile, the form says so and asks again.
 
-use mauntic_core::ContactId;
 use mauntic_crm::{
     Change, Contact, ContactPatch, CreateContact, CrmError, FieldProblem, FieldSet, UpdateContact,
 };
@@ -10,6 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
+    current,
     form::{Draft, Texts, WAS, control_of, editable, known, page, sent},
     people::People,
     place,
@@ -54,14 +54,14 @@ pub(super) async fn save(
 ) -> Result<Response> {
     let app = app(request)?;
     let Posted { visitor, fields } = &posted;
-    let id = ContactId::from_uuid(id);
     let set = app.fields.list(&visitor.actor).await;
     let set = set.map_err(failure::crm)?;
     let people = People::of(request, visitor).await?;
     let (sent_now, was) = (sent(&set, fields, ""), sent(&set, fields, WAS));
     for _ in 0..TRIES {
-        let contact = app.contacts.get(&visitor.actor, id).await;
-        let contact = contact.map_err(failure::crm)?;
+        // Of one that was merged meanwhile, the form is about the one that stays.
+        let contact = current(request, visitor, id).await?;
+        let id = contact.id();
         let present = known(&set, Some(&contact));
         let changed: Texts = sent_now
             .iter()

@@ -1,7 +1,7 @@
 //! One contact: what is known, whether they may be written to, and what happened.
 
 use maud::{Markup, html};
-use mauntic_core::{ContactId, Permission};
+use mauntic_core::Permission;
 use mauntic_crm::{
     Channel, Contact, FieldGroup, FieldSet, Reason,
     segment::{Origin, SegmentMembership},
@@ -14,7 +14,7 @@ use poem::{
 use uuid::Uuid;
 
 use super::{
-    PLACE, called, channel_name, group_name,
+    PLACE, called, channel_name, find, group_name, merge,
     people::People,
     place,
     timeline::{self, From},
@@ -42,9 +42,9 @@ pub(super) async fn page(
     Query(said): Query<Said>,
     Query(from): Query<From>,
 ) -> Result<Markup> {
-    let app = app(request)?;
-    let (id, actor) = (ContactId::from_uuid(id), &visitor.actor);
-    let contact = app.contacts.get(actor, id).await.map_err(failure::crm)?;
+    let (app, actor) = (app(request)?, &visitor.actor);
+    let contact = find(request, &visitor, id).await?;
+    let id = contact.id();
     let fields = app.fields.list(actor).await.map_err(failure::crm)?;
     let people = People::of(request, &visitor).await?;
     let suppressed = match contact.email() {
@@ -57,6 +57,11 @@ pub(super) async fn page(
     let segments = if visitor.may(Permission::SegmentsRead) {
         let found = app.segments.of_contact(actor, id).await;
         Some(found.map_err(failure::crm)?)
+    } else {
+        None
+    };
+    let twins = if merge::may(&visitor) {
+        Some(merge::candidates(request, &visitor, &contact).await?)
     } else {
         None
     };
@@ -80,6 +85,7 @@ pub(super) async fn page(
                 (show::card("Tags", &tags(&visitor, &contact)))
                 @if let Some(segments) = &segments { (show::card("Segments", &memberships(&contact, segments))) }
                 (show::card("Record", &record(&contact, &people)))
+                @if let Some(twins) = &twins { (show::card("Perhaps the same person", twins)) }
             }
         }
     };

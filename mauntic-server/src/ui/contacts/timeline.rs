@@ -4,8 +4,9 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use mauntic_core::{EmailId, PageSize, Permission};
+use mauntic_core::{ContactId, EmailId, PageSize, Permission};
 use mauntic_crm::{Contact, ContactChange, FieldSet};
+use mauntic_messaging::email::EmailName;
 use mauntic_messaging::tracking::{HitKind, TimelineCursor, TimelineEntry, TimelineEvent};
 use poem::{Request, Result};
 use serde::Deserialize;
@@ -25,6 +26,8 @@ use crate::ui::{
 
 /// How many entries are shown at a time.
 const ENTRIES: usize = 40;
+/// The name that a merge has among the changes.
+const MERGED: &str = "merged";
 /// Longest value that is shown of a change.
 const LONGEST: usize = 200;
 
@@ -179,37 +182,25 @@ pub(super) async fn timeline(
     })
 }
 
-/// The names of the emails in it.
+/// The names of the emails in it; what was sent stays, though an email may be gone.
 async fn emails(
     request: &Request,
     visitor: &Visitor,
     entries: &[Entry<'_>],
-) -> Result<BTreeMap<EmailId, String>> {
-    let mut names = BTreeMap::new();
+) -> Result<BTreeMap<EmailId, EmailName>> {
     if !visitor.may(Permission::EmailsRead) {
-        return Ok(names);
+        return Ok(BTreeMap::new());
     }
-    for entry in entries {
-        if let Entry::Mail(entry) = entry
-            && !names.contains_key(&entry.email_id)
-        {
-            let found = app(request)?
-                .emails
-                .get(&visitor.actor, entry.email_id)
-                .await;
-            let name = match found {
-                Ok(saved) => saved.email.name.to_string(),
-                // What was sent stays, though the email may be gone.
-                Err(mauntic_messaging::MessagingError::NotFound { .. }) => continue,
-                Err(error) => return Err(failure::messaging(error)),
-            };
-            names.insert(entry.email_id, name);
-        }
-    }
-    Ok(names)
+    let ids = entries.iter().filter_map(|entry| match entry {
+        Entry::Mail(entry) => Some(entry.email_id),
+        Entry::Change(_) => None,
+    });
+    let emails = &app(request)?.emails;
+    let names = emails.names(&visitor.actor, &ids.collect()).await;
+    names.map_err(failure::messaging)
 }
 
-fn mailed(entry: &TimelineEntry, names: &BTreeMap<EmailId, String>) -> Markup {
+fn mailed(entry: &TimelineEntry, names: &BTreeMap<EmailId, EmailName>) -> Markup {
     let name = html! {
         @match names.get(&entry.email_id) {
             Some(name) => { a href=(format!("/app/emails/{}", entry.email_id)) { (name) } }
@@ -252,13 +243,27 @@ fn changed(change: &ContactChange, fields: &FieldSet, people: &People) -> Markup
         ul class="changes" {
             @for (name, [old, new]) in change.changes.values() {
                 @let field = fields.get(name);
-                li {
+                @if name == MERGED { (merged(new)) } @else { li {
                     @match field { Some(field) => { (field.label) } None => { (called(name)) } }
                     ": "
                     @if !old.is_null() { del { (text(field, old, people)) } " " }
                     @if new.is_null() { span class="soft" { "nothing" } } @else { ins { (text(field, new, people)) } }
-                }
+                } }
             }
+        }
+    }
+}
+
+/// That another record of the same person became part of this one. Its address leads here since.
+fn merged(other: &serde_json::Value) -> Markup {
+    let text = |name: &str| other.get(name).and_then(serde_json::Value::as_str);
+    let called = text("email").unwrap_or("which had no address");
+    let id = text("id").and_then(|id| id.parse().ok());
+    html! {
+        li {
+            "Another record of the same person, "
+            @match id { Some(id) => { a href=(place(ContactId::from_uuid(id))) { (called) } } None => { (called) } }
+            ", became part of this one"
         }
     }
 }

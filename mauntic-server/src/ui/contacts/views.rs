@@ -53,7 +53,7 @@ fn saving(name: &str, error: Option<&str>) -> Markup {
         name: "view",
         label: "What you see now, as",
         value: name,
-        hint: Some("A view of yours with this name gives way."),
+        hint: Some("If there is one of that name, it shows this from now on."),
         error,
         required: true,
     };

@@ -1,12 +1,12 @@
 //! Why a contact is in a segment or not.
 
 use maud::{Markup, html};
-use mauntic_core::{ContactId, SegmentId};
+use mauntic_core::SegmentId;
 use mauntic_crm::segment::{Explanation, Proof, ProofKind};
 use poem::{Request, Result, handler, web::Path};
 use uuid::Uuid;
 
-use super::{PLACE, called, place, show::origin};
+use super::{PLACE, called, find, place, show::origin};
 use crate::ui::{
     component::{
         Tone, frame,
@@ -24,8 +24,8 @@ pub(super) async fn explain(
     Path((contact, segment)): Path<(Uuid, Uuid)>,
 ) -> Result<Markup> {
     let (app, actor) = (app(request)?, &visitor.actor);
-    let (id, segment) = (ContactId::from_uuid(contact), SegmentId::from_uuid(segment));
-    let contact = app.contacts.get(actor, id).await.map_err(failure::crm)?;
+    let contact = find(request, &visitor, contact).await?;
+    let (id, segment) = (contact.id(), SegmentId::from_uuid(segment));
     let why = app.segments.explain(actor, segment, id).await;
     let why = why.map_err(failure::crm)?;
     let segment = app.segments.find(actor, segment).await;

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use mauntic_core::{EmailId, PageSize, Permission};
-use mauntic_messaging::email::{EmailCursor, EmailFilter};
+use mauntic_messaging::email::{Email, EmailCursor, EmailFilter};
 use poem::{
     Request, Response, Result, handler,
     web::{Path, Query},
@@ -10,13 +10,13 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, column, find, place};
+use super::{PLACE, find, place};
 use crate::ui::{
     Done,
     component::{
         action::{Weight, button_link, confirmation},
         frame, live, show,
-        table::table,
+        table::{Column, table},
     },
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
@@ -57,15 +57,16 @@ pub(super) async fn list(
     let size = PageSize::clamped(ROWS);
     let page = emails.list(&visitor.actor, &filter, after.as_ref(), size);
     let page = page.await.map_err(failure::messaging)?;
-    let mut rows = Vec::new();
-    for email in &page.items {
-        let saved = find(request, &visitor, email.id.as_uuid()).await?;
-        rows.push(html! { tr {
+    let subjects = emails.subjects(&visitor.actor, &page.items).await;
+    let subjects = subjects.map_err(failure::messaging)?;
+    let row = |email: &Email| {
+        html! { tr {
             td { a href=(place(email.id)) { (email.name.as_str()) } }
-            td { (saved.current.source.subject) }
+            td { (subjects.get(&email.id).map_or("", String::as_str)) }
             td { (words::time(email.updated_at)) }
-        } });
-    }
+        } }
+    };
+    let rows: Vec<_> = page.items.iter().map(row).collect();
     let make = html! {
         @if visitor.may(Permission::EmailsWrite) {
             (button_link("/app/emails/images", "Images", Weight::Plain))
@@ -80,9 +81,9 @@ pub(super) async fn list(
         _ => None,
     };
     let columns = [
-        column("Name", false),
-        column("Subject", false),
-        column("Changed", false),
+        Column::plain("Name"),
+        Column::plain("Subject"),
+        Column::plain("Changed"),
     ];
     let content = html! {
         (frame::header("Emails", &make))

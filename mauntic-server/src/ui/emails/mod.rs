@@ -20,7 +20,6 @@ use super::{
     component::{
         action::{Weight, ask_first, button_link},
         frame, show as shown,
-        table::Column,
     },
     failure,
     visitor::{Visitor, app},
@@ -64,16 +63,6 @@ pub(super) async fn find(request: &Request, visitor: &Visitor, email: Uuid) -> R
 /// Where an email is.
 pub(super) fn place(email: EmailId) -> String {
     format!("{PLACE}/{email}")
-}
-
-/// A column that does not sort.
-pub(super) fn column(name: &str, number: bool) -> Column<'_> {
-    Column {
-        name,
-        sort: None,
-        sorted: None,
-        number,
-    }
 }
 
 /// The part of a page that is about one email.

@@ -14,14 +14,14 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, Tab, column, find, place, top};
+use super::{PLACE, Tab, find, place, top};
 use crate::{
     App,
     ui::{
         component::{
             action::{Weight, button_link},
             show as shown,
-            table::table,
+            table::{Column, table},
         },
         failure, shell,
         visitor::{Visitor, app},
@@ -84,12 +84,12 @@ pub(super) async fn people(
     let linked = visitor.may(Permission::ContactsRead);
     let rows: Vec<_> = page.items.iter().map(|one| row(one, linked)).collect();
     let columns = [
-        column("Address", false),
-        column("State", false),
-        column("Why", false),
-        column("Opened", false),
-        column("Clicked", false),
-        column("Unsubscribed", false),
+        Column::plain("Address"),
+        Column::plain("State"),
+        Column::plain("Why"),
+        Column::plain("Opened"),
+        Column::plain("Clicked"),
+        Column::plain("Unsubscribed"),
     ];
     let content = html! {
         (top(&visitor, &saved, Tab::Results))
@@ -147,7 +147,7 @@ pub(super) async fn export(
         async move {
             let Some(after) = after else { return Ok(None) };
             let size = PageSize::clamped(usize::from(PageSize::MAX));
-            let page = app.tracking.people(&actor, email, &behind, after, size);
+            let page = app.tracking.export(&actor, email, &behind, after, size);
             let page = page.await.map_err(io::Error::other)?;
             let rows: String = page.items.iter().map(line).collect();
             Ok::<_, io::Error>(Some((rows.into_bytes(), page.next.map(Some))))

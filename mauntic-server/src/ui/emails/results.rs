@@ -10,12 +10,12 @@ use mauntic_messaging::{
 use poem::{Request, Result, handler, web::Path};
 use uuid::Uuid;
 
-use super::{PLACE, Tab, column, find, place, top};
+use super::{PLACE, Tab, find, place, top};
 use crate::ui::{
     component::{
         action::{Weight, button_link},
         show as shown,
-        table::table,
+        table::{Column, table},
     },
     failure, shell,
     visitor::{Visitor, app},
@@ -131,11 +131,11 @@ fn people_and_machines(email: EmailId, report: &EmailReport) -> Markup {
         }),
     ];
     let columns = [
-        column("", false),
-        column("People", true),
-        column("Machines", true),
-        column("Times, people", true),
-        column("Times, machines", true),
+        Column::plain(""),
+        Column::number("People"),
+        Column::number("Machines"),
+        Column::number("Times, people"),
+        Column::number("Times, machines"),
     ];
     shown::card(
         "People and machines",
@@ -163,10 +163,10 @@ fn links(report: &EmailReport) -> Markup {
         })
         .collect();
     let columns = [
-        column("Link", false),
-        column("People", true),
-        column("Machines", true),
-        column("All clicks", true),
+        Column::plain("Link"),
+        Column::number("People"),
+        Column::number("Machines"),
+        Column::number("All clicks"),
     ];
     shown::card("Links", &table("Links", &columns, &rows, None))
 }
@@ -252,13 +252,13 @@ fn by_domain(saved: &SavedEmail, domains: &[DomainReport]) -> Markup {
         })
         .collect();
     let columns = [
-        column("Domain", false),
-        column("Planned", true),
-        column("Accepted", true),
-        column("Refused", true),
-        column("Deferred", true),
-        column("Opened by people", true),
-        column("Clicked by people", true),
+        Column::plain("Domain"),
+        Column::number("Planned"),
+        Column::number("Accepted"),
+        Column::number("Refused"),
+        Column::number("Deferred"),
+        Column::number("Opened by people"),
+        Column::number("Clicked by people"),
     ];
     let back = format!("{}/results", place(saved.email.id));
     shown::card(

@@ -16,7 +16,7 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, Tab, column, find, place, preview, preview::View, top};
+use super::{PLACE, Tab, find, place, preview, preview::View, top};
 use crate::ui::{
     Done,
     component::{
@@ -24,7 +24,7 @@ use crate::ui::{
         action::{Weight, button},
         form::{Field, input},
         show as shown,
-        table::table,
+        table::{Column, table},
     },
     failure, send_state, shell,
     visitor::{Posted, Visitor, app, redirect},
@@ -278,10 +278,10 @@ fn list(sends: &[SendStatus]) -> Markup {
         })
         .collect();
     let columns = [
-        column("Made", false),
-        column("State", false),
-        column("Planned", true),
-        column("Accepted", true),
+        Column::plain("Made"),
+        Column::plain("State"),
+        Column::number("Planned"),
+        Column::number("Accepted"),
     ];
     shown::card(
         "Its last sends",

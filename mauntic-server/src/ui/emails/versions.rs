@@ -13,14 +13,14 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, Tab, column, find, place, top};
+use super::{PLACE, Tab, find, place, top};
 use crate::ui::{
     Done,
     component::{
         Tone,
         action::{Weight, button},
         show as shown,
-        table::table,
+        table::{Column, table},
     },
     failure, mail, shell,
     visitor::{Posted, Visitor, app, redirect},
@@ -62,7 +62,7 @@ pub(super) async fn list(
             } }
         })
         .collect();
-    let columns = ["Version", "Saved", ""].map(|name| column(name, false));
+    let columns = ["Version", "Saved", ""].map(Column::plain);
     let next = page
         .next
         .map(|next| format!("{here}/versions?below={next}"));

@@ -88,12 +88,7 @@ async fn list(request: &Request, visitor: Visitor, Query(said): Query<Said>) -> 
         "Stands in",
         "",
     ]
-    .map(|name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    });
+    .map(Column::plain);
     let content = html! {
         (frame::header("Fields", &html! { @if !own.is_empty() { (add) } }))
         @if let Some(done) = said.done { (done.toast()) }

@@ -61,20 +61,14 @@ pub(super) async fn list(
             } }
         })
         .collect();
-    let column = |name, number| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number,
-    };
     let columns = [
-        column("File", false),
-        column("State", false),
-        column("Rows", true),
-        column("New", true),
-        column("Updated", true),
-        column("Skipped", true),
-        column("Begun", false),
+        Column::plain("File"),
+        Column::plain("State"),
+        Column::number("Rows"),
+        Column::number("New"),
+        Column::number("Updated"),
+        Column::number("Skipped"),
+        Column::plain("Begun"),
     ];
     let nothing = rows.is_empty() && start.after.is_none();
     let content = html! {

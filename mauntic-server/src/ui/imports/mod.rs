@@ -8,8 +8,8 @@ mod steps;
 mod upload;
 
 use mauntic_core::ImportId;
-use mauntic_crm::import::ImportError;
-use poem::{Error, Route, get, post};
+use mauntic_crm::import::{ImportError, ImportState};
+use poem::{Error, Route, get};
 
 use super::{
     component::{Tone, show::badge},
@@ -30,16 +30,19 @@ pub(super) fn routes(route: Route) -> Route {
         )
         .at("/imports/:import", get(show::page))
         .at("/imports/:import/report", get(show::report))
-        .at("/imports/:import/pause", post(show::pause))
-        .at("/imports/:import/resume", post(show::resume))
         .at(
-            "/imports/:import/cancel",
-            get(show::ask_to_cancel).post(show::cancel),
+            "/imports/:import/:step",
+            get(show::ask_to_cancel).post(show::steer),
         )
 }
 
+/// Whether an import goes on by itself.
+pub(super) fn moves(state: ImportState) -> bool {
+    matches!(state, ImportState::Pending | ImportState::Running)
+}
+
 /// Where an import is.
-fn place(id: ImportId) -> String {
+pub(super) fn place(id: ImportId) -> String {
     format!("{PLACE}/{id}")
 }
 
@@ -75,15 +78,19 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// Where an import stands.
-fn state(state: mauntic_crm::import::ImportState) -> maud::Markup {
-    use mauntic_crm::import::ImportState;
-    let (text, tone) = match state {
+fn state(state: ImportState) -> maud::Markup {
+    let (text, tone) = state_words(state);
+    badge(text, tone)
+}
+
+/// The words for where an import stands.
+pub(super) fn state_words(state: ImportState) -> (&'static str, Tone) {
+    match state {
         ImportState::Pending => ("waiting", Tone::Plain),
         ImportState::Running => ("running", Tone::Plain),
         ImportState::Paused => ("paused", Tone::Warn),
         ImportState::Completed => ("done", Tone::Good),
         ImportState::Failed => ("failed", Tone::Bad),
         ImportState::Cancelled => ("stopped", Tone::Warn),
-    };
-    badge(text, tone)
+    }
 }

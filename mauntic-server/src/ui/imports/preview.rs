@@ -64,18 +64,14 @@ pub(super) fn page(
     shell(visitor, "Import contacts", contacts::PLACE, &content)
 }
 
-fn column(name: &str) -> Column<'_> {
-    Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    }
-}
-
 fn problems(found: &ImportPreview) -> Markup {
     let rows: Vec<_> = found.problems.iter().map(super::show::problem).collect();
-    table("Problems", &super::show::PROBLEM.map(column), &rows, None)
+    table(
+        "Problems",
+        &super::show::PROBLEM.map(Column::plain),
+        &rows,
+        None,
+    )
 }
 
 fn rows(fields: &FieldSet, found: &ImportPreview) -> Markup {
@@ -94,7 +90,7 @@ fn rows(fields: &FieldSet, found: &ImportPreview) -> Markup {
     let labels: Vec<_> = names.iter().map(|name| label(name)).collect();
     let columns: Vec<_> = std::iter::once("Line")
         .chain(labels.iter().map(String::as_str))
-        .map(column)
+        .map(Column::plain)
         .collect();
     let rows: Vec<_> = found
         .rows

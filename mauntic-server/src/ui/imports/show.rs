@@ -14,11 +14,12 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, place, refused, state, steps::short};
+use super::{PLACE, moves, place, refused, state, steps::short};
 use crate::ui::{
+    Steer,
     component::{
         Tone,
-        action::{Weight, ask_first, button, button_link, confirmation},
+        action::{Weight, act, ask_first, button_link, confirmation},
         frame, live, show,
         table::{Column, table},
     },
@@ -66,7 +67,7 @@ async fn so_far(
     import: &Import,
     after: Option<u64>,
 ) -> Result<Markup> {
-    let goes_on = matches!(import.state, ImportState::Pending | ImportState::Running);
+    let goes_on = moves(import.state);
     let bad = if import.counts.failed > 0 && visitor.may(Permission::ContactsImport) {
         let size = PageSize::clamped(ROWS);
         let imports = &app(request)?.imports;
@@ -110,8 +111,8 @@ fn progress(visitor: &Visitor, import: &Import, goes_on: bool) -> Markup {
         div class="row" {
             @if visitor.may(Permission::ContactsImport) {
                 @match import.state {
-                    ImportState::Pending | ImportState::Running => { (act(visitor, &format!("{at}/pause"), "Pause")) }
-                    ImportState::Paused | ImportState::Failed => { (act(visitor, &format!("{at}/resume"), "Go on")) }
+                    ImportState::Pending | ImportState::Running => { (act(&format!("{at}/pause"), "Pause", &visitor.csrf())) }
+                    ImportState::Paused | ImportState::Failed => { (act(&format!("{at}/resume"), "Go on", &visitor.csrf())) }
                     ImportState::Completed | ImportState::Cancelled => {}
                 }
                 @if !matches!(import.state, ImportState::Completed | ImportState::Cancelled) {
@@ -121,10 +122,6 @@ fn progress(visitor: &Visitor, import: &Import, goes_on: bool) -> Markup {
             @if import.state == ImportState::Completed { (button_link(contacts::PLACE, "Show the contacts", Weight::Primary)) }
         }
     }
-}
-
-fn act(visitor: &Visitor, action: &str, text: &str) -> Markup {
-    html! { form method="post" action=(action) { (visitor.csrf()) (button(text, Weight::Plain)) } }
 }
 
 fn counts(import: &Import) -> Markup {
@@ -152,12 +149,6 @@ fn seconds(seconds: f64) -> String {
 fn problems(import: &Import, bad: &[ImportProblem], next: Option<u64>) -> Markup {
     let at = place(import.id);
     let next = next.map(|after| format!("{at}?after={after}"));
-    let column = |name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    };
     let rows: Vec<_> = bad.iter().map(problem).collect();
     html! {
         p {
@@ -168,7 +159,7 @@ fn problems(import: &Import, bad: &[ImportProblem], next: Option<u64>) -> Markup
             a class="button" href=(format!("{at}/report")) download { "Download the bad rows" }
             (button_link("/app/imports/new", "Import the repaired file", Weight::Plain))
         }
-        (table("Bad rows", &PROBLEM.map(column), &rows, next.as_deref()))
+        (table("Bad rows", &PROBLEM.map(Column::plain), &rows, next.as_deref()))
     }
 }
 
@@ -202,43 +193,15 @@ pub(super) async fn report(
         .body(Body::from_bytes_stream(pieces)))
 }
 
-/// Stops it for now.
-#[handler]
-pub(super) async fn pause(
-    request: &Request,
-    Path(id): Path<Uuid>,
-    posted: Posted,
-) -> Result<Response> {
-    let id = ImportId::from_uuid(id);
-    let changed = app(request)?.imports.pause(&posted.visitor.actor, id).await;
-    changed.map_err(refused)?;
-    Ok(redirect(&place(id)))
-}
-
-/// Lets it go on.
-#[handler]
-pub(super) async fn resume(
-    request: &Request,
-    Path(id): Path<Uuid>,
-    posted: Posted,
-) -> Result<Response> {
-    let id = ImportId::from_uuid(id);
-    let changed = app(request)?
-        .imports
-        .resume(&posted.visitor.actor, id)
-        .await;
-    changed.map_err(refused)?;
-    Ok(redirect(&place(id)))
-}
-
 /// Says what is lost by stopping it for good.
 #[handler]
 pub(super) async fn ask_to_cancel(
     request: &Request,
     visitor: Visitor,
-    Path(id): Path<Uuid>,
+    Path((id, step)): Path<(Uuid, Steer)>,
 ) -> Result<Markup> {
     visitor.needs(Permission::ContactsImport)?;
+    step.asks_first()?;
     let id = ImportId::from_uuid(id);
     let import = app(request)?.imports.find(&visitor.actor, id).await;
     let import = import.map_err(refused)?;
@@ -258,18 +221,20 @@ pub(super) async fn ask_to_cancel(
     Ok(shell(&visitor, "Stop an import", contacts::PLACE, &content))
 }
 
-/// Stops it for good.
+/// Stops it, or lets it go on.
 #[handler]
-pub(super) async fn cancel(
+pub(super) async fn steer(
     request: &Request,
-    Path(id): Path<Uuid>,
+    Path((id, step)): Path<(Uuid, Steer)>,
     posted: Posted,
 ) -> Result<Response> {
+    let (imports, actor) = (&app(request)?.imports, &posted.visitor.actor);
     let id = ImportId::from_uuid(id);
-    let changed = app(request)?
-        .imports
-        .cancel(&posted.visitor.actor, id)
-        .await;
+    let changed = match step {
+        Steer::Pause => imports.pause(actor, id).await,
+        Steer::Resume => imports.resume(actor, id).await,
+        Steer::Cancel => imports.cancel(actor, id).await,
+    };
     changed.map_err(refused)?;
     Ok(redirect(&place(id)))
 }

@@ -5,7 +5,7 @@ use mauntic_core::{ImportId, PageSize, Permission};
 use mauntic_crm::{
     FieldSet,
     import::{CreateImport, Glance, ImportError, ImportFile},
-    segment::Segment,
+    segment::{Segment, SegmentFilter},
 };
 use poem::{
     Request, Response, Result, handler,
@@ -157,7 +157,10 @@ async fn desk<'a>(
     let mut segments = Vec::new();
     if visitor.may(Permission::SegmentsRead) {
         let size = PageSize::clamped(usize::from(PageSize::MAX));
-        let page = app.segments.list(&visitor.actor, None, size).await;
+        let page = app
+            .segments
+            .list(&visitor.actor, &SegmentFilter::default(), None, size)
+            .await;
         segments = page.map_err(failure::crm)?.items;
         segments.retain(|segment| segment.rule.is_none());
     }

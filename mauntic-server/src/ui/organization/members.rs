@@ -265,6 +265,7 @@ pub(super) async fn ask_to_block(
     visitor: Visitor,
     Path(user): Path<Uuid>,
 ) -> Result<Response> {
+    visitor.needs(Permission::MembersManage)?;
     let member = member(request, &visitor, user).await?;
     let lost = [
         "What they may do in this organisation, from their next request on".to_owned(),
@@ -310,6 +311,7 @@ pub(super) async fn ask_to_remove(
     visitor: Visitor,
     Path(user): Path<Uuid>,
 ) -> Result<Response> {
+    visitor.needs(Permission::MembersManage)?;
     let member = member(request, &visitor, user).await?;
     let lost = [
         format!(

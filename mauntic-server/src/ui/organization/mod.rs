@@ -35,7 +35,7 @@ struct Asked {
 /// The pages of it.
 pub(super) fn routes(route: Route) -> Route {
     route
-        .at(PLACE_WITHIN, get(members::members))
+        .at("/organization", get(members::members))
         .at("/organization/roles", get(members::permissions))
         .at("/organization/invitations", post(members::invite))
         .at(
@@ -85,9 +85,6 @@ pub(super) fn routes(route: Route) -> Route {
         )
 }
 
-/// Within `/app`, addresses are without it.
-const PLACE_WITHIN: &str = "/organization";
-
 /// A page of the organisation, with the tabs that the visitor may open.
 fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
     let tabs: Vec<_> = [
@@ -123,12 +120,7 @@ fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Mark
 
 /// The heads of columns that do not sort.
 fn columns<const N: usize>(names: [&str; N]) -> [Column<'_>; N] {
-    names.map(|name| Column {
-        name,
-        sort: None,
-        sorted: None,
-        number: false,
-    })
+    names.map(Column::plain)
 }
 
 /// The roles that somebody may give: none above their own.

@@ -83,7 +83,7 @@ fn row(token: &ApiToken, now: chrono::DateTime<chrono::Utc>) -> Markup {
         td { (token.role) }
         td { details { summary { (scopes.len()) " permissions" } ul class="tree" { @for scope in &scopes { li { (scope) } } } } }
         td { @match token.last_used_at { Some(at) => (words::time(at)), None => "never" } }
-        td { @match token.expires_at { Some(at) => (words::time(at)), None => "it is revoked" } }
+        td { @match token.expires_at { Some(at) => (words::time(at)), None => "somebody revokes it" } }
         td { @if token.revoked_at.is_none() { (ask_first(&format!("{HERE}/{}/revoke", token.id), "Revoke")) } }
     } }
 }

@@ -68,7 +68,7 @@ fn sample(contacts: &[Contact]) -> maud::Markup {
         .collect();
     table(
         "Some of them",
-        &[column("Contact", false), column("Tags", false)],
+        &[Column::plain("Contact"), Column::plain("Tags")],
         &rows,
         None,
     )
@@ -111,15 +111,5 @@ fn built(segment: &Segment, now: DateTime<Utc>) -> maud::Markup {
         } @else {
             span class="soft" { "not needed" }
         }
-    }
-}
-
-/// A column that does not sort.
-fn column(name: &str, number: bool) -> Column<'_> {
-    Column {
-        name,
-        sort: None,
-        sorted: None,
-        number,
     }
 }

@@ -15,7 +15,7 @@ use poem::{
 };
 use serde::Deserialize;
 
-use super::{PLACE, ROWS, built, column, contact_link, found, kind, place, tree, uses::Uses};
+use super::{PLACE, ROWS, built, contact_link, found, kind, place, tree, uses::Uses};
 use crate::ui::{
     Done,
     component::{
@@ -23,7 +23,7 @@ use crate::ui::{
         action::{Weight, ask_first, button, button_link},
         form::{Field, input},
         frame, live, show,
-        table::table,
+        table::{Column, table},
     },
     failure, shell,
     visitor::{Visitor, app},
@@ -223,7 +223,7 @@ async fn members(
             } }
         })
         .collect();
-    let columns = ["Contact", "Came in", "When", ""].map(|name| column(name, false));
+    let columns = ["Contact", "Came in", "When", ""].map(Column::plain);
     let next = page.next.map(|id| format!("{here}?after={id}"));
     Ok(html! {
         @if rows.is_empty() { p class="soft" { "Nobody is in here." } }

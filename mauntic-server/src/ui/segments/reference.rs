@@ -6,8 +6,7 @@ use mauntic_crm::{
     segment::{FieldTest, Literal, Moment, NameTable, Operand, Operator, Relative, Rule, Unit},
 };
 
-use super::column;
-use crate::ui::component::table::table;
+use crate::ui::component::table::{Column, table};
 
 /// What can be asked besides fields: a name, what it is, and an example.
 const OTHERS: &[(&str, &str, &str)] = &[
@@ -48,9 +47,9 @@ pub(super) fn card(fields: &FieldSet) -> Markup {
         } }
     };
     let columns = [
-        column("Name", false),
-        column("Type", false),
-        column("Example", false),
+        Column::plain("Name"),
+        Column::plain("Type"),
+        Column::plain("Example"),
     ];
     let rows: Vec<_> = fields
         .iter()

@@ -3,7 +3,7 @@
 use mauntic_core::{PageSize, Permission};
 use mauntic_crm::{
     FieldSet,
-    segment::{NameTable, Segment},
+    segment::{NameTable, Segment, SegmentFilter},
 };
 use mauntic_messaging::email::EmailFilter;
 use poem::Result;
@@ -56,7 +56,10 @@ async fn segments(app: &App, visitor: &Visitor, names: &mut NameTable) -> Result
     let mut after: Option<String> = None;
     loop {
         let size = PageSize::clamped(FEW);
-        let page = app.segments.list(&visitor.actor, after.as_deref(), size);
+        let any = SegmentFilter::default();
+        let page = app
+            .segments
+            .list(&visitor.actor, &any, after.as_deref(), size);
         let page = page.await.map_err(failure::crm)?;
         let named = page
             .items

@@ -5,7 +5,6 @@ use mauntic_crm::{
     CrmError,
     segment::{NameTable, Names, Proof, ProofKind, Rule},
 };
-use mauntic_messaging::MessagingError;
 use poem::Result;
 
 use crate::{
@@ -29,13 +28,12 @@ pub(super) async fn names(app: &App, visitor: &Visitor, rule: &Rule) -> Result<N
         }
     }
     if visitor.may(Permission::EmailsRead) {
-        for id in rule.emails() {
-            match app.emails.get(&visitor.actor, id).await {
-                Ok(saved) => names.emails.push((id, saved.email.name.to_string())),
-                Err(MessagingError::NotFound { .. }) => {}
-                Err(error) => return Err(failure::messaging(error)),
-            }
-        }
+        let ids = rule.emails().into_iter().collect();
+        let found = app.emails.names(&visitor.actor, &ids).await;
+        let found = found.map_err(failure::messaging)?.into_iter();
+        names
+            .emails
+            .extend(found.map(|(id, name)| (id, name.to_string())));
     }
     Ok(names)
 }

@@ -23,9 +23,8 @@ use crate::ui::{
         action::{Weight, ask_first, button, confirmation},
         form::{Field, input},
         frame, show as shown,
-        table::table,
+        table::{Column, table},
     },
-    emails::column,
     failure,
     sends::record_state,
     shell,
@@ -73,7 +72,7 @@ async fn page(
             } }
         })
         .collect();
-    let columns = ["Domain", "Bounces come to", "Added"].map(|name| column(name, false));
+    let columns = ["Domain", "Bounces come to", "Added"].map(Column::plain);
     let content = html! {
         (top(DOMAINS))
         @if let Some(done) = done { (done.toast()) }
@@ -232,7 +231,7 @@ async fn unchecked(request: &Request, visitor: &Visitor, id: SendingDomainId) ->
         .collect();
     let more = format!("{}?check=true", place(id));
     Ok(html! {
-        (table("DNS records", &COLUMNS.map(|name| column(name, false)), &rows, None))
+        (table("DNS records", &COLUMNS.map(Column::plain), &rows, None))
         div hx-get=(more) hx-trigger="load" hx-select="#records" hx-target="#records" hx-swap="outerHTML" {
             a class="button" href=(more) { "Look them up" }
         }
@@ -250,7 +249,7 @@ async fn checked(request: &Request, visitor: &Visitor, id: SendingDomainId) -> R
     let again = format!("{}?check=true", place(id));
     Ok(html! {
         @if bad > 0 { (shown::toast(&format!("{bad} of {} are not as they should be.", checks.len()), Tone::Warn)) }
-        (table("DNS records", &COLUMNS.map(|name| column(name, false)), &rows, None))
+        (table("DNS records", &COLUMNS.map(Column::plain), &rows, None))
         div { a class="button" href=(again) { "Look them up again" } }
     })
 }
@@ -302,7 +301,7 @@ fn keys(visitor: &Visitor, domain: &SendingDomain, manages: bool) -> Markup {
         })
         .collect();
     let pending = domain.keys.iter().any(|key| key.state == KeyState::Pending);
-    let columns = ["Key", "State", "Made"].map(|name| column(name, false));
+    let columns = ["Key", "State", "Made"].map(Column::plain);
     shown::card(
         "Keys",
         &html! {

@@ -134,7 +134,7 @@ pub(super) async fn set(request: &Request, posted: Posted) -> Result<Response> {
     let problems = match draft.limits() {
         Ok(limits) => {
             let transports = &app(request)?.transports;
-            match transports.set_limits(&visitor.actor, limits, None).await {
+            match transports.set_limits(&visitor.actor, limits).await {
                 Ok(_) => return Ok(redirect(&Done::Saved.at(PLACE))),
                 Err(error) => told(error)?,
             }

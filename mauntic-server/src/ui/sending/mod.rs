@@ -1,6 +1,8 @@
-//! How mail leaves: the mail server and its limits, the domains it is sent from, and the addresses that get none.
+//! How mail leaves: the mail server and its limits, the domains it is sent from, the addresses that get none, and who left
+//! which lists.
 
 mod domains;
+mod exits;
 mod limits;
 mod suppressions;
 mod transport;
@@ -17,6 +19,7 @@ use super::{
 /// Where it is.
 const PLACE: &str = "/app/sending";
 const DOMAINS: &str = "/app/sending/domains";
+const EXITS: &str = "/app/sending/exits";
 const SUPPRESSIONS: &str = "/app/sending/suppressions";
 
 /// The pages of it.
@@ -41,6 +44,8 @@ pub(super) fn routes(route: Route) -> Route {
             "/sending/suppressions/remove",
             get(suppressions::ask).post(suppressions::remove),
         )
+        .at("/sending/exits", get(exits::list))
+        .at("/sending/exits/remove", get(exits::ask).post(exits::remove))
 }
 
 /// What stands above each of its pages.
@@ -49,6 +54,7 @@ fn top(current: &str) -> Markup {
         (PLACE, "Mail server"),
         (DOMAINS, "Domains"),
         (SUPPRESSIONS, "Suppression list"),
+        (EXITS, "Left lists"),
     ];
     html! {
         (frame::header("Sending", &html! {}))

@@ -19,9 +19,8 @@ use crate::ui::{
         action::{Weight, ask_first, button, confirmation},
         form::{Field, input},
         live, show as shown,
-        table::table,
+        table::{Column, table},
     },
-    emails::column,
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
     words,
@@ -94,7 +93,7 @@ async fn page(
         let query = serde_urlencoded::to_string(query).unwrap_or_default();
         format!("{SUPPRESSIONS}?{query}")
     });
-    let columns = ["Address", "Why", "From", "Note", "Since", ""].map(|name| column(name, false));
+    let columns = ["Address", "Why", "From", "Note", "Since", ""].map(Column::plain);
     let content = html! {
         (top(SUPPRESSIONS))
         @if let Some(done) = listing.done { (done.toast()) }
@@ -238,10 +237,17 @@ pub(super) async fn ask(
         .await;
     let found = found.map_err(failure::messaging)?;
     let entry = found.ok_or_else(|| failure::missing("suppressed address"))?;
-    let mut lost = vec![format!(
-        "That {address} gets no mail ({})",
-        words::spaced(entry.reason.as_str())
-    )];
+    let reason = words::spaced(entry.reason.as_str());
+    let wish = entry
+        .unsubscribed_at
+        .filter(|_| entry.reason != SuppressionReason::Unsubscribed);
+    let mut lost = vec![match wish {
+        None => format!("That {address} gets no mail ({reason})"),
+        Some(at) => format!(
+            "That {address} is on the list for this reason: {reason}. It stays there because its owner unsubscribed on {}",
+            at.format("%-d %B %Y")
+        ),
+    }];
     if entry.reason != SuppressionReason::Manual {
         lost.push(
             "What its owner, or the receiving side, wanted: mail to it may be reported as spam"

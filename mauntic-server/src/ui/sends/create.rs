@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission, SegmentId, TimeZoneName};
-use mauntic_crm::segment::Segment;
-use mauntic_messaging::{email::SavedEmail, sending::CreateSend};
+use mauntic_crm::segment::{Segment, SegmentFilter};
+use mauntic_messaging::{MessagingError, email::SavedEmail, sending::CreateSend};
 use poem::{
     IntoResponse as _, Request, Response, Result, handler,
     http::StatusCode,
@@ -72,7 +72,10 @@ async fn segments(request: &Request, visitor: &Visitor) -> Result<Vec<Segment>> 
     let mut after: Option<String> = None;
     loop {
         let size = PageSize::clamped(1_000);
-        let page = app.segments.list(&visitor.actor, after.as_deref(), size);
+        let any = SegmentFilter::default();
+        let page = app
+            .segments
+            .list(&visitor.actor, &any, after.as_deref(), size);
         let page = page.await.map_err(failure::crm)?;
         segments.extend(page.items);
         after = page.next;
@@ -189,11 +192,22 @@ pub(super) async fn summary(
 ) -> Result<Response> {
     visitor.needs(Permission::EmailsSend)?;
     let saved = find_email(request, &visitor, email).await?;
-    let segment = chosen(request, &visitor, &choice).await?;
-    let zone = zone(request, &visitor).await?;
+    summary_page(request, &visitor, &saved, &choice, false).await
+}
+
+/// The summary; `changed` if the email was changed after it was looked at.
+async fn summary_page(
+    request: &Request,
+    visitor: &Visitor,
+    saved: &SavedEmail,
+    choice: &Choice,
+    changed: bool,
+) -> Result<Response> {
+    let segment = chosen(request, visitor, choice).await?;
+    let zone = zone(request, visitor).await?;
     let at = match choice.time(&zone) {
         Ok(at) => at,
-        Err(problem) => return choose_again(request, &visitor, &saved, &choice, &problem).await,
+        Err(problem) => return choose_again(request, visitor, saved, choice, &problem).await,
     };
     let app = app(request)?;
     let email = saved.email.id;
@@ -201,11 +215,12 @@ pub(super) async fn summary(
     let flight = flight.map_err(failure::messaging)?;
     let here = email_place(email);
     let address = format!("{here}/send/summary?{}", choice.query());
-    let sender = preflight::sender(request, &visitor, &saved, &address, choice.records).await?;
+    let sender = preflight::sender(request, visitor, saved, &address, choice.records).await?;
     let now = app.clock.now();
     let content = html! {
-        (way(&saved, "Summary"))
+        (way(saved, "Summary"))
         (frame::header("Is this right?", &html! {}))
+        @if changed { (shown::toast("Nothing was sent: the email was changed after you looked at it. This is how it is now.", Tone::Warn)) }
         @if flight.size == 0 { (shown::toast("Nobody is in this segment now.", Tone::Warn)) }
         @if segment.build.is_some() || (segment.rule.is_some() && segment.built_at.is_none()) {
             (shown::toast("The segment is being built; its size will change.", Tone::Warn))
@@ -218,23 +233,29 @@ pub(super) async fn summary(
                 ("To", html! { (segment.name.as_str()) }),
                 ("When", html! { @if let Some(at) = at { (words::time_in(&zone, at)) } @else { "at once" } }),
             ]))
-            (confirm(&visitor, &here, &choice, at.is_some()))
+            (confirm(visitor, saved, choice, at.is_some()))
         }))
         (preflight::audience(&flight))
-        (preflight::content(&saved, &flight))
+        (preflight::content(saved, &flight))
         (sender)
     };
-    Ok(shell(&visitor, "Is this right?", EMAILS, &content).into_response())
+    let page = shell(visitor, "Is this right?", EMAILS, &content);
+    if changed {
+        return Ok(failure::with_status(page, StatusCode::CONFLICT));
+    }
+    Ok(page.into_response())
 }
 
 /// Sends it, or goes back.
-fn confirm(visitor: &Visitor, here: &str, choice: &Choice, later: bool) -> Markup {
+fn confirm(visitor: &Visitor, saved: &SavedEmail, choice: &Choice, later: bool) -> Markup {
+    let here = email_place(saved.email.id);
     let back = format!("{here}/send?{}", choice.query());
     html! {
         form method="post" action=(format!("{here}/send")) class="row" {
             (visitor.csrf())
             input type="hidden" name="segment" value=(choice.segment);
             input type="hidden" name="at" value=(choice.at);
+            input type="hidden" name="version" value=(saved.email.version);
             (button(if later { "Schedule it" } else { "Send it now" }, Weight::Primary))
             (button_link(&back, "Back", Weight::Plain))
         }
@@ -274,10 +295,22 @@ pub(super) async fn create(
     };
     let command = CreateSend {
         email: saved.email.id,
+        // Without one, nothing was looked at.
+        version: Some(
+            posted
+                .fields
+                .text("version")
+                .trim()
+                .parse()
+                .unwrap_or_default(),
+        ),
         segment: segment.id,
         at,
     };
     let made = app(request)?.sends.create(&visitor.actor, command).await;
+    if let Err(MessagingError::Outdated { .. }) = made {
+        return summary_page(request, visitor, &saved, &choice, true).await;
+    }
     let made = made.map_err(failure::messaging)?;
     Ok(redirect(&Done::Started.at(&place(made.id))))
 }

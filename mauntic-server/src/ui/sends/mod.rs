@@ -7,13 +7,13 @@ mod steer;
 
 use mauntic_core::SendJobId;
 use mauntic_messaging::sending::SendStatus;
-use poem::{Request, Result, Route, get, post};
+use poem::{Request, Result, Route, get};
 use uuid::Uuid;
 
 pub(super) use preflight::record_state;
 
 use super::{
-    emails::{PLACE as EMAILS, column, find as find_email, place as email_place},
+    emails::{PLACE as EMAILS, find as find_email, place as email_place},
     failure,
     visitor::{Visitor, app},
 };
@@ -27,15 +27,13 @@ pub(super) fn routes(route: Route) -> Route {
         )
         .at("/emails/:email/send/summary", get(create::summary))
         .at("/sends/:send", get(show::show))
-        .at("/sends/:send/pause", post(steer::pause))
-        .at("/sends/:send/resume", post(steer::resume))
-        .at(
-            "/sends/:send/cancel",
-            get(steer::ask_cancel).post(steer::cancel),
-        )
         .at(
             "/sends/:send/retry",
             get(steer::ask_retry).post(steer::retry),
+        )
+        .at(
+            "/sends/:send/:step",
+            get(steer::ask_cancel).post(steer::steer),
         )
 }
 

@@ -12,8 +12,10 @@ use mauntic_messaging::{
 use poem::{Request, Result};
 
 use crate::ui::{
-    component::{Tone, show as shown, table::table},
-    emails::column,
+    component::{
+        Tone, show as shown,
+        table::{Column, table},
+    },
     failure,
     visitor::{Visitor, app},
     words,
@@ -170,6 +172,6 @@ fn checked(checks: &[RecordCheck]) -> Markup {
             } }
         })
         .collect();
-    let columns = ["State", "Record", "What it means"].map(|name| column(name, false));
+    let columns = ["State", "Record", "What it means"].map(Column::plain);
     table("DNS records of the sender", &columns, &rows, None)
 }

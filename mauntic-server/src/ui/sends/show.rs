@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use mauntic_core::{DeliveryId, PageSize, Permission};
 use mauntic_messaging::{
     MessagingError,
-    sending::{DeliveryState, JobState, SendStatus},
+    sending::{DeliveryState, JobState, SendStatus, SkipReason},
 };
 use poem::{
     Request, Result, handler,
@@ -13,14 +13,14 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{EMAILS, column, email_place, find, place};
+use super::{EMAILS, email_place, find, place};
 use crate::ui::{
     Done,
     component::{
         Tone,
         action::{Weight, ask_first, button, button_link},
         frame, live, show as shown,
-        table::table,
+        table::{Column, table},
     },
     failure, send_state, shell,
     visitor::{Visitor, app},
@@ -179,7 +179,14 @@ async fn deliveries(
             let why = delivery
                 .skip_reason
                 .map(|reason| words::spaced(reason.as_str()));
-            let why = why.or_else(|| delivery.reply.clone());
+            let why = match (why, delivery.reply.clone()) {
+                (Some(why), Some(detail))
+                    if delivery.skip_reason == Some(SkipReason::NotRenderable) =>
+                {
+                    Some(format!("{why}: {detail}"))
+                }
+                (why, reply) => why.or(reply),
+            };
             html! { tr {
                 td { (address.as_deref().unwrap_or("(no address)")) }
                 td { (words::spaced(delivery.state.as_str())) }
@@ -188,7 +195,7 @@ async fn deliveries(
             } }
         })
         .collect();
-    let columns = ["Address", "State", "Why", "Changed"].map(|name| column(name, false));
+    let columns = ["Address", "State", "Why", "Changed"].map(Column::plain);
     Ok(shown::card(
         "Deliveries",
         &html! {

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::{EMAILS, find, place};
 use crate::ui::{
-    Done,
+    Done, Steer,
     component::{
         action::{Weight, button, button_link, confirmation},
-        show as shown,
+        frame, show as shown,
     },
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
@@ -22,40 +22,15 @@ fn changed(id: SendJobId) -> Response {
     redirect(&Done::Saved.at(&place(id)))
 }
 
-/// Stops a send until it is resumed.
-#[handler]
-pub(super) async fn pause(
-    request: &Request,
-    Path(id): Path<Uuid>,
-    posted: Posted,
-) -> Result<Response> {
-    let id = SendJobId::from_uuid(id);
-    let paused = app(request)?.sends.pause(&posted.visitor.actor, id).await;
-    paused.map_err(failure::messaging)?;
-    Ok(changed(id))
-}
-
-/// Lets a send go on.
-#[handler]
-pub(super) async fn resume(
-    request: &Request,
-    Path(id): Path<Uuid>,
-    posted: Posted,
-) -> Result<Response> {
-    let id = SendJobId::from_uuid(id);
-    let resumed = app(request)?.sends.resume(&posted.visitor.actor, id).await;
-    resumed.map_err(failure::messaging)?;
-    Ok(changed(id))
-}
-
 /// Asks before a send is stopped for good.
 #[handler]
 pub(super) async fn ask_cancel(
     request: &Request,
     visitor: Visitor,
-    Path(id): Path<Uuid>,
+    Path((id, step)): Path<(Uuid, Steer)>,
 ) -> Result<Markup> {
     visitor.needs(Permission::EmailsSend)?;
+    step.asks_first()?;
     let status = find(request, &visitor, id).await?;
     let waiting = words::counted(status.tally.waiting() + status.tally.deferred);
     let lost = [format!(
@@ -67,16 +42,21 @@ pub(super) async fn ask_cancel(
     Ok(shell(&visitor, question, EMAILS, &content))
 }
 
-/// Stops a send for good.
+/// Stops a send, or lets it go on.
 #[handler]
-pub(super) async fn cancel(
+pub(super) async fn steer(
     request: &Request,
-    Path(id): Path<Uuid>,
+    Path((id, step)): Path<(Uuid, Steer)>,
     posted: Posted,
 ) -> Result<Response> {
+    let (sends, actor) = (&app(request)?.sends, &posted.visitor.actor);
     let id = SendJobId::from_uuid(id);
-    let cancelled = app(request)?.sends.cancel(&posted.visitor.actor, id).await;
-    cancelled.map_err(failure::messaging)?;
+    let steered = match step {
+        Steer::Pause => sends.pause(actor, id).await,
+        Steer::Resume => sends.resume(actor, id).await,
+        Steer::Cancel => sends.cancel(actor, id).await,
+    };
+    steered.map_err(failure::messaging)?;
     Ok(changed(id))
 }
 
@@ -102,6 +82,7 @@ pub(super) async fn ask_retry(
             }
         },
     );
+    let content = html! { (frame::header("Send again", &html! {})) (content) };
     Ok(shell(&visitor, question, EMAILS, &content))
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// On a fresh installation, set up by its owner.
     pub(crate) async fn new() -> Self {
-        Self::set_up(Installation::on(TestDatabase::sqlite()).await).await
+        Self::set_up(Installation::on(TestDatabase::chosen().await).await).await
     }
 
     /// On an installation that its owner sets up.

@@ -123,7 +123,7 @@ impl Installation {
     }
 
     pub(crate) async fn sqlite() -> Self {
-        Self::on(TestDatabase::sqlite()).await
+        Self::on(TestDatabase::chosen().await).await
     }
 
     pub(crate) async fn call(

@@ -42,6 +42,36 @@ async fn a_page_cannot_be_framed_and_runs_only_what_is_ours() {
 }
 
 #[tokio::test]
+async fn a_page_comes_packed_to_whoever_can_unpack_it() {
+    let installation = Installation::sqlite().await;
+    let whole = get(&installation, "/app/_components").await;
+    assert!(whole.headers.get("content-encoding").is_none());
+    for (accepted, packed) in [
+        ("gzip, deflate, br", true),
+        ("br, gzip;q=0.5", true),
+        ("br, gzip;q=0", false),
+        ("identity", false),
+    ] {
+        let request = request("", "GET", "/app/_components")
+            .header("accept-encoding", accepted)
+            .finish();
+        let answer = installation.send(request).await;
+        let encoding = answer.headers.get("content-encoding");
+        assert_eq!(
+            encoding.is_some_and(|name| name == "gzip"),
+            packed,
+            "{accepted}"
+        );
+        assert_eq!(
+            answer.body.len() < whole.body.len() / 2,
+            packed,
+            "{accepted}"
+        );
+        assert!(answer.headers.contains_key("content-security-policy"));
+    }
+}
+
+#[tokio::test]
 async fn an_asset_is_kept_for_ever_under_the_address_that_pages_name() {
     let installation = Installation::sqlite().await;
     let page = get(&installation, "/app/nowhere").await;

@@ -146,8 +146,28 @@ async fn deleting_many_names_what_is_lost_and_asks_again() {
     let form = [("whom", "all"), ("action", "delete")];
     let page = browser.post(BULK, &form).await;
     assert!(page.contains("id=\"sure-error\""), "{page}");
-    let mut form = form.to_vec();
-    form.push(("sure", "on"));
+    // Nobody is deleted whom the page did not count.
+    let email = json!({"fields": {"email": "late@example.com"}});
+    contact(&browser, email).await;
+    let form = [
+        ("whom", "all"),
+        ("action", "delete"),
+        ("sure", "on"),
+        ("total", "6"),
+    ];
+    let page = browser.post(BULK, &form).await;
+    assert!(
+        page.contains("There are 7 contacts by now, 1 more"),
+        "{page}"
+    );
+    assert!(page.contains("name=\"total\" value=\"7\""), "{page}");
+    assert_eq!(browser.status, 422);
+    let page = browser.post(BULK, &form[..3]).await;
+    assert!(
+        page.contains("7 more"),
+        "who says no number agreed to none: {page}"
+    );
+    let form = [&form[..3], &[("total", "7")]].concat();
     browser.post(BULK, &form).await;
     work(&browser).await;
     let page = browser.get("/app/contacts").await;
@@ -158,13 +178,49 @@ async fn deleting_many_names_what_is_lost_and_asks_again() {
 }
 
 #[tokio::test]
-async fn a_change_is_stopped() {
+async fn a_change_is_paused_resumed_and_stopped() {
     let mut browser = Browser::new().await;
     crowd(&browser, 3).await;
     browser.get("/app/bulk?whom=all&action=tags").await;
     let form = [("whom", "all"), ("action", "tags"), ("add", "vip")];
     browser.post(BULK, &form).await;
     let at = browser.at.clone();
+    // The start page looks again while it goes on, at a page that has nothing else.
+    let page = browser.get("/app/").await;
+    assert!(
+        page.contains("hx-get=\"/app/running\" hx-trigger=\"every 2s\""),
+        "{page}"
+    );
+    let page = browser.get("/app/running").await;
+    assert!(
+        page.contains("0 of 3") && page.contains("every 2s"),
+        "{page}"
+    );
+    assert!(!page.contains("id=\"figures\""), "{page}");
+    let page = browser.post(&format!("{at}/pause"), &[]).await;
+    assert!(page.contains("paused") && page.contains("Go on"), "{page}");
+    assert!(!page.contains("every 2s"), "{page}");
+    for path in ["/app/", "/app/running"] {
+        let page = browser.get(path).await;
+        assert!(
+            page.contains("0 of 3") && !page.contains("every 2s"),
+            "{page}"
+        );
+    }
+    work(&browser).await;
+    assert_eq!(listed(&mut browser, "tag=vip").await, 0);
+    browser.post(&format!("{at}/pause"), &[]).await;
+    assert_eq!(browser.status, 409);
+    browser.get(&at).await;
+    let page = browser.post(&format!("{at}/resume"), &[]).await;
+    assert!(page.contains("waiting"), "{page}");
+    let page = browser.get(&format!("{at}/cancel")).await;
+    assert!(page.contains("those who still wait: 3 contacts"), "{page}");
+    for step in ["pause", "resume", "fly"] {
+        browser.get(&format!("{at}/{step}")).await;
+        assert_eq!(browser.status, 404, "{step}");
+    }
+    browser.get(&at).await;
     let page = browser.post(&format!("{at}/cancel"), &[]).await;
     assert!(page.contains("stopped"), "{page}");
     work(&browser).await;
@@ -273,6 +329,7 @@ async fn another_organisations_contacts_and_changes_are_out_of_reach() {
         ("contact", foreign),
         ("action", "delete"),
         ("sure", "on"),
+        ("total", "1"),
     ];
     browser.post(BULK, &form).await;
     work(&browser).await;

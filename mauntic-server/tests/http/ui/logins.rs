@@ -36,7 +36,7 @@ async fn with_provider(kind: ProviderKind) -> (Browser, TestProvider) {
         "sso"
     };
     let setting = provider.setting(kind, id);
-    let installation = Installation::with(TestDatabase::sqlite(), |settings| {
+    let installation = Installation::with(TestDatabase::chosen().await, |settings| {
         settings.login_providers = vec![setting];
     });
     (Browser::set_up(installation.await).await, provider)
@@ -485,7 +485,7 @@ async fn a_provider_that_does_not_answer_or_know_us_is_said_to() {
     gone.issuer = Some("http://127.0.0.1:9".to_owned());
     let mut lying = provider.setting(ProviderKind::Oidc, "lying");
     lying.issuer = Some(provider.address.replace("127.0.0.1", "localhost"));
-    let installation = Installation::with(TestDatabase::sqlite(), |settings| {
+    let installation = Installation::with(TestDatabase::chosen().await, |settings| {
         settings.login_providers = vec![wrong, gone, lying];
     });
     let mut browser = Browser::set_up(installation.await).await;

@@ -9,6 +9,7 @@ mod contacts;
 mod contacts_bulk;
 mod contacts_fields;
 mod contacts_import;
+mod contacts_merge;
 mod emails;
 mod images;
 mod logins;

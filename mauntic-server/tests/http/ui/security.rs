@@ -160,6 +160,35 @@ async fn no_form_is_taken_without_its_token_or_from_another_site() {
 }
 
 #[tokio::test]
+async fn each_page_has_a_token_of_its_own_that_no_other_session_takes() {
+    let mut browser = Browser::new().await;
+    browser.get("/app/account").await;
+    let first = browser.token();
+    browser.get("/app/account").await;
+    assert_ne!(browser.token(), first);
+    let fields = [
+        ("csrf", first.as_str()),
+        ("name", "Acme"),
+        ("timezone", "UTC"),
+    ];
+    browser
+        .post_exactly("/app/organization/settings", &fields)
+        .await;
+    assert_eq!(browser.status, 200, "{}", browser.page);
+    browser.log_in(OWNER.0, OWNER.1).await;
+    browser
+        .post_exactly("/app/organization/settings", &fields)
+        .await;
+    assert_eq!(browser.status, 403, "of the session before");
+    for wrong in ["", ".", "a.b", first.split_once('.').unwrap().1] {
+        browser
+            .post_exactly("/app/logout", &[("csrf", wrong)])
+            .await;
+        assert_eq!(browser.status, 403, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_shown_or_done_without_a_login() {
     let mut browser = Browser::new().await;
     browser.set_cookie("");

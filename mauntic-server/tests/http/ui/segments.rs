@@ -9,7 +9,7 @@ const PASSWORD: &str = "a long enough password";
 
 /// A browser in the first organisation, of somebody with that role.
 async fn browser_of(role: &str) -> Browser {
-    on(TestDatabase::sqlite(), role).await
+    on(TestDatabase::chosen().await, role).await
 }
 
 async fn on(database: TestDatabase, role: &str) -> Browser {

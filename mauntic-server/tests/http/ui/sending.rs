@@ -3,7 +3,10 @@
 use crate::browser::Browser;
 use crate::support::Installation;
 use mauntic_core::Actor;
-use mauntic_messaging::{domain::AddSendingDomain, transport::TransportKind};
+use mauntic_crm::segment::CreateSegment;
+use mauntic_messaging::{
+    domain::AddSendingDomain, suppression::address_hash, transport::TransportKind,
+};
 
 const PASSWORD: &str = "a long enough password";
 const PLACE: &str = "/app/sending";
@@ -165,6 +168,48 @@ async fn an_address_is_suppressed_found_and_removed_after_a_question() {
 }
 
 #[tokio::test]
+async fn who_left_a_list_is_seen_and_let_back_after_a_question() {
+    let mut mia = office().await;
+    mia.log_in("mia@example.com", PASSWORD).await;
+    let app = mia.installation.app.clone();
+    let path = "/app/sending/exits";
+    has(mia.get(path).await, "There is no such address");
+    let command = CreateSegment {
+        name: "Fans <b>".parse().unwrap(),
+        description: String::new(),
+        rule: None,
+    };
+    let ours = mia.installation.ours.clone();
+    let fans = app.segments.create(&ours, command).await.unwrap().id;
+    let key = "ann@example.com";
+    let mut uow = app.messaging_store.begin().await.unwrap();
+    let (organization, hash) = (ours.organization_id(), address_hash(key));
+    let chosen = uow.suppressions();
+    let now = app.clock.now();
+    let left = chosen.choose_lists(organization, &hash, Some(key), &[fans], &[], now);
+    left.await.unwrap();
+    uow.commit().await.unwrap();
+
+    has(mia.get(path).await, "Fans &lt;b&gt;");
+    has(mia.get(&format!("{path}?q=ANN")).await, key);
+    has(
+        mia.get(&format!("{path}?q=bob")).await,
+        "There is no such address",
+    );
+    let remove = format!("{path}/remove");
+    let which = format!("{remove}?address={hash}&segment={fans}&known=ann%40example.com");
+    has(mia.get(&which).await, "ann@example.com left the list Fans");
+    let segment = fans.to_string();
+    let form = [("address", hash.as_str()), ("segment", segment.as_str())];
+    mia.post(&remove, &form).await;
+    assert_eq!(mia.at, format!("{path}?done=saved"));
+    has(&mia.page, "There is no such address");
+    mia.get("/app/account").await;
+    mia.post(&remove, &form).await;
+    assert_eq!(mia.status, 404);
+}
+
+#[tokio::test]
 async fn who_may_only_look_is_offered_no_change_and_refused_when_forced() {
     let mut vic = office().await;
     let app = vic.installation.app.clone();
@@ -179,6 +224,7 @@ async fn who_may_only_look_is_offered_no_change_and_refused_when_forced() {
         PLACE,
         "/app/sending/domains",
         "/app/sending/suppressions",
+        "/app/sending/exits",
         &domain,
     ] {
         let page = vic.get(path).await;
@@ -199,6 +245,7 @@ async fn who_may_only_look_is_offered_no_change_and_refused_when_forced() {
         format!("{domain}/delete"),
         format!("{PLACE}/suppressions"),
         format!("{PLACE}/suppressions/remove"),
+        format!("{PLACE}/exits/remove"),
     ] {
         vic.get("/app/account").await;
         let fields = [

@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::support::Installation;
-use mauntic_core::storage::test_database::TestDatabase;
-use mauntic_messaging::suppression::{NewSuppression, SuppressionReason};
+use chrono::TimeDelta;
+use mauntic_core::{
+    DeliveryId, EmailVersionId, UuidV7Source, storage::test_database::TestDatabase,
+};
+use mauntic_messaging::{
+    suppression::{NewSuppression, SuppressionReason},
+    token::{Purpose, TokenSigner, TrackingToken},
+};
 use mauntic_server::{Workers, jobs};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -117,8 +123,8 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
     has(page, "No sending domain is set up for this address");
     has(page, "captured in the");
 
-    mia.post(&format!("{place}/send"), &[("segment", &segment)])
-        .await;
+    let form = [("segment", segment.as_str()), ("version", "1")];
+    mia.post(&format!("{place}/send"), &form).await;
     let send = mia.at.split('?').next().unwrap().to_owned();
     assert!(send.starts_with("/app/sends/"), "{}", mia.at);
     has(&mia.page, "hx-trigger=\"every 2s\"");
@@ -189,8 +195,63 @@ async fn a_send_reaches_its_people_and_they_stand_behind_the_numbers() {
 }
 
 #[tokio::test]
-async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
+async fn sends_forget_who_a_deleted_contact_was() {
     let mut mia = office(TestDatabase::sqlite()).await;
+    let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
+    let email = email(&mia.installation).await;
+    let form = [("segment", segment.as_str()), ("version", "1")];
+    let place = format!("/app/emails/{email}");
+    mia.get(&format!("{place}/send/summary?segment={segment}&at="))
+        .await;
+    mia.post(&format!("{place}/send"), &form).await;
+    let send = mia.at.split('?').next().unwrap().to_owned();
+    let stop = CancellationToken::new();
+    let workers = Workers::start(jobs(&mia.installation.app), stop);
+    until(&mut mia, &send, ">completed<").await;
+    has(&mia.page, "ann@example.com");
+    let owner = mia.installation.owner.clone();
+    let id = send.rsplit('/').next().unwrap();
+    let path = format!("/api/messaging/sends/{id}/deliveries");
+    let deliveries = mia.installation.call(&owner, "GET", &path, None).await;
+    let deliveries = deliveries.ok(200);
+    let contact = deliveries["items"][0]["contact_id"].as_str().unwrap();
+    let path = format!("/api/crm/contacts/{contact}");
+    let deleted = mia.installation.call(&owner, "DELETE", &path, None).await;
+    assert!(deleted.status < 300, "{}", deleted.json());
+    until(&mut mia, &send, "(no address)").await;
+    assert!(!mia.page.contains("ann@example.com"));
+    workers.stop(Duration::from_secs(30)).await;
+    let inbox = mia.get("/app/inbox").await;
+    assert!(!inbox.contains("ann@example.com"), "{inbox}");
+}
+
+#[tokio::test]
+async fn a_link_that_is_called_again_and_again_is_served_and_not_kept() {
+    let mia = office(TestDatabase::sqlite()).await;
+    let (app, ours) = (&mia.installation.app, &mia.installation.ours);
+    let token = TrackingToken {
+        organization_id: ours.organization_id(),
+        delivery_id: DeliveryId::generate(&UuidV7Source),
+        version_id: EmailVersionId::generate(&UuidV7Source),
+        purpose: Purpose::Open,
+    };
+    let path = TokenSigner::new(&app.secret).url("", &token);
+    for _ in 0..300 {
+        let answer = mia.installation.call("", "GET", &path, None).await;
+        assert_eq!(
+            (answer.status, &answer.content_type[..]),
+            (200, "image/gif")
+        );
+    }
+    let mut uow = app.messaging_store.begin().await.unwrap();
+    let later = app.clock.now() + TimeDelta::hours(1);
+    let hits = uow.tracking().take_uncounted(later, 1_000).await.unwrap();
+    assert!((200..300).contains(&hits.len()), "{}", hits.len());
+}
+
+#[tokio::test]
+async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
+    let mut mia = office(TestDatabase::chosen().await).await;
     let segment = segment(&mia.installation, &[]).await;
     let email = email(&mia.installation).await;
     let place = format!("/app/emails/{email}/send");
@@ -202,7 +263,24 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
     mia.get(&format!("{summary}soon")).await;
     assert_eq!(mia.status, 422);
 
-    let form = [("segment", segment.as_str()), ("at", "2099-01-31T09:00")];
+    let form = |version| {
+        let at = ("at", "2099-01-31T09:00");
+        [("segment", segment.as_str()), at, ("version", version)]
+    };
+    let page = mia.get(&format!("{summary}2099-01-31T09:00")).await;
+    has(page, "name=\"version\" value=\"1\"");
+    // What was agreed to is what is sent: in the meantime the email was changed.
+    let path = format!("/api/messaging/emails/{email}");
+    let (owner, renamed) = (mia.installation.owner.clone(), json!({"name": "Renamed"}));
+    let installation = &mia.installation;
+    let answer = installation.call(&owner, "PATCH", &path, Some(renamed));
+    answer.await.ok(200);
+    mia.post(&place, &form("1")).await;
+    assert_eq!(mia.status, 409);
+    has(&mia.page, "Nothing was sent");
+    has(&mia.page, "Renamed");
+    has(&mia.page, "name=\"version\" value=\"2\"");
+    let form = form("2");
     mia.get(&place).await;
     mia.log_in("vic@example.com", PASSWORD).await;
     mia.post(&place, &form).await;
@@ -240,7 +318,7 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
 
 #[tokio::test]
 async fn another_organisations_send_and_results_are_not_there() {
-    let mut ann = office(TestDatabase::sqlite()).await;
+    let mut ann = office(TestDatabase::chosen().await).await;
     ann.log_in("ada@example.com", PASSWORD).await;
     // From here on, what is made by the API is another organisation's.
     let stranger = ann.installation.stranger.clone();
@@ -287,7 +365,7 @@ async fn another_organisations_send_and_results_are_not_there() {
 
 #[tokio::test]
 async fn an_earlier_version_is_shown_and_brought_back() {
-    let mut mia = office(TestDatabase::sqlite()).await;
+    let mut mia = office(TestDatabase::chosen().await).await;
     let email = email(&mia.installation).await;
     let place = format!("/app/emails/{email}");
     mia.get(&format!("{place}/edit")).await;
@@ -323,7 +401,7 @@ async fn an_earlier_version_is_shown_and_brought_back() {
 
 #[tokio::test]
 async fn an_email_is_shown_as_a_contact_sees_it() {
-    let mut mia = office(TestDatabase::sqlite()).await;
+    let mut mia = office(TestDatabase::chosen().await).await;
     let people = [("ann@example.com", "<script>alert(1)</script>")];
     segment(&mia.installation, &people).await;
     let email = email(&mia.installation).await;

@@ -49,7 +49,7 @@ fn list(at: List, blocks: &[Block], shown: &Shown<'_>, folded: bool) -> Markup {
                 div { select id=(kind) name=(kind) {
                     @for kind in BlockContent::KINDS { option value=(kind) selected[kind == "text"] { (kind_name(kind)) } }
                 } }
-                (step(&format!("add:{list_id}"), "Add block", "Add a block at the end of this list"))
+                (step(&format!("add:{list_id}"), "Add block", "Add block at the end of this list"))
             }
         }
     }
@@ -227,7 +227,7 @@ fn content(block: &Block, shown: &Shown<'_>, folded: bool) -> Markup {
             }
             div class="row" {
                 (step(&format!("more:{id}"), "Add a column", "Add a column"))
-                (step(&format!("fewer:{id}"), "Take the last away", "Take the last column away, if it is empty"))
+                (step(&format!("fewer:{id}"), "Take the last away", "Take the last away of the columns, if it is empty"))
             }
         },
         BlockContent::Divider { color } => optional_color(id, "color", "Colour", *color),
@@ -246,7 +246,7 @@ fn content(block: &Block, shown: &Shown<'_>, folded: bool) -> Markup {
             }
             div class="row" {
                 (step(&format!("more:{id}"), "Add a profile", "Add a profile"))
-                @if !links.is_empty() { (step(&format!("fewer:{id}"), "Take the last away", "Take the last profile away")) }
+                @if !links.is_empty() { (step(&format!("fewer:{id}"), "Take the last away", "Take the last away of the profiles")) }
             }
             (align(id, *at))
         },

@@ -1,0 +1,185 @@
+//! Finds contacts that are perhaps of the same person as another, each way through an index.
+
+use std::collections::BTreeSet;
+
+use mauntic_core::{
+    ContactId, EmailAddress, OrganizationId, StoreError,
+    storage::{Column, Dialect, SqlType},
+};
+use sea_orm::{ConnectionTrait as _, Statement};
+use serde_json::{Value as Json, json};
+
+use super::{
+    read::{by_emails, by_ids},
+    row::contact_id,
+};
+use crate::{
+    Contact,
+    contact::{Marks, is_gmail, mailbox},
+    storage::{SeaOrmCrmStore, parameters::Parameters},
+};
+
+/// A part of the index on addresses, with its ends.
+const RANGE: &[Column] = &[("low", SqlType::Text), ("high", SqlType::Text)];
+/// Behind how many letters of a Gmail address the first dot is looked for.
+const DOTS: usize = 30;
+
+impl SeaOrmCrmStore {
+    pub(super) async fn contacts_alike(
+        &self,
+        organization: OrganizationId,
+        contact: &Contact,
+        limit: u64,
+    ) -> Result<Vec<Contact>, StoreError> {
+        let (connection, dialect) = (self.db.reader(), self.db.dialect());
+        let mut found = Vec::new();
+        if let Some(email) = contact.email() {
+            let statement = same_mailbox(dialect, organization, email, limit);
+            let rows = connection.query_all_raw(statement).await?;
+            let keys = rows.iter().map(|row| row.try_get("", "email_key"));
+            let keys: Vec<String> = keys.collect::<Result<_, _>>()?;
+            found = by_emails(connection, dialect, organization, &keys, "").await?;
+        }
+        let marks = contact.marks();
+        let searches = [
+            same_mobile(dialect, organization, &marks, limit),
+            same_name(dialect, organization, &marks, limit),
+        ];
+        let mut ids = BTreeSet::new();
+        for statement in searches.into_iter().flatten() {
+            for row in connection.query_all_raw(statement).await? {
+                ids.insert(contact_id(&row, "id")?);
+            }
+        }
+        for known in &found {
+            ids.remove(&known.id());
+        }
+        let ids: Vec<ContactId> = ids.into_iter().collect();
+        found.extend(by_ids(connection, dialect, organization, &ids, "").await?);
+        found.retain(|other| other.id() != contact.id());
+        Ok(found)
+    }
+}
+
+/// The keys of the addresses that lead to the mailbox of one. Only the index is read: at Gmail, where a dot may stand
+/// behind any letter, much of what begins alike is something else.
+fn same_mailbox(
+    dialect: Dialect,
+    organization: OrganizationId,
+    email: &EmailAddress,
+    limit: u64,
+) -> Statement {
+    let mailbox = mailbox(email);
+    let (local, domain) = mailbox.rsplit_once('@').unwrap_or((&mailbox, ""));
+    let mut parameters = Parameters::default();
+    parameters.bind(organization.as_uuid());
+    let begins = |text: &str| json!({"low": text, "high": format!("{text}\u{10ffff}")});
+    let mut ranges = vec![begins(&format!("{local}@")), begins(&format!("{local}+"))];
+    if is_gmail(domain) {
+        let letters = local.char_indices().skip(1).take(DOTS);
+        ranges.extend(letters.map(|(end, _)| begins(&format!("{}.", &local[..end]))));
+    }
+    parameters.bind(Json::Array(ranges).to_string());
+    let rows = dialect.rows(2, "r", RANGE);
+    let own = parameters.bind(email.key());
+    let suits = if is_gmail(domain) {
+        let dotless = "replace(c.email_key, '.', '')";
+        any_of(
+            dialect,
+            dotless,
+            local,
+            &["@gmailcom", "@googlemailcom"],
+            &mut parameters,
+        )
+    } else {
+        let domain = format!("@{domain}");
+        any_of(dialect, "c.email_key", local, &[&domain], &mut parameters)
+    };
+    let sql = format!(
+        "SELECT DISTINCT c.email_key FROM {rows} CROSS JOIN contact c
+         WHERE c.organization_id = $1 AND c.email_key >= r.low AND c.email_key <= r.high
+           AND c.email_key <> {own} AND {suits} LIMIT {limit}"
+    );
+    dialect.statement(sql, parameters)
+}
+
+/// Whether a text is a local part, with or without what stands behind a `+`, at one of these domains.
+fn any_of(
+    dialect: Dialect,
+    text: &str,
+    local: &str,
+    domains: &[&str],
+    parameters: &mut Parameters,
+) -> String {
+    let tagged = parameters.bind(format!("{local}+"));
+    let tagged = format!("{} = 1", dialect.position(text, &tagged));
+    let mut any = Vec::new();
+    for domain in domains {
+        let whole = parameters.bind(format!("{local}{domain}"));
+        let ending = dialect.ending(text, domain.chars().count());
+        let at = parameters.bind(*domain);
+        any.push(format!(
+            "{text} = {whole} OR ({tagged} AND {ending} = {at})"
+        ));
+    }
+    format!("({})", any.join(" OR "))
+}
+
+fn same_mobile(
+    dialect: Dialect,
+    organization: OrganizationId,
+    marks: &Marks,
+    limit: u64,
+) -> Option<Statement> {
+    let mut parameters = Parameters::default();
+    let organization = parameters.bind(organization.as_uuid());
+    let mobile = parameters.bind(marks.mobile.as_deref()?);
+    let sql = format!(
+        "SELECT c.id FROM contact c
+         WHERE c.organization_id = {organization} AND {} = {mobile} LIMIT {limit}",
+        dialect.ascii_lower("c.fields ->> 'mobile'")
+    );
+    Some(dialect.statement(sql, parameters))
+}
+
+fn same_name(
+    dialect: Dialect,
+    organization: OrganizationId,
+    marks: &Marks,
+    limit: u64,
+) -> Option<Statement> {
+    let (first, last) = marks.name.as_ref()?;
+    let field = |alias: &str| dialect.ascii_lower(&format!("c.fields ->> '{alias}'"));
+    let mut parameters = Parameters::default();
+    let organization = parameters.bind(organization.as_uuid());
+    let (first, last) = (
+        parameters.bind(first.as_str()),
+        parameters.bind(last.as_str()),
+    );
+    let mut common = Vec::new();
+    for (alias, text) in [("company", &marks.company), ("zipcode", &marks.postcode)] {
+        if let Some(text) = text {
+            common.push(format!(
+                "{} = {}",
+                field(alias),
+                parameters.bind(text.as_str())
+            ));
+        }
+    }
+    for number in &marks.phones {
+        let number = parameters.bind(number.as_str());
+        common.push(format!("{} = {number}", field("phone")));
+        common.push(format!("{} = {number}", field("mobile")));
+    }
+    if common.is_empty() {
+        return None;
+    }
+    let sql = format!(
+        "SELECT c.id FROM contact c
+         WHERE c.organization_id = {organization} AND {} = {first} AND {} = {last} AND ({}) LIMIT {limit}",
+        field("firstname"),
+        field("lastname"),
+        common.join(" OR ")
+    );
+    Some(dialect.statement(sql, parameters))
+}
