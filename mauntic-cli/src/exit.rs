@@ -88,9 +88,9 @@ fn store(error: &StoreError) -> u8 {
 
 fn identity(error: &IdentityError) -> u8 {
     match error {
-        IdentityError::Forbidden(_) | IdentityError::Refused(_) | IdentityError::NotYourself => {
-            FORBIDDEN
-        }
+        IdentityError::Forbidden(_)
+        | IdentityError::RoleBeyondScope(..)
+        | IdentityError::Refused(_) => FORBIDDEN,
         IdentityError::OrganizationNotFound(_)
         | IdentityError::NoOrganizationCalled
         | IdentityError::UserNotFound(_)

@@ -5,10 +5,16 @@
 #[path = "support/identity.rs"]
 mod support;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use mauntic_core::{
     Operator, Role,
-    identity::{CreateUser, IdentityError, Letter, LinkSecret, LoggedIn, Message, QueuedLetter},
+    identity::{
+        CreateUser, IdentityError, Letter, LinkSecret, LoggedIn, Message, Postman, QueuedLetter,
+        Undelivered,
+    },
 };
 use support::{Letters, PASSWORD, World, client, home, password};
 
@@ -18,6 +24,8 @@ on_both!(
     a_newer_link_ends_the_older_and_time_ends_both,
     of_many_who_use_a_link_one_does,
     letters_are_tried_again_and_given_up_in_the_end,
+    a_letter_that_is_refused_is_given_up_at_once,
+    a_slow_server_gets_no_letter_twice,
     an_address_is_changed_by_who_has_it,
     a_change_of_address_needs_the_password_and_can_be_taken_back,
 );
@@ -50,8 +58,12 @@ async fn bob(world: &World, ann: &LoggedIn) {
         password: None,
         role: Role::Viewer,
     };
-    let actor = ann.actor().unwrap();
-    world.service.create_user(&actor, bob).await.unwrap();
+    let organization = ann.actor().unwrap().organization_id();
+    let made = world
+        .service
+        .create_user(&Operator::local(), organization, bob)
+        .await;
+    made.unwrap();
 }
 
 async fn a_link_sets_a_new_password_once_and_ends_every_session(world: World) {
@@ -80,7 +92,7 @@ async fn a_link_sets_a_new_password_once_and_ends_every_session(world: World) {
         .await;
     assert!(matches!(again, Err(IdentityError::DeadLink)), "{again:?}");
     let log = world.log(&ann.actor().unwrap()).await;
-    assert_eq!(log[0], "user.password_reset");
+    assert_eq!(log[..2], ["user.logged_in", "user.password_reset"]);
 }
 
 async fn nobody_learns_which_addresses_have_an_account(world: World) {
@@ -190,6 +202,51 @@ async fn letters_are_tried_again_and_given_up_in_the_end(world: World) {
     assert!(world.letters().await.is_empty(), "given up");
 }
 
+async fn a_letter_that_is_refused_is_given_up_at_once(world: World) {
+    world.ann().await;
+    ask(&world, "ann@example.com").await.unwrap();
+    let refused = Letters {
+        refused: true,
+        ..Letters::default()
+    };
+    assert!(world.service.deliver_letters(&refused).await.unwrap());
+    world.clock.advance(TimeDelta::days(1));
+    assert!(world.letters().await.is_empty());
+}
+
+/// A mail server that takes longer than the first pause, while another worker looks for letters.
+struct Slow<'a> {
+    world: &'a World,
+    sent: AtomicU32,
+}
+
+#[async_trait]
+impl Postman for Slow<'_> {
+    async fn deliver(&self, _: &Letter) -> Result<(), Undelivered> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.world.clock.advance(TimeDelta::minutes(2));
+        let meanwhile = self.world.letters().await;
+        self.sent
+            .fetch_add(u32::try_from(meanwhile.len()).unwrap(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+async fn a_slow_server_gets_no_letter_twice(world: World) {
+    world.ann().await;
+    for email in ["ann@example.com", "ANN@example.com"] {
+        ask(&world, email).await.unwrap();
+    }
+    let sent = AtomicU32::new(0);
+    let slow = Slow {
+        world: &world,
+        sent,
+    };
+    assert!(world.service.deliver_letters(&slow).await.unwrap());
+    assert_eq!(slow.sent.load(Ordering::Relaxed), 2);
+    assert!(world.letters().await.is_empty());
+}
+
 async fn an_address_is_changed_by_who_has_it(world: World) {
     let ann = world.ann().await;
     bob(&world, &ann).await;
@@ -232,7 +289,11 @@ async fn an_address_is_changed_by_who_has_it(world: World) {
             .is_none()
     );
     let log = world.log(&ann.actor().unwrap()).await;
-    assert_eq!(log[0], "user.email_changed");
+    assert_eq!(
+        log[..3],
+        ["user.logged_in", "user.email_changed", "user.logged_in"]
+    );
+    assert!(log.contains(&"user.email_change_requested".to_owned()));
 }
 
 async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: World) {
@@ -252,7 +313,21 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
     world.service.cancel_email_change(&ann).await.unwrap();
     let late = world.service.confirm_email_change(&secret).await;
     assert!(matches!(late, Err(IdentityError::DeadLink)), "{late:?}");
-    // A new password set by mail ends what somebody else may have begun.
+    // A new password ends what somebody else may have begun.
+    let right = world
+        .service
+        .request_email_change(&ann, password(PASSWORD), email());
+    right.await.unwrap();
+    let secret = change_secret(&world.letters().await[0]);
+    let current = Some(password(PASSWORD));
+    let set = world
+        .service
+        .set_password(&ann, current, password(PASSWORD));
+    set.await.unwrap();
+    let late = world.service.confirm_email_change(&secret).await;
+    assert!(matches!(late, Err(IdentityError::DeadLink)), "{late:?}");
+    // So does one that is set by mail.
+    world.clock.advance(TimeDelta::hours(1));
     let right = world
         .service
         .request_email_change(&ann, password(PASSWORD), email());

@@ -7,10 +7,10 @@ mod support;
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    PageSize, Role, UserId,
+    Actor, Operator, PageSize, Role, UserId,
     identity::{
-        CreateToken, CreateUser, IdentityError, Invite, Letter, LinkSecret, LoggedIn, Message,
-        NewSession,
+        CreateToken, CreateUser, IdentityError, Invitation, Invite, Letter, LinkSecret, LoggedIn,
+        Message, NewSession,
     },
 };
 use support::{Letters, PASSWORD, World, home, password};
@@ -20,6 +20,9 @@ on_both!(
     a_user_joins_as_the_invited_address_alone,
     a_resent_invitation_has_another_link_and_a_revoked_one_none,
     nobody_invites_above_their_own_role,
+    invitations_end_with_what_the_inviter_may,
+    nobody_fills_a_mailbox_with_invitations,
+    accepting_and_inviting_at_once_waits_for_nothing,
     of_many_who_accept_one_joins,
     a_member_is_blocked_at_the_next_request,
     ownership_is_given_away_at_once,
@@ -33,6 +36,14 @@ async fn invite(world: &World, by: &LoggedIn, email: &str, role: Role) -> Letter
     let actor = by.actor().unwrap();
     world.service.invite(&actor, command).await.unwrap();
     world.letters().await.pop().unwrap()
+}
+
+async fn open(world: &World, actor: &Actor) -> Vec<Invitation> {
+    let page = world
+        .service
+        .invitations(actor, None, PageSize::default())
+        .await;
+    page.unwrap().items
 }
 
 fn secret(letter: &Letter) -> LinkSecret {
@@ -86,7 +97,7 @@ async fn a_stranger_joins_with_a_mailed_link_once(world: World) {
     let again = accept(&world, &secret).await;
     assert!(matches!(again, Err(IdentityError::DeadLink)), "{again:?}");
     let actor = ann.actor().unwrap();
-    assert!(world.service.invitations(&actor).await.unwrap().is_empty());
+    assert!(open(&world, &actor).await.is_empty());
     let command = Invite {
         email: "Bob@example.com".parse().unwrap(),
         role: Role::Viewer,
@@ -111,7 +122,12 @@ async fn a_user_joins_as_the_invited_address_alone(world: World) {
         password: Some(password(PASSWORD)),
         role: Role::Viewer,
     };
-    let carl = world.service.create_user(&actor, carl).await.unwrap();
+    let organization = actor.organization_id();
+    let made = world
+        .service
+        .create_user(&Operator::local(), organization, carl)
+        .await;
+    let carl = made.unwrap();
     world
         .service
         .remove_member(&actor, carl.user_id)
@@ -144,7 +160,7 @@ async fn a_resent_invitation_has_another_link_and_a_revoked_one_none(world: Worl
     let actor = ann.actor().unwrap();
     let first = secret(&invite(&world, &ann, "bob@example.com", Role::Viewer).await);
     world.clock.advance(TimeDelta::days(6));
-    let id = world.service.invitations(&actor).await.unwrap()[0].id;
+    let id = open(&world, &actor).await[0].id;
     world.service.resend_invitation(&actor, id).await.unwrap();
     let second = secret(&world.letters().await[0]);
     let old = accept(&world, &first).await;
@@ -188,13 +204,173 @@ async fn nobody_invites_above_their_own_role(world: World) {
         .invite(&owner, command(Role::Owner))
         .await
         .unwrap();
-    let open = world.service.invitations(&owner).await.unwrap();
+    let open = open(&world, &owner).await;
     assert_eq!((open.len(), open[0].role), (1, Role::Owner));
-    let resent = world.service.resend_invitation(&actor, open[0].id).await;
-    assert!(
-        matches!(resent, Err(IdentityError::Forbidden(_))),
-        "{resent:?}"
-    );
+    // But not what those above gave, who alone take it back.
+    let id = open[0].id;
+    let resent = world.service.resend_invitation(&actor, id).await;
+    let revoked = world.service.revoke_invitation(&actor, id).await;
+    let replaced = world.service.invite(&actor, command(Role::Viewer)).await;
+    for refused in [resent, revoked, replaced.map(|_| ())] {
+        assert!(
+            matches!(refused, Err(IdentityError::Forbidden(_))),
+            "{refused:?}"
+        );
+    }
+    world.service.revoke_invitation(&owner, id).await.unwrap();
+}
+
+/// By Bob, an admin: one to an admin, one to a viewer, and one by a token of his.
+async fn invitations_of_bob(world: &World, bob: &LoggedIn) -> Vec<LinkSecret> {
+    let mut all = Vec::new();
+    for (email, role) in [
+        ("eve@example.com", Role::Admin),
+        ("fay@example.com", Role::Viewer),
+    ] {
+        all.push(secret(&invite(world, bob, email, role).await));
+    }
+    let token = CreateToken {
+        name: "a token".parse().unwrap(),
+        role: Role::Admin,
+        scopes: None,
+        expires_at: None,
+    };
+    let of_bob = bob.actor().unwrap();
+    let token = world.service.create_token(&of_bob, token).await.unwrap();
+    let token = world.service.authenticate(token.secret.reveal()).await;
+    let by_token = Invite {
+        email: "gil@example.com".parse().unwrap(),
+        role: Role::Admin,
+    };
+    let invited = world.service.invite(&token.unwrap(), by_token).await;
+    assert_eq!(invited.unwrap().invited_by, Some(bob.user.id));
+    all.push(secret(&world.letters().await[0]));
+    all
+}
+
+async fn invitations_end_with_what_the_inviter_may(world: World) {
+    let ann = world.ann().await;
+    let actor = ann.actor().unwrap();
+    let bob = bob(&world, &ann, Role::Owner).await;
+    let id = bob.user.id;
+    let service = &world.service;
+    let dead = async |secrets: &[LinkSecret]| {
+        for secret in secrets {
+            let shown = service.invitation(secret).await;
+            assert!(matches!(shown, Err(IdentityError::DeadLink)), "{shown:?}");
+            let joined = accept(&world, secret).await;
+            assert!(matches!(joined, Err(IdentityError::DeadLink)), "{joined:?}");
+        }
+    };
+    // An owner who becomes an admin may still invite admins.
+    let owner = secret(&invite(&world, &bob, "hal@example.com", Role::Owner).await);
+    let secrets = invitations_of_bob(&world, &bob).await;
+    service
+        .change_member(&actor, id, Role::Admin)
+        .await
+        .unwrap();
+    dead(&[owner]).await;
+    assert_eq!(open(&world, &actor).await.len(), 3);
+    assert_eq!(world.log(&actor).await[0], "invitation.revoked");
+    // A member may invite nobody.
+    service
+        .change_member(&actor, id, Role::Member)
+        .await
+        .unwrap();
+    dead(&secrets).await;
+    assert!(open(&world, &actor).await.is_empty());
+
+    world.clock.advance(TimeDelta::hours(2));
+    service
+        .change_member(&actor, id, Role::Owner)
+        .await
+        .unwrap();
+    let secrets = invitations_of_bob(&world, &bob).await;
+    service.block_member(&actor, id).await.unwrap();
+    dead(&secrets).await;
+    assert!(open(&world, &actor).await.is_empty());
+    service.unblock_member(&actor, id).await.unwrap();
+
+    world.clock.advance(TimeDelta::hours(2));
+    let secrets = invitations_of_bob(&world, &bob).await;
+    let operator = Operator::local();
+    service.block_user(&operator, id).await.unwrap();
+    dead(&secrets).await;
+    service.unblock_user(&operator, id).await.unwrap();
+    service.remove_member(&actor, id).await.unwrap();
+    dead(&secrets).await;
+    assert!(open(&world, &actor).await.is_empty());
+}
+
+async fn nobody_fills_a_mailbox_with_invitations(world: World) {
+    let ann = world.ann().await;
+    let actor = ann.actor().unwrap();
+    let command = || Invite {
+        email: "bob@example.com".parse().unwrap(),
+        role: Role::Viewer,
+    };
+    for _ in 0..2 {
+        world.service.invite(&actor, command()).await.unwrap();
+    }
+    let id = open(&world, &actor).await[0].id;
+    world.service.resend_invitation(&actor, id).await.unwrap();
+    let resent = world.service.resend_invitation(&actor, id).await;
+    let invited = world.service.invite(&actor, command()).await;
+    for refused in [resent, invited.map(|_| ())] {
+        assert!(
+            matches!(refused, Err(IdentityError::TooManyFailures { .. })),
+            "{refused:?}"
+        );
+    }
+    // Somebody else can be invited, and later Bob again.
+    let other = invite(&world, &ann, "eve@example.com", Role::Viewer).await;
+    assert_eq!(other.to.as_str(), "eve@example.com");
+    world.clock.advance(TimeDelta::minutes(1));
+    world.service.invite(&actor, command()).await.unwrap();
+}
+
+/// Both lock the organisation before the user, so neither waits for the other.
+async fn accepting_and_inviting_at_once_waits_for_nothing(world: World) {
+    let ann = world.ann().await;
+    let actor = ann.actor().unwrap();
+    for round in 0..6 {
+        let email = format!("carl{round}@example.com");
+        let carl = CreateUser {
+            email: email.parse().unwrap(),
+            name: "Carl".parse().unwrap(),
+            password: Some(password(PASSWORD)),
+            role: Role::Viewer,
+        };
+        let (operator, organization) = (Operator::local(), actor.organization_id());
+        let made = world.service.create_user(&operator, organization, carl);
+        let id = made.await.unwrap().user_id;
+        world.service.remove_member(&actor, id).await.unwrap();
+        let secret = secret(&invite(&world, &ann, &email, Role::Viewer).await);
+        let new = world.log_in(&email, PASSWORD).await.unwrap();
+        let carl = world.who(&new.secret).await.unwrap();
+        let invites: Vec<_> = (0..2)
+            .map(|_| {
+                let (service, actor) = (world.service.clone(), actor.clone());
+                let command = Invite {
+                    email: email.parse().unwrap(),
+                    role: Role::Viewer,
+                };
+                tokio::spawn(async move { service.invite(&actor, command).await })
+            })
+            .collect();
+        let service = world.service.clone();
+        let accept = tokio::spawn(async move { service.accept_invitation(&carl, &secret).await });
+        match accept.await.unwrap() {
+            Ok(_) | Err(IdentityError::DeadLink) => {}
+            Err(error) => panic!("{error}"),
+        }
+        for invite in invites {
+            match invite.await.unwrap() {
+                Ok(_) | Err(IdentityError::AlreadyMember) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
 }
 
 async fn of_many_who_accept_one_joins(world: World) {

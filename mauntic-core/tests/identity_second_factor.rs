@@ -9,13 +9,14 @@ mod support;
 use chrono::TimeDelta;
 use mauntic_core::{
     Operator,
-    identity::{IdentityError, LoggedIn, RecoveryCode, SessionSecret},
+    identity::{IdentityError, LogIn, LoggedIn, RecoveryCode, SessionSecret},
 };
 use support::{PASSWORD, World, client, home, password};
 use totp_rs::{Builder, Secret, Totp};
 
 on_both!(
     a_login_waits_for_the_code_and_then_has_another_session,
+    no_login_slips_past_a_second_factor_that_is_switched_on,
     a_code_works_once_even_for_two_at_the_same_time,
     wrong_codes_soon_have_to_wait_wherever_they_come_from,
     a_recovery_code_stands_for_the_app_once,
@@ -95,9 +96,40 @@ async fn a_login_waits_for_the_code_and_then_has_another_session(world: World) {
         "{late:?}"
     );
     assert_eq!(
-        world.log(&ann.actor().unwrap()).await[0],
-        "user.second_factor_on"
+        world.log(&ann.actor().unwrap()).await[..2],
+        ["user.logged_in", "user.second_factor_on"]
     );
+}
+
+/// Whoever logs in while it is switched on is either asked for a code, or logged out again.
+async fn no_login_slips_past_a_second_factor_that_is_switched_on(world: World) {
+    let ann = world.ann().await;
+    for _ in 0..4 {
+        let enrolment = world.service.begin_second_factor(&ann).await.unwrap();
+        let code = code(&app(&enrolment.secret), &world);
+        let logins: Vec<_> = (0..3)
+            .map(|_| {
+                let (service, command) = (world.service.clone(), log_in_as_ann());
+                tokio::spawn(async move { service.log_in(command, home()).await })
+            })
+            .collect();
+        let confirmed = world.service.confirm_second_factor(&ann, &code).await;
+        confirmed.unwrap();
+        for login in logins {
+            let new = login.await.unwrap().unwrap();
+            assert!(world.who(&new.secret).await.is_none());
+        }
+        let off = world.service.end_second_factor(&ann, password(PASSWORD));
+        off.await.unwrap();
+    }
+}
+
+fn log_in_as_ann() -> LogIn {
+    LogIn {
+        email: "ann@example.com".parse().unwrap(),
+        password: password(PASSWORD),
+        remember: false,
+    }
 }
 
 async fn a_code_works_once_even_for_two_at_the_same_time(world: World) {
@@ -180,6 +212,10 @@ async fn a_recovery_code_stands_for_the_app_once(world: World) {
     let secret = waiting(&world).await;
     let given = world.service.give_second_factor(&secret, &typed, home());
     assert!(given.await.is_ok());
+    assert_eq!(
+        world.log(&ann.actor().unwrap()).await[..2],
+        ["user.logged_in", "user.recovery_code_used"]
+    );
     let secret = waiting(&world).await;
     let given = world
         .service
@@ -264,7 +300,7 @@ async fn the_operator_helps_those_who_lost_everything(world: World) {
     let again = world.service.reset_second_factor(&operator, ann.user.id);
     assert!(matches!(again.await, Err(IdentityError::SecondFactorOff)));
     assert_eq!(
-        world.log(&ann.actor().unwrap()).await[0],
-        "user.second_factor_reset"
+        world.log(&ann.actor().unwrap()).await[..2],
+        ["user.logged_in", "user.second_factor_reset"]
     );
 }

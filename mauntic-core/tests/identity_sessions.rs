@@ -6,15 +6,17 @@ use std::{net::IpAddr, sync::Arc};
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Operator, Role, TimeZoneName, UuidV7Source,
+    Actor, Operator, PageSize, Role, SecretKey, TimeZoneName, UuidV7Source,
     identity::{
-        Client, CreateOrganization, CreateUser, IdentityError, IdentityService, LogIn, LoggedIn,
-        NewSession, Password, Patience, Refusal, Session, SessionSecret, SetUp,
+        AuditFilter, Client, CreateOrganization, CreateToken, CreateUser, IdentityError,
+        IdentityService, IdentityStore as _, Letter, LogIn, LoggedIn, NewSession, Password,
+        Patience, Refusal, Session, SessionSecret, SetUp, Undelivered,
         storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::ManualClock,
 };
+use sha2::{Digest as _, Sha256};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -34,9 +36,12 @@ macro_rules! on_both {
 on_both!(
     of_many_who_set_up_one_does,
     an_organization_of_the_command_line_is_the_first_one,
+    an_installation_in_use_is_set_up_by_who_knows_the_code,
     a_wrong_password_says_nothing_and_soon_has_to_wait,
     of_many_guesses_at_once_only_a_few_are_looked_at,
     strangers_do_not_keep_the_owner_out,
+    what_happens_to_an_account_is_noted_in_every_organization,
+    the_present_password_cannot_be_guessed,
     a_session_ends_when_it_is_not_used,
     blocking_takes_effect_at_the_next_request,
     sessions_are_ended_one_by_one_or_all_others,
@@ -46,6 +51,7 @@ on_both!(
 
 struct World {
     service: IdentityService,
+    store: Arc<SeaOrmIdentityStore>,
     clock: Arc<ManualClock>,
     _database: TestDatabase,
 }
@@ -70,6 +76,7 @@ fn set_up(email: &str) -> SetUp {
         name: "Ann".parse().unwrap(),
         email: email.parse().unwrap(),
         password: password(PASSWORD),
+        code: None,
     }
 }
 
@@ -78,9 +85,11 @@ impl World {
         let store = SeaOrmIdentityStore::open(&database.target, DbOptions::default()).await;
         let clock = Arc::<ManualClock>::default();
         let ids = Arc::new(UuidV7Source);
-        let service = IdentityService::new(Arc::new(store.unwrap()), clock.clone(), ids);
+        let store = Arc::new(store.unwrap());
+        let service = IdentityService::new(store.clone(), clock.clone(), ids);
         Self {
             service,
+            store,
             clock,
             _database: database,
         }
@@ -154,6 +163,44 @@ async fn an_organization_of_the_command_line_is_the_first_one(world: World) {
     assert_eq!(details.unwrap().timezone, oslo);
 }
 
+/// What is used by programs alone, the first stranger to come does not own.
+async fn an_installation_in_use_is_set_up_by_who_knows_the_code(world: World) {
+    let secret = SecretKey::from_text("a text that is long enough to be a secret").unwrap();
+    let service = world.service.clone().with_secret(&secret);
+    let operator = Operator::local();
+    let organization = service.ensure_default_organization(&operator).await;
+    let organization = organization.unwrap().unwrap().id;
+    assert!(!service.set_up_asks_for_code().await.unwrap());
+    assert_eq!(service.set_up_code(&operator).await.unwrap(), None);
+    let token = CreateToken {
+        name: "nightly import".parse().unwrap(),
+        role: Role::Owner,
+        scopes: None,
+        expires_at: None,
+    };
+    let operating = Actor::system(organization);
+    service.create_token(&operating, token).await.unwrap();
+    assert!(service.set_up_asks_for_code().await.unwrap());
+    let code = service.set_up_code(&operator).await.unwrap().unwrap();
+    for wrong in [None, Some(String::new()), Some("0".repeat(16))] {
+        let command = SetUp {
+            code: wrong,
+            ..set_up("eve@example.com")
+        };
+        let refused = service.set_up(command, home()).await;
+        assert!(
+            matches!(refused, Err(IdentityError::WrongSetUpCode)),
+            "{refused:?}"
+        );
+    }
+    let command = SetUp {
+        code: Some(format!(" {code} ")),
+        ..set_up("ann@example.com")
+    };
+    service.set_up(command, home()).await.unwrap();
+    assert_eq!(service.set_up_code(&operator).await.unwrap(), None);
+}
+
 async fn a_wrong_password_says_nothing_and_soon_has_to_wait(world: World) {
     world.ann().await;
     let wrong = "wrong horse battery";
@@ -222,6 +269,122 @@ async fn strangers_do_not_keep_the_owner_out(world: World) {
         assert!(matches!(refused, Err(IdentityError::WrongPassword)));
     }
     assert!(world.log_in(PASSWORD, home(), false).await.is_ok());
+    // However many there are: where the owner is logged in, nobody waits for them.
+    let digest: [u8; 32] = Sha256::digest(b"ann@example.com").into();
+    let hash: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let now = mauntic_core::Clock::now(&*world.clock);
+    let account = [format!("account:{hash}")];
+    for _ in 0..150 {
+        let noted = world.store.login_attempts();
+        let noted = noted.note_failure(&account, now, now - Patience::MEMORY);
+        noted.await.unwrap();
+    }
+    let elsewhere = world.log_in(PASSWORD, client("192.0.2.1"), false).await;
+    assert!(
+        matches!(elsewhere, Err(IdentityError::TooManyFailures { .. })),
+        "{elsewhere:?}"
+    );
+    assert!(world.log_in(PASSWORD, home(), false).await.is_ok());
+}
+
+async fn what_happens_to_an_account_is_noted_in_every_organization(world: World) {
+    let new = world.ann().await;
+    let operator = Operator::local();
+    let command = CreateOrganization::named("Zoo".parse().unwrap());
+    let zoo = world.service.create_organization(&operator, command).await;
+    let zoo = zoo.unwrap().id;
+    let command = mauntic_core::identity::AddMember {
+        email: "ann@example.com".parse().unwrap(),
+        role: Role::Viewer,
+    };
+    let added = world.service.add_member(&operator, zoo, command);
+    added.await.unwrap();
+    let address = "203.0.113.7".parse().ok();
+    let from = |client: Client| client.calling_from(address);
+    let second = world.log_in(PASSWORD, from(home()), false).await.unwrap();
+    let third = world.log_in(PASSWORD, from(home()), false).await.unwrap();
+    let who = world.who(&new.secret).await.unwrap().calling_from(address);
+    let service = &world.service;
+    service.end_session(&who, second.session.id).await.unwrap();
+    service.end_other_sessions(&who).await.unwrap();
+    assert!(world.who(&third.secret).await.is_none());
+    let set = service.set_password(&who, Some(password(PASSWORD)), password(PASSWORD));
+    set.await.unwrap();
+    // Of all that fails, the failure after which there is a wait.
+    for _ in 0..8 {
+        let failed = world
+            .log_in("wrong horse battery", from(home()), false)
+            .await;
+        assert!(failed.is_err());
+    }
+    let postman = Nobody;
+    while service.deliver_letters(&postman).await.unwrap() {}
+    let acme = who.workplaces[0].organization_id;
+    for organization in [acme, zoo] {
+        let actor = Actor::system(organization);
+        let (all, size) = (AuditFilter::default(), PageSize::default());
+        let page = service.audit_log(&actor, &all, None, size).await.unwrap();
+        let entries: Vec<_> = page
+            .items
+            .iter()
+            .filter(|entry| entry.change.subject.kind == "user")
+            .take(6)
+            .collect();
+        let actions = entries.iter().map(|entry| entry.change.action.as_str());
+        assert_eq!(
+            actions.collect::<Vec<_>>(),
+            [
+                "user.login_locked_out",
+                "user.password_set",
+                "user.other_sessions_ended",
+                "user.session_ended",
+                "user.logged_in",
+                "user.logged_in"
+            ]
+        );
+        assert!(entries.iter().all(|entry| entry.address == address));
+        assert!(
+            entries
+                .iter()
+                .all(|entry| entry.change.subject.id == who.user.id.as_uuid())
+        );
+    }
+}
+
+/// Brings no letters.
+struct Nobody;
+
+#[async_trait::async_trait]
+impl mauntic_core::identity::Postman for Nobody {
+    async fn deliver(&self, letter: &Letter) -> Result<(), Undelivered> {
+        panic!("nobody is to be written to: {letter:?}")
+    }
+}
+
+async fn the_present_password_cannot_be_guessed(world: World) {
+    let new = world.ann().await;
+    let who = world.who(&new.secret).await.unwrap();
+    let set = async |current: &str| {
+        let current = Some(password(current));
+        world
+            .service
+            .set_password(&who, current, password("a newer long password"))
+            .await
+    };
+    for _ in 0..5 {
+        let wrong = set("wrong horse battery").await;
+        assert!(matches!(wrong, Err(IdentityError::WrongPassword)));
+    }
+    let guess = set(PASSWORD).await;
+    assert!(
+        matches!(guess, Err(IdentityError::TooManyFailures { .. })),
+        "{guess:?}"
+    );
+    world.clock.advance(TimeDelta::seconds(1));
+    set(PASSWORD).await.unwrap();
 }
 
 async fn a_session_ends_when_it_is_not_used(world: World) {
@@ -310,8 +473,12 @@ async fn sessions_are_ended_one_by_one_or_all_others(world: World) {
         password: Some(password("another long password")),
         role: Role::Viewer,
     };
-    let actor = who.actor().unwrap();
-    world.service.create_user(&actor, command).await.unwrap();
+    let organization = who.actor().unwrap().organization_id();
+    let made = world
+        .service
+        .create_user(&Operator::local(), organization, command)
+        .await;
+    made.unwrap();
     let bob = LogIn {
         email: "bob@example.com".parse().unwrap(),
         password: password("another long password"),
@@ -327,16 +494,10 @@ async fn sessions_are_ended_one_by_one_or_all_others(world: World) {
 async fn a_new_password_ends_every_session(world: World) {
     let new = world.ann().await;
     let who = world.who(&new.secret).await.unwrap();
-    let actor = who.actor().unwrap();
     let current = Some(password(PASSWORD));
     let changed = world
         .service
-        .set_password(
-            &actor,
-            who.user.id,
-            current,
-            password("a newer long password"),
-        )
+        .set_password(&who, current, password("a newer long password"))
         .await;
     changed.unwrap();
     assert!(world.who(&new.secret).await.is_none());
@@ -364,7 +525,8 @@ async fn people_work_in_the_organization_of_their_choice(world: World) {
         role: Role::Viewer,
     };
     let elsewhere = Actor::system(second);
-    world.service.add_member(&elsewhere, command).await.unwrap();
+    let added = world.service.add_member(&operator, second, command);
+    added.await.unwrap();
 
     let who = world.who(&new.secret).await.unwrap();
     let names: Vec<_> = who

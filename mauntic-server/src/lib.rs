@@ -22,7 +22,11 @@ mod worker;
 
 pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
-pub use http::{endpoint, problem, serve};
+pub use http::{
+    endpoint, problem,
+    proxies::{InvalidProxy, TrustedProxies},
+    serve,
+};
 pub use images::{Image, ImageError, ImageKind, Images};
 pub use logins::{Answer, LoginProvider, LoginProviders, Provider, ProviderError, ProviderKind};
 pub use ops::install_metrics;

@@ -8,7 +8,7 @@ use mauntic_messaging::transport::{InvalidTransportUrl, SendingHost};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::LoginProvider;
+use crate::{LoginProvider, TrustedProxies};
 
 /// How an installation runs. Every value has a default, so that nothing needs to be configured to start.
 ///
@@ -54,6 +54,9 @@ pub struct Settings {
     /// Whether organisations may send through mail servers at private addresses, this machine's included. Switch it
     /// off where organisations do not trust each other.
     pub private_mail_servers: bool,
+    /// The proxies in front of the server, whose `X-Forwarded-For` says who calls: addresses and networks. Without them,
+    /// whoever connects is the caller.
+    pub trusted_proxies: TrustedProxies,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
     /// The providers that people can log in with. In the environment: a list in JSON.
@@ -84,6 +87,7 @@ impl Default for Settings {
             deletion_grace_days: 30,
             dns_server: None,
             private_mail_servers: true,
+            trusted_proxies: TrustedProxies::default(),
             requests_per_second: 500,
             login_providers: Vec::new(),
             public_requests_per_second: 500,

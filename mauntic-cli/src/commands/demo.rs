@@ -332,8 +332,11 @@ async fn invite(context: &Context, address: SocketAddr) -> anyhow::Result<()> {
         password: Some(password.parse()?),
         role: Role::Owner,
     };
-    let actor = context.actor().await?;
-    context.app.identity.create_user(&actor, command).await?;
+    let made = context
+        .app
+        .identity
+        .create_user(&Operator::local(), organization.id, command);
+    made.await?;
     context.output.note(format_args!(
         "\nServing on http://{address}. Log in at http://{address}/app/ as\n  {email}\nwith the password\n  {password}\n\
          The API is at http://{address}/api/docs; its token:\n  {}\n\

@@ -319,7 +319,8 @@ impl UserCommand {
                 };
                 let member = identity
                     .create_user(
-                        &actor,
+                        &Operator::local(),
+                        actor.organization_id(),
                         CreateUser {
                             email,
                             name,
@@ -333,8 +334,9 @@ impl UserCommand {
                 })
             }
             Self::Add { email, role } => {
+                let organization = actor.organization_id();
                 let member = identity
-                    .add_member(&actor, AddMember { email, role })
+                    .add_member(&Operator::local(), organization, AddMember { email, role })
                     .await?;
                 context.output.result(&member, |member| {
                     format!("{} is {}", member.email, member.role)

@@ -35,9 +35,14 @@ impl Serve {
         let mut settings = settings(&global)?;
         settings.listen = self.listen.unwrap_or(settings.listen);
         let app = open(settings, self.no_migrate).await?;
-        app.identity
-            .ensure_default_organization(&Operator::local())
-            .await?;
+        let operator = Operator::local();
+        app.identity.ensure_default_organization(&operator).await?;
+        if let Some(code) = app.identity.set_up_code(&operator).await? {
+            output.note(format_args!(
+                "Nobody can log in yet. Whoever opens /app/ first is asked for this code: {code}\n\
+                 Or make the first user here: mauntic user create ADDRESS --name NAME --role owner"
+            ));
+        }
         let listener = TcpListener::bind(app.settings.listen)
             .await
             .with_context(|| format!("cannot listen on {}", app.settings.listen))?;

@@ -66,9 +66,11 @@ macro_rules! identity_store_conformance {
                 a_second_factor_is_stored_once_for_each_user,
                 a_recovery_code_is_used_once_by_its_user,
                 a_user_has_one_link_for_each_purpose,
-                a_letter_is_handed_out_once_until_its_pause_is_over,
+                a_letter_is_handed_out_once_until_its_lease_is_over,
                 an_address_is_changed_unless_it_is_taken,
                 an_address_is_invited_once_by_an_organization,
+                invitations_are_listed_page_by_page,
+                tokens_are_found_by_the_one_that_made_them,
                 a_member_who_is_blocked_here_works_elsewhere,
                 an_organization_that_waits_to_be_deleted_says_so,
                 an_erasure_is_claimed_by_one_worker_until_its_lease_ends,
@@ -127,6 +129,7 @@ fn token(ids: &dyn IdSource, organization: &Organization, user: Option<&User>) -
         id: ApiTokenId::generate(ids),
         organization_id: organization.id,
         user_id: user.map(|user| user.id),
+        made_by: None,
         name: name("nightly import"),
         role: Role::Admin,
         scopes: BTreeSet::from([Permission::ContactsRead, Permission::ContactsImport]),
@@ -381,6 +384,36 @@ pub async fn a_missing_row_is_not_updated(store: Arc<dyn IdentityStore>) {
     for done in missing {
         assert!(matches!(done, Err(StoreError::Missing { .. })), "{done:?}");
     }
+}
+
+/// Only those of the same organisation.
+pub async fn tokens_are_found_by_the_one_that_made_them(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
+    save(&*store, &acme).await;
+    save(&*store, &other).await;
+    let first = token(&ids, &acme, None);
+    let made = |place: &Organization| ApiToken {
+        made_by: Some(first.id),
+        ..token(&ids, place, None)
+    };
+    let (second, foreign) = (made(&acme), made(&other));
+    for (number, token) in [(1, &first), (2, &second), (3, &foreign)] {
+        save_token(&*store, token, &hash(number)).await;
+    }
+    let mut uow = store.begin().await.unwrap();
+    let tokens = uow.tokens();
+    let found = tokens.made_by_for_update(acme.id, first.id).await.unwrap();
+    assert_eq!(found, [second.clone()]);
+    let found = tokens.made_by_for_update(acme.id, second.id).await.unwrap();
+    assert_eq!(found, []);
+    uow.commit().await.unwrap();
+    let found = store.tokens().find(acme.id, second.id).await.unwrap();
+    assert_eq!(found, Some(second));
+    assert_eq!(
+        store.tokens().find(acme.id, foreign.id).await.unwrap(),
+        None
+    );
 }
 
 /// One query brings the token, the state of its organisation and that of its holder.

@@ -11,12 +11,12 @@ pub enum IdentityError {
     /// Nobody gives away more than they have.
     #[error("a token cannot be given the permission {0}, which its creator does not have")]
     BeyondOwnScope(Permission),
+    /// Nobody gives away more than they have, as a role either.
+    #[error("the role {0} includes the permission {1}, which the token does not have")]
+    RoleBeyondScope(Role, Permission),
     /// A scope that its role does not include would never work.
     #[error("the role {1} does not include the permission {0}")]
     BeyondRole(Permission, Role),
-    /// Only the person themself, or the operator, may do that.
-    #[error("only the user may do this")]
-    NotYourself,
     /// The bearer of the token is not let in.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -79,6 +79,9 @@ pub enum IdentityError {
     /// The installation was set up before.
     #[error("the installation is set up already: log in, or ask its owner for an invitation")]
     AlreadySetUp,
+    /// Not everybody may set the installation up.
+    #[error("wrong code: `mauntic serve` prints the right one when it starts")]
+    WrongSetUpCode,
     /// The user has no such session.
     #[error("no session has the id {0}")]
     SessionNotFound(crate::SessionId),

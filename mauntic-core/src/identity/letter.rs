@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -120,6 +120,13 @@ pub enum Errand {
         /// The address that the provider vouched for.
         address: EmailAddress,
     },
+    /// Logging in with an address failed so often that the next try has to wait: that is for the audit log.
+    LockOut {
+        /// The address that was typed; perhaps nobody's.
+        email: EmailAddress,
+        /// Where the failures came from.
+        address: Option<IpAddr>,
+    },
     /// Somebody is invited.
     Invitation {
         /// Where to.
@@ -136,6 +143,7 @@ impl fmt::Debug for Errand {
             Self::EmailChange { .. } => "EmailChange(…)",
             Self::EmailChanged { .. } => "EmailChanged(…)",
             Self::LoginLinked { .. } => "LoginLinked(…)",
+            Self::LockOut { .. } => "LockOut(…)",
             Self::Invitation { .. } => "Invitation(…)",
         })
     }
@@ -155,11 +163,13 @@ pub struct QueuedLetter {
 impl QueuedLetter {
     /// After so many tries, which take about four hours, a letter is given up.
     pub const MAX_ATTEMPTS: u32 = 8;
+    /// How long the outcome of a try is waited for. Handing a letter to a mail server takes minutes at the most.
+    pub const LEASE: TimeDelta = TimeDelta::minutes(15);
 
-    /// How long to wait for the outcome of a try before the next one.
+    /// How long to wait after a try that failed, the first of which is number 1.
     #[must_use]
-    pub fn pause(attempts: u32) -> TimeDelta {
-        TimeDelta::minutes(1 << attempts.min(Self::MAX_ATTEMPTS))
+    pub fn pause(attempt: u32) -> TimeDelta {
+        TimeDelta::minutes(1 << attempt.saturating_sub(1).min(Self::MAX_ATTEMPTS))
     }
 }
 
@@ -223,11 +233,23 @@ impl fmt::Debug for Letter {
     }
 }
 
+/// Why a letter was not delivered, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undelivered {
+    /// It may go well later.
+    Later(String),
+    /// It was refused for good.
+    Refused(String),
+}
+
 /// Sends letters to users.
 #[async_trait]
 pub trait Postman: Send + Sync {
-    /// Hands a letter over; the error is for the log, and the letter is tried again later.
-    async fn deliver(&self, letter: &Letter) -> Result<(), String>;
+    /// Hands a letter over.
+    ///
+    /// # Errors
+    /// [`Undelivered`] says whether it is tried again.
+    async fn deliver(&self, letter: &Letter) -> Result<(), Undelivered>;
 }
 
 #[cfg(test)]
@@ -247,7 +269,7 @@ mod tests {
 
     #[test]
     fn pauses_grow() {
-        let pauses: Vec<_> = (0..3)
+        let pauses: Vec<_> = (1..4)
             .map(|n| QueuedLetter::pause(n).num_minutes())
             .collect();
         assert_eq!(pauses, [1, 2, 4]);

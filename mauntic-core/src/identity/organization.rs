@@ -27,6 +27,14 @@ pub struct Organization {
 }
 
 impl Organization {
+    /// What the organisation is called that an installation begins with.
+    pub(super) const DEFAULT_NAME: &str = "My organization";
+
+    /// Whether it is the one that an installation begins with, as it was made.
+    pub(super) fn is_default(&self) -> bool {
+        self.name.as_str() == Self::DEFAULT_NAME && self.postal_address.is_none()
+    }
+
     /// A new organisation.
     #[must_use]
     pub fn new(

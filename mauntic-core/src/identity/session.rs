@@ -89,6 +89,9 @@ pub struct Client {
     pub network: Option<IpAddr>,
     /// The browser, as it calls itself, cut to 200 characters.
     pub user_agent: Option<String>,
+    /// The whole address, for the audit log; it is not kept with a session.
+    #[serde(skip)]
+    pub address: Option<IpAddr>,
 }
 
 impl Client {
@@ -102,7 +105,14 @@ impl Client {
         Self {
             network: address.map(network),
             user_agent: agent.filter(|text| !text.trim().is_empty()),
+            address: None,
         }
+    }
+
+    /// The same client, calling from that address.
+    #[must_use]
+    pub fn calling_from(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
     }
 }
 
@@ -204,9 +214,17 @@ pub struct LoggedIn {
     pub workplaces: Vec<Workplace>,
     /// Those where nobody may work, by name.
     pub closed: Vec<Workplace>,
+    /// Where the request comes from, for the audit log.
+    pub address: Option<IpAddr>,
 }
 
 impl LoggedIn {
+    /// The same, calling from that address.
+    #[must_use]
+    pub fn calling_from(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+
     /// The organisation that is worked in: the session's, or the first if that is gone.
     #[must_use]
     pub fn workplace(&self) -> Option<&Workplace> {
@@ -223,6 +241,10 @@ impl LoggedIn {
     pub fn actor(&self) -> Option<Actor> {
         let place = self.workplace()?;
         let actor = Actor::user(place.organization_id, self.user.id, place.role);
+        let actor = match self.address {
+            Some(address) => actor.calling_from(address),
+            None => actor,
+        };
         Some(match place.deletion_due_at {
             Some(_) => actor.while_closing(),
             None => actor,
@@ -259,7 +281,8 @@ impl Patience {
         free: 30,
         longest: TimeDelta::minutes(15),
     };
-    /// With one account from anywhere. The wait stays short, so that strangers cannot keep its owner out.
+    /// With one account from anywhere but the networks where its owner is logged in. The wait stays short, and where the
+    /// owner is known, nobody waits for strangers.
     pub const FOR_ACCOUNT: Self = Self {
         free: 100,
         longest: TimeDelta::seconds(30),
@@ -274,8 +297,19 @@ impl Patience {
         free: 3,
         longest: TimeDelta::minutes(15),
     };
+    /// Letters that one organisation invites people with.
+    pub const FOR_INVITATIONS: Self = Self {
+        free: 200,
+        longest: TimeDelta::minutes(15),
+    };
     /// Failures that are older are forgotten.
     pub const MEMORY: TimeDelta = TimeDelta::hours(1);
+
+    /// Whether so many failures are the first after which the next try has to wait.
+    #[must_use]
+    pub fn is_over_with(self, failures: u32) -> bool {
+        failures == self.free
+    }
 
     /// How long to wait after so many failures, the last of them at that time.
     #[must_use]

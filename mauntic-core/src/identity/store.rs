@@ -312,8 +312,20 @@ pub trait DetourRepository: Send {
 /// Reads invitations.
 #[async_trait]
 pub trait InvitationQueries: Send + Sync {
-    /// All invitations of the organisation, those that are too old included, the oldest first.
-    async fn list(&self, organization: OrganizationId) -> Result<Vec<Invitation>, StoreError>;
+    /// A page of the organisation's invitations, those that are too old included, the oldest first.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<InvitationId>,
+        size: PageSize,
+    ) -> Result<Page<Invitation, InvitationId>, StoreError>;
+
+    /// The invitation, if the organisation has it.
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, StoreError>;
 
     /// The invitation whose secret has that hash, if any, even if it is too old.
     async fn find_by_hash(&self, hash: &TokenHash) -> Result<Option<Invitation>, StoreError>;
@@ -328,6 +340,20 @@ pub trait InvitationRepository: Send {
         organization: OrganizationId,
         id: InvitationId,
     ) -> Result<Option<Invitation>, StoreError>;
+
+    /// The invitation of an address, whatever its case, if the organisation has one.
+    async fn find_of_email(
+        &mut self,
+        organization: OrganizationId,
+        email: &EmailAddress,
+    ) -> Result<Option<Invitation>, StoreError>;
+
+    /// The organisation's invitations that a member made, the oldest first.
+    async fn of_inviter(
+        &mut self,
+        organization: OrganizationId,
+        inviter: UserId,
+    ) -> Result<Vec<Invitation>, StoreError>;
 
     /// Adds an invitation. An address that has one there already is [`StoreError::Conflict`]; the transaction stays
     /// usable.
@@ -398,9 +424,12 @@ pub trait LinkRepository: Send {
 /// Hands out the letters that wait to be sent. Each method is a transaction of its own.
 #[async_trait]
 pub trait LetterQueue: Send + Sync {
-    /// Takes some letters that are due, the oldest first, counts a try for each, and keeps them from others for its
-    /// [pause](QueuedLetter::pause). The count that is returned has the try in it.
-    async fn claim(&self, now: DateTime<Utc>, limit: u64) -> Result<Vec<QueuedLetter>, StoreError>;
+    /// Takes a letter that is due, the oldest first, counts a try, and keeps it from others for the
+    /// [lease](QueuedLetter::LEASE). The count that is returned has the try in it.
+    async fn claim(&self, now: DateTime<Utc>) -> Result<Option<QueuedLetter>, StoreError>;
+
+    /// Makes a letter that was not sent due again at a time.
+    async fn put_off(&self, id: LetterId, until: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Forgets a letter that was sent, or given up.
     async fn done(&self, id: LetterId) -> Result<(), StoreError>;
@@ -516,6 +545,16 @@ pub trait TokenQueries: Send + Sync {
         at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
+    /// Whether there is any token, in any organisation.
+    async fn any(&self) -> Result<bool, StoreError>;
+
+    /// The token, if the organisation has it.
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: ApiTokenId,
+    ) -> Result<Option<ApiToken>, StoreError>;
+
     /// A page of the organisation's tokens, the oldest first.
     async fn list(
         &self,
@@ -534,6 +573,13 @@ pub trait TokenRepository: Send {
         organization: OrganizationId,
         id: ApiTokenId,
     ) -> Result<Option<ApiToken>, StoreError>;
+
+    /// The tokens that a token made, which are kept from others.
+    async fn made_by_for_update(
+        &mut self,
+        organization: OrganizationId,
+        maker: ApiTokenId,
+    ) -> Result<Vec<ApiToken>, StoreError>;
 
     /// Adds a token with the hash of its secret. A known hash is [`StoreError::Conflict`].
     async fn insert(&mut self, token: &ApiToken, hash: &TokenHash) -> Result<(), StoreError>;

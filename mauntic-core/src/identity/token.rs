@@ -129,6 +129,9 @@ pub struct ApiToken {
     /// The member whom it works for: it may never do more than that member may at that time, and
     /// nothing once the member is blocked or gone. `None` for tokens made at the command line.
     pub user_id: Option<UserId>,
+    /// The token that made it, if one did; it is revoked with that.
+    #[serde(default)]
+    pub made_by: Option<ApiTokenId>,
     /// What people call it.
     pub name: DisplayName,
     /// Bounds what it may do, …
@@ -257,6 +260,7 @@ mod tests {
                 id: ApiTokenId::from_uuid(id),
                 organization_id: OrganizationId::from_uuid(id),
                 user_id: user.map(|user| UserId::from_uuid(uuid::Uuid::from_u128(user))),
+                made_by: None,
                 name: "nightly import".parse().unwrap(),
                 role: Role::Admin,
                 scopes: BTreeSet::from([Permission::ContactsRead, Permission::ContactsDelete]),

@@ -1,9 +1,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DisplayName, PasswordHash};
+use super::{DisplayName, IdentityError, PasswordHash};
 use crate::{
-    DomainEvent, EmailAddress, Forbidden, OrganizationId, Permission, Role, UserId, fingerprint,
+    Actor, DomainEvent, EmailAddress, Forbidden, OrganizationId, Permission, Role, UserId,
+    fingerprint,
 };
 
 /// A person who can log in. What a person may do is said by the [`Membership`]s.
@@ -100,6 +101,19 @@ impl Member {
     }
 }
 
+/// Nobody gives more than they have: the role may not be above the actor's own, nor allow what the scopes of a token
+/// leave out.
+pub(super) fn may_give(actor: &Actor, role: Role) -> Result<(), IdentityError> {
+    within(actor.role(), &[role])?;
+    let mut given = Permission::ALL
+        .into_iter()
+        .map(|(permission, _)| permission);
+    match given.find(|permission| role.allows(*permission) && !actor.may(*permission)) {
+        Some(permission) => Err(IdentityError::RoleBeyondScope(role, permission)),
+        None => Ok(()),
+    }
+}
+
 /// Nobody gives or takes more than they have: the roles dealt with may not be above the actor's own.
 pub(super) fn within(own: Role, roles: &[Role]) -> Result<(), Forbidden> {
     if roles.iter().all(|role| *role <= own) {
@@ -136,6 +150,29 @@ impl DomainEvent for UserBlocked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ApiTokenId;
+
+    #[test]
+    fn a_token_gives_no_role_that_may_more_than_its_scopes() {
+        let id = uuid::Uuid::from_u128(1);
+        let of = |scopes: &[Permission]| {
+            let scopes = scopes.iter().copied().collect();
+            let organization = OrganizationId::from_uuid(id);
+            Actor::token(organization, ApiTokenId::from_uuid(id), Role::Admin, scopes)
+        };
+        let narrow = of(&[Permission::MembersManage]);
+        assert!(may_give(&narrow, Role::Viewer).is_err());
+        let viewing = Permission::ALL.map(|(permission, _)| permission);
+        let viewing: Vec<_> = viewing
+            .into_iter()
+            .filter(|permission| Role::Viewer.allows(*permission))
+            .collect();
+        assert!(may_give(&of(&viewing), Role::Viewer).is_ok());
+        assert!(may_give(&of(&viewing), Role::Member).is_err());
+        let all: Vec<_> = Permission::ALL.map(|(permission, _)| permission).to_vec();
+        assert!(may_give(&of(&all), Role::Admin).is_ok());
+        assert!(may_give(&of(&all), Role::Owner).is_err());
+    }
 
     #[test]
     fn an_admin_deals_with_admins_but_not_with_owners() {

@@ -10,7 +10,7 @@ use mauntic_core::{
     Actor, SecretKey, UuidV7Source,
     identity::{
         AuditFilter, Client, IdentityError, IdentityService, Letter, LogIn, LoggedIn, NewSession,
-        Password, Postman, SessionSecret, SetUp, storage::SeaOrmIdentityStore,
+        Password, Postman, SessionSecret, SetUp, Undelivered, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::ManualClock,
@@ -80,6 +80,7 @@ impl World {
             name: "Ann".parse().unwrap(),
             email: "ann@example.com".parse().unwrap(),
             password: password(PASSWORD),
+            code: None,
         };
         let new = self.service.set_up(command, home()).await.unwrap();
         self.who(&new.secret).await.unwrap()
@@ -116,13 +117,17 @@ impl World {
 pub(crate) struct Letters {
     pub(crate) sent: Mutex<Vec<Letter>>,
     pub(crate) lost: bool,
+    pub(crate) refused: bool,
 }
 
 #[async_trait]
 impl Postman for Letters {
-    async fn deliver(&self, letter: &Letter) -> Result<(), String> {
+    async fn deliver(&self, letter: &Letter) -> Result<(), Undelivered> {
         if self.lost {
-            return Err("no way out".to_owned());
+            return Err(Undelivered::Later("no way out".to_owned()));
+        }
+        if self.refused {
+            return Err(Undelivered::Refused("no such mailbox".to_owned()));
         }
         self.sent.lock().unwrap().push(letter.clone());
         Ok(())

@@ -8,7 +8,9 @@ use mauntic_core::{
     },
 };
 use poem::Request;
-use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined,
+};
 use uuid::Uuid;
 
 use super::{ApiTag, Done, identity::RoleName, parse};
@@ -18,7 +20,7 @@ use crate::{
         auth::{InSession, Waiting},
         problem::ApiError,
     },
-    ui::visitor::{client, cookie_text},
+    ui::visitor::{client, cookie_text, end_earlier},
 };
 
 pub(crate) struct AuthApi {
@@ -30,7 +32,9 @@ impl AuthApi {
         Self { app: app.clone() }
     }
 
-    fn began(&self, new: &NewSession) -> Began {
+    /// Answers with a session that has begun, instead of the one that the caller had.
+    async fn began(&self, request: &Request, new: &NewSession) -> Result<Began, ApiError> {
+        end_earlier(&self.app, request).await?;
         let waits = new.session.awaits_second_factor;
         let remembered = new.session.remembered && !waits;
         let cookie = cookie_text(&self.app, Some((&new.secret, remembered)));
@@ -38,7 +42,7 @@ impl AuthApi {
             csrf_token: new.secret.csrf_token(),
             code_awaited: waits,
         };
-        Began::Ok(Json(body), cookie)
+        Ok(Began::Ok(Json(body), cookie))
     }
 }
 
@@ -65,6 +69,8 @@ struct SetUpBody {
     email: String,
     /// 12 characters or more.
     password: String,
+    /// What the operator reads in the log of the server, if there is more here than an empty organisation.
+    code: MaybeUndefined<String>,
 }
 
 /// A code of the second factor.
@@ -313,9 +319,10 @@ impl AuthApi {
             name: parse("/name", &body.name)?,
             email: parse("/email", &body.email)?,
             password: parse("/password", &body.password)?,
+            code: body.code.take(),
         };
         let new = self.app.identity.set_up(command, client(request)).await?;
-        Ok(self.began(&new))
+        self.began(request, &new).await
     }
 
     /// Log in
@@ -330,7 +337,7 @@ impl AuthApi {
             remember: body.remember,
         };
         let new = self.app.identity.log_in(command, client(request)).await?;
-        Ok(self.began(&new))
+        self.began(request, &new).await
     }
 
     /// Give the code of the second factor
@@ -345,7 +352,7 @@ impl AuthApi {
     ) -> Result<Began, ApiError> {
         let identity = &self.app.identity;
         let given = identity.give_second_factor(&secret, &body.0.code, client(request));
-        Ok(self.began(&given.await?))
+        self.began(request, &given.await?).await
     }
 
     /// Show who is logged in
@@ -423,14 +430,7 @@ impl AuthApi {
     ) -> Result<Done, ApiError> {
         let current = present_password(&body.0.current)?;
         let new = parse("/new", &body.0.new)?;
-        let actor = who.actor().ok_or_else(|| {
-            let nowhere = "this needs a membership of an organisation, and there is none now";
-            ApiError::conflict("no_organization", &nowhere)
-        })?;
-        let set = self
-            .app
-            .identity
-            .set_password(&actor, who.user.id, Some(current), new);
+        let set = self.app.identity.set_password(&who, Some(current), new);
         set.await?;
         Ok(Done::Done)
     }
@@ -453,7 +453,7 @@ impl AuthApi {
         let password = parse("/password", &body.0.password)?;
         let identity = &self.app.identity;
         let accepted = identity.accept_as_new(&secret, name, password, client(request));
-        Ok(self.began(&accepted.await?))
+        self.began(request, &accepted.await?).await
     }
 
     /// Accept an invitation with the account that is logged in

@@ -4,9 +4,8 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{
     ApiTokenId, InvitationId, Permission, Principal, Role, UserId,
     identity::{
-        AddMember, ApiToken, AuditEntry, AuditFilter, CreateToken, CreateUser, IdentityError,
-        IdentityService, Invitation, Invite, Member, Organization, RequestDeletion,
-        UpdateOrganization,
+        ApiToken, AuditEntry, AuditFilter, CreateToken, IdentityError, IdentityService, Invitation,
+        Invite, Member, Organization, RequestDeletion, UpdateOrganization,
     },
 };
 use poem_openapi::{
@@ -147,17 +146,6 @@ impl From<Member> for MemberBody {
             version: member.version(),
         }
     }
-}
-
-/// Somebody to let in. A user who exists already needs no name and password.
-#[derive(Debug, Object)]
-struct NewMember {
-    email: String,
-    role: RoleName,
-    /// The name of a new user.
-    name: MaybeUndefined<String>,
-    /// The password of a new user.
-    password: MaybeUndefined<String>,
 }
 
 /// Somebody to invite.
@@ -422,41 +410,6 @@ impl IdentityApi {
         Ok(Json(Page::present(page, MemberBody::from)))
     }
 
-    /// Add a member
-    ///
-    /// With a name, a new user is made; without one, the address must be an existing user's.
-    #[oai(path = "/members", method = "post", operation_id = "addMember")]
-    async fn add_member(
-        &self,
-        Token(actor): Token,
-        body: Json<NewMember>,
-    ) -> Result<Created<MemberBody>, ApiError> {
-        let body = body.0;
-        let (email, role) = (parse("/email", &body.email)?, body.role.into());
-        let member = match given("/name", body.name)? {
-            Some(name) => {
-                let password = given("/password", body.password)?;
-                self.identity
-                    .create_user(
-                        &actor,
-                        CreateUser {
-                            email,
-                            name,
-                            password,
-                            role,
-                        },
-                    )
-                    .await?
-            }
-            None => {
-                self.identity
-                    .add_member(&actor, AddMember { email, role })
-                    .await?
-            }
-        };
-        Ok(Created::Created(Json(member.into())))
-    }
-
     /// Change a member's role
     #[oai(
         path = "/members/:user_id",
@@ -558,14 +511,24 @@ impl IdentityApi {
     async fn invitations(
         &self,
         Token(actor): Token,
-    ) -> Result<Json<Vec<InvitationBody>>, ApiError> {
-        let all = self.identity.invitations(&actor).await?;
-        Ok(Json(all.into_iter().map(InvitationBody::from).collect()))
+        /// The `next` of the page before.
+        after: Query<Option<Uuid>>,
+        /// Rows per page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u16>>,
+    ) -> Result<Json<Page<InvitationBody>>, ApiError> {
+        let after = after.0.map(InvitationId::from_uuid);
+        let page = self
+            .identity
+            .invitations(&actor, after, page_size(limit.0))
+            .await?;
+        Ok(Json(Page::present(page, InvitationBody::from)))
     }
 
     /// Invite somebody
     ///
-    /// A link is mailed, which works for seven days. An invitation that the address has already is replaced.
+    /// A link is mailed, which works for seven days; whoever follows it becomes a member. An invitation that the address
+    /// has already is replaced.
     #[oai(path = "/invitations", method = "post", operation_id = "invite")]
     async fn invite(
         &self,
@@ -665,6 +628,8 @@ impl IdentityApi {
     }
 
     /// Revoke an API token
+    ///
+    /// The tokens that it made are revoked with it.
     #[oai(
         path = "/tokens/:token_id",
         method = "delete",
@@ -762,6 +727,7 @@ impl From<IdentityError> for ApiError {
                 Self::conflict("taken", &error)
             }
             IdentityError::Outdated { .. } => Self::changed(&error),
+            IdentityError::WrongSetUpCode => Self::invalid("/code", &error),
             IdentityError::AlreadySetUp => Self::conflict("already_set_up", &error),
             IdentityError::LastOwner => Self::conflict("last_owner", &error),
             IdentityError::NameDiffers => Self::invalid("/name", &error),
@@ -773,18 +739,18 @@ impl From<IdentityError> for ApiError {
             IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
                 Self::invalid("/scopes", &error)
             }
+            IdentityError::RoleBeyondScope(..) => Self::forbidden(&error),
             IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
             IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
             IdentityError::WrongPassword
             | IdentityError::WrongCode
             | IdentityError::NoCodeAwaited
             | IdentityError::Refused(_) => Self::wrong_credentials(&error),
-            IdentityError::TooManyFailures { .. } => Self::too_many(&error),
+            IdentityError::TooManyFailures { seconds } => Self::tried_too_often(&error, seconds),
             IdentityError::DeadLink => Self::conflict("dead_link", &error),
             IdentityError::SecondFactorOn | IdentityError::SecondFactorOff => {
                 Self::conflict("wrong_state", &error)
             }
-            IdentityError::NotYourself => Self::not_yourself(&error),
             _ => Self::internal(&error),
         }
     }

@@ -15,7 +15,10 @@ use poem_openapi::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::problem::{ApiError, Problem};
+use super::{
+    limits::client_address,
+    problem::{ApiError, Problem},
+};
 use crate::{App, ui::visitor::cookie};
 
 /// An API token: `Authorization: Bearer mnt_…`. It acts in its own organisation, within its scopes.
@@ -60,7 +63,8 @@ async fn in_session(request: &Request, given: ApiKey) -> poem::Result<LoggedIn> 
     let app = request.data::<App>().ok_or_else(not_in_session)?;
     let who = app.identity.logged_in(&secret).await;
     let who = who.map_err(|error| ApiError::internal(&error))?;
-    Ok(who.ok_or_else(not_in_session)?)
+    let who = who.ok_or_else(not_in_session)?;
+    Ok(who.calling_from(client_address(request)))
 }
 
 fn not_in_session() -> ApiError {
@@ -120,7 +124,10 @@ async fn authenticate<E: Endpoint>(
         .map(str::to_owned);
     if let Some(token) = token {
         let admission = match app.identity.authenticate(&token).await {
-            Ok(actor) => Admission::Admitted(actor),
+            Ok(actor) => Admission::Admitted(match client_address(&request) {
+                Some(address) => actor.calling_from(address),
+                None => actor,
+            }),
             Err(IdentityError::Refused(reason)) => Admission::Refused(reason),
             Err(error) => return Err(ApiError::internal(&error).into()),
         };

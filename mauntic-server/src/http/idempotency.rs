@@ -4,7 +4,7 @@ use std::io;
 
 use futures_util::StreamExt as _;
 use mauntic_core::{
-    Actor, Clock as _, SystemClock,
+    Actor, Clock as _, SecretKey, SystemClock,
     identity::{Begun, Claim, IdempotencyKey, StoredAnswer},
 };
 use poem::{
@@ -62,7 +62,8 @@ async fn once<E: Endpoint>(
     let Some((actor, key)) = named(&request)? else {
         return Ok(endpoint.call(request).await?.into_response());
     };
-    let hash = hash(&mut request).await?;
+    // A body may hold a password: without the key, its hash would let anybody who reads the database try some.
+    let hash = kept_with(app).authenticate(&hash(&mut request).await?);
     let key = IdempotencyKey {
         organization_id: actor.organization_id(),
         principal: actor.principal(),
@@ -75,7 +76,11 @@ async fn once<E: Endpoint>(
         .map_err(ApiError::from)?
     {
         Begun::Fresh(claim) => perform(app, endpoint, request, &claim).await,
-        Begun::Answered(answer) => Ok(replay(answer)),
+        Begun::Answered(answer) => {
+            let body = kept_with(app).decrypt(&place(&key, answer.status), &answer.body);
+            let body = body.map_err(|error| ApiError::internal(&error))?;
+            Ok(replay(StoredAnswer { body, ..answer }))
+        }
         Begun::Mismatch => Ok(refuse(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency_key_reused",
@@ -166,18 +171,31 @@ async fn perform<E: Endpoint>(
     if body.len() > LARGEST_KEPT {
         store.abandon(claim).await.map_err(ApiError::from)?;
     } else {
+        let status = parts.status.as_u16();
+        let sealed = kept_with(app).encrypt(&place(&claim.key, status), &body);
         let answer = StoredAnswer {
-            status: parts.status.as_u16(),
+            status,
             content_type: parts
                 .headers
                 .get(header::CONTENT_TYPE)
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
-            body: body.clone(),
+            body: sealed.map_err(|error| ApiError::internal(&error))?,
         };
         store.finish(claim, &answer).await.map_err(ApiError::from)?;
     }
     Ok(Response::from_parts(parts, body.into()))
+}
+
+/// The key for what is kept: some answers hold secrets that are shown once, such as those of API tokens.
+fn kept_with(app: &App) -> SecretKey {
+    app.secret.derive("idempotency")
+}
+
+/// Where a kept answer belongs, so that it opens nowhere else.
+fn place(key: &IdempotencyKey, status: u16) -> String {
+    let (organization, principal) = (key.organization_id, key.principal);
+    format!("{organization}/{principal}/{}/{status}", key.key)
 }
 
 fn replay(answer: StoredAnswer) -> Response {

@@ -19,6 +19,7 @@ use poem::{
 };
 
 use super::problem::Problem;
+use crate::App;
 
 /// Marks the failure of a body that grew past its limit while it was read.
 #[derive(Debug, thiserror::Error)]
@@ -188,12 +189,20 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
     }
 }
 
-/// The address that the request came from.
+/// The address that the request came from: the peer's, or what proxies that the settings trust say.
 pub(crate) fn client_address(request: &Request) -> Option<IpAddr> {
-    request
-        .remote_addr()
-        .as_socket_addr()
-        .map(std::net::SocketAddr::ip)
+    let peer = request.remote_addr().as_socket_addr()?.ip();
+    let forwarded = request.headers().get_all("x-forwarded-for");
+    // What is no text names nobody, and ends what can be known.
+    let forwarded: Vec<_> = forwarded
+        .iter()
+        .map(|value| value.to_str().unwrap_or_default())
+        .collect();
+    let app = request.data::<App>();
+    Some(app.map_or(peer, |app| {
+        let proxies = &app.settings.trusted_proxies;
+        proxies.caller(peer, forwarded.into_iter())
+    }))
 }
 
 #[cfg(test)]

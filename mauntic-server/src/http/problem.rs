@@ -88,7 +88,12 @@ pub enum ApiError {
     Unprocessable(Json<Problem>),
     /// Too many requests.
     #[oai(status = 429, content_type = "application/problem+json")]
-    TooMany(Json<Problem>),
+    TooMany(
+        Json<Problem>,
+        /// In so many seconds it may go well.
+        #[oai(header = "Retry-After")]
+        Option<u64>,
+    ),
     /// Mauntic failed; the log says more.
     #[oai(status = 500, content_type = "application/problem+json")]
     Internal(Json<Problem>),
@@ -159,11 +164,19 @@ impl ApiError {
     /// There is too much to do at the moment.
     #[must_use]
     pub fn too_many(detail: &impl ToString) -> Self {
-        Self::TooMany(Json(Problem::new(
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail.to_string());
+        Self::TooMany(Json(problem), None)
+    }
+
+    /// That was tried too often, as a password that was wrong each time; it may go well in so many seconds.
+    #[must_use]
+    pub fn tried_too_often(detail: &impl ToString, seconds: u64) -> Self {
+        let problem = Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
-            "busy",
+            "too_many_attempts",
             detail.to_string(),
-        )))
+        );
+        Self::TooMany(Json(problem), Some(seconds))
     }
 
     /// The body is larger than allowed.
@@ -186,9 +199,9 @@ impl ApiError {
         )))
     }
 
-    /// Only the person concerned may do that.
+    /// The token or role does not include this.
     #[must_use]
-    pub fn not_yourself(detail: &impl ToString) -> Self {
+    pub fn forbidden(detail: &impl ToString) -> Self {
         Self::Forbidden(Json(Problem::new(
             StatusCode::FORBIDDEN,
             "forbidden",

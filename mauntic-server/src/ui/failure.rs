@@ -96,7 +96,10 @@ pub(crate) fn unusable(why: &str) -> Error {
 pub(super) fn no_workplace() -> Error {
     let text = html! {
         p { "You are not a member of any organisation now. Ask an owner to add you." }
-        p { (button_link("/app/login", "Log in as somebody else", Weight::Plain)) }
+        div class="row" {
+            (button_link("/app/account", "Your account", Weight::Primary))
+            (button_link("/app/login", "Log in as somebody else", Weight::Plain))
+        }
     };
     page(StatusCode::FORBIDDEN, "No organisation", &text)
 }
@@ -115,6 +118,15 @@ pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Error {
     )
 }
 
+/// What was tried too often, and when to try again.
+pub(crate) fn too_often(error: &IdentityError) -> String {
+    let seconds = match error {
+        IdentityError::TooManyFailures { seconds } => *seconds,
+        _ => 1,
+    };
+    format!("That was tried too often: try again in {seconds} seconds.")
+}
+
 /// What Identity refused.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(crate) fn identity(error: IdentityError) -> Error {
@@ -125,6 +137,10 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::UserNotFound(_) => missing("member"),
         IdentityError::TokenNotFound(_) => missing("API token"),
         IdentityError::InvitationNotFound(_) => missing("invitation"),
+        IdentityError::TooManyFailures { .. } => {
+            let text = html! { p { (too_often(&error)) " Nothing was changed." } (home()) };
+            page(StatusCode::TOO_MANY_REQUESTS, "Not so often", &text)
+        }
         IdentityError::LastOwner | IdentityError::NotAnOwner | IdentityError::ErasureBegun(_) => {
             let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
             page(StatusCode::CONFLICT, "That is not possible now", &text)

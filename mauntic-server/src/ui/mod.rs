@@ -9,8 +9,9 @@
 //! 5. Look at it at 390 and 1440 pixels, light and dark, by keyboard and without scripting.
 //!
 //! A page takes a [`visitor::Visitor`], who is logged in, and a form that changes something a [`visitor::Posted`], which
-//! has proved that it comes from a page of ours: put [`csrf`](visitor::Visitor::csrf) into every such form. After a
-//! change, the browser is sent to a page, with a [`Done`] that says what happened.
+//! has proved that it comes from a page of ours: put [`csrf`](visitor::Visitor::csrf) into every such form. Pages
+//! about one's own account take a [`visitor::Person`] and a [`visitor::OwnForm`], for whoever is a member of no
+//! organisation has an account too. After a change, the browser is sent to a page, with a [`Done`] that says what happened.
 //!
 //! There is no inline script or style: the policy of [`secured`] forbids both. What is missing in the look
 //! goes into `assets/mauntic.css` as a component.
@@ -57,7 +58,7 @@ use poem::{
 use serde::Deserialize;
 
 use component::icon::{Icon, icon};
-use visitor::Visitor;
+use visitor::{Person, Visitor};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
@@ -144,6 +145,26 @@ fn missing() -> Response {
 /// A page for a visitor; `current` is the place of the navigation that it belongs to.
 pub(crate) fn shell(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Markup {
     shell_searched(visitor, title, current, "", content)
+}
+
+/// A page about one's own account, which members of no organisation have too.
+pub(crate) fn own_shell(person: &Person, title: &str, content: &Markup) -> Markup {
+    let place = "/app/account";
+    if let Some(visitor) = person.visitor() {
+        return shell(&visitor, title, place, content);
+    }
+    let top = html! {
+        p { "You are a member of no organisation now." }
+        form method="post" action="/app/logout" { (person.csrf()) (component::action::button("Log out", component::action::Weight::Plain)) }
+    };
+    let places = visitor::places();
+    let own: Vec<_> = places.into_iter().filter(|one| one.href == place).collect();
+    let around = component::frame::Around {
+        places: &own,
+        current: place,
+        top: &top,
+    };
+    component::frame::page(title, &around, content)
 }
 
 /// A page for a visitor, with what was searched for in the field above it.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use mauntic_core::{
     Actor, Permission,
-    identity::{Client, Detour, DetourSecret, LoggedIn, SessionSecret},
+    identity::{Client, Detour, DetourSecret, IdentityError, LoggedIn, SessionSecret},
 };
 use poem::{
     Error, FromRequest, Request, RequestBody, Response, Result,
@@ -115,8 +115,23 @@ impl Person {
         };
         let who = app.identity.logged_in(&secret).await;
         let who = who.map_err(failure::identity)?;
+        let address = client_address(request);
         let page = app.ids.next();
-        Ok(who.map(|who| Self { who, secret, page }))
+        Ok(who.map(|who| Self {
+            who: who.calling_from(address),
+            secret,
+            page,
+        }))
+    }
+
+    /// The same as a visitor of an organisation; `None` for a member of none.
+    pub(super) fn visitor(&self) -> Option<Visitor> {
+        Some(Visitor {
+            who: self.who.clone(),
+            actor: self.who.actor()?,
+            secret: self.secret.clone(),
+            page: self.page,
+        })
     }
 
     /// The field for forms that change something.
@@ -139,7 +154,17 @@ pub(super) fn app(request: &Request) -> Result<&App> {
 
 /// Where the request comes from.
 pub(crate) fn client(request: &Request) -> Client {
-    Client::new(client_address(request), request.header("user-agent"))
+    let address = client_address(request);
+    Client::new(address, request.header("user-agent")).calling_from(address)
+}
+
+impl<'a> FromRequest<'a> for Person {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        match Self::find(request).await? {
+            Some(person) => Ok(person),
+            None => Err(log_in_first(app(request)?, request).await),
+        }
+    }
 }
 
 impl<'a> FromRequest<'a> for Visitor {
@@ -152,16 +177,13 @@ impl<'a> FromRequest<'a> for Visitor {
         let Some(who) = found.map_err(failure::identity)? else {
             return Err(log_in_first(app, request).await);
         };
+        let who = who.calling_from(client_address(request));
         if let Some(place) = who.closed_workplace() {
             let ways = ways_out(&who, &token_field(&secret, app.ids.next()));
             return Err(failure::closed(place.name.as_str(), &ways));
         }
         let Some(actor) = who.actor() else {
             return Err(failure::no_workplace());
-        };
-        let actor = match client_address(request) {
-            Some(address) => actor.calling_from(address),
-            None => actor,
         };
         Ok(Self {
             who,
@@ -291,6 +313,21 @@ pub(crate) fn cookie_text(app: &App, secret: Option<(&SessionSecret, bool)>) -> 
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")
 }
 
+/// Whoever logs in leaves the session that the browser had: somebody else may have put it there.
+pub(crate) async fn end_earlier(
+    app: &App,
+    request: &Request,
+) -> std::result::Result<(), IdentityError> {
+    let Some(earlier) = cookie(app, request) else {
+        return Ok(());
+    };
+    if let Some(who) = app.identity.logged_in(&earlier).await? {
+        let who = who.calling_from(client_address(request));
+        app.identity.end_session(&who, who.session.id).await?;
+    }
+    Ok(())
+}
+
 /// The fields of a form, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(Vec<(String, String)>);
@@ -376,6 +413,23 @@ impl<'a> FromRequest<'a> for Posted {
         let fields = Fields::read(request, body).await?;
         visitor.must_have_sent(fields.find(CSRF).unwrap_or_default())?;
         Ok(Self { visitor, fields })
+    }
+}
+
+/// A form about one's own account, which proved that it is ours.
+pub(crate) struct OwnForm {
+    /// Who sent it.
+    pub(crate) person: Person,
+    /// What it says.
+    pub(crate) fields: Fields,
+}
+
+impl<'a> FromRequest<'a> for OwnForm {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let person = Person::from_request(request, body).await?;
+        let fields = Fields::read(request, body).await?;
+        person.prove(&fields)?;
+        Ok(Self { person, fields })
     }
 }
 

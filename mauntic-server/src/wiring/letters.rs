@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     Clock, DeliveryId, EmailAddress, IdSource, OrganizationId,
-    identity::{DisplayName, Letter, LinkSecret, Message, Postman},
+    identity::{DisplayName, Letter, LinkSecret, Message, Postman, Undelivered},
 };
 use mauntic_messaging::{
     MessagingStore, mime,
@@ -139,7 +139,7 @@ fn time(at: DateTime<Utc>) -> String {
 
 #[async_trait]
 impl Postman for SystemMail {
-    async fn deliver(&self, letter: &Letter) -> Result<(), String> {
+    async fn deliver(&self, letter: &Letter) -> Result<(), Undelivered> {
         let (subject, text) = self.subject_and_text(letter);
         let mailbox = |address| mime::Mailbox {
             name: None,
@@ -158,7 +158,9 @@ impl Postman for SystemMail {
             html: None,
             list: None,
         };
-        let bytes = message.build().map_err(|error| error.to_string())?;
+        let bytes = message
+            .build()
+            .map_err(|error| Undelivered::Refused(error.to_string()))?;
         let message = OutgoingMessage {
             delivery_id: None,
             envelope_from: self.sender.to_string(),
@@ -168,8 +170,9 @@ impl Postman for SystemMail {
         match self.channel.hand_over(&message).await {
             // What is unknown was probably taken; a second letter would end the link of the first.
             HandOver::Accepted(_) | HandOver::Unknown(_) => Ok(()),
-            HandOver::Refused(_, reply) | HandOver::Deferred(reply) => Err(reply.to_string()),
-            HandOver::NotSent(problem) | HandOver::Broken(problem) => Err(problem),
+            HandOver::Refused(_, reply) => Err(Undelivered::Refused(reply.to_string())),
+            HandOver::Deferred(reply) => Err(Undelivered::Later(reply.to_string())),
+            HandOver::NotSent(problem) | HandOver::Broken(problem) => Err(Undelivered::Later(problem)),
         }
     }
 }

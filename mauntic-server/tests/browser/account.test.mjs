@@ -1,6 +1,7 @@
 // Coming in: the first run, the login with its second factor, sessions elsewhere.
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
 import { Authenticator } from "./totp.mjs";
 import { OWNER, World, button, heading, link } from "./world.mjs";
 
@@ -32,6 +33,23 @@ test("a wrong password stays outside, the right one comes in", async () => {
   assert.equal(await page.getByLabel("Email address").inputValue(), owner.email);
   assert.equal(await page.getByLabel("Password").inputValue(), "");
   await world.logIn(page, owner);
+});
+
+test("forms work over plain HTTP under a name of the local network", async () => {
+  const args = ["--no-sandbox", "--host-resolver-rules=MAP mauntic.lan 127.0.0.1"];
+  const elsewhere = await chromium.launch({ executablePath: process.env.CHROMIUM, args });
+  try {
+    const lan = world.at("/").slice(0, -1).replace("127.0.0.1", "mauntic.lan");
+    const other = await elsewhere.newPage();
+    await other.goto(`${lan}/app/login`);
+    assert.equal(await other.evaluate(() => isSecureContext), false);
+    await other.getByLabel("Email address").fill(owner.email);
+    await other.getByLabel("Password").fill(owner.password);
+    await button(other, "Log in").click();
+    await other.waitForURL(`${lan}/app/`);
+  } finally {
+    await elsewhere.close();
+  }
 });
 
 test("a second factor is set up with an authenticator app", async () => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mauntic_core::storage::test_database::TestDatabase;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{Answer, Installation, MAX_BODY, request};
 
@@ -281,6 +282,33 @@ async fn a_repeated_request_is_done_once() {
     assert!(again.headers.contains_key("idempotent-replayed"));
     let other = post(r#"{"email": "bob@example.com"}"#).await;
     assert_eq!(other.problem(422)["code"], "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn a_secret_is_answered_again_and_kept_nowhere() {
+    let installation = Installation::sqlite().await;
+    let post = |path: &str, body: &str| {
+        let request = request(&installation.owner, "POST", path)
+            .header("Idempotency-Key", "one")
+            .content_type("application/json")
+            .body(body.to_owned());
+        installation.send(request)
+    };
+    let path = "/api/identity/tokens";
+    let body = r#"{"name": "a script", "role": "viewer"}"#;
+    let first = post(path, body).await;
+    let again = post(path, body).await;
+    let secret = first.ok(201)["secret"].as_str().unwrap().to_owned();
+    assert_eq!(again.ok(201)["secret"], secret.as_str());
+    assert!(again.headers.contains_key("idempotent-replayed"));
+    assert!(installation.keeps(b"a script"), "what is kept is looked at");
+    assert!(!installation.keeps(secret.as_bytes()));
+    // Nor can the body, which may hold a password, be guessed with the hash of the request.
+    let mut hasher = Sha256::new();
+    hasher.update(path);
+    hasher.update([0]);
+    hasher.update(body);
+    assert!(!installation.keeps(&hasher.finalize()));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod bulk_api;
 mod erasure;
+mod proxies;
 mod schema;
 mod settings;
 mod support;

@@ -1,5 +1,6 @@
 //! Small settings over the API: nobody undoes what somebody else changed.
 
+use mauntic_core::Operator;
 use poem::http::header;
 use serde_json::{Value, json};
 
@@ -60,8 +61,12 @@ async fn nobody_undoes_what_somebody_else_changed() {
     changed_once(&installation, ("PATCH", path), &before["version"], changes).await;
     assert_eq!(get(&installation, path).await["name"], "One");
 
-    let member = json!({"email": "bob@example.com", "name": "Bob", "role": "viewer"});
-    let member = call("POST", "/api/identity/members", member).await;
+    let password = "a long enough password";
+    installation
+        .member("bob@example.com", "Bob", "viewer", password)
+        .await;
+    let members = get(&installation, "/api/identity/members").await;
+    let member = members["items"][0].clone();
     let path = format!(
         "/api/identity/members/{}",
         member["user_id"].as_str().unwrap()
@@ -99,7 +104,7 @@ async fn nobody_undoes_what_somebody_else_changed() {
 #[tokio::test]
 async fn an_installation_is_set_up_once() {
     let installation = Installation::sqlite().await;
-    let body = json!({
+    let mut body = json!({
         "organization": "Acme", "timezone": "Europe/Oslo", "name": "Ann",
         "email": "ann@example.com", "password": "correct horse battery",
     });
@@ -108,9 +113,18 @@ async fn an_installation_is_set_up_once() {
         "email": "ann@example.com", "password": "short",
     });
     let path = "/api/auth/setup";
+    let code = installation.app.identity.set_up_code(&Operator::local());
+    let code = code.await.unwrap().unwrap();
+    let unknown = installation
+        .call("", "POST", path, Some(body.clone()))
+        .await;
+    assert_eq!(unknown.problem(422)["errors"][0]["pointer"], "/code");
+    body["code"] = json!(code);
     let weak = installation.call("", "POST", path, Some(short)).await;
     assert_eq!(weak.problem(422)["errors"][0]["pointer"], "/password");
-    let begun = installation.call("", "POST", path, Some(body.clone())).await;
+    let begun = installation
+        .call("", "POST", path, Some(body.clone()))
+        .await;
     assert!(begun.headers.contains_key(header::SET_COOKIE));
     assert!(begun.ok(200)["csrf_token"].is_string());
     let again = installation.call("", "POST", path, Some(body)).await;

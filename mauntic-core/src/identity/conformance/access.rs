@@ -350,8 +350,8 @@ pub async fn a_user_has_one_link_for_each_purpose(store: Arc<dyn IdentityStore>)
     assert_eq!(changed.delete_expired(now()).await.unwrap(), 2);
 }
 
-/// Of many that ask at once, each gets other letters; one that was not sent comes again later.
-pub async fn a_letter_is_handed_out_once_until_its_pause_is_over(store: Arc<dyn IdentityStore>) {
+/// Of many that ask at once, each gets another letter; one whose outcome nobody told, or that was put off, comes again.
+pub async fn a_letter_is_handed_out_once_until_its_lease_is_over(store: Arc<dyn IdentityStore>) {
     let ids = CountingIds::default();
     let queued = |number: u32| QueuedLetter {
         id: LetterId::generate(&ids),
@@ -367,26 +367,36 @@ pub async fn a_letter_is_handed_out_once_until_its_pause_is_over(store: Arc<dyn 
     }
     uow.commit().await.unwrap();
     let early = now() - TimeDelta::seconds(1);
-    assert_eq!(store.letters().claim(early, 9).await.unwrap(), []);
+    assert_eq!(store.letters().claim(early).await.unwrap(), None);
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let store = Arc::clone(&store);
-        tasks.spawn(async move { store.letters().claim(now(), 1).await.unwrap() });
+        tasks.spawn(async move { store.letters().claim(now()).await.unwrap() });
     }
     let mut claimed: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     // Whoever met only letters that others held asks again.
-    claimed.extend(store.letters().claim(now(), 9).await.unwrap());
+    while let Some(letter) = store.letters().claim(now()).await.unwrap() {
+        claimed.push(letter);
+    }
     claimed.sort_by_key(|letter| letter.id);
     for letter in &mut letters {
         letter.attempts = 1;
     }
     assert_eq!(claimed, letters);
     store.letters().done(letters[0].id).await.unwrap();
-    let later = now() + QueuedLetter::pause(0);
-    let again = store.letters().claim(later, 9).await.unwrap();
-    assert_eq!(again.len(), 3);
-    assert!(again.iter().all(|letter| letter.attempts == 2));
-    assert_eq!(store.letters().claim(later, 9).await.unwrap(), []);
+    let soon = now() + TimeDelta::minutes(1);
+    assert!(soon < now() + QueuedLetter::LEASE);
+    assert_eq!(store.letters().claim(soon).await.unwrap(), None);
+    store.letters().put_off(letters[1].id, soon).await.unwrap();
+    let again = store.letters().claim(soon).await.unwrap().unwrap();
+    assert_eq!((again.id, again.attempts), (letters[1].id, 2));
+    assert_eq!(store.letters().claim(soon).await.unwrap(), None);
+    let later = now() + QueuedLetter::LEASE;
+    for letter in &letters[2..] {
+        let again = store.letters().claim(later).await.unwrap().unwrap();
+        assert_eq!((again.id, again.attempts), (letter.id, 2));
+    }
+    assert_eq!(store.letters().claim(later).await.unwrap(), None);
 }
 
 /// A taken address leaves the transaction usable; one's own in another case is free.
@@ -448,7 +458,11 @@ pub async fn an_address_is_invited_once_by_an_organization(store: Arc<dyn Identi
     assert!(matches!(missing, Err(StoreError::Missing { .. })));
     uow.commit().await.unwrap();
     let reading = store.invitations();
-    assert_eq!(reading.list(acme.id).await.unwrap(), [ours.clone()]);
+    let page = reading.list(acme.id, None, PageSize::default()).await;
+    assert_eq!(page.unwrap().items, [ours.clone()]);
+    let found = reading.find(acme.id, ours.id).await.unwrap();
+    assert_eq!(found, Some(ours.clone()));
+    assert_eq!(reading.find(other.id, ours.id).await.unwrap(), None);
     assert_eq!(reading.find_by_hash(&hash(1)).await.unwrap(), None);
     let found = reading.find_by_hash(&hash(2)).await.unwrap();
     assert_eq!(found, Some(theirs.clone()));
@@ -460,11 +474,50 @@ pub async fn an_address_is_invited_once_by_an_organization(store: Arc<dyn Identi
     );
     assert!(!changed.delete(acme.id, theirs.id).await.unwrap());
     let email = "Ann@Example.com".parse().unwrap();
+    let found = changed.find_of_email(acme.id, &email).await.unwrap();
+    assert_eq!(found, Some(ours.clone()));
     assert!(changed.delete_of_email(acme.id, &email).await.unwrap());
     assert!(!changed.delete_of_email(acme.id, &email).await.unwrap());
     assert_eq!(changed.delete_expired(now()).await.unwrap(), 0);
     let later = now() + TimeDelta::days(2);
     assert_eq!(changed.delete_expired(later).await.unwrap(), 1);
+}
+
+/// Page by page, and by whoever invited.
+pub async fn invitations_are_listed_page_by_page(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
+    save(&*store, &acme).await;
+    save(&*store, &other).await;
+    let (ann, bob) = (user(&ids, "ann@example.com"), user(&ids, "bob@example.com"));
+    let invite = |place: &crate::identity::Organization, number: u8, by: &User| Invitation {
+        id: InvitationId::generate(&ids),
+        organization_id: place.id,
+        email: format!("p{number}@example.com").parse().unwrap(),
+        role: Role::Member,
+        invited_by: Some(by.id),
+        created_at: now(),
+        expires_at: now() + TimeDelta::days(1),
+        secret_hash: None,
+    };
+    let all = [
+        invite(&acme, 1, &ann),
+        invite(&acme, 2, &bob),
+        invite(&acme, 3, &ann),
+    ];
+    let mut uow = store.begin().await.unwrap();
+    for invitation in all.iter().chain([&invite(&other, 4, &ann)]) {
+        uow.invitations().insert(invitation).await.unwrap();
+    }
+    let by_ann = uow.invitations().of_inviter(acme.id, ann.id).await.unwrap();
+    assert_eq!(by_ann, [all[0].clone(), all[2].clone()]);
+    uow.commit().await.unwrap();
+    let size = PageSize::clamped(2);
+    let reading = store.invitations();
+    let first = reading.list(acme.id, None, size).await.unwrap();
+    assert_eq!(first.items, all[..2]);
+    let second = reading.list(acme.id, first.next, size).await.unwrap();
+    assert_eq!((second.items.as_slice(), second.next), (&all[2..], None));
 }
 
 /// Who is blocked in one organisation does not work there, owns nothing of it, and is as before elsewhere.

@@ -5,14 +5,16 @@ use super::{
     super::{
         Change, Client, DisplayName, Errand, IdentityError, IdentityService, IdentityUnitOfWork,
         Invitation, Invited, Letter, LinkSecret, LoggedIn, Message, Organization, Password,
-        PasswordHash, Subject, TokenHash, User, user::within,
+        PasswordHash, Subject, TokenHash, User,
+        user::{may_give, within},
     },
-    NewSession,
+    NewSession, calling,
     members::lock,
+    sessions::invitation_keys,
 };
 use crate::{
-    Actor, EmailAddress, InvitationId, OrganizationId, Permission, Principal, Role, StoreError,
-    UserId,
+    Actor, EmailAddress, InvitationId, OrganizationId, Page, PageSize, Permission, Principal, Role,
+    StoreError, UserId,
 };
 
 /// Somebody to invite.
@@ -29,7 +31,8 @@ impl IdentityService {
     /// replaced.
     ///
     /// # Errors
-    /// [`IdentityError::AlreadyMember`]; [`IdentityError::Forbidden`] for a role above the actor's own.
+    /// [`IdentityError::AlreadyMember`]; [`IdentityError::Forbidden`] for a role above the actor's own, or in place of
+    /// an invitation to one; [`IdentityError::TooManyFailures`] if the address, or many, were mailed lately.
     #[tracing::instrument(skip_all)]
     pub async fn invite(
         &self,
@@ -37,8 +40,11 @@ impl IdentityService {
         command: Invite,
     ) -> Result<Invitation, IdentityError> {
         let organization = actor.require(Permission::MembersManage)?;
-        within(actor.role(), &[command.role])?;
+        may_give(actor, command.role)?;
         let now = self.clock.now();
+        let invited_by = self.inviter(actor).await?;
+        let keys = invitation_keys(organization, &command.email);
+        self.count_try(&keys, now).await?;
         let mut uow = self.store.begin().await?;
         lock(&mut *uow, organization).await?;
         let user = uow.users().find_by_email_for_update(&command.email).await?;
@@ -51,15 +57,19 @@ impl IdentityService {
         {
             return Err(IdentityError::AlreadyMember);
         }
+        let invitations = uow.invitations();
+        let before = invitations
+            .find_of_email(organization, &command.email)
+            .await?;
+        if let Some(before) = before {
+            within(actor.role(), &[before.role])?;
+        }
         let invitation = Invitation {
             id: InvitationId::generate(&*self.ids),
             organization_id: organization,
             email: command.email,
             role: command.role,
-            invited_by: match actor.principal() {
-                Principal::User { id } => Some(id),
-                Principal::Token { .. } | Principal::System => None,
-            },
+            invited_by,
             created_at: now,
             expires_at: now + Invitation::LIFETIME,
             secret_hash: None,
@@ -76,13 +86,22 @@ impl IdentityService {
         Ok(invitation)
     }
 
-    /// The invitations of the actor's organisation that were not accepted yet, the oldest first.
-    pub async fn invitations(&self, actor: &Actor) -> Result<Vec<Invitation>, IdentityError> {
+    /// A page of the invitations of the actor's organisation that were not accepted yet, the oldest first.
+    pub async fn invitations(
+        &self,
+        actor: &Actor,
+        after: Option<InvitationId>,
+        size: PageSize,
+    ) -> Result<Page<Invitation, InvitationId>, IdentityError> {
         let organization = actor.require(Permission::MembersManage)?;
-        Ok(self.store.invitations().list(organization).await?)
+        let invitations = self.store.invitations();
+        Ok(invitations.list(organization, after, size).await?)
     }
 
     /// Mails an invitation again, with a new link that works for the whole time; the one before stops working.
+    ///
+    /// # Errors
+    /// [`IdentityError::TooManyFailures`] if the address, or many, were mailed lately.
     #[tracing::instrument(skip_all)]
     pub async fn resend_invitation(
         &self,
@@ -91,10 +110,14 @@ impl IdentityService {
     ) -> Result<(), IdentityError> {
         let organization = actor.require(Permission::MembersManage)?;
         let now = self.clock.now();
+        let known = self.store.invitations().find(organization, id).await?;
+        let known = known.ok_or(IdentityError::InvitationNotFound(id))?;
+        may_give(actor, known.role)?;
+        self.count_try(&invitation_keys(organization, &known.email), now)
+            .await?;
         let mut uow = self.store.begin().await?;
         let found = uow.invitations().find_for_update(organization, id).await?;
         let mut invitation = found.ok_or(IdentityError::InvitationNotFound(id))?;
-        within(actor.role(), &[invitation.role])?;
         invitation.expires_at = now + Invitation::LIFETIME;
         invitation.secret_hash = None;
         uow.invitations().update(&invitation).await?;
@@ -116,13 +139,24 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.invitations().find_for_update(organization, id).await?;
         let invitation = found.ok_or(IdentityError::InvitationNotFound(id))?;
-        uow.invitations().delete(organization, id).await?;
-        let change = about("invitation.revoked", &invitation)
-            .from(json!({"email": invitation.email, "role": invitation.role}));
-        self.audit(&mut *uow, actor, change, self.clock.now())
-            .await?;
+        within(actor.role(), &[invitation.role])?;
+        self.take_back(&mut *uow, actor, &invitation).await?;
         uow.commit().await?;
         Ok(())
+    }
+
+    pub(super) async fn take_back(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        actor: &Actor,
+        invitation: &Invitation,
+    ) -> Result<(), IdentityError> {
+        uow.invitations()
+            .delete(invitation.organization_id, invitation.id)
+            .await?;
+        let change = about("invitation.revoked", invitation)
+            .from(json!({"email": invitation.email, "role": invitation.role}));
+        self.audit(uow, actor, change, self.clock.now()).await
     }
 
     /// The invitation that a mailed link is about.
@@ -137,6 +171,7 @@ impl IdentityService {
             .await?;
         let open = found.filter(|invitation| invitation.is_open(self.clock.now()));
         let invitation = open.ok_or(IdentityError::DeadLink)?;
+        self.inviter_may_still(&invitation).await?;
         let organizations = self.store.organizations();
         let organization = organizations.find(invitation.organization_id).await?;
         let organization = organization.filter(Organization::is_active);
@@ -160,15 +195,17 @@ impl IdentityService {
         secret: &LinkSecret,
     ) -> Result<OrganizationId, IdentityError> {
         let mut uow = self.store.begin().await?;
+        // The organisation is locked before the user, in the order of those who invite.
+        let invitation = self.take_invitation(&mut *uow, secret).await?;
         let user = uow.users().find_for_update(who.user.id).await?;
         let user = user.filter(|user| user.blocked_at.is_none());
         let user = user.ok_or(IdentityError::DeadLink)?;
-        let invitation = self.take_invitation(&mut *uow, &secret.hash()).await?;
         if invitation.email.key() != user.email.key() {
             return Err(IdentityError::InvitedAsSomebodyElse);
         }
         let organization = invitation.organization_id;
         let actor = Actor::user(organization, user.id, invitation.role);
+        let actor = calling(actor, who.address);
         self.join(&mut *uow, &actor, &user, invitation.role).await?;
         uow.sessions().work_in(who.session.id, organization).await?;
         uow.commit().await?;
@@ -234,6 +271,7 @@ impl IdentityService {
         }
         let organization = invitation.organization_id;
         let actor = Actor::user(organization, user.id, invitation.role);
+        let actor = calling(actor, client.address);
         self.join(uow, &actor, user, invitation.role).await?;
         let new = self.new_session(user.id, Some(organization), false, client, now)?;
         uow.sessions()
@@ -250,6 +288,7 @@ impl IdentityService {
     ) -> Result<Invitation, IdentityError> {
         let known = self.store.invitations().find_by_hash(hash).await?;
         let known = known.ok_or(IdentityError::DeadLink)?;
+        self.inviter_may_still(&known).await?;
         let organization = known.organization_id;
         let place = uow.organizations().find_for_update(organization).await?;
         if place.is_none_or(|place| !place.is_active()) {
@@ -266,6 +305,39 @@ impl IdentityService {
             .delete(organization, invitation.id)
             .await?;
         Ok(invitation)
+    }
+
+    /// The member who invites: of a token, the one whom it works for.
+    async fn inviter(&self, actor: &Actor) -> Result<Option<UserId>, IdentityError> {
+        match actor.principal() {
+            Principal::User { id } => Ok(Some(id)),
+            Principal::Token { id } => {
+                let token = self.store.tokens().find(actor.organization_id(), id);
+                Ok(token.await?.and_then(|token| token.user_id))
+            }
+            Principal::System => Ok(None),
+        }
+    }
+
+    /// Holds whoever invited to be somebody who may: invitations of a member end with what the member may do.
+    async fn inviter_may_still(&self, invitation: &Invitation) -> Result<(), IdentityError> {
+        let Some(inviter) = invitation.invited_by else {
+            return Ok(());
+        };
+        let members = self.store.members();
+        let user = members.find_user(inviter).await?;
+        let active = user.is_some_and(|user| user.blocked_at.is_none());
+        let membership = members.find(invitation.organization_id, inviter).await?;
+        let may = membership.is_some_and(|membership| {
+            membership.blocked_at.is_none()
+                && membership.role.allows(Permission::MembersManage)
+                && invitation.role <= membership.role
+        });
+        if active && may {
+            Ok(())
+        } else {
+            Err(IdentityError::DeadLink)
+        }
     }
 
     async fn mail_invitation(

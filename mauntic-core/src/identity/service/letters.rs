@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use tracing::{error, info, warn};
@@ -5,15 +7,16 @@ use tracing::{error, info, warn};
 use super::{
     super::{
         Change, Client, Errand, IdentityError, IdentityService, IdentityUnitOfWork, Letter,
-        LinkSecret, LoggedIn, Message, Password, Postman, Purpose, QueuedLetter, Subject, User,
-        UserLink,
+        LinkSecret, LoggedIn, Message, Password, Postman, Purpose, QueuedLetter, Subject,
+        Undelivered, User, UserLink,
     },
+    calling,
     sessions::reset_keys,
 };
 use crate::{Actor, EmailAddress, LetterId, StoreError, UserId};
 
-/// How many letters one round sends.
-const AT_ONCE: u64 = 20;
+/// How many letters one round sends at most.
+const AT_ONCE: u32 = 20;
 
 impl IdentityService {
     /// Mails a link with which the owner of the address can set a new password, if there is an account of that address.
@@ -105,6 +108,11 @@ impl IdentityService {
         let user_id = who.user.id;
         self.queue(&mut *uow, Errand::EmailChange { user_id }, now)
             .await?;
+        let change = Change::new("user.email_change_requested", Subject::new("user", user_id))
+            .from(json!({"email": who.user.email}))
+            .to(json!({"email": link.email}));
+        self.audit_from(&mut *uow, user_id, who.address, &change, now)
+            .await?;
         uow.commit().await?;
         Ok(())
     }
@@ -123,9 +131,12 @@ impl IdentityService {
     /// Lets the address be as it is; the mailed link stops working.
     pub async fn cancel_email_change(&self, who: &LoggedIn) -> Result<(), IdentityError> {
         let mut uow = self.store.begin().await?;
-        uow.links()
-            .delete(who.user.id, Purpose::EmailChange)
-            .await?;
+        let links = uow.links();
+        if links.delete(who.user.id, Purpose::EmailChange).await? {
+            let now = self.clock.now();
+            self.audit_oneself(&mut *uow, who, "user.email_change_cancelled", now)
+                .await?;
+        }
         uow.commit().await?;
         Ok(())
     }
@@ -165,29 +176,37 @@ impl IdentityService {
         Ok(email)
     }
 
-    /// Writes and sends letters that are due; `false` if there were none. A letter that cannot be sent is tried again,
-    /// for some hours.
+    /// Writes and sends letters that are due; `false` if there were none. A letter that cannot be sent now is tried
+    /// again, for some hours; one that was refused is not.
     #[tracing::instrument(skip_all)]
     pub async fn deliver_letters(&self, postman: &dyn Postman) -> Result<bool, IdentityError> {
         let letters = self.store.letters();
-        let claimed = letters.claim(self.clock.now(), AT_ONCE).await?;
-        for queued in &claimed {
-            let sent = match self.write(&queued.errand).await? {
-                Some(letter) => postman.deliver(&letter).await,
-                None => Ok(()),
+        for sent in 0..AT_ONCE {
+            // One at a time: a slow server is not to hold others until another worker takes them for lost.
+            let Some(queued) = letters.claim(self.clock.now()).await? else {
+                return Ok(sent > 0);
             };
-            match sent {
-                Ok(()) => letters.done(queued.id).await?,
-                Err(problem) if queued.attempts >= QueuedLetter::MAX_ATTEMPTS => {
+            let failed = match self.write(&queued.errand).await {
+                Ok(Some(letter)) => postman.deliver(&letter).await.err(),
+                Ok(None) => None,
+                Err(error) => Some(Undelivered::Later(error.to_string())),
+            };
+            match failed {
+                None => letters.done(queued.id).await?,
+                Some(Undelivered::Later(problem))
+                    if queued.attempts < QueuedLetter::MAX_ATTEMPTS =>
+                {
+                    warn!(letter = ?queued.errand, problem, "a letter to a user was not sent; it is tried again");
+                    let again = self.clock.now() + QueuedLetter::pause(queued.attempts);
+                    letters.put_off(queued.id, again).await?;
+                }
+                Some(Undelivered::Later(problem) | Undelivered::Refused(problem)) => {
                     error!(letter = ?queued.errand, problem, "a letter to a user was given up");
                     letters.done(queued.id).await?;
                 }
-                Err(problem) => {
-                    warn!(letter = ?queued.errand, problem, "a letter to a user was not sent; it is tried again");
-                }
             }
         }
-        Ok(!claimed.is_empty())
+        Ok(true)
     }
 
     pub(super) async fn queue(
@@ -210,6 +229,10 @@ impl IdentityService {
         match errand {
             Errand::PasswordReset { email } => self.write_reset(email).await,
             Errand::EmailChange { user_id } => self.write_confirmation(*user_id).await,
+            Errand::LockOut { email, address } => {
+                self.write_down_lock_out(email, *address).await?;
+                Ok(None)
+            }
             Errand::Invitation {
                 organization_id,
                 invitation_id,
@@ -265,6 +288,24 @@ impl IdentityService {
             name: Some(user.name),
             message: Message::PasswordReset { secret, expires_at },
         }))
+    }
+
+    /// Notes that logging in with an address failed too often, if it is somebody's. Nothing is mailed.
+    async fn write_down_lock_out(
+        &self,
+        email: &EmailAddress,
+        address: Option<IpAddr>,
+    ) -> Result<(), IdentityError> {
+        let Some(user) = self.store.members().find_user_by_email(email).await? else {
+            return Ok(());
+        };
+        let change = Change::new("user.login_locked_out", Subject::new("user", user.id));
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        self.audit_by_nobody(&mut *uow, user.id, address, &change, now)
+            .await?;
+        uow.commit().await?;
+        Ok(())
     }
 
     async fn write_confirmation(&self, user: UserId) -> Result<Option<Letter>, IdentityError> {
@@ -335,7 +376,7 @@ impl IdentityService {
         Ok((user, link))
     }
 
-    /// Notes what concerns an account in every organisation that the user is a member of.
+    /// Notes what users did to their account in every organisation that they are a member of.
     pub(super) async fn audit_everywhere(
         &self,
         uow: &mut dyn IdentityUnitOfWork,
@@ -343,9 +384,39 @@ impl IdentityService {
         change: &Change,
         now: DateTime<Utc>,
     ) -> Result<(), IdentityError> {
-        for membership in uow.memberships().of_user(user).await? {
-            let actor = Actor::user(membership.organization_id, user, membership.role);
-            self.audit(uow, &actor, change.clone(), now).await?;
+        self.audit_from(uow, user, None, change, now).await
+    }
+
+    /// As [`audit_everywhere`](Self::audit_everywhere), with where it came from.
+    pub(super) async fn audit_from(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        user: UserId,
+        address: Option<IpAddr>,
+        change: &Change,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        for place in uow.memberships().of_user(user).await? {
+            let actor = Actor::user(place.organization_id, user, place.role);
+            self.audit(uow, &calling(actor, address), change.clone(), now)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// As [`audit_from`](Self::audit_from), of what the operator did, or a stranger.
+    pub(super) async fn audit_by_nobody(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        user: UserId,
+        address: Option<IpAddr>,
+        change: &Change,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        for place in uow.memberships().of_user(user).await? {
+            let actor = Actor::system(place.organization_id);
+            self.audit(uow, &calling(actor, address), change.clone(), now)
+                .await?;
         }
         Ok(())
     }

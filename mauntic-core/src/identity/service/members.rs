@@ -3,7 +3,8 @@ use tracing::info;
 
 use super::super::{
     Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, Member, Membership,
-    Password, Subject, User, UserBlocked, UserInvited, user::within,
+    Password, Subject, User, UserBlocked, UserInvited,
+    user::{may_give, within},
 };
 use super::organizations::at_version;
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     UserId,
 };
 
-/// A new person, as a member of the actor's organisation.
+/// A new person, as a member of an organisation.
 #[derive(Debug, Clone)]
 pub struct CreateUser {
     /// The address to log in with.
@@ -24,7 +25,7 @@ pub struct CreateUser {
     pub role: Role,
 }
 
-/// Somebody who has an account already, as a member of the actor's organisation.
+/// Somebody who has an account already, as a member of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddMember {
     /// The address that the user logs in with.
@@ -34,15 +35,15 @@ pub struct AddMember {
 }
 
 impl IdentityService {
-    /// Creates a user as a member of the actor's organisation.
+    /// Creates a user as a member of an organisation. Nobody proves that the address is theirs, so members
+    /// [invite](Self::invite) instead.
     #[tracing::instrument(skip_all)]
     pub async fn create_user(
         &self,
-        actor: &Actor,
+        _: &Operator,
+        organization: OrganizationId,
         command: CreateUser,
     ) -> Result<Member, IdentityError> {
-        let organization = actor.require(Permission::MembersManage)?;
-        within(actor.role(), &[command.role])?;
         let password = match command.password {
             Some(password) => Some(self.hasher.hash(password).await?),
             None => None,
@@ -62,25 +63,27 @@ impl IdentityService {
             Err(StoreError::Conflict { .. }) => return Err(IdentityError::EmailTaken),
             done => done?,
         }
-        let member = self.join(&mut *uow, actor, &user, command.role).await?;
+        let actor = Actor::system(organization);
+        let member = self.join(&mut *uow, &actor, &user, command.role).await?;
         uow.commit().await?;
         Ok(member)
     }
 
-    /// Makes an existing user a member of the actor's organisation.
+    /// Makes an existing user a member of an organisation. The user is not asked, so members
+    /// [invite](Self::invite) instead.
     #[tracing::instrument(skip_all)]
     pub async fn add_member(
         &self,
-        actor: &Actor,
+        _: &Operator,
+        organization: OrganizationId,
         command: AddMember,
     ) -> Result<Member, IdentityError> {
-        let organization = actor.require(Permission::MembersManage)?;
-        within(actor.role(), &[command.role])?;
+        let actor = Actor::system(organization);
         let mut uow = self.store.begin().await?;
         lock(&mut *uow, organization).await?;
         let user = uow.users().find_by_email_for_update(&command.email).await?;
         let user = user.ok_or(IdentityError::NoUserWithEmail)?;
-        let member = self.join(&mut *uow, actor, &user, command.role).await?;
+        let member = self.join(&mut *uow, &actor, &user, command.role).await?;
         uow.commit().await?;
         Ok(member)
     }
@@ -101,11 +104,12 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         lock(&mut *uow, organization).await?;
         let mut membership = find(&mut *uow, organization, user).await?;
-        within(actor.role(), &[membership.role, role])?;
+        within(actor.role(), &[membership.role])?;
         at_version(version, membership.version())?;
         if membership.role == role {
             return Ok(());
         }
+        may_give(actor, role)?;
         if membership.role == Role::Owner {
             another_owner(&mut *uow, organization, user).await?;
         }
@@ -114,13 +118,15 @@ impl IdentityService {
             .to(json!({"role": role}));
         membership.role = role;
         uow.memberships().update(&membership).await?;
-        self.audit(&mut *uow, actor, change, self.clock.now())
-            .await?;
+        let now = self.clock.now();
+        self.audit(&mut *uow, actor, change, now).await?;
+        let still = role.allows(Permission::MembersManage).then_some(role);
+        self.withdraw(&mut *uow, actor, user, still).await?;
         uow.commit().await?;
         Ok(())
     }
 
-    /// Takes a member out of the organisation, whose tokens stop working with it. The user stays; the
+    /// Takes a member out of the organisation, whose tokens and invitations stop working with it. The user stays; the
     /// last owner cannot go.
     #[tracing::instrument(skip_all)]
     pub async fn remove_member(&self, actor: &Actor, user: UserId) -> Result<(), IdentityError> {
@@ -135,8 +141,9 @@ impl IdentityService {
         uow.memberships().remove(organization, user).await?;
         let change = Change::new("member.removed", Subject::new("user", user))
             .from(json!({"role": membership.role}));
-        self.audit(&mut *uow, actor, change, self.clock.now())
-            .await?;
+        let now = self.clock.now();
+        self.audit(&mut *uow, actor, change, now).await?;
+        self.withdraw(&mut *uow, actor, user, None).await?;
         uow.commit().await?;
         Ok(())
     }
@@ -155,8 +162,8 @@ impl IdentityService {
         Ok(Member::of(&found, &membership))
     }
 
-    /// Lets a member do nothing in the actor's organisation, from the next request on; the member's tokens neither. The
-    /// last owner cannot be blocked.
+    /// Lets a member do nothing in the actor's organisation, from the next request on; the member's tokens and
+    /// invitations neither. The last owner cannot be blocked.
     #[tracing::instrument(skip_all)]
     pub async fn block_member(&self, actor: &Actor, user: UserId) -> Result<(), IdentityError> {
         self.set_member_blocked(actor, user, true).await
@@ -181,6 +188,7 @@ impl IdentityService {
         to: UserId,
     ) -> Result<(), IdentityError> {
         let organization = actor.require(Permission::OrganizationManage)?;
+        may_give(actor, Role::Owner)?;
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
         lock(&mut *uow, organization).await?;
@@ -205,6 +213,8 @@ impl IdentityService {
         uow.memberships().update(&new).await?;
         uow.memberships().update(&old).await?;
         self.audit(&mut *uow, actor, change, now).await?;
+        self.withdraw(&mut *uow, actor, from, Some(old.role))
+            .await?;
         uow.commit().await?;
         Ok(())
     }
@@ -236,6 +246,9 @@ impl IdentityService {
         };
         let change = Change::new(action, Subject::new("user", user));
         self.audit(&mut *uow, actor, change, now).await?;
+        if blocked {
+            self.withdraw(&mut *uow, actor, user, None).await?;
+        }
         uow.commit().await?;
         Ok(())
     }
@@ -249,6 +262,25 @@ impl IdentityService {
     ) -> Result<Page<Member, UserId>, IdentityError> {
         let organization = actor.require(Permission::MembersRead)?;
         Ok(self.store.members().list(organization, after, size).await?)
+    }
+
+    /// Takes back the open invitations by a member, who may not give them any more: all, or those above a role.
+    async fn withdraw(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        actor: &Actor,
+        inviter: UserId,
+        above: Option<Role>,
+    ) -> Result<(), IdentityError> {
+        let organization = actor.organization_id();
+        let by_member = uow.invitations().of_inviter(organization, inviter).await?;
+        let gone = by_member
+            .iter()
+            .filter(|invitation| above.is_none_or(|role| invitation.role > role));
+        for invitation in gone {
+            self.take_back(uow, actor, invitation).await?;
+        }
+        Ok(())
     }
 
     /// Lets a user do nothing any more, in no organisation, from the next request on.

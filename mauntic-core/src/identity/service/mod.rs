@@ -12,7 +12,7 @@ mod second_factors;
 mod sessions;
 mod tokens;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -50,7 +50,7 @@ impl IdentityService {
         ("accept_as_new", Access::Anybody),
         ("accept_invitation", Access::Oneself),
         ("accept_with", Access::Anybody),
-        ("add_member", Access::Needs(Permission::MembersManage)),
+        ("add_member", Access::Operator),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
@@ -69,7 +69,7 @@ impl IdentityService {
         ("confirm_second_factor", Access::Oneself),
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
-        ("create_user", Access::Needs(Permission::MembersManage)),
+        ("create_user", Access::Operator),
         ("delete_organization", Access::Operator),
         ("deliver_letters", Access::Itself),
         ("end_detour", Access::Anybody),
@@ -125,7 +125,10 @@ impl IdentityService {
         ("second_factor", Access::Oneself),
         ("set_password", Access::Oneself),
         ("set_up", Access::Anybody),
+        ("set_up_asks_for_code", Access::Anybody),
+        ("set_up_code", Access::Operator),
         ("switch_organization", Access::Oneself),
+        ("token", Access::Needs(Permission::TokensManage)),
         ("tokens", Access::Needs(Permission::TokensManage)),
         (
             "transfer_ownership",
@@ -206,5 +209,13 @@ impl IdentityService {
         let cause = Cause::root(&*self.ids);
         let envelope = Envelope::seal(organization, event, now, &*self.ids, cause)?;
         Ok(uow.outbox().append(&[envelope]).await?)
+    }
+}
+
+/// The actor, calling from an address if one is known.
+fn calling(actor: Actor, address: Option<IpAddr>) -> Actor {
+    match address {
+        Some(address) => actor.calling_from(address),
+        None => actor,
     }
 }

@@ -83,7 +83,9 @@ impl IdentityService {
         if !any.items.is_empty() {
             return Ok(None);
         }
-        let name: DisplayName = "My organization".parse().expect("the text is a name");
+        let name: DisplayName = Organization::DEFAULT_NAME
+            .parse()
+            .expect("the text is a name");
         let slug = Slug::suggested_by(&name);
         let command = CreateOrganization::named(name);
         match self.insert_organization(command, slug).await {

@@ -1,49 +1,55 @@
-use super::super::{
-    Change, IdentityError, IdentityService, Password, PasswordHash, Purpose, Refusal, Subject, User,
+use super::{
+    super::{
+        IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal, User,
+    },
+    sessions::attempt_keys,
 };
-use crate::{Actor, EmailAddress, Principal, UserId};
+use crate::{EmailAddress, UserId};
 
 impl IdentityService {
-    /// Sets the password of a user and ends all their sessions. Users set their own and tell the current one, if
-    /// there is one; the operator sets that of any member of the organisation.
+    /// Sets the user's own password and ends all their sessions, and what was mailed before. Whoever has a password
+    /// tells it; tries are counted like those of a login.
+    ///
+    /// # Errors
+    /// [`IdentityError::WrongPassword`]; [`IdentityError::TooManyFailures`].
     #[tracing::instrument(skip_all)]
     pub async fn set_password(
         &self,
-        actor: &Actor,
-        user: UserId,
+        who: &LoggedIn,
         current: Option<Password>,
         new: Password,
     ) -> Result<(), IdentityError> {
-        let organization = actor.organization_id();
-        let operator = match actor.principal() {
-            Principal::System => true,
-            Principal::User { id } if id == user => false,
-            Principal::User { .. } | Principal::Token { .. } => {
-                return Err(IdentityError::NotYourself);
-            }
-        };
-        let members = self.store.members();
-        let membership = members.find(organization, user).await?;
-        membership.ok_or(IdentityError::UserNotFound(user))?;
-        let found = members.find_user(user).await?;
+        let user = who.user.id;
+        let keys = attempt_keys(&who.user.email, &who.session.client, true);
+        let now = self.clock.now();
+        self.count_try(&keys, now).await?;
+        let found = self.store.members().find_user(user).await?;
         let old = found.ok_or(IdentityError::UserNotFound(user))?.password;
-        if !operator && !self.is_current(old.clone(), current).await? {
+        let right = match (old.clone(), current) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(hash), Some(given)) => self.hasher.verify(given, Some(hash)).await?,
+        };
+        if !right {
             return Err(IdentityError::WrongPassword);
         }
+        self.forgive(&keys).await?;
         let hash = self.hasher.hash(new).await?;
         let mut uow = self.store.begin().await?;
         let found = uow.users().find_for_update(user).await?;
         let mut found = found.ok_or(IdentityError::UserNotFound(user))?;
-        if found.password != old && !operator {
+        if found.password != old {
             // Somebody else changed it since it was checked.
             return Err(IdentityError::WrongPassword);
         }
         found.password = Some(hash);
         uow.users().update(&found).await?;
         uow.sessions().delete_all(user).await?;
-        uow.links().delete(user, Purpose::PasswordReset).await?;
-        let change = Change::new("user.password_set", Subject::new("user", user));
-        self.audit(&mut *uow, actor, change, self.clock.now())
+        // Whatever was mailed is over, a new address too: somebody else may have begun that.
+        for purpose in [Purpose::PasswordReset, Purpose::EmailChange] {
+            uow.links().delete(user, purpose).await?;
+        }
+        self.audit_oneself(&mut *uow, who, "user.password_set", now)
             .await?;
         uow.commit().await?;
         Ok(())
@@ -69,18 +75,6 @@ impl IdentityService {
             user.password = Some(self.rehash(user.id, password, &hash).await?);
         }
         Ok(user)
-    }
-
-    pub(super) async fn is_current(
-        &self,
-        stored: Option<PasswordHash>,
-        given: Option<Password>,
-    ) -> Result<bool, IdentityError> {
-        match (stored, given) {
-            (None, _) => Ok(true),
-            (Some(_), None) => Ok(false),
-            (Some(hash), Some(password)) => Ok(self.hasher.verify(password, Some(hash)).await?),
-        }
     }
 
     async fn rehash(

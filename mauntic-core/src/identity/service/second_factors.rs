@@ -8,9 +8,9 @@ use super::{
         Subject,
     },
     NewSession,
-    sessions::{attempt_keys, network_key},
+    sessions::{attempt_keys, is_over, network_key},
 };
-use crate::{Actor, Operator, UserId};
+use crate::{Operator, UserId};
 
 /// Whether a user's logins ask for a second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,8 @@ impl IdentityService {
         let keys = code_keys(user, &who.session.client);
         self.count_try(&keys, now).await?;
         let mut uow = self.store.begin().await?;
+        // A login at this moment sees either no session to end, or the factor.
+        uow.users().find_for_update(user).await?;
         let found = uow.second_factors().find_for_update(user).await?;
         let mut factor = match found {
             Some(factor) if factor.is_on() => return Err(IdentityError::SecondFactorOn),
@@ -155,11 +157,9 @@ impl IdentityService {
         if !uow.second_factors().delete(user).await? {
             return Err(IdentityError::SecondFactorOff);
         }
-        for membership in uow.memberships().of_user(user).await? {
-            let change = Change::new("user.second_factor_reset", Subject::new("user", user));
-            let operator = Actor::system(membership.organization_id);
-            self.audit(&mut *uow, &operator, change, now).await?;
-        }
+        let change = Change::new("user.second_factor_reset", Subject::new("user", user));
+        self.audit_by_nobody(&mut *uow, user, None, &change, now)
+            .await?;
         uow.commit().await?;
         info!(user.id = %user, "the operator reset a second factor");
         Ok(())
@@ -189,7 +189,8 @@ impl IdentityService {
         let waiting = waiting.ok_or(IdentityError::NoCodeAwaited)?;
         let (user, now) = (waiting.user_id, self.clock.now());
         let keys = code_keys(user, &client);
-        self.count_try(&keys, now).await?;
+        let counted = self.count_try(&keys, now).await?;
+        let address = client.address;
         let (organization, remembered) = (waiting.organization_id, waiting.remembered);
         let new = self.new_session(user, organization, remembered, client, now)?;
         let mut uow = self.store.begin().await?;
@@ -198,6 +199,12 @@ impl IdentityService {
             return Err(IdentityError::NoCodeAwaited);
         }
         if !self.take_code(&mut *uow, user, code, now).await? {
+            if is_over(&keys, &counted) {
+                let change = Change::new("user.codes_locked_out", Subject::new("user", user));
+                self.audit_by_nobody(&mut *uow, user, address, &change, now)
+                    .await?;
+                uow.commit().await?;
+            }
             return Err(IdentityError::WrongCode);
         }
         // A session that was ended meanwhile, as by a new password, is not there any more.
@@ -207,6 +214,15 @@ impl IdentityService {
         uow.sessions()
             .insert(&new.session, &new.secret.hash())
             .await?;
+        let mut actions = vec!["user.logged_in"];
+        if code.parse::<RecoveryCode>().is_ok() {
+            actions.insert(0, "user.recovery_code_used");
+        }
+        for action in actions {
+            let change = Change::new(action, Subject::new("user", user));
+            self.audit_from(&mut *uow, user, address, &change, now)
+                .await?;
+        }
         uow.commit().await?;
         self.forgive(&keys).await?;
         Ok(new)
@@ -263,7 +279,7 @@ impl IdentityService {
         who: &LoggedIn,
         password: Password,
     ) -> Result<(), IdentityError> {
-        let keys = attempt_keys(&who.user.email, &who.session.client);
+        let keys = attempt_keys(&who.user.email, &who.session.client, true);
         self.count_try(&keys, self.clock.now()).await?;
         let user = self.store.members().find_user(who.user.id).await?;
         let hash = user.and_then(|user| user.password);
@@ -273,7 +289,7 @@ impl IdentityService {
         self.forgive(&keys).await
     }
 
-    /// Notes what users changed of their own account, in the organisation that they work in, if any.
+    /// Notes what users changed of their own account, in every organisation that they are a member of.
     pub(super) async fn audit_oneself(
         &self,
         uow: &mut dyn IdentityUnitOfWork,
@@ -281,11 +297,9 @@ impl IdentityService {
         action: &str,
         now: DateTime<Utc>,
     ) -> Result<(), IdentityError> {
-        let Some(actor) = who.actor() else {
-            return Ok(());
-        };
         let change = Change::new(action, Subject::new("user", who.user.id));
-        self.audit(uow, &actor, change, now).await
+        self.audit_from(uow, who.user.id, who.address, &change, now)
+            .await
     }
 }
 

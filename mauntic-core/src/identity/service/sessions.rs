@@ -4,9 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 use tracing::info;
 
-use super::super::{
-    Change, Client, DisplayName, IdentityError, IdentityService, Invitation, LoggedIn, Membership,
-    Organization, Password, Patience, Session, SessionSecret, Slug, Subject, User,
+use super::{
+    super::{
+        Change, Client, DisplayName, Errand, IdentityError, IdentityService, Invitation, LoggedIn,
+        Membership, Organization, Password, Patience, Session, SessionSecret, Slug, Subject, User,
+    },
+    calling,
 };
 use crate::{
     Actor, EmailAddress, Operator, OrganizationId, PageSize, Role, SessionId, StoreError,
@@ -26,6 +29,8 @@ pub struct SetUp {
     pub email: EmailAddress,
     /// The owner's password.
     pub password: Password,
+    /// What [`set_up_code`](IdentityService::set_up_code) told the operator, if it is asked for.
+    pub code: Option<String>,
 }
 
 /// What somebody logs in with.
@@ -54,12 +59,35 @@ impl IdentityService {
         Ok(!self.store.members().any_user().await?)
     }
 
+    /// Whether whoever sets the installation up has to know the operator's code: there is more here than an empty
+    /// organisation, which the first stranger to come is not to own.
+    pub async fn set_up_asks_for_code(&self) -> Result<bool, IdentityError> {
+        let organizations = self.store.organizations();
+        let found = organizations.list(None, PageSize::clamped(2)).await?.items;
+        let empty = found.iter().all(Organization::is_default) && found.len() < 2;
+        Ok(!empty || self.store.tokens().any().await?)
+    }
+
+    /// The code for setting the installation up, if that is to be done and the code is asked for.
+    pub async fn set_up_code(&self, _: &Operator) -> Result<Option<String>, IdentityError> {
+        if !self.needs_set_up().await? || !self.set_up_asks_for_code().await? {
+            return Ok(None);
+        }
+        Ok(Some(self.code_of_set_up()?))
+    }
+
+    fn code_of_set_up(&self) -> Result<String, IdentityError> {
+        let mac = self.secret()?.authenticate(b"set up");
+        Ok(hex(&mac[..8]))
+    }
+
     /// Sets the installation up: its first organisation and the owner, who is logged in at once. Of many who try at
     /// the same time, one does it. An organisation that is there already, as after commands on the command line, is
     /// the first one.
     ///
     /// # Errors
-    /// [`IdentityError::AlreadySetUp`] once there is a user.
+    /// [`IdentityError::AlreadySetUp`] once there is a user; [`IdentityError::WrongSetUpCode`] if a code
+    /// [is asked for](Self::set_up_asks_for_code), and this is another.
     #[tracing::instrument(skip_all)]
     pub async fn set_up(
         &self,
@@ -68,6 +96,13 @@ impl IdentityService {
     ) -> Result<NewSession, IdentityError> {
         if !self.needs_set_up().await? {
             return Err(IdentityError::AlreadySetUp);
+        }
+        if self.set_up_asks_for_code().await? {
+            let given = command.code.as_deref().unwrap_or_default();
+            // Hashes are compared, so that the time taken tells nothing.
+            if hash(given.trim()) != hash(&self.code_of_set_up()?) {
+                return Err(IdentityError::WrongSetUpCode);
+            }
         }
         let first = self
             .organizations(&Operator::local(), None, PageSize::clamped(1))
@@ -116,6 +151,7 @@ impl IdentityService {
         };
         uow.memberships().insert(&membership).await?;
         let actor = Actor::user(organization, user.id, Role::Owner);
+        let actor = calling(actor, client.address);
         let change = Change::new("installation.set_up", Subject::new("user", user.id));
         self.audit(&mut *uow, &actor, change, now).await?;
         let new = self.new_session(user.id, Some(organization), false, client, now)?;
@@ -141,11 +177,16 @@ impl IdentityService {
         client: Client,
     ) -> Result<NewSession, IdentityError> {
         let now = self.clock.now();
-        let keys = attempt_keys(&command.email, &client);
+        let known = self.is_known_network(&command.email, &client, now).await?;
+        let keys = attempt_keys(&command.email, &client, known);
         // Counted as a failure until it is none, so that many at once do not all pass before the first has failed.
-        self.count_try(&keys, now).await?;
+        let counted = self.count_try(&keys, now).await?;
         let verified = self.verify_password(&command.email, command.password).await;
         if matches!(verified, Err(IdentityError::WrongPassword)) {
+            if is_over(&keys, &counted) {
+                let email = command.email;
+                self.note_lock_out(email, &client, now).await?;
+            }
             return Err(IdentityError::WrongPassword);
         }
         self.forgive(&keys).await?;
@@ -153,9 +194,8 @@ impl IdentityService {
         let places = self.store.members().workplaces(user.id).await?;
         let open = places.iter().find(|place| !place.closed);
         let organization = open.or(places.first()).map(|place| place.organization_id);
-        let factor = self.store.second_factors().find(user.id).await?;
+        let address = client.address;
         let mut new = self.new_session(user.id, organization, command.remember, client, now)?;
-        new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
         let mut uow = self.store.begin().await?;
         // A password that was changed since it was checked lets nobody in, nor does a block.
         let stored = uow.users().find_for_update(user.id).await?;
@@ -163,9 +203,17 @@ impl IdentityService {
         if !stored.is_some_and(same) {
             return Err(IdentityError::WrongPassword);
         }
+        // Read with the user locked: one that is switched on at this moment is not to be passed by.
+        let factor = uow.second_factors().find_for_update(user.id).await?;
+        new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
         uow.sessions()
             .insert(&new.session, &new.secret.hash())
             .await?;
+        if !new.session.awaits_second_factor {
+            let change = Change::new("user.logged_in", Subject::new("user", user.id));
+            self.audit_from(&mut *uow, user.id, address, &change, now)
+                .await?;
+        }
         uow.commit().await?;
         Ok(new)
     }
@@ -198,6 +246,7 @@ impl IdentityService {
             user,
             workplaces,
             closed,
+            address: None,
         }))
     }
 
@@ -218,6 +267,13 @@ impl IdentityService {
         if !uow.sessions().delete(who.user.id, id).await? {
             return Err(IdentityError::SessionNotFound(id));
         }
+        let action = if id == who.session.id {
+            "user.logged_out"
+        } else {
+            "user.session_ended"
+        };
+        let now = self.clock.now();
+        self.audit_oneself(&mut *uow, who, action, now).await?;
         uow.commit().await?;
         Ok(())
     }
@@ -229,6 +285,11 @@ impl IdentityService {
             .sessions()
             .delete_others(who.user.id, who.session.id)
             .await?;
+        if ended > 0 {
+            let now = self.clock.now();
+            self.audit_oneself(&mut *uow, who, "user.other_sessions_ended", now)
+                .await?;
+        }
         uow.commit().await?;
         Ok(ended)
     }
@@ -308,13 +369,48 @@ impl IdentityService {
         Ok(())
     }
 
-    /// Counts a try as a failure, unless it has to wait. What goes right is taken back with
+    /// Whether the user with that address, if there is one, is logged in from the client's network.
+    async fn is_known_network(
+        &self,
+        email: &EmailAddress,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<bool, IdentityError> {
+        let user = self.store.members().find_user_by_email(email).await?;
+        // Asked for nobody too: the time taken is not to tell whether there is somebody.
+        let user = user.map_or(UserId::from_uuid(uuid::Uuid::nil()), |user| user.id);
+        let sessions = self.store.sessions().of_user(user).await?;
+        Ok(sessions.iter().any(|session| {
+            !session.awaits_second_factor
+                && now < session.ends_at()
+                && session.client.network.is_some()
+                && session.client.network == client.network
+        }))
+    }
+
+    /// Has it noted that logging in failed so often that the next try has to wait, once for each time that begins. That
+    /// is done later, for it is not to be seen from the time taken whether there is such an account.
+    async fn note_lock_out(
+        &self,
+        email: EmailAddress,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        let mut uow = self.store.begin().await?;
+        let address = client.address.or(client.network);
+        self.queue(&mut *uow, Errand::LockOut { email, address }, now)
+            .await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// Counts a try as a failure, unless it has to wait; returns the counts with it. What goes right is taken back with
     /// [`forgive`](Self::forgive).
     pub(super) async fn count_try(
         &self,
         keys: &[(String, Patience)],
         now: DateTime<Utc>,
-    ) -> Result<(), IdentityError> {
+    ) -> Result<Vec<(String, u32)>, IdentityError> {
         let attempts = self.store.login_attempts();
         let names = &names(keys);
         let patience = |key: &str| {
@@ -339,7 +435,7 @@ impl IdentityService {
             (earlier > seen).then(|| patience(key).wait(earlier, now, now))?
         });
         match crowded.max() {
-            None => Ok(()),
+            None => Ok(counted),
             Some(wait) => {
                 attempts.take_back(names).await?;
                 Err(too_many(wait))
@@ -364,18 +460,35 @@ fn seconds(wait: TimeDelta) -> u64 {
     millis.div_ceil(1_000).max(1)
 }
 
-/// What failures are counted by. Addresses are hashed: this is no list of who tried to log in.
-pub(super) fn attempt_keys(email: &EmailAddress, client: &Client) -> Vec<(String, Patience)> {
+/// Whether this failure is the one after which the next try has to wait, by the first of its keys.
+pub(super) fn is_over(keys: &[(String, Patience)], counted: &[(String, u32)]) -> bool {
+    let Some((first, patience)) = keys.first() else {
+        return false;
+    };
+    let count = counted.iter().find(|(key, _)| key == first);
+    count.is_some_and(|(_, count)| patience.is_over_with(*count))
+}
+
+/// What failures are counted by; what failed elsewhere does not matter in a known network. Addresses are hashed: this is
+/// no list of who tried to log in.
+pub(super) fn attempt_keys(
+    email: &EmailAddress,
+    client: &Client,
+    known: bool,
+) -> Vec<(String, Patience)> {
     let account = hash(&email.key());
     let network = network_key(client);
-    vec![
+    let mut keys = vec![
         (
             format!("here:{account}:{network}"),
             Patience::FOR_ACCOUNT_HERE,
         ),
         (format!("network:{network}"), Patience::FOR_NETWORK),
-        (format!("account:{account}"), Patience::FOR_ACCOUNT),
-    ]
+    ];
+    if !known {
+        keys.push((format!("account:{account}"), Patience::FOR_ACCOUNT));
+    }
+    keys
 }
 
 /// What wishes for a new password are counted by: letters cost, and nobody wants their mailbox filled.
@@ -390,6 +503,21 @@ pub(super) fn reset_keys(email: &EmailAddress, client: &Client) -> Vec<(String, 
     ]
 }
 
+/// What mailed invitations are counted by: nobody wants their mailbox filled, nor a server that is known for it.
+pub(super) fn invitation_keys(
+    organization: OrganizationId,
+    email: &EmailAddress,
+) -> Vec<(String, Patience)> {
+    let address = hash(&email.key());
+    vec![
+        (
+            format!("invite:{organization}:{address}"),
+            Patience::FOR_LETTERS,
+        ),
+        (format!("invite:{organization}"), Patience::FOR_INVITATIONS),
+    ]
+}
+
 /// What failures from one network are counted by.
 pub(super) fn network_key(client: &Client) -> String {
     client
@@ -399,7 +527,11 @@ pub(super) fn network_key(client: &Client) -> String {
 
 fn hash(text: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    digest[..16].iter().fold(String::new(), |mut text, byte| {
+    hex(&digest[..16])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -56,7 +56,7 @@ impl IdentityService {
     }
 
     /// Creates a token. It may do no more than its creator; a token made by a token works for the
-    /// same member and ends no later.
+    /// same member, ends no later, and is revoked with it.
     #[tracing::instrument(skip_all)]
     pub async fn create_token(
         &self,
@@ -73,10 +73,15 @@ impl IdentityService {
         let secret = TokenSecret::random()?;
         let mut uow = self.store.begin().await?;
         let (user_id, end) = holder(&mut *uow, actor).await?;
+        let made_by = match actor.principal() {
+            Principal::Token { id } => Some(id),
+            Principal::User { .. } | Principal::System => None,
+        };
         let token = ApiToken {
             id: ApiTokenId::generate(&*self.ids),
             organization_id,
             user_id,
+            made_by,
             name: command.name,
             role: command.role,
             scopes,
@@ -104,19 +109,33 @@ impl IdentityService {
         Ok(self.store.tokens().list(organization, after, size).await?)
     }
 
-    /// Ends a token, from the next request on.
+    /// A token of the actor's organisation.
+    ///
+    /// # Errors
+    /// [`IdentityError::TokenNotFound`].
+    pub async fn token(&self, actor: &Actor, id: ApiTokenId) -> Result<ApiToken, IdentityError> {
+        let organization = actor.require(Permission::TokensManage)?;
+        let found = self.store.tokens().find(organization, id).await?;
+        found.ok_or(IdentityError::TokenNotFound(id))
+    }
+
+    /// Ends a token, from the next request on, and with it those that it made, and that those made.
     #[tracing::instrument(skip_all)]
     pub async fn revoke_token(&self, actor: &Actor, id: ApiTokenId) -> Result<(), IdentityError> {
         let organization = actor.require(Permission::TokensManage)?;
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
         let token = uow.tokens().find_for_update(organization, id).await?;
-        let mut token = token.ok_or(IdentityError::TokenNotFound(id))?;
-        if token.revoke(now) {
-            uow.tokens().update(&token).await?;
-            let change = Change::new("token.revoked", Subject::new("api_token", id))
-                .from(json!({"name": token.name}));
-            self.audit(&mut *uow, actor, change, now).await?;
+        let mut ending = vec![token.ok_or(IdentityError::TokenNotFound(id))?];
+        while let Some(mut token) = ending.pop() {
+            let made = uow.tokens().made_by_for_update(organization, token.id);
+            ending.extend(made.await?);
+            if token.revoke(now) {
+                uow.tokens().update(&token).await?;
+                let change = Change::new("token.revoked", Subject::new("api_token", token.id))
+                    .from(json!({"name": token.name}));
+                self.audit(&mut *uow, actor, change, now).await?;
+            }
         }
         uow.commit().await?;
         Ok(())
@@ -178,6 +197,10 @@ async fn holder(
                 .find_for_update(actor.organization_id(), id)
                 .await?;
             let own = own.ok_or(IdentityError::TokenNotFound(id))?;
+            if own.revoked_at.is_some() {
+                // It was good a moment ago; what it makes now would outlive it.
+                return Err(Refusal::Revoked.into());
+            }
             Ok((own.user_id, own.expires_at))
         }
     }

@@ -4,7 +4,7 @@ use sea_orm::QueryResult;
 
 use super::{SeaOrmIdentityStore, SeaOrmUnitOfWork, inserted, instant, many, one, parsed};
 use crate::{
-    EmailAddress, InvitationId, OrganizationId, StoreError, UserId,
+    EmailAddress, InvitationId, OrganizationId, Page, PageSize, StoreError, UserId,
     identity::{Invitation, InvitationQueries, InvitationRepository, TokenHash},
     storage::to_micros,
 };
@@ -14,12 +14,33 @@ const COLUMNS: &str =
 
 #[async_trait]
 impl InvitationQueries for SeaOrmIdentityStore {
-    async fn list(&self, organization: OrganizationId) -> Result<Vec<Invitation>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM invitation WHERE organization_id = $1 ORDER BY id");
-        let key = [organization.as_uuid().into()];
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        after: Option<InvitationId>,
+        size: PageSize,
+    ) -> Result<Page<Invitation, InvitationId>, StoreError> {
+        let after = after.map_or(uuid::Uuid::nil(), |id| id.as_uuid());
+        let sql = format!(
+            "SELECT {COLUMNS} FROM invitation WHERE organization_id = $1 AND id > $2 ORDER BY id LIMIT {}",
+            size.overfetched()
+        );
+        let key = [organization.as_uuid().into(), after.into()];
         let rows = many(self.db.reader(), self.db.dialect(), &sql, key).await?;
-        rows.iter().map(invitation).collect()
+        let rows = rows.iter().map(invitation).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::from_overfetched(rows, size, |row| row.id))
+    }
+
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM invitation WHERE organization_id = $1 AND id = $2");
+        let key = [organization.as_uuid().into(), id.as_uuid().into()];
+        let row = one(self.db.reader(), self.db.dialect(), &sql, key).await?;
+        row.as_ref().map(invitation).transpose()
     }
 
     async fn find_by_hash(&self, hash: &TokenHash) -> Result<Option<Invitation>, StoreError> {
@@ -44,6 +65,32 @@ impl InvitationRepository for SeaOrmUnitOfWork {
         let key = [organization.as_uuid().into(), id.as_uuid().into()];
         let row = self.one(&sql, key).await?;
         row.as_ref().map(invitation).transpose()
+    }
+
+    async fn find_of_email(
+        &mut self,
+        organization: OrganizationId,
+        email: &EmailAddress,
+    ) -> Result<Option<Invitation>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM invitation WHERE organization_id = $1 AND email_key = $2"
+        );
+        let key = [organization.as_uuid().into(), email.key().into()];
+        let row = self.one(&sql, key).await?;
+        row.as_ref().map(invitation).transpose()
+    }
+
+    async fn of_inviter(
+        &mut self,
+        organization: OrganizationId,
+        inviter: UserId,
+    ) -> Result<Vec<Invitation>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM invitation WHERE organization_id = $1 AND invited_by = $2 ORDER BY id"
+        );
+        let key = [organization.as_uuid().into(), inviter.as_uuid().into()];
+        let rows = many(&*self.txn, self.dialect, &sql, key).await?;
+        rows.iter().map(invitation).collect()
     }
 
     async fn insert(&mut self, invitation: &Invitation) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::QueryResult;
 use serde_json::json;
 
-use super::{SeaOrmIdentityStore, SeaOrmUnitOfWork, execute, instant, many, one};
+use super::{SeaOrmIdentityStore, SeaOrmUnitOfWork, execute, instant, one};
 use crate::{
     EmailAddress, LetterId, StoreError, UserId,
     identity::{
@@ -95,7 +95,7 @@ impl LinkRepository for SeaOrmUnitOfWork {
 
 #[async_trait]
 impl LetterQueue for SeaOrmIdentityStore {
-    async fn claim(&self, now: DateTime<Utc>, limit: u64) -> Result<Vec<QueuedLetter>, StoreError> {
+    async fn claim(&self, now: DateTime<Utc>) -> Result<Option<QueuedLetter>, StoreError> {
         let dialect = self.db.dialect();
         let due = "SELECT 1 AS one FROM letter WHERE due_at <= $1 LIMIT 1";
         // Looking costs no write transaction while nothing waits.
@@ -103,28 +103,35 @@ impl LetterQueue for SeaOrmIdentityStore {
             .await?
             .is_none()
         {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let txn = self.db.begin().await?;
         let sql = format!(
-            "SELECT id, errand, attempts FROM letter WHERE due_at <= $1 ORDER BY due_at, id LIMIT {limit}{}",
+            "SELECT id, errand, attempts FROM letter WHERE due_at <= $1 ORDER BY due_at, id LIMIT 1{}",
             dialect.skip_locked()
         );
-        let rows = many(&*txn, dialect, &sql, [to_micros(now).into()]).await?;
-        let mut letters = rows.iter().map(letter).collect::<Result<Vec<_>, _>>()?;
-        for letter in &mut letters {
-            let again = now + QueuedLetter::pause(letter.attempts);
-            letter.attempts += 1;
-            let sql = "UPDATE letter SET attempts = $2, due_at = $3 WHERE id = $1";
-            let values = [
-                letter.id.as_uuid().into(),
-                i64::from(letter.attempts).into(),
-                to_micros(again).into(),
-            ];
-            execute(&*txn, dialect, sql, values).await?;
-        }
+        let row = one(&*txn, dialect, &sql, [to_micros(now).into()]).await?;
+        let Some(mut letter) = row.as_ref().map(letter).transpose()? else {
+            return Ok(None);
+        };
+        letter.attempts += 1;
+        let sql = "UPDATE letter SET attempts = $2, due_at = $3 WHERE id = $1";
+        let values = [
+            letter.id.as_uuid().into(),
+            i64::from(letter.attempts).into(),
+            to_micros(now + QueuedLetter::LEASE).into(),
+        ];
+        execute(&*txn, dialect, sql, values).await?;
         txn.commit().await?;
-        Ok(letters)
+        Ok(Some(letter))
+    }
+
+    async fn put_off(&self, id: LetterId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        let txn = self.db.begin().await?;
+        let sql = "UPDATE letter SET due_at = $2 WHERE id = $1";
+        let values = [id.as_uuid().into(), to_micros(until).into()];
+        execute(&*txn, self.db.dialect(), sql, values).await?;
+        txn.commit().await
     }
 
     async fn done(&self, id: LetterId) -> Result<(), StoreError> {

@@ -232,6 +232,7 @@ fn session(row: &QueryResult) -> Result<Session, StoreError> {
         client: Client {
             network: network.and_then(|text| text.parse().ok()),
             user_agent: row.try_get("", "user_agent")?,
+            address: None,
         },
         awaits_second_factor: row.try_get("", "awaits_second_factor")?,
     })

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const WHAT: &str = "API token";
-const COLUMNS: &str = "t.organization_id, t.id, t.user_id, t.name, t.role, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at";
+const COLUMNS: &str = "t.organization_id, t.id, t.user_id, t.made_by, t.name, t.role, t.scopes, t.created_at, t.expires_at, t.last_used_at, t.revoked_at";
 
 #[async_trait]
 impl TokenQueries for SeaOrmIdentityStore {
@@ -51,6 +51,24 @@ impl TokenQueries for SeaOrmIdentityStore {
         ];
         execute(&*txn, self.db.dialect(), sql, values).await?;
         txn.commit().await
+    }
+
+    async fn any(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS one FROM api_token LIMIT 1";
+        let row = one(self.db.reader(), self.db.dialect(), sql, []).await?;
+        Ok(row.is_some())
+    }
+
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        id: ApiTokenId,
+    ) -> Result<Option<ApiToken>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM api_token t WHERE t.organization_id = $1 AND t.id = $2");
+        let key = [organization.as_uuid().into(), id.as_uuid().into()];
+        let row = one(self.db.reader(), self.db.dialect(), &sql, key).await?;
+        row.as_ref().map(token).transpose()
     }
 
     async fn list(
@@ -88,12 +106,26 @@ impl TokenRepository for SeaOrmUnitOfWork {
         row.as_ref().map(token).transpose()
     }
 
+    async fn made_by_for_update(
+        &mut self,
+        organization: OrganizationId,
+        maker: ApiTokenId,
+    ) -> Result<Vec<ApiToken>, StoreError> {
+        let lock = self.dialect.for_update();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM api_token t WHERE t.organization_id = $1 AND t.made_by = $2 ORDER BY t.id{lock}"
+        );
+        let key = [organization.as_uuid().into(), maker.as_uuid().into()];
+        let rows = many(&*self.txn, self.dialect, &sql, key).await?;
+        rows.iter().map(token).collect()
+    }
+
     async fn insert(&mut self, token: &ApiToken, hash: &TokenHash) -> Result<(), StoreError> {
         let rows = self
             .execute(
                 "INSERT INTO api_token (organization_id, id, user_id, name, role, scopes, secret_hash,
-                     created_at, expires_at, last_used_at, revoked_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (secret_hash) DO NOTHING",
+                     created_at, expires_at, last_used_at, revoked_at, made_by)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (secret_hash) DO NOTHING",
                 [
                     token.organization_id.as_uuid().into(),
                     token.id.as_uuid().into(),
@@ -106,6 +138,7 @@ impl TokenRepository for SeaOrmUnitOfWork {
                     micros(token.expires_at),
                     micros(token.last_used_at),
                     micros(token.revoked_at),
+                    token.made_by.map(|id| id.as_uuid()).into(),
                 ],
             )
             .await?;
@@ -134,10 +167,12 @@ impl TokenRepository for SeaOrmUnitOfWork {
 
 fn token(row: &QueryResult) -> Result<ApiToken, StoreError> {
     let user: Option<uuid::Uuid> = row.try_get("", "user_id")?;
+    let maker: Option<uuid::Uuid> = row.try_get("", "made_by")?;
     Ok(ApiToken {
         id: ApiTokenId::from_uuid(row.try_get("", "id")?),
         organization_id: OrganizationId::from_uuid(row.try_get("", "organization_id")?),
         user_id: user.map(UserId::from_uuid),
+        made_by: maker.map(ApiTokenId::from_uuid),
         name: parsed(row, WHAT, "name")?,
         role: parsed(row, WHAT, "role")?,
         scopes: scopes(row.try_get("", "scopes")?)?,

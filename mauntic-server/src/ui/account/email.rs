@@ -11,8 +11,8 @@ use crate::ui::{
         form::{Field, filled},
         frame, show,
     },
-    failure, shell,
-    visitor::{Fields, OpenForm, Posted, Visitor, app, redirect},
+    failure, own_shell,
+    visitor::{Fields, OpenForm, OwnForm, Person, app, redirect},
 };
 
 const PLACE: &str = "/app/account/email";
@@ -22,10 +22,10 @@ const TITLE: &str = "Email address";
 #[handler]
 pub(super) async fn show_email(
     request: &Request,
-    visitor: Visitor,
+    person: Person,
     Query(said): Query<Said>,
 ) -> Result<Response> {
-    let page = page(request, &visitor, &Fields::default(), said.done, None).await?;
+    let page = page(request, &person, &Fields::default(), said.done, None).await?;
     Ok(page.into_response())
 }
 
@@ -33,12 +33,12 @@ type Problem<'a> = Option<(&'a str, &'a str)>;
 
 async fn page(
     request: &Request,
-    visitor: &Visitor,
+    person: &Person,
     fields: &Fields,
     done: Option<Done>,
     problem: Problem<'_>,
 ) -> Result<Markup> {
-    let pending = app(request)?.identity.pending_email_change(&visitor.who);
+    let pending = app(request)?.identity.pending_email_change(&person.who);
     let pending = pending.await.map_err(failure::identity)?;
     let field = |name, label, value, hint| Field {
         name,
@@ -55,27 +55,27 @@ async fn page(
         (frame::breadcrumbs(&[("/app/account", "Account")], TITLE))
         (frame::header(TITLE, &html! {}))
         @if let Some(done) = done { (done.toast()) }
-        (show::card("Now", &html! { p { (visitor.who.user.email.as_str()) } }))
-        @if let Some(pending) = pending { (waiting(visitor, &pending)) }
+        (show::card("Now", &html! { p { (person.who.user.email.as_str()) } }))
+        @if let Some(pending) = pending { (waiting(person, &pending)) }
         (show::card("Another address", &html! {
             form method="post" action="/app/account/email" class="stack" {
-                (visitor.csrf())
+                (person.csrf())
                 (filled(&email, "email", "email"))
                 (filled(&password, "password", "current-password"))
                 div class="row" { (button("Mail the link", Weight::Primary)) }
             }
         }))
     };
-    Ok(shell(visitor, TITLE, "/app/account", &content))
+    Ok(own_shell(person, TITLE, &content))
 }
 
-fn waiting(visitor: &Visitor, pending: &EmailAddress) -> Markup {
+fn waiting(person: &Person, pending: &EmailAddress) -> Markup {
     show::card(
         "Waiting to be confirmed",
         &html! {
             p { (show::badge("not confirmed", Tone::Warn)) " " (pending.as_str()) }
             form method="post" action="/app/account/email/cancel" class="row" {
-                (visitor.csrf()) (button("Keep the present address", Weight::Plain))
+                (person.csrf()) (button("Keep the present address", Weight::Plain))
             }
         },
     )
@@ -83,10 +83,10 @@ fn waiting(visitor: &Visitor, pending: &EmailAddress) -> Markup {
 
 /// Mails a link to the new address.
 #[handler]
-pub(super) async fn ask(request: &Request, posted: Posted) -> Result<Response> {
-    let (visitor, fields) = (&posted.visitor, &posted.fields);
+pub(super) async fn ask(request: &Request, posted: OwnForm) -> Result<Response> {
+    let (person, fields) = (&posted.person, &posted.fields);
     let again = async |field: &str, problem: &str| {
-        let page = page(request, visitor, fields, None, Some((field, problem))).await?;
+        let page = page(request, person, fields, None, Some((field, problem))).await?;
         Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
     };
     let Ok(email) = fields.text("email").parse() else {
@@ -97,13 +97,12 @@ pub(super) async fn ask(request: &Request, posted: Posted) -> Result<Response> {
         return again("password", wrong).await;
     };
     let identity = &app(request)?.identity;
-    let asked = identity.request_email_change(&visitor.who, password, email);
+    let asked = identity.request_email_change(&person.who, password, email);
     match asked.await {
         Ok(()) => Ok(redirect(&Done::Saved.at(PLACE))),
         Err(IdentityError::WrongPassword) => again("password", wrong).await,
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Too many tries: try again in {seconds} seconds.");
-            again("password", &text).await
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again("password", &failure::too_often(&error)).await
         }
         Err(error) => Err(failure::identity(error)),
     }
@@ -111,9 +110,9 @@ pub(super) async fn ask(request: &Request, posted: Posted) -> Result<Response> {
 
 /// Keeps the present address.
 #[handler]
-pub(super) async fn cancel(request: &Request, posted: Posted) -> Result<Response> {
+pub(super) async fn cancel(request: &Request, posted: OwnForm) -> Result<Response> {
     let identity = &app(request)?.identity;
-    let cancelled = identity.cancel_email_change(&posted.visitor.who).await;
+    let cancelled = identity.cancel_email_change(&posted.person.who).await;
     cancelled.map_err(failure::identity)?;
     Ok(redirect(&Done::Saved.at(PLACE)))
 }

@@ -17,7 +17,10 @@ use crate::{
             frame, show,
         },
         failure,
-        visitor::{Fields, OpenForm, Person, app, client, cookie, own_place, redirect, set_cookie},
+        visitor::{
+            Fields, OpenForm, OwnForm, app, client, cookie, end_earlier, own_place, redirect,
+            set_cookie,
+        },
     },
 };
 
@@ -96,9 +99,8 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
             "This account is blocked. Ask the owner of your organisation.",
             StatusCode::FORBIDDEN,
         ),
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
-            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error), StatusCode::TOO_MANY_REQUESTS)
         }
         Err(error) => Err(failure::identity(error)),
     }
@@ -111,10 +113,11 @@ pub(super) async fn begin_here(
     new: &NewSession,
     place: &str,
 ) -> Result<Response> {
-    end_earlier(request).await?;
+    let app = app(request)?;
+    end_earlier(app, request).await.map_err(failure::identity)?;
     let kept = new.session.remembered && !new.session.awaits_second_factor;
     let mut response = redirect(place);
-    set_cookie(app(request)?, &mut response, Some((&new.secret, kept)));
+    set_cookie(app, &mut response, Some((&new.secret, kept)));
     Ok(response)
 }
 
@@ -186,37 +189,18 @@ pub(super) async fn give_code(request: &Request, OpenForm(fields): OpenForm) -> 
             "This code is wrong or was used before. Take the one that the app shows now.",
             StatusCode::UNPROCESSABLE_ENTITY,
         ),
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Too many failed attempts: try again in {seconds} seconds.");
-            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error), StatusCode::TOO_MANY_REQUESTS)
         }
         Err(error) => Err(failure::identity(error)),
     }
 }
 
-/// Whoever logs in leaves the session that the browser had: somebody else may have put it there.
-async fn end_earlier(request: &Request) -> Result<()> {
-    let app = app(request)?;
-    let Some(earlier) = cookie(app, request) else {
-        return Ok(());
-    };
-    let found = app.identity.logged_in(&earlier).await;
-    if let Some(who) = found.map_err(failure::identity)? {
-        let ended = app.identity.end_session(&who, who.session.id).await;
-        ended.map_err(failure::identity)?;
-    }
-    Ok(())
-}
-
 /// Logs out.
 #[handler]
-pub(super) async fn log_out(request: &Request, OpenForm(fields): OpenForm) -> Result<Response> {
+pub(super) async fn log_out(request: &Request, posted: OwnForm) -> Result<Response> {
     let app = app(request)?;
-    let Some(person) = Person::find(request).await? else {
-        return Ok(redirect("/app/login"));
-    };
-    person.prove(&fields)?;
-    let who = &person.who;
+    let who = &posted.person.who;
     let ended = app.identity.end_session(who, who.session.id).await;
     ended.map_err(failure::identity)?;
     let mut response = redirect("/app/login");
@@ -236,12 +220,15 @@ pub(super) async fn setup(request: &Request) -> Result<Response> {
     {
         return Ok(redirect("/app/login"));
     }
-    Ok(setup_page(&Fields::default(), &[]).into_response())
+    let page = setup_page(app, &Fields::default(), &[]).await?;
+    Ok(page.into_response())
 }
 
 type Problems = [(&'static str, String)];
 
-fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
+async fn setup_page(app: &App, fields: &Fields, problems: &Problems) -> Result<Markup> {
+    let guarded = app.identity.set_up_asks_for_code().await;
+    let guarded = guarded.map_err(failure::identity)?;
     let field = |name, label, hint| Field {
         name,
         label,
@@ -266,8 +253,11 @@ fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
         ..field("password", "Password", Some("12 characters or more"))
     };
     let content = html! {
-        p { "Nobody uses this installation yet. Name your organisation and yourself; you will be its owner." }
+        p { "Nobody has logged in here yet. Name your organisation and yourself; you will be its owner." }
         form method="post" action="/app/setup" class="stack" {
+            @if guarded {
+                (input(&field("code", "Code", Some("This installation is in use already; “mauntic serve” prints the code when it starts")), "text"))
+            }
             (input(&field("organization", "Organisation", Some("Recipients see this name in your mail")), "text"))
             (input(&zone, "text"))
             (input(&field("name", "Your name", None), "text"))
@@ -276,7 +266,7 @@ fn setup_page(fields: &Fields, problems: &Problems) -> Markup {
             (button("Begin", Weight::Primary))
         }
     };
-    frame::alone("Welcome to Mauntic", &content)
+    Ok(frame::alone("Welcome to Mauntic", &content))
 }
 
 /// Makes the first organisation and its owner.
@@ -286,7 +276,7 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
     let command = match read_set_up(&fields) {
         Ok(command) => command,
         Err(problems) => {
-            let page = setup_page(&fields, &problems);
+            let page = setup_page(app, &fields, &problems).await?;
             return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
         }
     };
@@ -298,6 +288,11 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
         }
         // Somebody was faster.
         Err(IdentityError::AlreadySetUp) => Ok(redirect("/app/login")),
+        Err(error @ IdentityError::WrongSetUpCode) => {
+            let problems = [("code", error.to_string())];
+            let page = setup_page(app, &fields, &problems).await?;
+            Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+        }
         Err(error) => Err(failure::identity(error)),
     }
 }
@@ -324,6 +319,7 @@ fn read_set_up(fields: &Fields) -> std::result::Result<SetUp, Vec<(&'static str,
                 name,
                 email,
                 password,
+                code: fields.find("code").map(str::to_owned),
             })
         }
         _ => Err(problems),

@@ -17,8 +17,8 @@ use crate::ui::{
         frame, show,
         table::{Column, table},
     },
-    failure, shell,
-    visitor::{OpenForm, Person, Posted, Visitor, app, redirect, set_cookie},
+    failure, own_shell,
+    visitor::{OwnForm, Person, app, redirect, set_cookie},
     words,
 };
 
@@ -26,30 +26,30 @@ use crate::ui::{
 #[handler]
 pub(super) async fn account(
     request: &Request,
-    visitor: Visitor,
+    person: Person,
     Query(said): Query<Said>,
 ) -> Result<Response> {
-    let page = account_page(request, &visitor, said.done, None).await?;
+    let page = account_page(request, &person, said.done, None).await?;
     Ok(page.into_response())
 }
 
 async fn account_page(
     request: &Request,
-    visitor: &Visitor,
+    person: &Person,
     done: Option<Done>,
     problem: Option<&str>,
 ) -> Result<Markup> {
-    let sessions = app(request)?.identity.own_sessions(&visitor.who).await;
+    let sessions = app(request)?.identity.own_sessions(&person.who).await;
     let sessions = sessions.map_err(failure::identity)?;
-    let factor = app(request)?.identity.second_factor(&visitor.who).await;
+    let factor = app(request)?.identity.second_factor(&person.who).await;
     let factor = factor.map_err(failure::identity)?;
-    let linked = app(request)?.identity.linked_logins(&visitor.who).await;
+    let linked = app(request)?.identity.linked_logins(&person.who).await;
     let linked = linked.map_err(failure::identity)?;
-    let user = &visitor.who.user;
+    let user = &person.who.user;
     let rows: Vec<_> = sessions
         .iter()
         .map(|session| {
-            let here = session.id == visitor.who.session.id;
+            let here = session.id == person.who.session.id;
             let agent = session.client.user_agent.as_deref().unwrap_or("unknown");
             let from = session.client.network.map(|network| network.to_string());
             html! { tr {
@@ -57,7 +57,7 @@ async fn account_page(
                 td { (from.unwrap_or_default()) }
                 td { (words::time(session.seen_at)) }
                 td { @if !here { form method="post" action=(format!("/app/account/sessions/{}", session.id)) {
-                    (visitor.csrf()) (button("Log out there", Weight::Plain))
+                    (person.csrf()) (button("Log out there", Weight::Plain))
                 } } }
             } }
         })
@@ -71,7 +71,7 @@ async fn account_page(
     };
     let content = html! {
         (frame::header("Account", &html! {
-            form method="post" action="/app/logout" { (visitor.csrf()) (button("Log out", Weight::Plain)) }
+            form method="post" action="/app/logout" { (person.csrf()) (button("Log out", Weight::Plain)) }
         }))
         @if let Some(done) = done { (done.toast()) }
         @if let Some(problem) = problem { (show::toast(problem, Tone::Bad)) }
@@ -81,7 +81,7 @@ async fn account_page(
         ])))
         (show::card("Password", &html! {
             form method="post" action="/app/account/password" class="stack" {
-                (visitor.csrf())
+                (person.csrf())
                 @if user.password.is_some() {
                     (filled(&secret("current", "Present password"), "password", "current-password"))
                 } @else {
@@ -104,22 +104,22 @@ async fn account_page(
             (table("Sessions", &columns, &rows, None))
             @if sessions.len() > 1 {
                 form method="post" action="/app/account/sessions/others" {
-                    (visitor.csrf()) (button("Log out everywhere else", Weight::Danger))
+                    (person.csrf()) (button("Log out everywhere else", Weight::Danger))
                 }
             }
         }))
     };
-    Ok(shell(visitor, "Account", "/app/account", &content))
+    Ok(own_shell(person, "Account", &content))
 }
 
 /// Changes the password.
 #[handler]
-pub(super) async fn change_password(request: &Request, posted: Posted) -> Result<Response> {
+pub(super) async fn change_password(request: &Request, posted: OwnForm) -> Result<Response> {
     let app = app(request)?;
-    let visitor = &posted.visitor;
+    let person = &posted.person;
     let read = |name| posted.fields.find(name).unwrap_or_default().parse();
     let again = async |problem: &str| {
-        let page = account_page(request, visitor, None, Some(problem)).await?;
+        let page = account_page(request, person, None, Some(problem)).await?;
         Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
     };
     let new = match read("new") {
@@ -135,11 +135,7 @@ pub(super) async fn change_password(request: &Request, posted: Posted) -> Result
         (Some(_), Ok(current)) => Some(current),
         (Some(_), Err(_)) => return again(wrong).await,
     };
-    let user = visitor.who.user.id;
-    let set = app
-        .identity
-        .set_password(&visitor.actor, user, current, new)
-        .await;
+    let set = app.identity.set_password(&person.who, current, new).await;
     match set {
         Ok(()) => {
             let mut response = redirect("/app/login");
@@ -147,6 +143,9 @@ pub(super) async fn change_password(request: &Request, posted: Posted) -> Result
             Ok(response)
         }
         Err(IdentityError::WrongPassword) => again(wrong).await,
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error)).await
+        }
         Err(error) => Err(failure::identity(error)),
     }
 }
@@ -156,20 +155,20 @@ pub(super) async fn change_password(request: &Request, posted: Posted) -> Result
 pub(super) async fn end_session(
     request: &Request,
     Path(session): Path<Uuid>,
-    posted: Posted,
+    posted: OwnForm,
 ) -> Result<Response> {
     let id = SessionId::from_uuid(session);
-    let ended = app(request)?.identity.end_session(&posted.visitor.who, id);
+    let ended = app(request)?.identity.end_session(&posted.person.who, id);
     ended.await.map_err(failure::identity)?;
     Ok(redirect(&Done::Ended.at("/app/account")))
 }
 
 /// Ends all other sessions.
 #[handler]
-pub(super) async fn end_others(request: &Request, posted: Posted) -> Result<Response> {
+pub(super) async fn end_others(request: &Request, posted: OwnForm) -> Result<Response> {
     let ended = app(request)?
         .identity
-        .end_other_sessions(&posted.visitor.who)
+        .end_other_sessions(&posted.person.who)
         .await;
     ended.map_err(failure::identity)?;
     Ok(redirect(&Done::Ended.at("/app/account")))
@@ -177,16 +176,12 @@ pub(super) async fn end_others(request: &Request, posted: Posted) -> Result<Resp
 
 /// Works in another organisation.
 #[handler]
-pub(super) async fn switch(request: &Request, OpenForm(fields): OpenForm) -> Result<Response> {
-    let Some(person) = Person::find(request).await? else {
-        return Ok(redirect("/app/login"));
-    };
-    person.prove(&fields)?;
-    let id: Option<Uuid> = fields.text("organization").parse().ok();
+pub(super) async fn switch(request: &Request, posted: OwnForm) -> Result<Response> {
+    let id: Option<Uuid> = posted.fields.text("organization").parse().ok();
     let id = OrganizationId::from_uuid(id.ok_or_else(|| failure::missing("organisation"))?);
     let switched = app(request)?
         .identity
-        .switch_organization(&person.who, id)
+        .switch_organization(&posted.person.who, id)
         .await;
     switched.map_err(failure::identity)?;
     Ok(redirect("/app/"))

@@ -101,9 +101,8 @@ pub(super) async fn ask_for_link(
             };
             Ok(frame::alone("Look into your mailbox", &content).into_response())
         }
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            let text = format!("Links were asked for too often: try again in {seconds} seconds.");
-            again(&text, StatusCode::TOO_MANY_REQUESTS)
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error), StatusCode::TOO_MANY_REQUESTS)
         }
         Err(error) => Err(failure::identity(error)),
     }

@@ -13,8 +13,8 @@ use crate::ui::{
         form::{Field, filled},
         frame, show,
     },
-    failure, shell,
-    visitor::{Posted, Visitor, app, redirect},
+    failure, own_shell,
+    visitor::{OwnForm, Person, app, redirect},
     words,
 };
 
@@ -25,54 +25,54 @@ const TITLE: &str = "Second factor";
 #[handler]
 pub(super) async fn second_factor(
     request: &Request,
-    visitor: Visitor,
+    person: Person,
     Query(said): Query<Said>,
 ) -> Result<Response> {
-    let page = state_page(request, &visitor, said.done, None).await?;
+    let page = state_page(request, &person, said.done, None).await?;
     Ok(page.into_response())
 }
 
-fn within(visitor: &Visitor, content: &Markup) -> Markup {
+fn within(person: &Person, content: &Markup) -> Markup {
     let page = html! {
         (frame::breadcrumbs(&[("/app/account", "Account")], TITLE))
         (frame::header(TITLE, &html! {}))
         (content)
     };
-    shell(visitor, TITLE, "/app/account", &page)
+    own_shell(person, TITLE, &page)
 }
 
 async fn state_page(
     request: &Request,
-    visitor: &Visitor,
+    person: &Person,
     done: Option<Done>,
     problem: Option<(&str, &str)>,
 ) -> Result<Markup> {
-    let state = app(request)?.identity.second_factor(&visitor.who).await;
+    let state = app(request)?.identity.second_factor(&person.who).await;
     let state = state.map_err(failure::identity)?;
     let content = html! {
         @if let Some(done) = done { (done.toast()) }
         @match state.on_since {
-            Some(_) => (on(visitor, state, problem)),
-            None => (off(visitor)),
+            Some(_) => (on(person, state, problem)),
+            None => (off(person)),
         }
     };
-    Ok(within(visitor, &content))
+    Ok(within(person, &content))
 }
 
-fn off(visitor: &Visitor) -> Markup {
+fn off(person: &Person) -> Markup {
     show::card(
         "It is off",
         &html! {
             p { "With a second factor, logging in takes your password and a code that an app on your phone shows. Whoever steals the password alone stays outside." }
             p { "Any authenticator app will do that knows one-time codes (TOTP)." }
             form method="post" action="/app/account/second-factor/begin" class="row" {
-                (visitor.csrf()) (button("Set it up", Weight::Primary))
+                (person.csrf()) (button("Set it up", Weight::Primary))
             }
         },
     )
 }
 
-fn on(visitor: &Visitor, state: SecondFactorState, problem: Option<(&str, &str)>) -> Markup {
+fn on(person: &Person, state: SecondFactorState, problem: Option<(&str, &str)>) -> Markup {
     let password = |name| Field {
         name,
         label: "Your password",
@@ -89,7 +89,7 @@ fn on(visitor: &Visitor, state: SecondFactorState, problem: Option<(&str, &str)>
         (show::card("New recovery codes", &html! {
             p { "They stand for the app if you lose it, each of them once. New ones end the old ones." }
             form method="post" action="/app/account/second-factor/codes" class="stack" {
-                (visitor.csrf())
+                (person.csrf())
                 (filled(&password("password-for-codes"), "password", "current-password"))
                 div class="row" { (button("Make new codes", Weight::Plain)) }
             }
@@ -97,7 +97,7 @@ fn on(visitor: &Visitor, state: SecondFactorState, problem: Option<(&str, &str)>
         (show::card("Switch it off", &html! {
             p { "Your password alone will be enough to log in, and your recovery codes stop working." }
             form method="post" action="/app/account/second-factor/end" class="stack" {
-                (visitor.csrf())
+                (person.csrf())
                 (filled(&password("password-to-end"), "password", "current-password"))
                 div class="row" { (button("Switch it off", Weight::Danger)) }
             }
@@ -105,7 +105,7 @@ fn on(visitor: &Visitor, state: SecondFactorState, problem: Option<(&str, &str)>
     }
 }
 
-fn enrolment_page(visitor: &Visitor, enrolment: &Enrolment, problem: Option<&str>) -> Markup {
+fn enrolment_page(person: &Person, enrolment: &Enrolment, problem: Option<&str>) -> Markup {
     let code = Field {
         name: "code",
         label: "Code that the app shows",
@@ -124,13 +124,13 @@ fn enrolment_page(visitor: &Visitor, enrolment: &Enrolment, problem: Option<&str
                 ("Address", html! { a href=(enrolment.uri) { "Open in an app on this device" } }),
             ]))
             form method="post" action="/app/account/second-factor/confirm" class="stack" {
-                (visitor.csrf())
+                (person.csrf())
                 (filled(&code, "text", "one-time-code"))
                 div class="row" { (button("Switch it on", Weight::Primary)) (button_link(PLACE, "Not now", Weight::Plain)) }
             }
         },
     );
-    within(visitor, &content)
+    within(person, &content)
 }
 
 /// A QR code of dark squares on white, whatever the theme, for cameras want it so.
@@ -163,7 +163,7 @@ fn in_fours(secret: &str) -> String {
     groups.collect::<Vec<_>>().join(" ")
 }
 
-fn codes_page(visitor: &Visitor, codes: &[RecoveryCode]) -> Markup {
+fn codes_page(person: &Person, codes: &[RecoveryCode]) -> Markup {
     let codes: Vec<_> = codes.iter().map(RecoveryCode::reveal).collect();
     let content = show::card(
         "Your recovery codes",
@@ -174,15 +174,15 @@ fn codes_page(visitor: &Visitor, codes: &[RecoveryCode]) -> Markup {
             div class="row" { (button_link(PLACE, "I have kept them", Weight::Primary)) }
         },
     );
-    within(visitor, &content)
+    within(person, &content)
 }
 
 /// Makes a secret and shows it.
 #[handler]
-pub(super) async fn begin(request: &Request, posted: Posted) -> Result<Response> {
-    let who = &posted.visitor.who;
+pub(super) async fn begin(request: &Request, posted: OwnForm) -> Result<Response> {
+    let who = &posted.person.who;
     match app(request)?.identity.begin_second_factor(who).await {
-        Ok(enrolment) => Ok(enrolment_page(&posted.visitor, &enrolment, None).into_response()),
+        Ok(enrolment) => Ok(enrolment_page(&posted.person, &enrolment, None).into_response()),
         Err(IdentityError::SecondFactorOn) => Ok(redirect(PLACE)),
         Err(error) => Err(failure::identity(error)),
     }
@@ -190,11 +190,11 @@ pub(super) async fn begin(request: &Request, posted: Posted) -> Result<Response>
 
 /// Takes the first code.
 #[handler]
-pub(super) async fn confirm(request: &Request, posted: Posted) -> Result<Response> {
-    let (app, visitor) = (app(request)?, &posted.visitor);
+pub(super) async fn confirm(request: &Request, posted: OwnForm) -> Result<Response> {
+    let (app, person) = (app(request)?, &posted.person);
     let code = posted.fields.text("code");
-    let problem = match app.identity.confirm_second_factor(&visitor.who, code).await {
-        Ok(codes) => return Ok(codes_page(visitor, &codes).into_response()),
+    let problem = match app.identity.confirm_second_factor(&person.who, code).await {
+        Ok(codes) => return Ok(codes_page(person, &codes).into_response()),
         Err(IdentityError::SecondFactorOn | IdentityError::SecondFactorOff) => {
             return Ok(redirect(PLACE));
         }
@@ -202,63 +202,59 @@ pub(super) async fn confirm(request: &Request, posted: Posted) -> Result<Respons
             "This code is wrong. Take the one that the app shows now, and see that your phone's clock is right."
                 .to_owned()
         }
-        Err(IdentityError::TooManyFailures { seconds }) => {
-            format!("Too many failed attempts: try again in {seconds} seconds.")
-        }
+        Err(error @ IdentityError::TooManyFailures { .. }) => failure::too_often(&error),
         Err(error) => return Err(failure::identity(error)),
     };
-    let enrolment = app.identity.begin_second_factor(&visitor.who).await;
+    let enrolment = app.identity.begin_second_factor(&person.who).await;
     let enrolment = enrolment.map_err(failure::identity)?;
-    let page = enrolment_page(visitor, &enrolment, Some(&problem));
+    let page = enrolment_page(person, &enrolment, Some(&problem));
     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
 }
 
 /// Makes new recovery codes.
 #[handler]
-pub(super) async fn renew_codes(request: &Request, posted: Posted) -> Result<Response> {
-    let (name, visitor) = ("password-for-codes", &posted.visitor);
+pub(super) async fn renew_codes(request: &Request, posted: OwnForm) -> Result<Response> {
+    let (name, person) = ("password-for-codes", &posted.person);
     let Ok(password) = posted.fields.find(name).unwrap_or_default().parse() else {
-        return refused(request, visitor, name, IdentityError::WrongPassword).await;
+        return refused(request, person, name, IdentityError::WrongPassword).await;
     };
     let renewed = app(request)?
         .identity
-        .renew_recovery_codes(&visitor.who, password);
+        .renew_recovery_codes(&person.who, password);
     match renewed.await {
-        Ok(codes) => Ok(codes_page(visitor, &codes).into_response()),
-        Err(error) => refused(request, visitor, name, error).await,
+        Ok(codes) => Ok(codes_page(person, &codes).into_response()),
+        Err(error) => refused(request, person, name, error).await,
     }
 }
 
 /// Switches the second factor off.
 #[handler]
-pub(super) async fn end(request: &Request, posted: Posted) -> Result<Response> {
-    let (name, visitor) = ("password-to-end", &posted.visitor);
+pub(super) async fn end(request: &Request, posted: OwnForm) -> Result<Response> {
+    let (name, person) = ("password-to-end", &posted.person);
     let Ok(password) = posted.fields.find(name).unwrap_or_default().parse() else {
-        return refused(request, visitor, name, IdentityError::WrongPassword).await;
+        return refused(request, person, name, IdentityError::WrongPassword).await;
     };
     let ended = app(request)?
         .identity
-        .end_second_factor(&visitor.who, password);
+        .end_second_factor(&person.who, password);
     match ended.await {
         Ok(()) => Ok(redirect(&Done::Saved.at(PLACE))),
-        Err(error) => refused(request, visitor, name, error).await,
+        Err(error) => refused(request, person, name, error).await,
     }
 }
 
 async fn refused(
     request: &Request,
-    visitor: &Visitor,
+    person: &Person,
     field: &str,
     error: IdentityError,
 ) -> Result<Response> {
     let problem = match error {
         IdentityError::SecondFactorOff => return Ok(redirect(PLACE)),
         IdentityError::WrongPassword => "The password is wrong. Nothing was changed.".to_owned(),
-        IdentityError::TooManyFailures { seconds } => {
-            format!("Too many failed attempts: try again in {seconds} seconds.")
-        }
+        error @ IdentityError::TooManyFailures { .. } => failure::too_often(&error),
         error => return Err(failure::identity(error)),
     };
-    let page = state_page(request, visitor, None, Some((field, &problem))).await?;
+    let page = state_page(request, person, None, Some((field, &problem))).await?;
     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
 }

@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream};
 use maud::{Markup, html};
 use mauntic_core::{
     Actor, AuditEntryId, PageSize, Permission, Principal,
-    identity::{AuditEntry, AuditFilter, IdentityService},
+    identity::{AuditEntry, AuditFilter, IdentityError, IdentityService},
 };
 use poem::{Body, IntoResponse as _, Request, Response, Result, handler, http::header, web::Query};
 use serde::{Deserialize, Serialize};
@@ -76,10 +76,12 @@ fn day(text: &str) -> std::result::Result<Option<DateTime<Utc>>, ()> {
     }
 }
 
-/// What whoever acts is called: members and tokens by name.
-async fn names(identity: &IdentityService, actor: &Actor) -> Result<BTreeMap<String, String>> {
+type Names = BTreeMap<String, String>;
+
+/// Whom to choose from: the first of the members and tokens, by name.
+async fn choices(identity: &IdentityService, actor: &Actor) -> Result<Names> {
     let size = PageSize::clamped(BATCH);
-    let mut names = BTreeMap::from([(Principal::System.to_string(), "the operator".to_owned())]);
+    let mut names = Names::from([(Principal::System.to_string(), "the operator".to_owned())]);
     if actor.may(Permission::MembersRead) {
         let members = identity.members(actor, None, size).await;
         for member in members.map_err(failure::identity)?.items {
@@ -97,6 +99,41 @@ async fn names(identity: &IdentityService, actor: &Actor) -> Result<BTreeMap<Str
     Ok(names)
 }
 
+/// What those who acted are called, as far as they are not known yet: whoever is gone keeps the id alone.
+async fn add_names(
+    identity: &IdentityService,
+    actor: &Actor,
+    entries: &[AuditEntry],
+    names: &mut Names,
+) -> std::result::Result<(), IdentityError> {
+    for entry in entries {
+        let id = entry.principal.to_string();
+        if names.contains_key(&id) {
+            continue;
+        }
+        let name = match entry.principal {
+            Principal::User { id } => identity.member(actor, id).await.map(|one| one.name),
+            Principal::Token { id } => identity.token(actor, id).await.map(|one| one.name),
+            Principal::System => continue,
+        };
+        let name = match (entry.principal, name) {
+            (Principal::Token { .. }, Ok(name)) => format!("token {name}"),
+            (_, Ok(name)) => name.to_string(),
+            (
+                _,
+                Err(
+                    IdentityError::UserNotFound(_)
+                    | IdentityError::TokenNotFound(_)
+                    | IdentityError::Forbidden(_),
+                ),
+            ) => id.clone(),
+            (_, Err(error)) => return Err(error),
+        };
+        names.insert(id, name);
+    }
+    Ok(())
+}
+
 /// Who changed what, when, and from where.
 #[handler]
 pub(super) async fn audit(
@@ -105,7 +142,7 @@ pub(super) async fn audit(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let identity = &app(request)?.identity;
-    let names = names(identity, &visitor.actor).await?;
+    let mut names = choices(identity, &visitor.actor).await?;
     let (filter, problem) = match asked.filter() {
         Ok(filter) => (filter, None),
         Err(field) => (AuditFilter::default(), Some(field)),
@@ -113,6 +150,8 @@ pub(super) async fn audit(
     let before = asked.after.map(AuditEntryId::from_uuid);
     let found = identity.audit_log(&visitor.actor, &filter, before, PageSize::default());
     let found = found.await.map_err(failure::identity)?;
+    let named = add_names(identity, &visitor.actor, &found.items, &mut names).await;
+    named.map_err(failure::identity)?;
     let rows: Vec<_> = found.items.iter().map(|one| row(one, &names)).collect();
     let query = asked.query();
     let next = found.next.map(|next| {
@@ -134,7 +173,7 @@ pub(super) async fn audit(
     Ok(page(&visitor, TITLE, HERE, &content).into_response())
 }
 
-fn form(asked: &Asked, names: &BTreeMap<String, String>, problem: Option<&str>) -> Markup {
+fn form(asked: &Asked, names: &Names, problem: Option<&str>) -> Markup {
     let field = |name, label, value, hint| Field {
         name,
         label,
@@ -159,19 +198,26 @@ fn form(asked: &Asked, names: &BTreeMap<String, String>, problem: Option<&str>) 
     }
 }
 
-fn who(entry: &AuditEntry, names: &BTreeMap<String, String>) -> String {
+fn who(entry: &AuditEntry, names: &Names) -> String {
+    if entry.principal == Principal::System && entry.address.is_some() {
+        return "somebody who is not logged in".to_owned();
+    }
     let id = entry.principal.to_string();
     names.get(&id).cloned().unwrap_or(id)
 }
 
-fn row(entry: &AuditEntry, names: &BTreeMap<String, String>) -> Markup {
+fn row(entry: &AuditEntry, names: &Names) -> Markup {
     let change = &entry.change;
     html! { tr {
         td { (words::time(entry.at)) }
         td { (who(entry, names)) }
         td { (change.action) br; span class="soft" { (change.subject.kind) " " (change.subject.id) } }
         td { (differences(&change.before, &change.after)) }
-        td { @if let Some(address) = entry.address { (address) } @else { span class="soft" { "command line" } } }
+        td { @match (entry.address, entry.principal) {
+            (Some(address), _) => (address),
+            (None, Principal::System) => span class="soft" { "command line" },
+            (None, _) => span class="soft" { "unknown" },
+        } }
     } }
 }
 
@@ -219,22 +265,28 @@ pub(super) async fn export(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let identity = app(request)?.identity.clone();
-    let names = names(&identity, &visitor.actor).await?;
     let filter = asked.filter().map_err(failure::missing)?;
     // Before the answer begins: what is refused is to be a page.
     let first = identity.audit_log(&visitor.actor, &filter, None, PageSize::clamped(1));
     first.await.map_err(failure::identity)?;
     let head = "when,who,principal,from,action,subject,subject_id,before,after\r\n";
-    let pages = stream::try_unfold(Some(None), move |at: Option<Option<AuditEntryId>>| {
+    let operator = (Principal::System.to_string(), "the operator".to_owned());
+    let start = Some((None, Names::from([operator])));
+    let pages = stream::try_unfold(start, move |at: Option<(Option<AuditEntryId>, Names)>| {
         let (identity, actor) = (identity.clone(), visitor.actor.clone());
-        let (filter, names) = (filter.clone(), names.clone());
+        let filter = filter.clone();
         async move {
-            let Some(before) = at else { return Ok(None) };
+            let Some((before, mut names)) = at else {
+                return Ok(None);
+            };
             let size = PageSize::clamped(BATCH);
             let found = identity.audit_log(&actor, &filter, before, size).await;
             let found = found.map_err(io::Error::other)?;
+            let named = add_names(&identity, &actor, &found.items, &mut names).await;
+            named.map_err(io::Error::other)?;
             let lines: String = found.items.iter().map(|one| line(one, &names)).collect();
-            Ok::<_, io::Error>(Some((lines, found.next.map(Some))))
+            let next = found.next.map(|next| (Some(next), names));
+            Ok::<_, io::Error>(Some((lines, next)))
         }
     });
     let head = stream::once(async move { Ok::<_, io::Error>(head.to_owned()) });
@@ -247,7 +299,7 @@ pub(super) async fn export(
         .body(Body::from_bytes_stream(head.chain(pages))))
 }
 
-fn line(entry: &AuditEntry, names: &BTreeMap<String, String>) -> String {
+fn line(entry: &AuditEntry, names: &Names) -> String {
     let change = &entry.change;
     let address = entry.address.map(|address| address.to_string());
     let value = |value: &Value| {

@@ -185,6 +185,7 @@ pub(super) async fn accept(request: &Request, OpenForm(fields): OpenForm) -> Res
         .accept_as_new(&secret, name, password, client(request));
     match accepted.await {
         Ok(new) => {
+            end_earlier(app, request).await.map_err(failure::identity)?;
             let mut response = redirect("/app/");
             set_cookie(app, &mut response, Some((&new.secret, false)));
             Ok(response)

@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 use mauntic_core::{
-    InvitationId, PageSize, Permission, Role, UserId,
+    InvitationId, Page, PageSize, Permission, Role, UserId,
     identity::{IdentityError, Invitation, Invite, Member},
 };
 use poem::{
@@ -52,10 +52,15 @@ async fn list(
         .map_err(failure::identity)?;
     let manages = visitor.may(Permission::MembersManage);
     let invitations = if manages {
-        let invitations = app.identity.invitations(&visitor.actor).await;
-        invitations.map_err(failure::identity)?
+        let after = asked.invited.map(InvitationId::from_uuid);
+        let size = PageSize::default();
+        let page = app.identity.invitations(&visitor.actor, after, size).await;
+        page.map_err(failure::identity)?
     } else {
-        Vec::new()
+        Page {
+            items: Vec::new(),
+            next: None,
+        }
     };
     let rows: Vec<_> = found.items.iter().map(|one| row(visitor, one)).collect();
     let next = found.next.map(|next| format!("{PLACE}?after={next}"));
@@ -65,7 +70,7 @@ async fn list(
         (table("Members", &heads, &rows, next.as_deref()))
         @if manages {
             (invite_form(visitor, fields, problem, app.settings.system_mail.is_none()))
-            @if !invitations.is_empty() { (open_invitations(visitor, &invitations, app.clock.now())) }
+            @if !invitations.items.is_empty() { (open_invitations(visitor, &invitations, app.clock.now())) }
         }
     };
     Ok(page(visitor, "Members", PLACE, &content))
@@ -100,6 +105,9 @@ fn row(visitor: &Visitor, member: &Member) -> Markup {
                 form method="post" action=(format!("{path}/unblock")) { (visitor.csrf()) (button("Unblock", Weight::Plain)) }
             } @else { (ask_first(&format!("{path}/block"), "Block")) }
             (ask_first(&format!("{path}/remove"), "Remove"))
+            @if visitor.actor.role() == Role::Owner && member.blocked_at.or(member.blocked_here_at).is_none() {
+                (ask_first(&format!("{path}/owner"), "Make owner"))
+            }
         } } }
     } }
 }
@@ -143,10 +151,11 @@ fn invite_form(
 
 fn open_invitations(
     visitor: &Visitor,
-    invitations: &[Invitation],
+    invitations: &Page<Invitation, InvitationId>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Markup {
     let rows: Vec<_> = invitations
+        .items
         .iter()
         .map(|invitation| {
             let path = format!("{PLACE}/invitations/{}", invitation.id);
@@ -157,13 +166,18 @@ fn open_invitations(
                 td { @if invitation.is_open(now) { (words::time(invitation.expires_at)) } @else { (show::badge("too old", Tone::Warn)) } }
                 td { div class="row" {
                     @if may { form method="post" action=(format!("{path}/resend")) { (visitor.csrf()) (button("Send again", Weight::Plain)) } }
-                    form method="post" action=(format!("{path}/revoke")) { (visitor.csrf()) (button("Take back", Weight::Danger)) }
+                    @if may { form method="post" action=(format!("{path}/revoke")) { (visitor.csrf()) (button("Take back", Weight::Danger)) } }
                 } }
             } }
         })
         .collect();
     let heads = columns(["Email address", "Role", "Works until", ""]);
-    show::card("Invited", &table("Invitations", &heads, &rows, None))
+    let next = invitations.next;
+    let next = next.map(|next| format!("{PLACE}?invited={next}"));
+    show::card(
+        "Invited",
+        &table("Invitations", &heads, &rows, next.as_deref()),
+    )
 }
 
 /// What each role may do, from the code that decides it.
@@ -213,6 +227,9 @@ pub(super) async fn invite(request: &Request, posted: Posted) -> Result<Response
     match invited {
         Ok(_) => Ok(redirect(&Done::Created.at(PLACE))),
         Err(IdentityError::AlreadyMember) => again("This is a member already.").await,
+        Err(error @ IdentityError::TooManyFailures { .. }) => {
+            again(&failure::too_often(&error)).await
+        }
         Err(error) => Err(failure::identity(error)),
     }
 }
@@ -251,11 +268,16 @@ pub(super) async fn change_role(
     Ok(redirect(&Done::Saved.at(PLACE)))
 }
 
-/// The member that a page is about.
+/// The member that a question is about, if the visitor may do what is asked.
 async fn member(request: &Request, visitor: &Visitor, user: Uuid) -> Result<Member> {
+    visitor.needs(Permission::MembersManage)?;
     let identity = &app(request)?.identity;
     let found = identity.member(&visitor.actor, UserId::from_uuid(user));
-    found.await.map_err(failure::identity)
+    let found = found.await.map_err(failure::identity)?;
+    if found.role > visitor.actor.role() {
+        return Err(failure::forbidden());
+    }
+    Ok(found)
 }
 
 /// Asks before a member is blocked.
@@ -337,4 +359,44 @@ pub(super) async fn remove(
     let removed = identity.remove_member(&posted.visitor.actor, id).await;
     removed.map_err(failure::identity)?;
     Ok(redirect(&Done::Deleted.at(PLACE)))
+}
+
+/// Asks before the organisation is given to another member.
+#[handler]
+pub(super) async fn ask_to_give(
+    request: &Request,
+    visitor: Visitor,
+    Path(user): Path<Uuid>,
+) -> Result<Response> {
+    visitor.needs(Permission::OrganizationManage)?;
+    let member = member(request, &visitor, user).await?;
+    let organization = visitor.who.workplace();
+    let name = organization.map_or("the organisation", |place| place.name.as_str());
+    let lost = [
+        format!(
+            "Your ownership of {name}, which goes to {} ({}): you become an admin",
+            member.name, member.email
+        ),
+        "Changing the settings of the organisation, and making owners: you cannot take it back"
+            .to_owned(),
+        "Your open invitations to become an owner".to_owned(),
+    ];
+    let question = format!("Give {name} to {}?", member.name);
+    let content = confirmation(&question, &lost, "Give it away", PLACE, &visitor.csrf());
+    Ok(page(&visitor, "Members", PLACE, &content).into_response())
+}
+
+/// Gives the ownership away.
+#[handler]
+pub(super) async fn give(
+    request: &Request,
+    Path(user): Path<Uuid>,
+    posted: Posted,
+) -> Result<Response> {
+    let visitor = &posted.visitor;
+    let identity = &app(request)?.identity;
+    let (from, to) = (visitor.who.user.id, UserId::from_uuid(user));
+    let given = identity.transfer_ownership(&visitor.actor, from, to).await;
+    given.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at(PLACE)))
 }

@@ -28,6 +28,7 @@ const PLACE: &str = "/app/organization";
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     after: Option<Uuid>,
+    invited: Option<Uuid>,
     #[serde(default)]
     done: Option<Done>,
 }
@@ -62,7 +63,10 @@ pub(super) fn routes(route: Route) -> Route {
             "/organization/settings",
             get(settings::settings).post(settings::save),
         )
-        .at("/organization/settings/owner", post(settings::transfer))
+        .at(
+            "/organization/members/:user/owner",
+            get(members::ask_to_give).post(members::give),
+        )
         .at(
             "/organization/delete",
             get(delete::ask).post(delete::delete),

@@ -1,19 +1,16 @@
 use maud::{Markup, html};
 use mauntic_core::{
-    PageSize, Permission, TimeZoneName, UserId,
-    identity::{
-        DisplayName, IdentityError, Member, Organization, PostalAddress, UpdateOrganization,
-    },
+    Permission, TimeZoneName,
+    identity::{DisplayName, IdentityError, Organization, PostalAddress, UpdateOrganization},
 };
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
-use uuid::Uuid;
 
 use super::{PLACE, page};
 use crate::ui::{
     Done, Said,
     component::{
         action::{Weight, button, button_link},
-        form::{Field, input, select, text_area},
+        form::{Field, input, text_area},
         show,
     },
     failure,
@@ -46,12 +43,12 @@ async fn settings_page(
     let identity = &app(request)?.identity;
     let organization = identity.organization(&visitor.actor).await;
     let organization = organization.map_err(failure::identity)?;
-    let members = identity.members(&visitor.actor, None, PageSize::clamped(1_000));
-    let members = members.await.map_err(failure::identity)?.items;
     let content = html! {
         @if let Some(done) = done { (done.toast()) }
         (show::card("Name and place", &form(visitor, &organization, fields, problems)))
-        (show::card("Owner", &owner_form(visitor, &members)))
+        (show::card("Owner", &html! {
+            p { "You can give the organisation to another member, under " a href=(PLACE) { "Members" } ": “Make owner”." }
+        }))
         @if visitor.may(Permission::OrganizationDelete) { (show::card("Delete", &html! {
             p { "Everything of the organisation goes: contacts, segments, emails, results, members." }
             div class="row" { (button_link("/app/organization/delete", "Delete the organisation", Weight::Danger)) }
@@ -95,43 +92,6 @@ fn form(
             (input(&field("timezone", "Time zone", zone, Some("In which its days begin, such as Europe/Oslo"), true), "text"))
             (text_area(&field("address", "Postal address", address, Some("The law of many countries wants it in every mailing"), false), 4))
             div class="row" { (button("Save", Weight::Primary)) }
-        }
-    }
-}
-
-fn owner_form(visitor: &Visitor, members: &[Member]) -> Markup {
-    let others: Vec<_> = members
-        .iter()
-        .filter(|member| member.user_id != visitor.who.user.id)
-        .filter(|member| member.blocked_at.is_none() && member.blocked_here_at.is_none())
-        .map(|member| {
-            (
-                member.user_id.to_string(),
-                format!("{} ({})", member.name, member.email),
-            )
-        })
-        .collect();
-    if others.is_empty() {
-        return html! { p { "You can give the organisation to another member; there is none yet. " a href=(PLACE) { "Invite somebody" } } };
-    }
-    let choices: Vec<_> = others
-        .iter()
-        .map(|(id, name)| (id.as_str(), name.as_str()))
-        .collect();
-    let to = Field {
-        name: "to",
-        label: "New owner",
-        hint: Some(
-            "You become an admin: you can no longer change these settings, nor take it back.",
-        ),
-        required: true,
-        ..Field::default()
-    };
-    html! {
-        form method="post" action="/app/organization/settings/owner" class="stack" {
-            (visitor.csrf())
-            (select(&to, &choices))
-            div class="row" { (button("Give the organisation away", Weight::Danger)) }
         }
     }
 }
@@ -186,16 +146,4 @@ fn read(fields: &Fields) -> std::result::Result<UpdateOrganization, Vec<(&'stati
         }),
         _ => Err(problems),
     }
-}
-
-/// Gives the ownership away.
-#[handler]
-pub(super) async fn transfer(request: &Request, posted: Posted) -> Result<Response> {
-    let to: Option<Uuid> = posted.fields.text("to").parse().ok();
-    let to = UserId::from_uuid(to.ok_or_else(|| failure::missing("member"))?);
-    let visitor = &posted.visitor;
-    let identity = &app(request)?.identity;
-    let given = identity.transfer_ownership(&visitor.actor, visitor.who.user.id, to);
-    given.await.map_err(failure::identity)?;
-    Ok(redirect(&Done::Saved.at(PLACE)))
 }

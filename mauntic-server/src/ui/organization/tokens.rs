@@ -216,11 +216,12 @@ pub(super) async fn ask_to_revoke(
     Path(token): Path<Uuid>,
 ) -> Result<Markup> {
     let identity = &app(request)?.identity;
-    let all = identity.tokens(&visitor.actor, None, PageSize::clamped(1_000));
-    let all = all.await.map_err(failure::identity)?.items;
-    let found = all.iter().find(|found| found.id.as_uuid() == token);
-    let name = &found.ok_or_else(|| failure::missing("API token"))?.name;
-    let lost = ["What calls the API with it, from its next call on".to_owned()];
+    let found = identity.token(&visitor.actor, ApiTokenId::from_uuid(token));
+    let name = found.await.map_err(failure::identity)?.name;
+    let lost = [
+        "What calls the API with it, from its next call on".to_owned(),
+        "The tokens that were made with it".to_owned(),
+    ];
     let question = format!("Revoke the token {name}?");
     let content = confirmation(&question, &lost, "Revoke", HERE, &visitor.csrf());
     Ok(page(&visitor, TITLE, HERE, &content))

@@ -1,4 +1,5 @@
-//! A browser without scripting: it keeps cookies, follows redirects, and sends forms with the token that the page had.
+//! A browser without scripting: it keeps cookies, follows redirects, and sends forms with the token that the page had,
+//! and with the origin that browsers tell for a page with its referrer policy.
 
 use mauntic_core::storage::test_database::TestDatabase;
 use poem::http::header;
@@ -8,12 +9,17 @@ use crate::support::{Answer, Installation, request};
 /// What the owner of the first organisation logs in with.
 pub(crate) const OWNER: (&str, &str) = ("owner@example.com", "correct horse battery");
 
+/// A name in the local network: over plain HTTP, browsers send no `Sec-Fetch-Site` there.
+const HOST: &str = "mauntic.lan:8080";
+
 /// A browser and the installation that it looks at.
 pub(crate) struct Browser {
     pub(crate) installation: Installation,
     /// The cookie of the session, and the others.
     cookie: String,
     others: String,
+    /// The referrer policy of the page that was looked at last.
+    policy: String,
     /// The page that was looked at last.
     pub(crate) page: String,
     pub(crate) status: u16,
@@ -29,8 +35,10 @@ impl Browser {
 
     /// On an installation that its owner sets up.
     pub(crate) async fn set_up(installation: Installation) -> Self {
+        let code = installation.set_up_code().await;
         let mut browser = Self::fresh(installation);
         let fields = [
+            ("code", code.as_str()),
             ("organization", "Acme"),
             ("timezone", "Europe/Oslo"),
             ("name", "Ann Owner"),
@@ -48,6 +56,7 @@ impl Browser {
             installation,
             cookie: String::new(),
             others: String::new(),
+            policy: String::new(),
             page: String::new(),
             status: 0,
             at: String::new(),
@@ -92,6 +101,14 @@ impl Browser {
             .unwrap_or_default()
     }
 
+    /// What the browser says the last page's forms come from (Fetch, "append a request Origin header").
+    pub(crate) fn origin(&self) -> String {
+        match self.policy.as_str() {
+            "no-referrer" => "null".to_owned(),
+            _ => format!("http://{HOST}"),
+        }
+    }
+
     /// The cookie as it is sent.
     pub(crate) fn cookie(&self) -> &str {
         &self.cookie
@@ -115,9 +132,11 @@ impl Browser {
     /// One request, no redirect followed.
     pub(crate) async fn send(&mut self, method: &str, path: &str, form: Option<String>) -> Answer {
         let request = request("", method, path)
-            .header(header::COOKIE, format!("{}; {}", self.cookie, self.others));
+            .header(header::COOKIE, format!("{}; {}", self.cookie, self.others))
+            .header(header::HOST, HOST);
         let request = match form {
             Some(form) => request
+                .header(header::ORIGIN, self.origin())
                 .content_type("application/x-www-form-urlencoded")
                 .body(form),
             None => request.finish(),
@@ -147,6 +166,8 @@ impl Browser {
             location.to_str().unwrap().clone_into(&mut at);
             answer = self.send("GET", &at.clone(), None).await;
         }
+        let policy = answer.headers.get(header::REFERRER_POLICY);
+        self.policy = policy.map_or_else(String::new, |policy| policy.to_str().unwrap().to_owned());
         self.status = answer.status;
         self.page = String::from_utf8_lossy(&answer.body).into_owned();
         self.at = at;

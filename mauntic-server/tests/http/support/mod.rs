@@ -8,7 +8,7 @@ pub(crate) mod provider;
 
 use mauntic_core::{
     Actor, Operator, Role,
-    identity::{CreateOrganization, CreateToken},
+    identity::{CreateOrganization, CreateToken, CreateUser},
     storage::test_database::TestDatabase,
 };
 use mauntic_server::{App, Settings, endpoint};
@@ -37,7 +37,7 @@ pub(crate) struct Installation {
     /// May do everything in the other organisation.
     pub(crate) stranger: String,
     _folder: tempfile::TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// What came back.
@@ -101,7 +101,7 @@ impl Installation {
             requests_per_second: 100_000,
             // Nobody answers there, and nobody is asked elsewhere.
             dns_server: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 9))),
-            ..Settings::default()
+            ..settings
         };
         change(&mut settings);
         let app = App::open(settings).await.unwrap();
@@ -118,12 +118,43 @@ impl Installation {
             endpoint: endpoint(&app, metrics).map_to_response().boxed(),
             ours,
             _folder: folder,
-            _database: database,
+            database,
         }
+    }
+
+    /// Whether the bytes stand in a file of the database, which is on SQLite.
+    pub(crate) fn keeps(&self, bytes: &[u8]) -> bool {
+        let mauntic_core::storage::DbTarget::Sqlite(folder) = &self.database.target else {
+            panic!("the database has no files of ours");
+        };
+        std::fs::read_dir(folder).unwrap().any(|file| {
+            let content = std::fs::read(file.unwrap().path()).unwrap();
+            content.windows(bytes.len()).any(|part| part == bytes)
+        })
     }
 
     pub(crate) async fn sqlite() -> Self {
         Self::on(TestDatabase::chosen().await).await
+    }
+
+    /// What the operator reads: the installation has organisations and tokens before anybody logs in.
+    pub(crate) async fn set_up_code(&self) -> String {
+        let code = self.app.identity.set_up_code(&Operator::local()).await;
+        code.unwrap().unwrap_or_default()
+    }
+
+    /// Makes a user who is a member of the first organisation, as the operator does.
+    pub(crate) async fn member(&self, email: &str, name: &str, role: &str, password: &str) {
+        let command = CreateUser {
+            email: email.parse().unwrap(),
+            name: name.parse().unwrap(),
+            password: Some(password.parse().unwrap()),
+            role: role.parse().unwrap(),
+        };
+        let organization = self.ours.organization_id();
+        let identity = &self.app.identity;
+        let made = identity.create_user(&Operator::local(), organization, command);
+        made.await.unwrap();
     }
 
     pub(crate) async fn call(

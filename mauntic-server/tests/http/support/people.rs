@@ -41,9 +41,10 @@ pub(crate) async fn foreign_contact(browser: &Browser) -> String {
 
 /// Logs the browser in as somebody who may only look.
 pub(crate) async fn become_viewer(browser: &mut Browser) {
-    let body =
-        json!({"email": VIEWER.0, "name": "Vera Viewer", "password": VIEWER.1, "role": "viewer"});
-    call(browser, "POST", "/api/identity/members", body).await;
+    let installation = &browser.installation;
+    installation
+        .member(VIEWER.0, "Vera Viewer", "viewer", VIEWER.1)
+        .await;
     browser.log_in(VIEWER.0, VIEWER.1).await;
     assert_eq!(browser.status, 200, "{}", browser.page);
 }

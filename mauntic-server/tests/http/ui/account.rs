@@ -23,6 +23,20 @@ async fn the_first_to_come_sets_the_installation_up() {
     assert!(page.contains("value=\"Acme\""), "{page}");
     assert!(!page.contains("short"), "{page}");
     assert_eq!(browser.status, 422);
+    // There are organisations and tokens here, which the first stranger to come is not to own.
+    let fields = [
+        ("code", "0000000000000000"),
+        ("organization", "Acme"),
+        ("timezone", "UTC"),
+        ("name", "Eve"),
+        ("email", "eve@example.com"),
+        ("password", "a long enough password"),
+    ];
+    let page = browser.post("/app/setup", &fields).await;
+    assert!(page.contains("id=\"code-error\""), "{page}");
+    assert_eq!(browser.status, 422);
+    browser.get("/app/").await;
+    assert_eq!(browser.at, "/app/setup");
 
     let mut browser = Browser::new().await;
     assert!(browser.page.contains("Ann Owner"), "{}", browser.page);
@@ -84,6 +98,45 @@ async fn a_login_has_a_new_session_and_ends_the_one_before() {
     browser.set_cookie(&before);
     browser.get("/app/").await;
     assert!(browser.at.starts_with("/app/login"), "{}", browser.at);
+}
+
+#[tokio::test]
+async fn whoever_logs_in_by_the_api_leaves_the_session_before() {
+    let mut browser = Browser::new().await;
+    let log_in = async |browser: &Browser, password: &str| {
+        let body = serde_json::json!({"email": OWNER.0, "password": password});
+        let request = request("", "POST", "/api/auth/login")
+            .header("cookie", browser.cookie())
+            .content_type("application/json")
+            .body(body.to_string());
+        browser.installation.send(request).await
+    };
+    log_in(&browser, OWNER.1).await.ok(200);
+    browser.get("/app/").await;
+    assert!(browser.at.starts_with("/app/login"), "{}", browser.at);
+
+    // Who fails often is told when to try again.
+    for _ in 0..5 {
+        log_in(&browser, "wrong horse battery").await.problem(401);
+    }
+    let refused = log_in(&browser, OWNER.1).await;
+    assert_eq!(refused.problem(429)["code"], "too_many_attempts");
+    assert_eq!(refused.headers["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn forms_work_over_plain_http_on_a_name_of_the_local_network() {
+    let mut browser = Browser::new().await;
+    // As browsers do there: the pages' own policy decides what they say, and nothing else is said.
+    for path in ["/app/", "/app/account", "/app/login", "/app/forgot"] {
+        browser.get(path).await;
+        assert_eq!(browser.origin(), "http://mauntic.lan:8080", "{path}");
+    }
+    browser.log_in(OWNER.0, OWNER.1).await;
+    assert_eq!(browser.at, "/app/");
+    browser.get("/app/account").await;
+    browser.post("/app/logout", &[]).await;
+    assert_eq!(browser.at, "/app/login");
 }
 
 #[tokio::test]
@@ -168,8 +221,10 @@ async fn other_sessions_are_listed_and_ended() {
 #[tokio::test]
 async fn a_name_with_a_script_is_shown_as_it_is() {
     let installation = Installation::sqlite().await;
+    let code = installation.set_up_code().await;
     let mut browser = Browser::fresh(installation);
     let fields = [
+        ("code", code.as_str()),
         ("organization", "<script>alert(1)</script>"),
         ("timezone", "UTC"),
         ("name", "\"><img src=x onerror=alert(1)>"),

@@ -32,7 +32,7 @@ async fn a_page_cannot_be_framed_and_runs_only_what_is_ours() {
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(header(&answer, "x-frame-options"), "DENY");
         assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
-        assert_eq!(header(&answer, "referrer-policy"), "no-referrer");
+        assert_eq!(header(&answer, "referrer-policy"), "same-origin");
         assert_eq!(header(&answer, "cache-control"), "no-store");
         assert!(header(&answer, "permissions-policy").contains("camera=()"));
         let page = String::from_utf8(answer.body).unwrap();

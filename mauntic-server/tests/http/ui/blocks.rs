@@ -180,11 +180,10 @@ async fn what_is_written_is_shown_where_it_can_do_nothing() {
 #[tokio::test]
 async fn a_viewer_builds_nothing() {
     let installation = Installation::sqlite().await;
-    let owner = installation.owner.clone();
     let password = "a long enough password";
-    let vic = serde_json::json!({"email": "vic@example.com", "name": "Vic", "role": "viewer", "password": password});
-    let made = installation.call(&owner, "POST", "/api/identity/members", Some(vic));
-    made.await.ok(201);
+    installation
+        .member("vic@example.com", "Vic", "viewer", password)
+        .await;
     let mut vic = Browser::fresh(installation);
     vic.log_in("vic@example.com", password).await;
     for path in [NEW, "/app/emails/preview"] {

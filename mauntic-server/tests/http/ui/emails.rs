@@ -293,11 +293,11 @@ async fn what_is_another_organisations_is_not_there() {
 async fn a_viewer_is_offered_no_change_and_refused_when_forced() {
     let installation = Installation::sqlite().await;
     let owner = installation.owner.clone();
-    let member = serde_json::json!({
-        "email": "vic@example.com", "name": "Vic", "role": "viewer", "password": "a long enough password",
-    });
+    let password = "a long enough password";
+    installation
+        .member("vic@example.com", "Vic", "viewer", password)
+        .await;
     let api = |path, body| installation.call(&owner, "POST", path, Some(body));
-    api("/api/identity/members", member).await.ok(201);
     let body = serde_json::json!({
         "name": "Launch",
         "content": {"subject": "Hi", "html": BODY, "from_address": "a@example.com"},

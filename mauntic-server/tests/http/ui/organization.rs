@@ -3,6 +3,10 @@
 use crate::browser::{Browser, OWNER};
 use crate::letters::{letter_to, link};
 use crate::support::request;
+use mauntic_core::{
+    ApiTokenId, Role,
+    identity::{ApiToken, CreateToken, TokenSecret},
+};
 use serde_json::json;
 
 const BOB: (&str, &str) = ("bob@example.com", "a long enough password");
@@ -163,6 +167,9 @@ async fn roles_are_changed_and_members_blocked_at_their_next_request() {
         "/app/organization/audit",
         "/app/organization/audit.csv",
         "/app/organization/settings",
+        &format!("{path}/block"),
+        &format!("{path}/remove"),
+        &format!("{path}/owner"),
     ] {
         browser.get(forced).await;
         assert_eq!(browser.status, 403, "{forced}");
@@ -180,6 +187,23 @@ async fn roles_are_changed_and_members_blocked_at_their_next_request() {
     browser.set_cookie(&of_bob);
     let page = browser.get("/app/").await;
     assert!(page.contains("No organisation"), "{page}");
+    // A member of nothing has an account all the same.
+    let page = browser.get("/app/account").await;
+    assert!(page.contains("member of no organisation"), "{page}");
+    assert!(!page.contains("href=\"/app/contacts\""), "{page}");
+    for own in ["/app/account/email", "/app/account/second-factor"] {
+        browser.get(own).await;
+        assert_eq!(browser.status, 200, "{own}");
+    }
+    let change = [("current", BOB.1), ("new", "a newer long password")];
+    browser.post("/app/account/password", &change).await;
+    assert_eq!(browser.at, "/app/login", "{}", browser.page);
+    browser.log_in(BOB.0, "a newer long password").await;
+    browser.get("/app/account").await;
+    browser.post("/app/logout", &[]).await;
+    assert_eq!(browser.at, "/app/login", "{}", browser.page);
+    browser.log_in(BOB.0, "a newer long password").await;
+    let of_bob = browser.cookie().to_owned();
     browser.set_cookie(&owner);
     browser.get("/app/organization").await;
     browser.post(&format!("{path}/unblock"), &[]).await;
@@ -223,10 +247,13 @@ async fn the_organization_is_renamed_and_given_away() {
     assert!(page.contains("1 Main Street"), "{page}");
     let page = browser.get("/app/organization").await.to_owned();
     let id = other(&page);
-    browser.get("/app/organization/settings").await;
-    browser
-        .post("/app/organization/settings/owner", &[("to", &id)])
-        .await;
+    let path = format!("/app/organization/members/{id}/owner");
+    // What is given to whom is named before it is given.
+    let page = browser.get(&path).await;
+    for named in ["Acme Ltd", BOB.0, "you become an admin"] {
+        assert!(page.contains(named), "{named}: {page}");
+    }
+    browser.post(&path, &[]).await;
     assert_eq!(browser.status, 200, "{}", browser.page);
     browser.get("/app/organization/settings").await;
     assert_eq!(browser.status, 403);
@@ -291,6 +318,46 @@ async fn a_token_is_shown_once_works_and_is_revoked() {
     call.await.problem(401);
 }
 
+/// More tokens than one page of a list can hold.
+#[tokio::test]
+async fn the_newest_of_many_tokens_is_revoked_and_named() {
+    let mut browser = Browser::new().await;
+    let (app, ours) = (
+        browser.installation.app.clone(),
+        browser.installation.ours.clone(),
+    );
+    let command = |name: &str| CreateToken {
+        name: name.parse().unwrap(),
+        role: Role::Admin,
+        scopes: None,
+        expires_at: None,
+    };
+    let first = app.identity.create_token(&ours, command("first")).await;
+    let first = first.unwrap().token;
+    let mut uow = app.identity_store.begin().await.unwrap();
+    for _ in 0..1_000 {
+        let token = ApiToken {
+            id: ApiTokenId::generate(&*app.ids),
+            ..first.clone()
+        };
+        let hash = TokenSecret::random().unwrap().hash();
+        uow.tokens().insert(&token, &hash).await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    let newest = app.identity.create_token(&ours, command("newest")).await;
+    let newest = newest.unwrap();
+    let path = format!("/app/organization/tokens/{}/revoke", newest.token.id);
+    let page = browser.get(&path).await;
+    assert!(page.contains("Revoke the token newest?"), "{page}");
+    let actor = app.identity.authenticate(newest.secret.reveal()).await;
+    let made = app.identity.create_token(&actor.unwrap(), command("made"));
+    made.await.unwrap();
+    for path in ["/app/organization/audit", "/app/organization/audit.csv"] {
+        let page = browser.get(path).await;
+        assert!(page.contains("token newest"), "{path}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn the_audit_log_is_filtered_and_exported() {
     let mut browser = Browser::new().await;
@@ -299,6 +366,12 @@ async fn the_audit_log_is_filtered_and_exported() {
     browser.get("/app/organization/settings").await;
     browser.post("/app/organization/settings", &right).await;
     let page = browser.get("/app/organization/audit").await.to_owned();
+    // What came over the network was not done at the command line, wherever it came from.
+    let here = ">command line<";
+    let made_here = page.matches(here).count();
+    assert!(made_here > 0, "the tokens of the installation: {page}");
+    let by_operator = page.matches("<td>the operator</td>").count();
+    assert_eq!(made_here, by_operator, "{page}");
     for action in ["organization.updated", "member.added", "invitation.created"] {
         assert!(page.contains(action), "{action}: {page}");
     }
@@ -334,7 +407,7 @@ async fn programs_invite_block_and_filter_too() {
     let made = call("POST", "/api/identity/invitations".to_owned(), Some(body));
     let id = made.await.ok(201)["id"].as_str().unwrap().to_owned();
     let list = call("GET", "/api/identity/invitations".to_owned(), None).await;
-    assert_eq!(list.ok(200)[0]["email"], BOB.0);
+    assert_eq!(list.ok(200)["items"][0]["email"], BOB.0);
     let path = format!("/api/identity/invitations/{id}");
     assert_eq!(
         call("POST", format!("{path}/resend"), None).await.status,

@@ -162,8 +162,8 @@ async fn members_of_a_blocked_organization_see_why_nothing_goes() {
         email: OWNER.0.parse().unwrap(),
         role: Role::Owner,
     };
-    let there = mauntic_core::Actor::system(second);
-    identity.add_member(&there, add).await.unwrap();
+    let added = identity.add_member(&Operator::local(), second, add);
+    added.await.unwrap();
     let page = browser.get("/app/").await;
     assert!(page.contains("Work in Second"), "{page}");
     let fields = [("organization", second.to_string())];

@@ -14,9 +14,10 @@ async fn browser_of(role: &str) -> Browser {
 
 async fn on(database: TestDatabase, role: &str) -> Browser {
     let mut browser = Browser::fresh(Installation::on(database).await);
-    let member =
-        json!({"email": "mia@example.com", "name": "Mia", "role": role, "password": PASSWORD});
-    api(&browser, "/api/identity/members", member).await;
+    let installation = &browser.installation;
+    installation
+        .member("mia@example.com", "Mia", role, PASSWORD)
+        .await;
     browser.log_in("mia@example.com", PASSWORD).await;
     assert_eq!(browser.at, "/app/", "{}", browser.page);
     browser

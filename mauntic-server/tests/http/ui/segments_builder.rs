@@ -105,9 +105,10 @@ async fn save(browser: &mut Browser, path: &str, form: Form) {
 async fn at_new() -> (Browser, Form) {
     let mut ann = Browser::fresh(Installation::sqlite().await);
     let password = "a long enough password";
-    let member =
-        json!({"email": "ann@example.com", "name": "Ann", "role": "owner", "password": password});
-    ours(&ann, "/api/identity/members", member).await;
+    let installation = &ann.installation;
+    installation
+        .member("ann@example.com", "Ann", "owner", password)
+        .await;
     ann.log_in("ann@example.com", password).await;
     ann.get(NEW).await;
     let form = Form::of(&ann.page).set("name", 0, "Mine");

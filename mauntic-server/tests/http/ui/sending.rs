@@ -14,14 +14,9 @@ const PLACE: &str = "/app/sending";
 /// An organisation with Ada, an admin who is logged in; Mia, a member; and Vic, a viewer.
 async fn office() -> Browser {
     let installation = Installation::sqlite().await;
-    let owner = installation.owner.clone();
     for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
-        let member = serde_json::json!({
-            "email": format!("{name}@example.com"), "name": name, "role": role, "password": PASSWORD,
-        });
-        let path = "/api/identity/members";
-        let made = installation.call(&owner, "POST", path, Some(member));
-        made.await.ok(201);
+        let email = format!("{name}@example.com");
+        installation.member(&email, name, role, PASSWORD).await;
     }
     let mut browser = Browser::fresh(installation);
     browser.log_in("ada@example.com", PASSWORD).await;

@@ -23,10 +23,8 @@ const BODY: &str = "<p>Hello {{ contact.firstname }}, <a href=\"https://example.
 async fn office(database: TestDatabase) -> Browser {
     let installation = Installation::on(database).await;
     for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
-        let member = json!({
-            "email": format!("{name}@example.com"), "name": name, "role": role, "password": PASSWORD,
-        });
-        made(&installation, "/api/identity/members", member).await;
+        let email = format!("{name}@example.com");
+        installation.member(&email, name, role, PASSWORD).await;
     }
     let mut browser = Browser::fresh(installation);
     browser.log_in("mia@example.com", PASSWORD).await;
