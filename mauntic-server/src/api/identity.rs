@@ -369,6 +369,7 @@ impl IdentityApi {
     ) -> Result<Json<OrganizationBody>, ApiError> {
         let command = RequestDeletion {
             name: body.0.name,
+            who: None,
             password: None,
         };
         let planned = self.identity.request_deletion(&actor, command).await?;

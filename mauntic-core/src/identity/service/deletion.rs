@@ -3,11 +3,9 @@ use serde_json::json;
 use tracing::info;
 
 use super::super::{
-    Change, Client, Erasure, IdentityError, IdentityService, Organization, Password, Subject,
+    Change, Erasure, IdentityError, IdentityService, LoggedIn, Organization, Password, Subject,
 };
-use crate::{
-    Actor, Operator, OrganizationId, Page, PageSize, Permission, Principal, UserId, WorkerId,
-};
+use crate::{Actor, Operator, OrganizationId, Page, PageSize, Permission, Principal, WorkerId};
 
 /// How long a worker that erases is believed alive after its last sign of life.
 const LEASE: TimeDelta = TimeDelta::minutes(1);
@@ -17,7 +15,9 @@ const LEASE: TimeDelta = TimeDelta::minutes(1);
 pub struct RequestDeletion {
     /// The name of the organisation, typed by who asks.
     pub name: String,
-    /// The password of the user who asks; programs with a token, and users who have none, give none.
+    /// The user who asks; `None` for a program with a token.
+    pub who: Option<LoggedIn>,
+    /// The user's password; whoever has none must have logged in a moment ago.
     pub password: Option<Password>,
 }
 
@@ -27,7 +27,8 @@ impl IdentityService {
     /// deleted already keeps its date.
     ///
     /// # Errors
-    /// [`IdentityError::NameDiffers`]; [`IdentityError::WrongPassword`]; [`IdentityError::TooManyFailures`].
+    /// [`IdentityError::NameDiffers`]; [`IdentityError::WrongPassword`]; [`IdentityError::LogInAgain`];
+    /// [`IdentityError::TooManyFailures`].
     #[tracing::instrument(skip_all)]
     pub async fn request_deletion(
         &self,
@@ -41,7 +42,9 @@ impl IdentityService {
             return Err(IdentityError::NameDiffers);
         }
         if let Principal::User { id } = actor.principal() {
-            self.confirm_user(actor, id, command.password).await?;
+            let who = command.who.filter(|who| who.user.id == id);
+            let who = who.ok_or(IdentityError::NotYourself)?;
+            self.check_owner_is_there(&who, command.password).await?;
         }
         self.plan_deletion(actor, self.grace).await
     }
@@ -141,29 +144,5 @@ impl IdentityService {
             uow.commit().await?;
         }
         Ok(organization)
-    }
-
-    /// Holds a user to the password, if there is one: a browser may have been left open. Tries are counted like those
-    /// of a login.
-    async fn confirm_user(
-        &self,
-        actor: &Actor,
-        id: UserId,
-        password: Option<Password>,
-    ) -> Result<(), IdentityError> {
-        let user = self.store.members().find_user(id).await?;
-        let user = user.ok_or(IdentityError::UserNotFound(id))?;
-        let client = Client::new(actor.address(), None);
-        let keys = super::sessions::attempt_keys(&user.email, &client, true);
-        self.count_try(&keys, self.clock.now()).await?;
-        let right = match (user.password, password) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(hash), Some(given)) => self.hasher.verify(given, Some(hash)).await?,
-        };
-        if !right {
-            return Err(IdentityError::WrongPassword);
-        }
-        self.forgive(&keys).await
     }
 }

@@ -9,7 +9,7 @@ use super::{
         Refusal, Slug, Subject, TokenHash, User,
     },
     NewSession,
-    sessions::network_key,
+    sessions::{begin_in, network_key},
 };
 use crate::{EmailAddress, StoreError};
 
@@ -119,7 +119,7 @@ impl IdentityService {
         let found = logins.find(&proven.issuer, &proven.subject).await?;
         let user = found.ok_or(IdentityError::LoginNotLinked)?.user_id;
         let places = self.store.members().workplaces(user).await?;
-        let organization = places.first().map(|place| place.organization_id);
+        let organization = begin_in(&places);
         let factor = self.store.second_factors().find(user).await?;
         let mut new = self.new_session(user, organization, false, client.clone(), now)?;
         new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
@@ -285,7 +285,7 @@ impl IdentityService {
         Ok(self.store.login_attempts().take_back(&[key]).await?)
     }
 
-    async fn check_owner_is_there(
+    pub(super) async fn check_owner_is_there(
         &self,
         who: &LoggedIn,
         password: Option<Password>,

@@ -8,6 +8,7 @@ use super::{
     super::{
         Change, Client, DisplayName, Errand, IdentityError, IdentityService, Invitation, LoggedIn,
         Membership, Organization, Password, Patience, Session, SessionSecret, Slug, Subject, User,
+        Workplace,
     },
     calling,
 };
@@ -192,8 +193,7 @@ impl IdentityService {
         self.forgive(&keys).await?;
         let user = verified?;
         let places = self.store.members().workplaces(user.id).await?;
-        let open = places.iter().find(|place| !place.closed);
-        let organization = open.or(places.first()).map(|place| place.organization_id);
+        let organization = begin_in(&places);
         let address = client.address;
         let mut new = self.new_session(user.id, organization, command.remember, client, now)?;
         let mut uow = self.store.begin().await?;
@@ -303,7 +303,7 @@ impl IdentityService {
         who: &LoggedIn,
         organization: OrganizationId,
     ) -> Result<(), IdentityError> {
-        let here = |place: &super::super::Workplace| place.organization_id == organization;
+        let here = |place: &Workplace| place.organization_id == organization;
         if !who.workplaces.iter().any(here) {
             return Err(IdentityError::OrganizationNotFound(organization));
         }
@@ -442,6 +442,12 @@ impl IdentityService {
             }
         }
     }
+}
+
+/// Where a session begins: an organisation that one can work in, if there is any.
+pub(super) fn begin_in(places: &[Workplace]) -> Option<OrganizationId> {
+    let open = places.iter().find(|place| !place.closed);
+    open.or(places.first()).map(|place| place.organization_id)
 }
 
 fn names(keys: &[(String, Patience)]) -> Vec<String> {

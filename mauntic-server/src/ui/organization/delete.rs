@@ -119,6 +119,7 @@ pub(super) async fn delete(request: &Request, posted: Posted) -> Result<Response
     };
     let command = RequestDeletion {
         name: fields.text("name").to_owned(),
+        who: Some(visitor.who.clone()),
         password,
     };
     let identity = &app(request)?.identity;
@@ -129,6 +130,11 @@ pub(super) async fn delete(request: &Request, posted: Posted) -> Result<Response
             again("name", problem).await
         }
         Err(IdentityError::WrongPassword) => again("password", wrong).await,
+        Err(IdentityError::LogInAgain) => {
+            let text =
+                "You have no password: log out, log in again, and come back within 15 minutes.";
+            again("password", text).await
+        }
         Err(IdentityError::TooManyFailures { seconds }) => {
             let text = format!("Too many tries: try again in {seconds} seconds.");
             again("password", &text).await
