@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
@@ -27,8 +25,6 @@ pub struct Engaged {
     pub accepted_at: Option<DateTime<Utc>>,
     /// What happened to it so far.
     pub firsts: Firsts,
-    /// The links that were followed so far, by their numbers, and whether by a machine.
-    pub followed: BTreeSet<(u16, bool)>,
 }
 
 /// When something happened to a delivery for the first time.
@@ -228,7 +224,7 @@ pub trait TrackingRepository: Send {
         deliveries: &[(OrganizationId, DeliveryId)],
     ) -> Result<Vec<Engaged>, StoreError>;
 
-    /// The counted clicks of deliveries that are not forgotten yet.
+    /// The counted clicks of deliveries.
     async fn earlier_clicks(
         &mut self,
         deliveries: &[(OrganizationId, DeliveryId)],
@@ -237,7 +233,7 @@ pub trait TrackingRepository: Send {
     /// Marks hits as counted, with their final reasons.
     async fn settle(&mut self, hits: &[Settled]) -> Result<(), StoreError>;
 
-    /// Replaces what happened first to deliveries, and which of their links were followed.
+    /// Replaces what happened first to deliveries.
     async fn update_firsts(&mut self, engaged: &[Engaged]) -> Result<(), StoreError>;
 
     /// Adds to counters of emails, and to those of the hour for what happened to deliveries for the first time.

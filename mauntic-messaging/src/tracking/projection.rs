@@ -57,7 +57,7 @@ pub fn project(
         let earlier = before.remove(&key).unwrap_or_default();
         let settled = settle(hits, known.get(&key), &earlier, rules);
         if let Some(engaged) = known.remove(&key) {
-            tally.delivery(engaged, &settled);
+            tally.delivery(engaged, &settled, &earlier);
         }
         tally.projection.settled.extend(settled);
     }
@@ -105,8 +105,12 @@ struct Tally {
 type LinkKey = (OrganizationId, EmailId, EmailVersionId, u16, bool);
 
 impl Tally {
-    fn delivery(&mut self, mut engaged: Engaged, hits: &[Settled]) {
-        let before = engaged.clone();
+    fn delivery(&mut self, mut engaged: Engaged, hits: &[Settled], earlier: &[EarlierClick]) {
+        let before = engaged.firsts;
+        let mut followed: BTreeSet<(u16, bool)> = earlier
+            .iter()
+            .map(|click| (click.link, click.machine))
+            .collect();
         // At most one entry for each verdict; `false` sorts first.
         let mut opened = BTreeMap::new();
         let mut clicked = BTreeMap::new();
@@ -128,7 +132,7 @@ impl Tally {
                 }
                 HitKind::Click => {
                     self.count(&engaged, Metric::Clicks, machine, hit.at);
-                    self.count_link(&mut engaged, hit, machine);
+                    self.count_link(&engaged, hit, machine, &mut followed);
                     let first = set_first(click_slot(&mut engaged, machine), hit.at);
                     self.note(
                         &engaged,
@@ -163,7 +167,7 @@ impl Tally {
                 .or_default()
                 .extend(clicked.into_values());
         }
-        if engaged != before {
+        if engaged.firsts != before {
             projection.engaged.push(engaged);
         }
     }
@@ -179,7 +183,13 @@ impl Tally {
         *self.counts.entry(key).or_default() += 1;
     }
 
-    fn count_link(&mut self, engaged: &mut Engaged, hit: &Hit, machine: bool) {
+    fn count_link(
+        &mut self,
+        engaged: &Engaged,
+        hit: &Hit,
+        machine: bool,
+        followed: &mut BTreeSet<(u16, bool)>,
+    ) {
         let Some(link) = hit.link else { return };
         let key = (
             engaged.organization_id,
@@ -190,7 +200,7 @@ impl Tally {
         );
         let (clicks, clicked) = self.links.entry(key).or_default();
         *clicks += 1;
-        *clicked += i64::from(engaged.followed.insert((link, machine)));
+        *clicked += i64::from(followed.insert((link, machine)));
     }
 
     fn note(

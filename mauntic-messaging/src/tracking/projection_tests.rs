@@ -41,7 +41,6 @@ fn engaged(delivery: u128) -> Engaged {
         contact_id: ContactId::from_uuid(Uuid::from_u128(delivery)),
         accepted_at: Some(DateTime::UNIX_EPOCH),
         firsts: Firsts::default(),
-        followed: BTreeSet::new(),
     }
 }
 
@@ -112,17 +111,6 @@ fn a_burst_is_seen_over_two_batches() {
         &VerdictRules::default(),
     );
     assert_eq!(projection.settled[0].reasons, [Reason::Burst]);
-}
-
-#[test]
-fn a_link_is_followed_first_once_also_when_its_hits_are_forgotten() {
-    let rules = VerdictRules::default();
-    let first = project(vec![hit(1, 9, Some(3), 0)], vec![engaged(9)], &[], &rules);
-    assert_eq!(first.links[0].clicked, 1);
-    // No earlier hits are known any more.
-    let again = hit(2, 9, Some(3), 900_000);
-    let second = project(vec![again], first.engaged, &[], &rules);
-    assert_eq!((second.links[0].clicks, second.links[0].clicked), (1, 0));
 }
 
 #[test]

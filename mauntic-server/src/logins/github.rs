@@ -70,11 +70,11 @@ impl GitHub {
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(secret.verifier()));
         let query = serde_urlencoded::to_string([
             ("response_type", "code"),
-            ("client_id", &self.client_id),
-            ("redirect_uri", &self.return_to),
-            ("scope", &self.scopes),
-            ("state", &secret.state()),
-            ("code_challenge", &challenge),
+            ("client_id", self.client_id.as_str()),
+            ("redirect_uri", self.return_to.as_str()),
+            ("scope", self.scopes.as_str()),
+            ("state", secret.state().as_str()),
+            ("code_challenge", challenge.as_str()),
             ("code_challenge_method", "S256"),
         ]);
         let web = &self.web;
@@ -107,10 +107,10 @@ impl GitHub {
     async fn token(&self, code: &str, secret: &DetourSecret) -> Result<String, ProviderError> {
         let form = serde_urlencoded::to_string([
             ("client_id", self.client_id.as_str()),
-            ("client_secret", &self.client_secret),
+            ("client_secret", self.client_secret.as_str()),
             ("code", code),
-            ("redirect_uri", &self.return_to),
-            ("code_verifier", &secret.verifier()),
+            ("redirect_uri", self.return_to.as_str()),
+            ("code_verifier", secret.verifier().as_str()),
         ]);
         let request = Request::builder()
             .method(Method::POST)

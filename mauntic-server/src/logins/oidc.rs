@@ -126,7 +126,8 @@ impl Oidc {
             .id_token()
             .ok_or_else(|| untrusted("it sent no ID token"))?;
         let nonce = Nonce::new(secret.nonce());
-        let claims = match id_token.claims(&self.verifier(&client), &nonce) {
+        let checked = id_token.claims(&self.verifier(&client), &nonce);
+        let claims = match checked {
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey,
             )) => {

@@ -1,23 +1,14 @@
 // Logging in with a provider, which is a real one: the npm package oidc-provider, in this process.
-import { test, before, after } from "node:test";
+import { test, after } from "node:test";
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { join } from "node:path";
-import { mkdir } from "node:fs/promises";
-import { chromium } from "playwright-core";
 import Provider from "oidc-provider";
-import { Installation } from "./installation.mjs";
-import { look, watch } from "./looks.mjs";
+import { look } from "./looks.mjs";
+import { OWNER, World } from "./world.mjs";
 
-const OWNER = { email: "ann@example.com", password: "correct horse battery" };
 const CLIENT = { id: "mauntic", secret: "a secret: 50% + /you" };
-const faults = [];
 let listener;
-let installation;
-let browser;
 let page;
-
-const at = (path) => `${installation.base}${path}`;
 
 /** A provider that knows everybody who types a name, and vouches for the address unless the name is "unverified". */
 async function startProvider(redirect) {
@@ -38,40 +29,28 @@ async function startProvider(redirect) {
   return issuer;
 }
 
-before(async () => {
-  const settings = async (base) => {
-    const issuer = await startProvider(`${base}/app/login/with/sso/return`);
-    const provider = { id: "sso", kind: "oidc", label: "Example SSO", issuer, client_id: CLIENT.id, client_secret: CLIENT.secret };
-    return { MAUNTIC_LOGIN_PROVIDERS: JSON.stringify([provider]) };
-  };
-  installation = await Installation.start({ settings });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
-  page = await visitor();
-  await page.goto(at("/app/setup"));
-  await page.getByLabel("Organisation").fill("Acme");
-  await page.getByLabel("Time zone").fill("Europe/Oslo");
-  await page.getByLabel("Your name").fill("Ann Owner");
-  await page.getByLabel("Your email address").fill(OWNER.email);
-  await page.getByLabel("Password").fill(OWNER.password);
-  await page.keyboard.press("Enter");
-  await page.waitForURL(at("/app/"));
-});
+const settings = async (base) => {
+  const issuer = await startProvider(`${base}/app/login/with/sso/return`);
+  const provider = { id: "sso", kind: "oidc", label: "Example SSO", issuer, client_id: CLIENT.id, client_secret: CLIENT.secret };
+  return { MAUNTIC_LOGIN_PROVIDERS: JSON.stringify([provider]) };
+};
 
-after(async () => {
-  await browser?.close();
-  await installation?.stop();
+const world = new World({ settings }, async () => {
+  page = await visitor();
+  await world.setUp(page);
+});
+const at = (path) => world.at(path);
+
+after(() => {
   listener?.closeAllConnections();
   listener?.close();
 });
 
 /** A page in a browser of its own. */
 async function visitor() {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
-  context.setDefaultTimeout(15_000);
+  const opened = await world.visitor();
   // The pages of the provider would wait for them.
-  await context.route(/fonts\.googleapis\.com/, (route) => route.abort());
-  const opened = await context.newPage();
-  watch(opened, faults);
+  await opened.context().route(/fonts\.googleapis\.com/, (route) => route.abort());
   return opened;
 }
 
@@ -91,7 +70,7 @@ async function askToLink() {
 }
 
 test("doctor asks the provider", async () => {
-  const { findings } = JSON.parse(await installation.command("--json", "doctor").catch((failed) => failed.stdout));
+  const { findings } = JSON.parse(await world.installation.command("--json", "doctor").catch((failed) => failed.stdout));
   const found = findings.find(({ what }) => what === "login provider");
   assert.match(found.detail, /sso: .*\/app\/login\/with\/sso\/return/);
 });
@@ -139,16 +118,12 @@ test("another one lets nobody in, and giving up at the provider neither", async 
 });
 
 test("its pages are without a fault that axe finds, and fit", async () => {
-  const shots = process.env.MAUNTIC_SHOTS;
-  if (shots) await mkdir(shots, { recursive: true });
-  const shot = (on, name) => shots && ((suffix) => on.screenshot({ path: join(shots, `${name}-${suffix}.png`), fullPage: true }));
   const outside = await visitor();
-  const wrong = [
-    ...(await look(page, at("/app/account/logins"), shot(page, "account-logins"))),
-    ...(await look(page, at("/app/account"), shot(page, "account-with-logins"))),
-    ...(await look(outside, at("/app/login"), shot(outside, "login-with-providers"))),
-    ...(await look(outside, at("/app/login/with/sso/return?error=x"), shot(outside, "login-cannot-go-on"))),
-  ];
+  const wrong = [];
+  for (const [on, path] of [[page, "/app/account/logins"], [page, "/app/account"], [outside, "/app/login"], [outside, "/app/login/with/sso/return?error=x"]]) {
+    await on.goto(at(path));
+    wrong.push(...(await look(on, `${path} with a provider`)));
+  }
   await outside.context().close();
   assert.deepEqual(wrong, [], wrong.join("\n"));
 });
@@ -166,6 +141,6 @@ test("unlinked, it lets in no more", async () => {
 });
 
 test("no policy was broken and no script failed", () => {
-  const own = faults.filter((fault) => fault.startsWith(installation.base));
+  const own = world.faults.filter((fault) => fault.startsWith(world.installation.base));
   assert.deepEqual(own, []);
 });

@@ -286,7 +286,7 @@ async fn a_repeated_request_is_done_once() {
 
 #[tokio::test]
 async fn a_secret_is_answered_again_and_kept_nowhere() {
-    let installation = Installation::sqlite().await;
+    let installation = Installation::on(TestDatabase::sqlite()).await;
     let post = |path: &str, body: &str| {
         let request = request(&installation.owner, "POST", path)
             .header("Idempotency-Key", "one")

@@ -196,7 +196,7 @@ impl IdentityService {
     ) -> Result<OrganizationId, IdentityError> {
         let mut uow = self.store.begin().await?;
         // The organisation is locked before the user, in the order of those who invite.
-        let invitation = self.take_invitation(&mut *uow, secret).await?;
+        let invitation = self.take_invitation(&mut *uow, &secret.hash()).await?;
         let user = uow.users().find_for_update(who.user.id).await?;
         let user = user.filter(|user| user.blocked_at.is_none());
         let user = user.ok_or(IdentityError::DeadLink)?;

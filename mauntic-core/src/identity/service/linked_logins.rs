@@ -6,12 +6,12 @@ use super::{
     super::{
         Aim, Change, Client, Detour, DetourSecret, DisplayName, Errand, IdentityError,
         IdentityService, LinkSecret, LinkedLogin, LoggedIn, Password, Patience, ProvenLogin,
-        Refusal, Slug, Subject, TokenHash, User,
+        Refusal, Slug, Subject, TokenHash,
     },
     NewSession,
     sessions::{begin_in, network_key},
 };
-use crate::{EmailAddress, StoreError};
+use crate::{EmailAddress, StoreError, UserId};
 
 /// How long ago somebody without a password may have logged in to change how they log in.
 const RECENT: TimeDelta = TimeDelta::minutes(15);
@@ -120,9 +120,7 @@ impl IdentityService {
         let user = found.ok_or(IdentityError::LoginNotLinked)?.user_id;
         let places = self.store.members().workplaces(user).await?;
         let organization = begin_in(&places);
-        let factor = self.store.second_factors().find(user).await?;
         let mut new = self.new_session(user, organization, false, client.clone(), now)?;
-        new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
         let mut uow = self.store.begin().await?;
         let stored = uow.users().find_for_update(user).await?;
         if stored.is_none_or(|user| user.blocked_at.is_some()) {
@@ -134,9 +132,17 @@ impl IdentityService {
         if !still.await? {
             return Err(IdentityError::LoginNotLinked);
         }
+        // Read with the user locked: one that is switched on at this moment is not to be passed by.
+        let factor = uow.second_factors().find_for_update(user).await?;
+        new.session.awaits_second_factor = factor.is_some_and(|factor| factor.is_on());
         uow.sessions()
             .insert(&new.session, &new.secret.hash())
             .await?;
+        if !new.session.awaits_second_factor {
+            let change = Change::new("user.logged_in", Subject::new("user", user));
+            self.audit_from(&mut *uow, user, client.address, &change, now)
+                .await?;
+        }
         uow.commit().await?;
         self.came_back(&client).await?;
         Ok(new)
@@ -160,7 +166,7 @@ impl IdentityService {
             return Err(IdentityError::DetourOver);
         }
         let now = self.clock.now();
-        let login = linked(&proven, user, now)?;
+        let login = linked(proven, user, now)?;
         let mut uow = self.store.begin().await?;
         let stored = uow.users().find_for_update(user).await?;
         if stored.is_none_or(|user| user.blocked_at.is_some()) {
@@ -176,7 +182,7 @@ impl IdentityService {
             address: login.email.clone(),
         };
         self.queue(&mut *uow, errand, now).await?;
-        self.audit_everywhere(&mut *uow, user, &linking(&login), now)
+        self.audit_from(&mut *uow, user, who.address, &linking(&login), now)
             .await?;
         uow.commit().await?;
         info!(user.id = %user, provider = login.provider.as_str(), "a login was linked");
@@ -212,13 +218,13 @@ impl IdentityService {
             .await?;
         let login = LinkedLogin {
             last_used_at: Some(now),
-            ..linked(&proven, user.id, now)?
+            ..linked(proven, user.id, now)?
         };
         match uow.linked_logins().insert(&login).await {
             Err(StoreError::Conflict { .. }) => return Err(IdentityError::LoginTaken),
             done => done?,
         }
-        self.audit_everywhere(&mut *uow, user.id, &linking(&login), now)
+        self.audit_from(&mut *uow, user.id, client.address, &linking(&login), now)
             .await?;
         uow.commit().await?;
         self.came_back(&client).await?;
@@ -254,7 +260,8 @@ impl IdentityService {
         uow.linked_logins().delete(user, provider).await?;
         let change = Change::new("user.login_unlinked", Subject::new("user", user))
             .from(json!({"provider": provider, "email": gone.email}));
-        self.audit_everywhere(&mut *uow, user, &change, now).await?;
+        self.audit_from(&mut *uow, user, who.address, &change, now)
+            .await?;
         uow.commit().await?;
         Ok(())
     }
@@ -303,17 +310,16 @@ impl IdentityService {
 }
 
 fn linked(
-    proven: &ProvenLogin,
-    user: crate::UserId,
+    proven: ProvenLogin,
+    user: UserId,
     now: DateTime<Utc>,
 ) -> Result<LinkedLogin, IdentityError> {
-    let email = proven.email.clone();
     Ok(LinkedLogin {
         user_id: user,
-        provider: proven.provider.clone(),
-        issuer: proven.issuer.clone(),
-        subject: proven.subject.clone(),
-        email: email.ok_or(IdentityError::AddressNotVerified)?,
+        provider: proven.provider,
+        issuer: proven.issuer,
+        subject: proven.subject,
+        email: proven.email.ok_or(IdentityError::AddressNotVerified)?,
         created_at: now,
         last_used_at: None,
     })

@@ -4,7 +4,6 @@ mod emails;
 mod engaged;
 mod erasure;
 mod exits;
-mod followed;
 mod hours;
 mod lists;
 mod retention;
@@ -37,7 +36,6 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(turns::Turns),
             Box::new(wishes::Wishes),
             Box::new(erasure::Erasure),
-            Box::new(followed::Followed),
             Box::new(exits::Exits),
         ]
     }

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
@@ -33,7 +31,6 @@ const FIRSTS: &[Column] = &[
     ("machine_click_at", SqlType::BigInt),
     ("human_click_at", SqlType::BigInt),
     ("unsubscribed_at", SqlType::BigInt),
-    ("followed", SqlType::Json),
 ];
 const EMAIL_COUNT: &[Column] = &[
     ("organization_id", SqlType::Uuid),
@@ -158,7 +155,7 @@ impl TrackingRepository for SeaOrmUnitOfWork {
             "UPDATE delivery_engagement SET
                 machine_open_at = r.machine_open_at, human_open_at = r.human_open_at,
                 machine_click_at = r.machine_click_at, human_click_at = r.human_click_at,
-                unsubscribed_at = r.unsubscribed_at, followed = r.followed FROM {}
+                unsubscribed_at = r.unsubscribed_at FROM {}
              WHERE delivery_engagement.organization_id = r.organization_id
              AND delivery_engagement.delivery_id = r.delivery_id",
             self.dialect.rows(1, "r", FIRSTS)
@@ -179,7 +176,6 @@ impl TrackingRepository for SeaOrmUnitOfWork {
                 "machine_click_at": machine_click.map(to_micros),
                 "human_click_at": human_click.map(to_micros),
                 "unsubscribed_at": unsubscribe.map(to_micros),
-                "followed": one.followed.iter().map(|link| followed_code(*link)).collect::<Vec<_>>(),
             })
         });
         self.with_rows(sql, rows.collect()).await
@@ -282,25 +278,7 @@ fn engaged(row: &QueryResult) -> Result<Engaged, StoreError> {
             human_click: row.find_instant("human_click_at")?,
             unsubscribe: row.find_instant("unsubscribed_at")?,
         },
-        followed: followed(row)?,
     })
-}
-
-/// How a link that was followed, by a machine or not, is stored.
-fn followed_code((link, machine): (u16, bool)) -> u32 {
-    u32::from(link) * 2 + u32::from(machine)
-}
-
-fn followed(row: &QueryResult) -> Result<BTreeSet<(u16, bool)>, StoreError> {
-    let codes: Vec<u32> = row.json("engagement", "followed")?;
-    codes
-        .into_iter()
-        .map(|code| {
-            let link = u16::try_from(code / 2);
-            let link = link.map_err(|error| StoreError::corrupt("engagement", error))?;
-            Ok((link, code % 2 == 1))
-        })
-        .collect()
 }
 
 fn earlier_click(row: &QueryResult) -> Result<EarlierClick, StoreError> {

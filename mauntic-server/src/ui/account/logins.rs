@@ -19,8 +19,8 @@ use crate::{
             form::{Field, filled},
             frame, show,
         },
-        failure, shell,
-        visitor::{Fields, Posted, Visitor, app, redirect},
+        failure, own_shell,
+        visitor::{Fields, OwnForm, Person, app, redirect},
         words,
     },
 };
@@ -57,10 +57,10 @@ fn label(app: &App, login: &LinkedLogin) -> String {
 #[handler]
 pub(super) async fn logins(
     request: &Request,
-    visitor: Visitor,
+    person: Person,
     Query(said): Query<Said>,
 ) -> Result<Response> {
-    let page = page(request, &visitor, said.done, None).await?;
+    let page = page(request, &person, said.done, None).await?;
     Ok(page.into_response())
 }
 
@@ -69,12 +69,12 @@ type Problem<'a> = Option<(&'a str, &'a str)>;
 
 async fn page(
     request: &Request,
-    visitor: &Visitor,
+    person: &Person,
     done: Option<Done>,
     problem: Problem<'_>,
 ) -> Result<Markup> {
     let app = app(request)?;
-    let linked = app.identity.linked_logins(&visitor.who).await;
+    let linked = app.identity.linked_logins(&person.who).await;
     let linked = linked.map_err(failure::identity)?;
     let is_linked = |id: &str| linked.iter().any(|login| login.provider.as_str() == id);
     let open = app.logins.iter().filter(|it| !is_linked(it.id().as_str()));
@@ -83,21 +83,21 @@ async fn page(
         (frame::breadcrumbs(&[("/app/account", "Account")], TITLE))
         (frame::header(TITLE, &html! {}))
         @if let Some(done) = done { (done.toast()) }
-        @for login in &linked { (linked_card(app, visitor, login, problem)) }
+        @for login in &linked { (linked_card(app, person, login, problem)) }
         @for provider in &open {
             (show::card(provider.label(), &html! {
                 p { (show::badge("not linked", Tone::Plain)) " Link it, and you can log in with it instead of your password. Its email address has to be verified; it need not be the one that you have here." }
-                (ask(visitor, provider.id().as_str(), "", &format!("Link {}", provider.label()), Weight::Primary, problem))
+                (ask(person, provider.id().as_str(), "", &format!("Link {}", provider.label()), Weight::Primary, problem))
             }))
         }
         @if linked.is_empty() && open.is_empty() {
             (show::empty("Nothing can be linked here", "Whoever runs this installation can configure services to log in with.", &button_link("/app/account", "Back to the account", Weight::Plain)))
         }
     };
-    Ok(shell(visitor, TITLE, "/app/account", &content))
+    Ok(own_shell(person, TITLE, &content))
 }
 
-fn linked_card(app: &App, visitor: &Visitor, login: &LinkedLogin, problem: Problem<'_>) -> Markup {
+fn linked_card(app: &App, person: &Person, login: &LinkedLogin, problem: Problem<'_>) -> Markup {
     let works = app.logins.iter().any(|it| it.issuer() == login.issuer);
     let label = label(app, login);
     show::card(
@@ -112,14 +112,14 @@ fn linked_card(app: &App, visitor: &Visitor, login: &LinkedLogin, problem: Probl
                 ("Linked", words::time(login.created_at)),
                 ("Last used", html! { @if let Some(at) = login.last_used_at { (words::time(at)) } @else { "never" } }),
             ]))
-            (ask(visitor, login.provider.as_str(), "/removal", &format!("Unlink {label}"), Weight::Danger, problem))
+            (ask(person, login.provider.as_str(), "/removal", &format!("Unlink {label}"), Weight::Danger, problem))
         },
     )
 }
 
 /// A form that asks for the password, if there is one.
 fn ask(
-    visitor: &Visitor,
+    person: &Person,
     id: &str,
     what: &str,
     verb: &str,
@@ -137,8 +137,8 @@ fn ask(
     };
     html! {
         form method="post" action={ (PLACE) "/" (id) (what) } class="stack" {
-            (visitor.csrf())
-            @if visitor.who.user.password.is_some() {
+            (person.csrf())
+            @if person.who.user.password.is_some() {
                 (filled(&password, "password", "current-password"))
             } @else {
                 p class="soft" { "You have no password, so this works for 15 minutes after you logged in." }
@@ -156,11 +156,11 @@ fn field_of(id: &str) -> String {
 
 /// What was typed; whatever is no password cannot be the right one.
 fn password(
-    visitor: &Visitor,
+    person: &Person,
     fields: &Fields,
     id: &str,
 ) -> std::result::Result<Option<Password>, IdentityError> {
-    if visitor.who.user.password.is_none() {
+    if person.who.user.password.is_none() {
         return Ok(None);
     }
     let text = fields.find(&field_of(id)).unwrap_or_default();
@@ -173,23 +173,23 @@ fn password(
 pub(super) async fn link(
     request: &Request,
     Path(id): Path<String>,
-    posted: Posted,
+    posted: OwnForm,
 ) -> Result<Response> {
-    let (app, visitor) = (app(request)?, &posted.visitor);
+    let (app, person) = (app(request)?, &posted.person);
     let provider = find(app, &id)?;
     if let Some(response) = not_ready(provider).await {
         return Ok(response);
     }
-    let begun = match password(visitor, &posted.fields, &id) {
+    let begun = match password(person, &posted.fields, &id) {
         Ok(password) => {
-            let (who, provider) = (&visitor.who, provider.id().clone());
+            let (who, provider) = (&person.who, provider.id().clone());
             app.identity.begin_link(who, password, provider).await
         }
         Err(error) => Err(error),
     };
     match begun {
         Ok(secret) => depart_after_form(app, provider, &secret).await,
-        Err(error) => refused(request, visitor, &id, error).await,
+        Err(error) => refused(request, person, &id, error).await,
     }
 }
 
@@ -198,26 +198,26 @@ pub(super) async fn link(
 pub(super) async fn unlink(
     request: &Request,
     Path(id): Path<String>,
-    posted: Posted,
+    posted: OwnForm,
 ) -> Result<Response> {
-    let (app, visitor) = (app(request)?, &posted.visitor);
+    let (app, person) = (app(request)?, &posted.person);
     let provider = id.parse().map_err(|_| failure::missing("linked login"))?;
-    let unlinked = match password(visitor, &posted.fields, &id) {
+    let unlinked = match password(person, &posted.fields, &id) {
         Ok(password) => {
-            let who = &visitor.who;
+            let who = &person.who;
             app.identity.unlink_login(who, password, &provider).await
         }
         Err(error) => Err(error),
     };
     match unlinked {
         Ok(()) => Ok(redirect(&Done::Saved.at(PLACE))),
-        Err(error) => refused(request, visitor, &id, error).await,
+        Err(error) => refused(request, person, &id, error).await,
     }
 }
 
 async fn refused(
     request: &Request,
-    visitor: &Visitor,
+    person: &Person,
     id: &str,
     error: IdentityError,
 ) -> Result<Response> {
@@ -236,6 +236,6 @@ async fn refused(
         }
         error => return Err(failure::identity(error)),
     };
-    let page = page(request, visitor, None, Some((&field_of(id), &problem))).await?;
+    let page = page(request, person, None, Some((&field_of(id), &problem))).await?;
     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
 }

@@ -44,7 +44,7 @@ async fn account_page(
     let factor = app(request)?.identity.second_factor(&person.who).await;
     let factor = factor.map_err(failure::identity)?;
     let linked = app(request)?.identity.linked_logins(&person.who).await;
-    let linked = linked.map_err(failure::identity)?;
+    let linked = logins::summary(app(request)?, &linked.map_err(failure::identity)?);
     let user = &person.who.user;
     let rows: Vec<_> = sessions
         .iter()
@@ -91,7 +91,7 @@ async fn account_page(
                 div class="row" { (button(if user.password.is_some() { "Change password" } else { "Set a password" }, Weight::Plain)) }
             }
         }))
-        (logins::summary(app(request)?, &linked))
+        (linked)
         (show::card("Second factor", &html! {
             @if factor.on_since.is_some() {
                 p { (show::badge("on", Tone::Good)) " Logging in takes your password and a code from your app." }
@@ -130,7 +130,7 @@ pub(super) async fn change_password(request: &Request, posted: OwnForm) -> Resul
         }
     };
     let wrong = "The present password is wrong. Nothing was changed.";
-    let current = match (&visitor.who.user.password, read("current")) {
+    let current = match (&person.who.user.password, read("current")) {
         (None, _) => None,
         (Some(_), Ok(current)) => Some(current),
         (Some(_), Err(_)) => return again(wrong).await,

@@ -18,7 +18,7 @@ use crate::{
             frame, show,
         },
         failure,
-        visitor::{Fields, OpenForm, Person, app, client, redirect, set_cookie},
+        visitor::{Fields, OpenForm, Person, app, client, end_earlier, redirect, set_cookie},
         words,
     },
 };

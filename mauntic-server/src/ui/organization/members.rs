@@ -287,7 +287,6 @@ pub(super) async fn ask_to_block(
     visitor: Visitor,
     Path(user): Path<Uuid>,
 ) -> Result<Response> {
-    visitor.needs(Permission::MembersManage)?;
     let member = member(request, &visitor, user).await?;
     let lost = [
         "What they may do in this organisation, from their next request on".to_owned(),
@@ -333,7 +332,6 @@ pub(super) async fn ask_to_remove(
     visitor: Visitor,
     Path(user): Path<Uuid>,
 ) -> Result<Response> {
-    visitor.needs(Permission::MembersManage)?;
     let member = member(request, &visitor, user).await?;
     let lost = [
         format!(

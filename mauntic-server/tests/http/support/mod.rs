@@ -101,7 +101,7 @@ impl Installation {
             requests_per_second: 100_000,
             // Nobody answers there, and nobody is asked elsewhere.
             dns_server: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 9))),
-            ..settings
+            ..Settings::default()
         };
         change(&mut settings);
         let app = App::open(settings).await.unwrap();
