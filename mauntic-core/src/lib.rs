@@ -9,6 +9,7 @@
 //! - [`Page`], [`PageSize`]: keyset pages.
 //! - [`Standing`], [`Eraser`]: whether work is done for an organisation, and what goes when it is deleted.
 //! - [`Envelope`], [`Outbox`], [`Inbox`], [`Relay`]: events that commit with the change they tell of.
+//! - [`Change`], [`audit()`]: what somebody changed, for the audit log, in the transaction of the change.
 //! - [`is_public`]: addresses that are not of the installation's own network.
 //! - [`SecretKey`]: keys derived from the installation's one secret.
 //! - [`identity`]: organisations, users, memberships, API tokens and the audit log.
@@ -27,6 +28,7 @@
 //! - `testing`: manual clocks, counting ids and the conformance suites.
 
 mod actor;
+mod audit;
 mod clock;
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -53,6 +55,7 @@ mod zone;
 pub use actor::{
     Actor, Forbidden, Permission, Principal, Role, UnknownPermission, UnknownPrincipal, UnknownRole,
 };
+pub use audit::{Audited, Change, ChangeMade, Subject, audit};
 pub use clock::{Clock, IdSource, SystemClock, UuidV7Source};
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use erase::Eraser;

@@ -1,6 +1,7 @@
 //! Time and ids that tests control, and what the conformance suites and access tests of all contexts share.
 
 pub mod access;
+pub mod audit;
 
 use std::sync::{
     Mutex, PoisonError,
@@ -11,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 pub use access::{AccessCase, Reach, access_cases, assert_access, assert_complete};
+pub use audit::{Told, Trace, assert_audited};
 
 use crate::{Clock, IdSource};
 

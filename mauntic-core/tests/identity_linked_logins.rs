@@ -288,6 +288,16 @@ async fn a_login_is_unlinked_unless_nothing_else_lets_in(world: World) {
     assert_eq!(log[0], "user.login_unlinked");
 
     // With a password it is asked for, and enough.
+    world.clock.advance(TimeDelta::minutes(15));
+    let late = service.set_password(&bob, None, password(PASSWORD)).await;
+    assert!(matches!(late, Err(IdentityError::LogInAgain)), "{late:?}");
+    let other = ProvenLogin {
+        provider: "other".parse().unwrap(),
+        issuer: "https://other.example".to_owned(),
+        ..proven("bob", None)
+    };
+    let new = configured.log_in_with(&other, home()).await.unwrap();
+    let bob = world.who(&new.secret).await.unwrap();
     let set = service.set_password(&bob, None, password(PASSWORD));
     set.await.unwrap();
     let new = world.log_in("bob@example.com", PASSWORD).await.unwrap();

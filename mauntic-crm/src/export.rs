@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
-use mauntic_core::{Access, Actor, EmailAddress, PageSize, Permission, StoreError, UseCase};
+use mauntic_core::{
+    Access, Actor, Clock, EmailAddress, IdSource, PageSize, Permission, StoreError, UseCase,
+};
 
 use crate::{
     Channel, Contact, ContactCursor, ContactFilter, ContactListing, CrmError, CrmStore, Field,
-    FieldSet, Tag, Value, import::guard::guarded,
+    FieldSet, Tag, Value, audit, import::guard::guarded,
 };
 
 /// Columns that are no fields, as the import knows them.
@@ -24,6 +26,8 @@ const SPECIAL: [&str; 6] = [
 #[derive(Clone)]
 pub struct ExportService {
     store: Arc<dyn CrmStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
 }
 
 impl ExportService {
@@ -32,8 +36,8 @@ impl ExportService {
 
     /// Exports from that store.
     #[must_use]
-    pub fn new(store: Arc<dyn CrmStore>) -> Self {
-        Self { store }
+    pub fn new(store: Arc<dyn CrmStore>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self { store, clock, ids }
     }
 
     /// The contacts that a filter lets through, as pieces of a CSV file in UTF-8, in the order in
@@ -50,6 +54,11 @@ impl ExportService {
         filter: ContactFilter,
     ) -> Result<impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + use<>, CrmError> {
         let organization = actor.require(Permission::ContactsExport)?;
+        let mut uow = self.store.begin().await?;
+        let change = audit::Change::new("contact.exported", audit::Subject::nameless("contact"));
+        let change = change.to(audit::filter(&filter));
+        audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await?;
+        uow.commit().await?;
         let fields = FieldSet::with_custom(self.store.fields().list_custom(organization).await?);
         let columns: Vec<Field> = fields
             .iter()

@@ -26,6 +26,7 @@
 //! - `sqlite`, `postgres`: the `storage` module on that back end.
 //! - `testing`: the conformance suite of the storage ports.
 
+pub mod audit;
 pub mod bulk;
 #[cfg(feature = "testing")]
 pub mod conformance;

@@ -6,11 +6,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::TryStreamExt as _;
 use mauntic_core::{
-    Actor, ContactId, FixedZone, IdSource, ImportId, OrganizationId, PageSize, SegmentId, UseCase,
-    WorkerId,
-    storage::{DbOptions, test_database::TestDatabase},
+    Actor, ContactId, FixedZone, IdSource, ImportId, OrganizationId, PageSize, Relay, Role,
+    SegmentId, UseCase, UserId, WorkerId,
+    storage::{
+        DbOptions, SeaOrmRelayStore,
+        test_database::{FileWatch, TestDatabase},
+    },
     testing::{
-        AccessCase, CountingIds, ManualClock, Reach, access_cases, assert_access, assert_complete,
+        AccessCase, CountingIds, ManualClock, Reach, Told, Trace, access_cases, assert_access,
+        assert_audited, assert_complete,
     },
 };
 use mauntic_crm::{
@@ -18,6 +22,7 @@ use mauntic_crm::{
     ContactService, CreateBulkChange, CreateContact, CreateField, CrmError, CrmStore,
     DoNotContactCommand, FieldAlias, FieldService, FieldType, LiftDoNotContact, Reason, SaveView,
     Tag, TagService, UpdateContact, UpdateField, UpsertContact, ViewService,
+    audit::{AUDITED, UNAUDITED},
     bulk::{BulkAction, Whom},
     engagement::EngagementRecorder,
     export::ExportService,
@@ -35,6 +40,7 @@ use uuid::Uuid;
 
 const OWN: OrganizationId = OrganizationId::from_uuid(Uuid::from_u128(1));
 const OTHER: OrganizationId = OrganizationId::from_uuid(Uuid::from_u128(2));
+const PERSON: UserId = UserId::from_uuid(Uuid::from_u128(4));
 const WORKER: WorkerId = WorkerId::from_uuid(Uuid::from_u128(3));
 
 /// One organisation with a contact, a tag, a field, two segments and an import; and another one without anything.
@@ -54,6 +60,9 @@ struct Fixture {
     readers: SegmentId,
     import: ImportId,
     all: PageSize,
+    relay: Relay,
+    told: Arc<Told>,
+    watch: FileWatch,
     _database: TestDatabase,
 }
 
@@ -78,13 +87,15 @@ impl Fixture {
         let store = SeaOrmCrmStore::connect(&database.target, DbOptions::default());
         let store = store.await.unwrap();
         store.migrate().await.unwrap();
+        let outbox = SeaOrmRelayStore::new(store.db().clone());
         let store: Arc<dyn CrmStore> = store;
         let clock = Arc::<ManualClock>::default();
+        let told = Arc::<Told>::default();
         let ids = Arc::<CountingIds>::default();
         let zones = Arc::new(FixedZone::default());
         let contacts =
             ContactService::new(store.clone(), clock.clone(), ids.clone(), zones.clone());
-        let fields = FieldService::new(store.clone(), ids.clone());
+        let fields = FieldService::new(store.clone(), clock.clone(), ids.clone());
         let segments = SegmentService::new(
             store.clone(),
             clock.clone(),
@@ -111,9 +122,9 @@ impl Fixture {
         let readers = segments.create(&us, segment("Readers", rule)).await;
         let fixture = Self {
             tags: TagService::new(contacts.clone()),
-            exports: ExportService::new(store.clone()),
+            exports: ExportService::new(store.clone(), clock.clone(), ids.clone()),
             bulk: BulkService::new(contacts.clone(), segments.clone()),
-            views: ViewService::new(store, clock, ids),
+            views: ViewService::new(store, clock.clone(), ids),
             fans: fans.id,
             readers: readers.unwrap().id,
             import: ImportId::from_uuid(Uuid::nil()),
@@ -125,6 +136,9 @@ impl Fixture {
             tag,
             field,
             all: PageSize::default(),
+            relay: Relay::new(outbox, vec![told.clone()], clock),
+            told,
+            watch: FileWatch::of(&database.target, "crm").await,
             _database: database,
         };
         let import = fixture.new_import(&us).await.unwrap();
@@ -151,6 +165,19 @@ impl Fixture {
         let mut text: &[u8] = b"email\ncarol@example.com\n";
         let us = Actor::system(OWN);
         self.imports.upload(&us, &mut text, 1_000).await.unwrap().id
+    }
+
+    /// What a call by a person did.
+    async fn traced(self, call: impl AsyncFnOnce(&Self, &Actor) -> Reach) -> Trace {
+        let person = Actor::user(OWN, PERSON, Role::Owner);
+        let before = self.watch.version().await;
+        assert_eq!(call(&self, &person).await, Reach::Allowed);
+        let wrote = self.watch.version().await != before;
+        while self.relay.run_once().await.unwrap().did_work() {}
+        let told = self.told.take().into_iter();
+        let by_person = told.filter(|made| made.principal == person.principal());
+        let actions = by_person.map(|made| made.change.action).collect();
+        Trace { wrote, actions }
     }
 
     /// Whether Ann can be seen among these.
@@ -220,7 +247,10 @@ impl Fixture {
             "upsert_batch" => {
                 let command = UpsertContact {
                     email: "ann@example.com".parse().unwrap(),
-                    patch: ContactPatch::default(),
+                    patch: ContactPatch {
+                        add_tags: BTreeSet::from(["known".parse().unwrap()]),
+                        ..ContactPatch::default()
+                    },
                 };
                 let made = contacts.upsert_batch(actor, "test", &[command]).await?;
                 Ok(seen(!made.into_iter().next().unwrap()?.created))
@@ -262,9 +292,13 @@ impl Fixture {
                 allowed(marked?.remove(0))
             }
             "lift_do_not_contact" => {
+                let ours = Actor::system(OWN);
+                contacts.set_do_not_contact(&ours, ann, &mark, None).await?;
                 allowed(contacts.lift_do_not_contact(actor, ann, &lift, None).await)
             }
             "lift_do_not_contact_many" => {
+                let ours = Actor::system(OWN);
+                contacts.set_do_not_contact(&ours, ann, &mark, None).await?;
                 let lifted = contacts
                     .lift_do_not_contact_many(actor, &[ann], &lift)
                     .await;
@@ -581,6 +615,24 @@ fn cases(use_cases: &[UseCase]) -> Vec<AccessCase> {
     access_cases(use_cases, OWN, OTHER, &ids)
 }
 
+/// Those whose calls make what they look at first.
+const LOOKING: &[(&str, &str)] = &[
+    ("bulk.find", "reads"),
+    ("bulk.list", "reads"),
+    ("imports.glance", "reads"),
+    ("imports.preview", "reads"),
+    ("views.list", "reads"),
+];
+
+fn a_case(use_case: &'static str) -> AccessCase {
+    AccessCase {
+        use_case,
+        actor: Actor::system(OWN),
+        expected: Reach::Allowed,
+        who: "a person".to_owned(),
+    }
+}
+
 macro_rules! access_tests {
     ($($name:ident: $service:ty, $reach:ident, [$($place:literal),+];)*) => {
         $(mod $name {
@@ -592,6 +644,20 @@ macro_rules! access_tests {
                     let fixture = Fixture::new().await;
                     let result = fixture.$name(case.use_case, &case.actor).await;
                     $reach(case, result)
+                })
+                .await;
+            }
+
+            #[tokio::test]
+            async fn what_somebody_changes_is_in_the_audit_log() {
+                let (service, excused) = (stringify!($name), [UNAUDITED, LOOKING].concat());
+                assert_audited(service, <$service>::USE_CASES, AUDITED, &excused, async |name| {
+                    let fixture = Fixture::new().await;
+                    fixture
+                        .traced(async |fixture: &Fixture, person: &Actor| {
+                            $reach(&a_case(name), fixture.$name(name, person).await)
+                        })
+                        .await
                 })
                 .await;
             }
@@ -614,6 +680,17 @@ access_tests! {
     exports: ExportService, reach, ["export.rs"];
     bulk: BulkService, reach, ["service/bulk.rs"];
     views: ViewService, reach, ["service/views.rs"];
+}
+
+#[test]
+fn what_is_said_of_the_audit_log_is_of_these_services() {
+    let services = [
+        "contacts", "fields", "tags", "segments", "imports", "exports", "bulk", "views",
+    ];
+    for (use_case, _) in AUDITED.iter().chain(UNAUDITED) {
+        let service = use_case.split('.').next().unwrap();
+        assert!(services.contains(&service), "{use_case}");
+    }
 }
 
 /// It takes no actor: only handlers of events call it.

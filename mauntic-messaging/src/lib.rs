@@ -17,6 +17,7 @@
 //! - `testing`: the conformance suite of the storage port.
 
 mod audience;
+pub mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
 pub mod content;

@@ -2,10 +2,11 @@ use std::{ops::Deref, sync::Arc};
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Clock, DeadLetter, Eraser, IdSource, Operator, OrganizationId, RelayStore, SecretKey, Standing,
-    StoreError, SystemClock, UuidV7Source, Zones,
+    Actor, Change, Clock, DeadLetter, Eraser, IdSource, Operator, OrganizationId, RelayStore,
+    SecretKey, Standing, StoreError, Subject, SystemClock, UuidV7Source, Zones,
     identity::{
-        IdentityError, IdentityService, IdentityStanding, IdentityStore, IdentityZones, Postman,
+        AuditLog as _, IdentityError, IdentityService, IdentityStanding, IdentityStore,
+        IdentityZones, Postman,
         storage::{IdentityMigrator, SeaOrmIdentityStore},
     },
     storage::{Db, DbOptions, DbTarget, SeaOrmEraser, SeaOrmRelayStore, migrate},
@@ -29,6 +30,7 @@ use mauntic_messaging::{
     tracking::{HitCommitter, Projector, TrackingParts, TrackingService, VerdictRules},
     transport::{ConfiguredTransports, TransportService, capture::CapturedMailService},
 };
+use serde_json::json;
 
 use crate::{
     Images, InvalidSettings, LoginProviders, Settings,
@@ -209,17 +211,17 @@ impl App {
         )?;
         let logins = LoginProviders::new(&settings, &clock)?;
         let issuers = logins.iter().map(|provider| provider.issuer().to_owned());
+        let identity = IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
+            .with_secret(&secret)
+            .with_grace(TimeDelta::days(settings.deletion_grace_days.into()))
+            .with_issuers(issuers);
         Ok(Self(Arc::new(Parts {
             postman: Arc::new(postman),
-            identity: IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
-                .with_secret(&secret)
-                .with_grace(TimeDelta::days(settings.deletion_grace_days.into()))
-                .with_issuers(issuers),
             logins,
             identity_store,
             tags: TagService::new(contacts.clone()),
             contacts,
-            fields: FieldService::new(crm.clone(), ids.clone()),
+            fields: FieldService::new(crm.clone(), clock.clone(), ids.clone()),
             segments,
             segment_worker: SegmentWorker::new(
                 crm.clone(),
@@ -230,7 +232,7 @@ impl App {
             imports: ImportService::new(crm.clone(), clock.clone(), ids.clone()),
             bulk,
             views: ViewService::new(crm.clone(), clock.clone(), ids.clone()),
-            exports: ExportService::new(crm.clone()),
+            exports: ExportService::new(crm.clone(), clock.clone(), ids.clone()),
             engagement: EngagementRecorder::new(crm.clone(), zones.clone(), clock.clone()),
             crm_store: crm,
             zones,
@@ -239,13 +241,18 @@ impl App {
             sends: SendService::new(messaging.engine.clone()),
             tracking: messaging.tracking,
             projector: messaging.projector,
-            inbox: CapturedMailService::new(messaging.store.clone()),
+            inbox: CapturedMailService::new(messaging.store.clone(), clock.clone(), ids.clone()),
             transports: messaging.transports,
             domains: messaging.domains,
             dns: Arc::new(SystemDns::new(settings.dns_server)),
             engine: messaging.engine,
-            images: Images::new(settings.data.join("images")),
-            suppressions: SuppressionService::new(messaging.store.clone(), clock.clone()),
+            images: Images::new(settings.data.join("images"), Arc::new(identity.clone())),
+            identity,
+            suppressions: SuppressionService::new(
+                messaging.store.clone(),
+                clock.clone(),
+                ids.clone(),
+            ),
             messaging_store: messaging.store,
             secret,
             clock,
@@ -314,6 +321,12 @@ impl App {
         let mut redriven = 0;
         for (_, outbox) in &self.outboxes {
             redriven += outbox.redrive(organization, self.clock.now()).await?;
+        }
+        if redriven > 0 {
+            let change = Change::new("event.redriven", Subject::nameless("event"))
+                .to(json!({"count": redriven}));
+            let operator = Actor::system(organization);
+            self.identity.record(&operator, change).await?;
         }
         Ok(redriven)
     }

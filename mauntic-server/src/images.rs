@@ -1,8 +1,12 @@
 //! Images of emails, kept in a folder and served to whoever reads the mail.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
 
-use mauntic_core::{Access, Actor, Forbidden, OrganizationId, Permission, UseCase};
+use mauntic_core::{
+    Access, Actor, Change, Forbidden, OrganizationId, Permission, StoreError, Subject, UseCase,
+    identity::AuditLog,
+};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::fs;
 
@@ -87,6 +91,9 @@ pub enum ImageError {
     /// The folder cannot be used.
     #[error("the folder of images cannot be used")]
     Folder(#[from] io::Error),
+    /// The image is kept, but the audit log does not tell of it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// An image as it is kept. Its name comes from its content, so that it never changes.
@@ -107,9 +114,10 @@ impl Image {
 }
 
 /// Keeps the images of all organisations in a folder, each organisation's in its own.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Images {
     folder: PathBuf,
+    log: Arc<dyn AuditLog>,
 }
 
 impl Images {
@@ -124,8 +132,8 @@ impl Images {
 
     /// Images in that folder, which need not be there yet.
     #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub fn new(folder: PathBuf, log: Arc<dyn AuditLog>) -> Self {
+        Self { folder, log }
     }
 
     /// Keeps an image. The same image again is the same file.
@@ -151,6 +159,9 @@ impl Images {
         // Whole or not at all.
         fs::write(folder.join(&part), bytes).await?;
         fs::rename(folder.join(&part), folder.join(&name)).await?;
+        let change = Change::new("image.added", Subject::nameless("image"));
+        let change = change.to(json!({"name": name, "bytes": bytes.len()}));
+        self.log.record(actor, change).await?;
         Ok(Image {
             organization_id,
             name,

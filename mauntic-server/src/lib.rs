@@ -9,6 +9,7 @@
 
 mod api;
 mod app;
+mod audit;
 mod http;
 mod images;
 mod logins;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
+pub use audit::audit_words;
 pub use http::{
     endpoint, problem,
     proxies::{InvalidProxy, TrustedProxies},
@@ -31,5 +33,5 @@ pub use images::{Image, ImageError, ImageKind, Images};
 pub use logins::{Answer, LoginProvider, LoginProviders, Provider, ProviderError, ProviderKind};
 pub use ops::install_metrics;
 pub use settings::{InvalidSettings, Settings};
-pub use wiring::{installation, jobs};
+pub use wiring::{installation, jobs, settle_events};
 pub use worker::{Job, Workers};

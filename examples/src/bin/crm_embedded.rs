@@ -56,7 +56,7 @@ impl Crm {
         let zones = Arc::new(FixedZone("Europe/Berlin".parse()?));
         Ok(Self {
             me: Actor::system(OrganizationId::generate(&*ids)),
-            fields: FieldService::new(store.clone(), ids.clone()),
+            fields: FieldService::new(store.clone(), clock.clone(), ids.clone()),
             contacts: ContactService::new(store.clone(), clock.clone(), ids.clone(), zones.clone()),
             segments: SegmentService::new(
                 store.clone(),

@@ -6,12 +6,14 @@ use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use mauntic_core::{
-    Actor, ApiTokenId, EmailAddress, Operator, PageSize, Permission, Role, TimeZoneName, UserId,
+    Actor, ApiTokenId, EmailAddress, Operator, PageSize, Permission, Role, Subject, TimeZoneName,
+    UserId,
     identity::{
         AddMember, AuditFilter, CreateOrganization, CreateToken, CreateUser, DisplayName,
         Organization, Password, PostalAddress, Slug, UpdateOrganization,
     },
 };
+use mauntic_server::{audit_words, settle_events};
 use serde_json::json;
 
 use crate::{context::Context, exit, output::table};
@@ -531,6 +533,8 @@ impl Audit {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let size = PageSize::clamped(self.limit);
+        // What this program did before has perhaps not arrived: no worker need run.
+        settle_events(&context.app).await?;
         let page = context
             .app
             .identity
@@ -543,11 +547,16 @@ impl Audit {
                     [
                         entry.at.format("%F %T").to_string(),
                         entry.principal.to_string(),
-                        entry.change.action.clone(),
-                        format!("{} {}", entry.change.subject.kind, entry.change.subject.id),
+                        audit_words(&entry.change.action),
+                        subject(&entry.change.subject),
                     ]
                 }),
             )
         })
     }
+}
+
+fn subject(subject: &Subject) -> String {
+    let id = subject.id.map(|id| id.to_string()).unwrap_or_default();
+    format!("{} {id}", subject.kind).trim_end().to_owned()
 }

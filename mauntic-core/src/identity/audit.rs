@@ -3,10 +3,11 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use uuid::Uuid;
 
-use crate::{Actor, AuditEntryId, Id, IdSource, OrganizationId, Principal, StoreError};
+use crate::{
+    Actor, AuditEntryId, Change, ChangeMade, Envelope, IdSource, OrganizationId, Principal,
+    StoreError,
+};
 
 /// One change that somebody made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,19 +27,6 @@ pub struct AuditEntry {
     pub change: Change,
 }
 
-/// What somebody did to what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// What was done, such as `segment.renamed`.
-    pub action: String,
-    /// The record that was changed.
-    pub subject: Subject,
-    /// The changed values as they were; null for a creation.
-    pub before: Value,
-    /// The changed values as they are now; null for a deletion.
-    pub after: Value,
-}
-
 /// Which entries of the audit log to look at; the default is all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
@@ -52,66 +40,37 @@ pub struct AuditFilter {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// A record of any context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// The kind, such as `segment`.
-    pub kind: String,
-    /// Its id.
-    pub id: Uuid,
-}
-
-impl Subject {
-    /// A record of that kind.
+impl AuditEntry {
+    /// The entry of a change that an actor made now.
     #[must_use]
-    pub fn new<K>(kind: &str, id: Id<K>) -> Self {
+    pub fn new(change: Change, actor: &Actor, now: DateTime<Utc>, ids: &dyn IdSource) -> Self {
         Self {
-            kind: kind.to_owned(),
-            id: id.as_uuid(),
-        }
-    }
-}
-
-impl Change {
-    /// Something was done to a record. The values come with [`from`](Self::from) and [`to`](Self::to).
-    #[must_use]
-    pub fn new(action: &str, subject: Subject) -> Self {
-        Self {
-            action: action.to_owned(),
-            subject,
-            before: Value::Null,
-            after: Value::Null,
-        }
-    }
-
-    /// The values before.
-    #[must_use]
-    pub fn from(self, before: Value) -> Self {
-        Self { before, ..self }
-    }
-
-    /// The values after.
-    #[must_use]
-    pub fn to(self, after: Value) -> Self {
-        Self { after, ..self }
-    }
-
-    /// The entry of this change, made by an actor now.
-    #[must_use]
-    pub fn made_by(self, actor: &Actor, now: DateTime<Utc>, ids: &dyn IdSource) -> AuditEntry {
-        AuditEntry {
             id: AuditEntryId::generate(ids),
             organization_id: actor.organization_id(),
             principal: actor.principal(),
             address: actor.address(),
             at: now,
-            change: self,
+            change,
+        }
+    }
+
+    /// The entry of a change that an event tells of: always the same one, however often the event is delivered.
+    #[must_use]
+    pub fn told(envelope: &Envelope, made: ChangeMade) -> Self {
+        Self {
+            id: AuditEntryId::from_uuid(envelope.id.as_uuid()),
+            organization_id: envelope.organization_id,
+            principal: made.principal,
+            address: made.address,
+            at: envelope.metadata.timestamp,
+            change: made.change,
         }
     }
 }
 
-/// Remembers who changed what. Front ends call it after a change that a person, a token or the
-/// operator made in any context; what workers do by themselves is told by events instead.
+/// Remembers who changed what that is in no database: a file that was uploaded, a copy that was made. It is called once
+/// that is done. Use cases that write to a database tell of it in their own transaction instead, with
+/// [`audit`](fn@crate::audit).
 #[async_trait]
 pub trait AuditLog: Send + Sync {
     /// Adds an entry to the log of the actor's organisation.

@@ -16,11 +16,13 @@ use serde_json::json;
 
 use super::{
     ApiToken, AuditEntry, AuditFilter, Begun, Change, DisplayName, Holder, IdempotencyKey,
-    IdentityStore, Membership, Organization, Slug, StoredAnswer, Subject, TokenHash, User,
+    IdentityService, IdentityStore, Membership, Organization, Slug, StoredAnswer, Subject,
+    TokenHash, User,
 };
 use crate::{
-    Actor, ApiTokenId, IdSource, OrganizationId, PageSize, Permission, Principal, Role, StoreError,
-    TimeZoneName, UserId, testing::CountingIds,
+    Actor, ApiTokenId, Cause, ChangeMade, Envelope, IdSource, OrganizationId, PageSize, Permission,
+    Principal, Role, StoreError, TimeZoneName, UserId, kind,
+    testing::{CountingIds, ManualClock},
 };
 
 pub use access::*;
@@ -49,6 +51,7 @@ macro_rules! identity_store_conformance {
                 the_use_of_a_token_only_moves_forward,
                 tokens_stay_within_their_organization,
                 the_audit_log_shows_the_newest_first,
+                a_change_that_is_told_of_twice_is_kept_once,
                 a_request_is_done_once,
                 a_key_counts_for_one_principal,
                 an_unfinished_request_is_taken_over_after_its_lease,
@@ -524,6 +527,33 @@ pub async fn tokens_stay_within_their_organization(store: Arc<dyn IdentityStore>
     assert_eq!(page.items[0].revoked_at, Some(now()));
 }
 
+/// An event of another context makes the same entry however often it comes, and another organisation's makes its own.
+pub async fn a_change_that_is_told_of_twice_is_kept_once(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let acme = organization(&ids, "Acme");
+    let service = IdentityService::new(
+        store.clone(),
+        Arc::new(ManualClock::default()),
+        Arc::new(CountingIds::default()),
+    );
+    let made = ChangeMade {
+        principal: Principal::System,
+        address: "192.0.2.1".parse().ok(),
+        change: Change::of_all::<kind::Contact>("contact.deleted", "contact", &[]),
+    };
+    let cause = Cause::root(&ids);
+    let envelope = Envelope::seal(acme.id, &made, now(), &ids, cause).unwrap();
+    for _ in 0..2 {
+        service.apply_change(&envelope, made.clone()).await.unwrap();
+    }
+    let (log, all) = (store.audit(), AuditFilter::default());
+    let page = log.list(acme.id, &all, None, PageSize::default()).await;
+    let entries = page.unwrap().items;
+    assert_eq!(entries, [AuditEntry::told(&envelope, made)]);
+    assert_eq!(entries[0].at, now());
+    assert_eq!(entries[0].change.subject.id, None);
+}
+
 /// Entries read back as they were written, page by page, within their organisation.
 pub async fn the_audit_log_shows_the_newest_first(store: Arc<dyn IdentityStore>) {
     let ids = CountingIds::default();
@@ -535,10 +565,10 @@ pub async fn the_audit_log_shows_the_newest_first(store: Arc<dyn IdentityStore>)
         .to(json!({"name": "ACME"}));
     let user = Actor::user(acme.id, UserId::generate(&ids), Role::Owner)
         .calling_from("2001:db8::1".parse().unwrap());
-    let first = made.clone().made_by(&Actor::system(acme.id), now(), &ids);
-    let second = renamed.made_by(&user, now(), &ids);
+    let first = AuditEntry::new(made.clone(), &Actor::system(acme.id), now(), &ids);
+    let second = AuditEntry::new(renamed, &user, now(), &ids);
     let first_id = first.id;
-    let foreign = made.made_by(&Actor::system(other.id), now(), &ids);
+    let foreign = AuditEntry::new(made, &Actor::system(other.id), now(), &ids);
     let mut uow = store.begin().await.unwrap();
     for entry in [&first, &second, &foreign] {
         uow.audit().append(entry).await.unwrap();

@@ -66,7 +66,8 @@ mod token;
 mod user;
 mod zones;
 
-pub use audit::{AuditEntry, AuditFilter, AuditLog, Change, Subject};
+pub use crate::audit::{Change, Subject};
+pub use audit::{AuditEntry, AuditFilter, AuditLog};
 pub use deletion::{Deletion, Erasure, ErasureBegun, Erasures};
 pub use detour::{Aim, Detour, DetourSecret};
 pub use error::IdentityError;

@@ -604,6 +604,6 @@ pub trait AuditQueries: Send + Sync {
 /// Adds to the audit log.
 #[async_trait]
 pub trait AuditRepository: Send {
-    /// Adds an entry.
+    /// Adds an entry; one whose id is there already stays as it is.
     async fn append(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement,
+};
 use tempfile::TempDir;
 
 use super::DbTarget;
@@ -101,6 +103,41 @@ impl TestDatabase {
             _folder: None,
             _created: Some(Created { server, name }),
         }
+    }
+}
+
+/// Tells whether anybody wrote to a context's file on SQLite.
+pub struct FileWatch(DatabaseConnection);
+
+impl FileWatch {
+    /// Watches a context.
+    ///
+    /// # Panics
+    /// If it is not on SQLite, or its file cannot be opened.
+    pub async fn of(target: &DbTarget, context: &str) -> Self {
+        let DbTarget::Sqlite(folder) = target else {
+            panic!("only files of SQLite can be watched");
+        };
+        let file = folder.join(format!("{context}.sqlite"));
+        let mut options = ConnectOptions::new(format!("sqlite:{}?mode=rw", file.display()));
+        // One connection for ever: what it is told is compared with what it was told before.
+        options
+            .sqlx_logging(false)
+            .min_connections(1)
+            .max_connections(1);
+        let connection = Database::connect(options).await;
+        Self(connection.expect("the context's file can be opened"))
+    }
+
+    /// A number that is another one once somebody has written.
+    ///
+    /// # Panics
+    /// If the database does not answer.
+    pub async fn version(&self) -> i64 {
+        let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA data_version");
+        let row = self.0.query_one_raw(statement).await;
+        let row = row.expect("the database answers").expect("with a row");
+        row.try_get("", "data_version").expect("with a number")
     }
 }
 

@@ -58,7 +58,7 @@ impl Desk {
         );
         let user = UserId::from_uuid(Uuid::from_u128(5));
         Self {
-            fields: FieldService::new(store.clone(), ids),
+            fields: FieldService::new(store.clone(), clock.clone(), ids),
             bulk: BulkService::new(contacts.clone(), segments.clone()).with_batch(2),
             actor: Actor::user(organization(1), user, Role::Owner),
             store,

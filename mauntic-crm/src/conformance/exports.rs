@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use mauntic_core::{
-    Actor, WorkerId,
-    testing::{CountingIds, ManualClock},
-};
+use mauntic_core::{Actor, UuidV7Source, WorkerId, testing::ManualClock};
 use uuid::Uuid;
 
 use super::organization;
@@ -17,9 +14,14 @@ use crate::{
     import::{CreateImport, Existing, ImportFile, ImportOptions, ImportService, Watch},
 };
 
+fn service(store: &Arc<dyn CrmStore>) -> ExportService {
+    let clock = Arc::new(ManualClock::at(super::noon()));
+    ExportService::new(Arc::clone(store), clock, Arc::new(UuidV7Source))
+}
+
 async fn export(store: &Arc<dyn CrmStore>) -> Vec<u8> {
     let actor = Actor::system(organization(1));
-    let pieces = ExportService::new(Arc::clone(store))
+    let pieces = service(store)
         .contacts(&actor, ContactFilter::default())
         .await
         .unwrap();
@@ -31,7 +33,8 @@ async fn import(store: &Arc<dyn CrmStore>, file: &[u8], organization: u128) -> [
     let service = ImportService::new(
         Arc::clone(store),
         Arc::new(ManualClock::at(super::noon())),
-        Arc::new(CountingIds::default()),
+        // Imports of two organisations tell of themselves in one outbox.
+        Arc::new(UuidV7Source),
     );
     let actor = Actor::system(super::organization(organization));
     let upload = service.upload(&actor, &mut &*file, 1 << 30).await.unwrap();

@@ -19,7 +19,7 @@ use super::{
     run::ImportRunner,
     source::{self, CHUNK},
 };
-use crate::{CrmStore, FieldSet};
+use crate::{CrmStore, FieldSet, audit};
 
 /// Rows in a batch: the larger, the fewer commits; the smaller, the less memory. What PostgreSQL works
 /// on at once must fit its `work_mem`, 4 MB unless configured: else it writes it to disk first.
@@ -252,6 +252,8 @@ impl ImportService {
         }
         let mut uow = self.store.begin().await?;
         uow.imports().insert(&import).await?;
+        let change = told("import.created", import.id).to(audit::import(&import.plan));
+        audit::tell(uow.outbox(), actor, change, import.created_at, &*self.ids).await?;
         uow.commit().await?;
         Ok(import)
     }
@@ -301,6 +303,10 @@ impl ImportService {
     ) -> Result<impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + use<>, ImportError> {
         let organization = actor.require(Permission::ContactsImport)?;
         let import = self.find(actor, id).await?;
+        let mut uow = self.store.begin().await?;
+        let change = told("import.report_exported", id);
+        audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await?;
+        uow.commit().await?;
         let store = Arc::clone(&self.store);
         let header = report::header(&import.plan);
         let rows = stream::try_unfold(Some(None), move |after| {
@@ -326,24 +332,16 @@ impl ImportService {
 
     /// Stops an import until it is resumed. What is imported stays.
     pub async fn pause(&self, actor: &Actor, id: ImportId) -> Result<Import, ImportError> {
-        self.change(
-            actor,
-            id,
-            &[ImportState::Pending, ImportState::Running],
-            ImportState::Paused,
-        )
-        .await
+        let from = [ImportState::Pending, ImportState::Running];
+        self.change(actor, id, &from, ImportState::Paused, "import.paused")
+            .await
     }
 
     /// Lets a paused or failed import go on where it was.
     pub async fn resume(&self, actor: &Actor, id: ImportId) -> Result<Import, ImportError> {
-        self.change(
-            actor,
-            id,
-            &[ImportState::Paused, ImportState::Failed],
-            ImportState::Pending,
-        )
-        .await
+        let from = [ImportState::Paused, ImportState::Failed];
+        self.change(actor, id, &from, ImportState::Pending, "import.resumed")
+            .await
     }
 
     /// Stops an import for good. What is imported stays.
@@ -354,7 +352,8 @@ impl ImportService {
             ImportState::Paused,
             ImportState::Failed,
         ];
-        self.change(actor, id, &from, ImportState::Cancelled).await
+        self.change(actor, id, &from, ImportState::Cancelled, "import.cancelled")
+            .await
     }
 
     /// Works on one import that waits, of any organisation, until it ends; `false` if none does.
@@ -417,6 +416,7 @@ impl ImportService {
         id: ImportId,
         from: &[ImportState],
         to: ImportState,
+        action: &str,
     ) -> Result<Import, ImportError> {
         let organization = actor.require(Permission::ContactsImport)?;
         let mut uow = self.store.begin().await?;
@@ -426,6 +426,10 @@ impl ImportService {
             .await?;
         if changed && to == ImportState::Cancelled {
             uow.imports().delete_chunks(organization, id).await?;
+        }
+        if changed {
+            let now = self.clock.now();
+            audit::tell(uow.outbox(), actor, told(action, id), now, &*self.ids).await?;
         }
         uow.commit().await?;
         let import = self.find(actor, id).await?;
@@ -495,4 +499,8 @@ impl ImportService {
         };
         Ok(Import::new(id, organization, plan, self.clock.now()))
     }
+}
+
+fn told(action: &str, id: ImportId) -> audit::Change {
+    audit::Change::new(action, audit::Subject::new("import", id))
 }

@@ -7,10 +7,12 @@ use mauntic_core::{
     Actor, Cause, ContactId, DomainEvent, EmailAddress, Envelope, IdSource, OrganizationId,
     Principal, StoreError,
 };
+use serde_json::Value as Json;
 
 use crate::{
     ChangeSet, Channel, ConsentChanged, Contact, ContactChange, ContactCreated, ContactDeleted,
     ContactUpdated, CrmError, CrmUnitOfWork, EVENT_BATCH, FieldSet, Reason, Tag, UniqueKey,
+    audit::{self, contacts_changed},
 };
 
 /// Most contacts that one call may deal with.
@@ -25,6 +27,17 @@ pub(super) struct Writing<'a> {
     pub(super) cause: Cause,
     pub(super) ids: &'a dyn IdSource,
     pub(super) fields: &'a FieldSet,
+    /// What the audit log is told of the contacts that are written; nothing if a worker or a handler writes.
+    pub(super) audited: Option<Audited<'a>>,
+}
+
+/// What somebody does to contacts.
+pub(super) struct Audited<'a> {
+    pub(super) actor: &'a Actor,
+    /// What it is called; new contacts are `contact.created` and deleted ones `contact.deleted` all the same.
+    pub(super) action: &'static str,
+    /// What else there is to say, beside the names of what was changed.
+    pub(super) more: Json,
 }
 
 /// A contact, and how it differs from what is stored.
@@ -103,7 +116,24 @@ impl Writing<'_> {
             events.push(self.seal(&ContactDeleted { ids: ids.to_vec() })?);
         }
         uow.outbox().append(&events).await?;
+        self.tell(uow, "contact.deleted", &deleted, Vec::new())
+            .await?;
         Ok(deleted)
+    }
+
+    /// Tells the audit log what became of contacts, if somebody did it.
+    async fn tell(
+        &self,
+        uow: &mut dyn CrmUnitOfWork,
+        action: &str,
+        ids: &[ContactId],
+        changed: Vec<&str>,
+    ) -> Result<(), StoreError> {
+        let Some(audited) = self.audited.as_ref().filter(|_| !ids.is_empty()) else {
+            return Ok(());
+        };
+        let change = contacts_changed(action, ids, changed).and(audited.more.clone());
+        audit::tell(uow.outbox(), audited.actor, change, self.now, self.ids).await
     }
 
     /// Those whose new address another contact has, or an earlier one of the batch takes.
@@ -193,6 +223,11 @@ impl Writing<'_> {
             .mark_dirty(self.organization, &ids, self.now)
             .await?;
         uow.outbox().append(&self.events(written, new)?).await?;
+        let names = written.iter().flat_map(|changed| changed.changes.names());
+        let names = names.collect();
+        let of_known = self.audited.as_ref().map_or("", |audited| audited.action);
+        let action = if new { "contact.created" } else { of_known };
+        self.tell(uow, action, &ids, names).await?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{ContactService, batch::at_most_a_batch, bulk_run::BulkRunner, consent::plain_text};
 use crate::{
-    CrmError, FieldProblem, InvalidValue, MAX_BATCH,
+    CrmError, FieldProblem, InvalidValue, MAX_BATCH, audit,
     bulk::{BulkAction, BulkChange, BulkChangeId, BulkEntry, BulkPlan, BulkState, Whom},
     segment::SegmentService,
 };
@@ -126,6 +126,9 @@ impl BulkService {
         };
         let mut uow = self.contacts.store.begin().await?;
         uow.bulk().insert(&change).await?;
+        let told = audit::Change::new("bulk_change.created", subject(change.id))
+            .to(audit::bulk(&change.plan, total));
+        audit::tell(uow.outbox(), actor, told, change.created_at, &**ids).await?;
         uow.commit().await?;
         Ok(change)
     }
@@ -208,6 +211,15 @@ impl BulkService {
             .bulk()
             .change_state(organization, id, from, to, now)
             .await?;
+        if changed {
+            let action = match to {
+                BulkState::Paused => "bulk_change.paused",
+                BulkState::Pending => "bulk_change.resumed",
+                _ => "bulk_change.cancelled",
+            };
+            let told = audit::Change::new(action, subject(id));
+            audit::tell(uow.outbox(), actor, told, now, &*self.contacts.ids).await?;
+        }
         uow.commit().await?;
         let change = self.find(actor, id).await?;
         if changed {
@@ -264,4 +276,8 @@ impl BulkService {
             }
         }
     }
+}
+
+fn subject(id: BulkChangeId) -> audit::Subject {
+    audit::Subject::new("bulk_change", id)
 }

@@ -95,6 +95,8 @@ impl BulkRunner<'_> {
             cause: Cause::root(&*contacts.ids),
             ids: &*contacts.ids,
             fields: &fields,
+            // It was told of when somebody asked for it.
+            audited: None,
         };
         retried!(self.take(&writing, change, &turn, &patch, &all))
     }

@@ -1,8 +1,13 @@
 use std::collections::BTreeSet;
 
 use mauntic_core::{Actor, ContactId, Envelope, Permission};
+use serde_json::json;
 
-use super::{ContactService, batch::MAX_BATCH, contacts::only};
+use super::{
+    ContactService,
+    batch::{Audited, MAX_BATCH, Writing},
+    contacts::only,
+};
 use crate::{ChangeSet, Channel, Contact, CrmError, DoNotContact, Reason};
 
 /// Marks contacts as not to be written to.
@@ -60,7 +65,14 @@ impl ContactService {
         let organization = actor.require(Permission::ContactsWrite)?;
         plain_text(&command.comment, 1_000)?;
         let fields = self.fields(organization).await?;
-        let writing = self.writing(actor, &fields);
+        let writing = Writing {
+            audited: Some(Audited {
+                actor,
+                action: "contact.do_not_contact_set",
+                more: json!({"channel": command.channel, "reason": command.reason}),
+            }),
+            ..self.writing(actor, &fields)
+        };
         let mark = DoNotContact {
             channel: command.channel,
             reason: command.reason,
@@ -109,7 +121,14 @@ impl ContactService {
     ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
         let organization = actor.require(Permission::ContactsWrite)?;
         let fields = self.fields(organization).await?;
-        let writing = self.writing(actor, &fields);
+        let writing = Writing {
+            audited: Some(Audited {
+                actor,
+                action: "contact.do_not_contact_lifted",
+                more: json!({"channel": command.channel, "only": command.only}),
+            }),
+            ..self.writing(actor, &fields)
+        };
         self.edit(&writing, ids, |_, contact, changes| {
             at_version(contact, version)?;
             contact.allow(command.channel, command.only, changes);

@@ -4,9 +4,10 @@ use mauntic_core::{
     Access, Actor, Cause, Clock, ContactId, EmailAddress, Envelope, IdSource, OrganizationId, Page,
     PageSize, Permission, Principal, UseCase, Zones,
 };
+use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::batch::{Writing, at_most_a_batch, retried, source_of};
+use super::batch::{Audited, Writing, at_most_a_batch, retried, source_of};
 use crate::{
     ChangeSet, Contact, ContactChange, ContactCursor, ContactFilter, ContactGrowth, ContactListing,
     CrmError, CrmStore, FieldSet,
@@ -244,7 +245,7 @@ impl ContactService {
         ))
     }
 
-    pub(super) fn writing<'a>(&'a self, actor: &Actor, fields: &'a FieldSet) -> Writing<'a> {
+    pub(super) fn writing<'a>(&'a self, actor: &'a Actor, fields: &'a FieldSet) -> Writing<'a> {
         Writing {
             organization: actor.organization_id(),
             principal: actor.principal(),
@@ -253,6 +254,11 @@ impl ContactService {
             cause: Cause::root(&*self.ids),
             ids: &*self.ids,
             fields,
+            audited: Some(Audited {
+                actor,
+                action: "contact.updated",
+                more: Json::Null,
+            }),
         }
     }
 
@@ -271,6 +277,7 @@ impl ContactService {
             cause: envelope.as_cause(),
             ids: &*self.ids,
             fields,
+            audited: None,
         }
     }
 }

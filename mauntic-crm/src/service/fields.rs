@@ -1,12 +1,12 @@
 use std::{collections::HashSet, sync::Arc};
 
-use mauntic_core::{Access, Actor, IdSource, Permission, StoreError, UseCase};
-use serde_json::Value as Json;
+use mauntic_core::{Access, Actor, Clock, IdSource, Permission, StoreError, UseCase};
+use serde_json::{Value as Json, json};
 
 use super::consent::plain_text;
 use crate::{
-    CrmError, CrmStore, Field, FieldAlias, FieldGroup, FieldOption, FieldProblem, FieldSet,
-    FieldType, ParseContext, Value,
+    CrmError, CrmStore, CrmUnitOfWork, Field, FieldAlias, FieldGroup, FieldOption, FieldProblem,
+    FieldSet, FieldType, ParseContext, Value, audit,
 };
 
 /// Most custom fields of an organisation.
@@ -86,6 +86,7 @@ pub struct UpdateField {
 #[derive(Clone)]
 pub struct FieldService {
     store: Arc<dyn CrmStore>,
+    clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
 
@@ -101,8 +102,8 @@ impl FieldService {
 
     /// The use cases over a store.
     #[must_use]
-    pub fn new(store: Arc<dyn CrmStore>, ids: Arc<dyn IdSource>) -> Self {
-        Self { store, ids }
+    pub fn new(store: Arc<dyn CrmStore>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self { store, clock, ids }
     }
 
     /// All fields: the core fields and the organisation's own.
@@ -150,6 +151,8 @@ impl FieldService {
             .insert(organization, &field)
             .await
             .map_err(alias_taken)?;
+        let change = told("field.created").to(json!(field));
+        self.tell(&mut *uow, actor, change).await?;
         uow.commit().await?;
         self.index(&field).await?;
         Ok(field)
@@ -174,6 +177,7 @@ impl FieldService {
         if command.version.is_some_and(|version| version != current) {
             return Err(CrmError::VersionMismatch { current });
         }
+        let before = json!(field);
         field.label = command
             .label
             .map_or(field.label, |label| label.trim().to_owned());
@@ -192,6 +196,9 @@ impl FieldService {
             (None, None) => None,
         };
         uow.fields().update(organization, &field).await?;
+        let change = told("field.updated").between(before, json!(field));
+        let change = change.and(json!({"alias": alias}));
+        self.tell(&mut *uow, actor, change).await?;
         uow.commit().await?;
         self.index(&field).await?;
         Ok(field)
@@ -215,6 +222,8 @@ impl FieldService {
             });
         }
         uow.fields().delete(organization, alias).await?;
+        let change = told("field.deleted").from(json!(field));
+        self.tell(&mut *uow, actor, change).await?;
         uow.commit().await?;
         self.store
             .field_indexes()
@@ -237,6 +246,15 @@ impl FieldService {
             .fields()
             .segments_reading(organization, alias)
             .await?)
+    }
+
+    async fn tell(
+        &self,
+        uow: &mut dyn CrmUnitOfWork,
+        actor: &Actor,
+        change: audit::Change,
+    ) -> Result<(), StoreError> {
+        audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await
     }
 
     async fn index(&self, field: &Field) -> Result<(), CrmError> {
@@ -275,6 +293,11 @@ impl FieldService {
                 field: "alias".to_owned(),
             })
     }
+}
+
+/// A field has no id; what is said of it has its alias.
+fn told(action: &str) -> audit::Change {
+    audit::Change::new(action, audit::Subject::nameless("field"))
 }
 
 fn own_field<'a>(set: &'a FieldSet, alias: &FieldAlias) -> Result<&'a Field, CrmError> {

@@ -6,10 +6,10 @@ use serde_json::{Value as Json, json};
 use super::{
     ContactService,
     apply::{settle, unchanged},
-    batch::retried,
+    batch::{Writing, retried},
 };
 use crate::{
-    Contact, ContactMerged, CrmError,
+    Contact, ContactMerged, CrmError, audit,
     segment::{ContactAddedToSegment, ContactRemovedFromSegment, Origin},
 };
 
@@ -44,7 +44,11 @@ impl ContactService {
     ) -> Result<Contact, CrmError> {
         let organization = actor.organization_id();
         let fields = self.fields(organization).await?;
-        let writing = self.writing(actor, &fields);
+        let writing = Writing {
+            // It is told of as a whole.
+            audited: None,
+            ..self.writing(actor, &fields)
+        };
         let mut uow = self.store.begin().await?;
         // Before the contacts, as whoever deletes some has it.
         uow.segments().enter_gate(organization).await?;
@@ -87,6 +91,9 @@ impl ContactService {
             });
         }
         uow.outbox().append(&events).await?;
+        let change = audit::Change::new("contact.merged", audit::Subject::new("contact", id))
+            .to(json!({"merged": other}));
+        audit::tell(uow.outbox(), actor, change, writing.now, &*self.ids).await?;
         uow.commit().await?;
         Ok(contact)
     }

@@ -1,9 +1,13 @@
 use std::collections::BTreeSet;
 
 use mauntic_core::{Access, Actor, ContactId, Page, PageSize, Permission, UseCase};
+use serde_json::json;
 
-use super::{ContactPatch, ContactService, UpdateContact, batch::MAX_BATCH};
-use crate::{Contact, CrmError, Tag};
+use super::{
+    ContactPatch, ContactService, UpdateContact,
+    batch::{MAX_BATCH, Writing},
+};
+use crate::{Contact, CrmError, Tag, audit};
 
 /// Lists, renames and deletes tags, and puts them on contacts.
 #[derive(Clone)]
@@ -122,9 +126,23 @@ impl TagService {
             BTreeSet::from([tag.clone()]),
         );
         let (mut after, mut changed) = (None, 0);
+        let mut told = Some(match by {
+            Some(by) => audit::Change::new("tag.renamed", audit::Subject::nameless("tag"))
+                .from(json!({"name": tag}))
+                .to(json!({"name": by})),
+            None => audit::Change::new("tag.deleted", audit::Subject::nameless("tag"))
+                .from(json!({"name": tag})),
+        });
         loop {
-            let writing = service.writing(actor, &fields);
+            let writing = Writing {
+                // It is told of as a whole, with the first of it that is done.
+                audited: None,
+                ..service.writing(actor, &fields)
+            };
             let mut uow = service.store.begin().await?;
+            if let Some(change) = told.take() {
+                audit::tell(uow.outbox(), actor, change, writing.now, writing.ids).await?;
+            }
             let tags = uow.tags();
             let ids = tags
                 .contacts_with(organization, tag, after, MAX_BATCH as u64)

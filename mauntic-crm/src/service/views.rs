@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use mauntic_core::{Access, Actor, Clock, IdSource, Permission, Principal, UseCase, UserId};
+use serde_json::{Value as Json, json};
 
 use super::consent::plain_text;
 use crate::{
-    CrmError, CrmStore,
+    CrmError, CrmStore, audit,
     view::{SavedView, SavedViewId},
 };
 
@@ -91,6 +92,9 @@ impl ViewService {
         }
         let mut uow = self.store.begin().await?;
         let kept = uow.views().put(&view).await?;
+        let change = audit::Change::new("view.saved", audit::Subject::new("view", kept.id));
+        let change = change.to(told(&kept));
+        audit::tell(uow.outbox(), actor, change, view.created_at, &*self.ids).await?;
         uow.commit().await?;
         Ok(kept)
     }
@@ -108,10 +112,19 @@ impl ViewService {
             actor.require(Permission::ContactsWrite)?;
         }
         let mut uow = self.store.begin().await?;
-        uow.views().forget(organization, id).await?;
+        if uow.views().forget(organization, id).await? {
+            let change = audit::Change::new("view.deleted", audit::Subject::new("view", id));
+            let (change, now) = (change.from(told(view)), self.clock.now());
+            audit::tell(uow.outbox(), actor, change, now, &*self.ids).await?;
+        }
         uow.commit().await?;
         Ok(())
     }
+}
+
+/// What is said of a view. What it shows is not kept: people are searched for by name and address.
+fn told(view: &SavedView) -> Json {
+    json!({"name": view.name, "shared": view.owner.is_none()})
 }
 
 fn user(actor: &Actor) -> Option<UserId> {

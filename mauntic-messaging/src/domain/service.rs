@@ -3,16 +3,16 @@ use std::{net::IpAddr, sync::Arc};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use mauntic_core::{
-    Access, Actor, Clock, IdSource, OrganizationId, Permission, SecretKey, SendingDomainId,
-    StoreError, UseCase,
+    Access, Actor, Clock, IdSource, Permission, SecretKey, SendingDomainId, StoreError, UseCase,
 };
+use serde_json::json;
 
 use super::{
     DkimKey, DnsLookup, DnsUnanswered, DomainName, KeyState, RecordCheck, SendingDomain, Signers,
     check_record, unanswered,
 };
 use crate::{
-    MessagingError, MessagingStore,
+    MessagingError, MessagingStore, audit,
     dkim::{PrivateKey, Selector},
     dns::{DnsRecord, DomainSetup, RecordPurpose, RecordType, records},
 };
@@ -130,6 +130,8 @@ impl SendingDomainService {
             }
             other => other?,
         }
+        let change = told("sending_domain.added", domain.id).to(audit::domain(&domain));
+        audit::tell(uow.outbox(), actor, change, now, &*self.ids).await?;
         uow.commit().await?;
         self.signers.forget(organization).await;
         Ok(domain)
@@ -180,7 +182,7 @@ impl SendingDomainService {
         let keys = self
             .make_keys(&before.ok_or(NOT_FOUND)?, KeyState::Pending, now)
             .await?;
-        self.change(organization, id, |domain| {
+        self.change(actor, id, "sending_domain.keys_rotated", |domain| {
             domain.rotate(keys, now);
             Ok(())
         })
@@ -196,9 +198,9 @@ impl SendingDomainService {
         actor: &Actor,
         id: SendingDomainId,
     ) -> Result<SendingDomain, MessagingError> {
-        let organization = actor.require(Permission::SendingManage)?;
+        actor.require(Permission::SendingManage)?;
         let now = self.clock.now();
-        self.change(organization, id, |domain| {
+        self.change(actor, id, "sending_domain.keys_activated", |domain| {
             domain
                 .activate(now)
                 .then_some(())
@@ -214,10 +216,15 @@ impl SendingDomainService {
     pub async fn delete(&self, actor: &Actor, id: SendingDomainId) -> Result<(), MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
         let mut uow = self.store.begin().await?;
-        let deleted = uow.sending_domains().delete(organization, id).await?;
+        let domains = uow.sending_domains();
+        let found = domains.find_for_update(organization, id).await?;
+        let domain = found.ok_or(NOT_FOUND)?;
+        domains.delete(organization, id).await?;
+        let change = told("sending_domain.deleted", id).from(audit::domain(&domain));
+        audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await?;
         uow.commit().await?;
         self.signers.forget(organization).await;
-        deleted.then_some(()).ok_or(NOT_FOUND)
+        Ok(())
     }
 
     /// The DNS records to publish for a domain.
@@ -267,18 +274,24 @@ impl SendingDomainService {
 
     async fn change(
         &self,
-        organization: OrganizationId,
+        actor: &Actor,
         id: SendingDomainId,
+        action: &str,
         change: impl FnOnce(&mut SendingDomain) -> Result<(), MessagingError> + Send,
     ) -> Result<SendingDomain, MessagingError> {
+        let organization = actor.organization_id();
         let mut uow = self.store.begin().await?;
         let found = uow
             .sending_domains()
             .find_for_update(organization, id)
             .await?;
         let mut domain = found.ok_or(NOT_FOUND)?;
+        let before = audit::domain(&domain);
         change(&mut domain)?;
         uow.sending_domains().update(organization, &domain).await?;
+        let change = told(action, id).between(before, audit::domain(&domain));
+        let change = change.and(json!({"domain": domain.domain.as_str()}));
+        audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await?;
         uow.commit().await?;
         self.signers.forget(organization).await;
         Ok(domain)
@@ -321,6 +334,10 @@ impl SendingDomainService {
             selector,
         })
     }
+}
+
+fn told(action: &str, id: SendingDomainId) -> audit::Change {
+    audit::Change::new(action, audit::Subject::new("sending_domain", id))
 }
 
 const NOT_FOUND: MessagingError = MessagingError::NotFound {

@@ -7,6 +7,7 @@ use mauntic_core::{
     Access, Actor, Clock, EmailId, EmailVersionId, IdSource, OrganizationId, Page, PageSize,
     Permission, StoreError, UseCase,
 };
+use serde_json::json;
 
 use super::{
     Email, EmailCursor, EmailFilter, EmailName, EmailVersion, EmailVersions, Preview,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     ContactDirectory, FieldProblem, MessagingError, MessagingStore, OrganizationDirectory,
-    Recipient,
+    Recipient, audit,
     content::{CompiledEmail, EmailSource, Problem, Variables, compile},
 };
 
@@ -132,6 +133,8 @@ impl EmailService {
             .await
             .map_err(taken)?;
         uow.emails().insert_version(organization, &version).await?;
+        let change = told("email.created", id).to(audit::email(&email, &version));
+        audit::tell(uow.outbox(), actor, change, now, &*self.parts.ids).await?;
         uow.commit().await?;
         Ok(SavedEmail {
             email,
@@ -155,6 +158,7 @@ impl EmailService {
             None => None,
         };
         let now = self.parts.clock.now();
+        let mut current = self.current(organization, id).await?;
         let mut uow = self.parts.store.begin().await?;
         let found = uow.emails().find_for_update(organization, id).await?;
         let mut email = found.ok_or(NOT_FOUND)?;
@@ -167,6 +171,12 @@ impl EmailService {
                 current: email.version,
             });
         }
+        let before = if email.current_version_id == current.id {
+            audit::email(&email, &current)
+        } else {
+            // Somebody was faster, and told of it.
+            json!({})
+        };
         if let Some((compiled, source)) = content {
             let version = EmailVersion {
                 id: EmailVersionId::generate(&*self.parts.ids),
@@ -178,6 +188,7 @@ impl EmailService {
             };
             uow.emails().insert_version(organization, &version).await?;
             email.current_version_id = version.id;
+            current = Arc::new(version);
         }
         if let Some(name) = command.name {
             email.name = name;
@@ -188,6 +199,8 @@ impl EmailService {
             .update(organization, &email)
             .await
             .map_err(taken)?;
+        let change = told("email.updated", id).between(before, audit::email(&email, &current));
+        audit::tell(uow.outbox(), actor, change, now, &*self.parts.ids).await?;
         uow.commit().await?;
         self.with_content(organization, email).await
     }
@@ -200,18 +213,30 @@ impl EmailService {
         let organization = actor.require(Permission::EmailsWrite)?;
         let mut uow = self.parts.store.begin().await?;
         let found = uow.emails().find_for_update(organization, id).await?;
-        found.ok_or(NOT_FOUND)?;
+        let email = found.ok_or(NOT_FOUND)?;
         if uow.emails().has_open_sends(organization, id).await? {
             return Err(MessagingError::WrongState {
                 what: "email",
                 problem: "is being sent; cancel the send or wait for its end",
             });
         }
-        uow.emails()
-            .delete(organization, id, self.parts.clock.now())
-            .await?;
+        let now = self.parts.clock.now();
+        uow.emails().delete(organization, id, now).await?;
+        let change = told("email.deleted", id).from(json!({"name": email.name}));
+        audit::tell(uow.outbox(), actor, change, now, &*self.parts.ids).await?;
         uow.commit().await?;
         Ok(())
+    }
+
+    /// What an email says now.
+    async fn current(
+        &self,
+        organization: OrganizationId,
+        id: EmailId,
+    ) -> Result<Arc<EmailVersion>, MessagingError> {
+        let email = self.parts.store.emails().find(organization, id).await?;
+        let saved = self.with_content(organization, email.ok_or(NOT_FOUND)?);
+        Ok(saved.await?.current)
     }
 
     /// An email with its content.
@@ -437,6 +462,10 @@ impl EmailService {
         })
         .await
     }
+}
+
+fn told(action: &str, id: EmailId) -> audit::Change {
+    audit::Change::new(action, audit::Subject::new("email", id))
 }
 
 const NOT_FOUND: MessagingError = MessagingError::NotFound { what: "email" };

@@ -5,6 +5,7 @@ use mauntic_core::{
     Access, Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, Envelope,
     OrganizationId, Page, PageSize, Permission, SegmentId, SendJobId, StoreError, UseCase,
 };
+use serde_json::{Map, Value, json};
 
 use super::{
     BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
@@ -12,7 +13,7 @@ use super::{
     engine::{change, merge},
     preflight,
 };
-use crate::{MessagingError, Recipient, email::sample_fields, suppression::address_hash};
+use crate::{MessagingError, Recipient, audit, email::sample_fields, suppression::address_hash};
 
 /// Sends one email to one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +170,8 @@ impl SendService {
         };
         let job = SendJob::new(new, now);
         uow.sends().insert_job(&job).await?;
+        let change = told("send.created", job.id).to(audit::send(&job));
+        audit::tell(uow.outbox(), actor, change, now, &*self.ports.ids).await?;
         uow.commit().await?;
         tracing::info!(send.id = %job.id, email.id = %job.email_id, "a send was made");
         Ok(job)
@@ -290,7 +293,7 @@ impl SendService {
     /// # Errors
     /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`], [`MessagingError::WrongState`].
     pub async fn pause(&self, actor: &Actor, id: SendJobId) -> Result<SendJob, MessagingError> {
-        self.steer(actor, id, SendJob::pause).await
+        self.steer(actor, id, "send.paused", SendJob::pause).await
     }
 
     /// Lets a paused or failed send go on where it was.
@@ -298,7 +301,7 @@ impl SendService {
     /// # Errors
     /// As [`pause`](Self::pause).
     pub async fn resume(&self, actor: &Actor, id: SendJobId) -> Result<SendJob, MessagingError> {
-        self.steer(actor, id, SendJob::resume).await
+        self.steer(actor, id, "send.resumed", SendJob::resume).await
     }
 
     /// Stops a send for good. Who waits is left out, and may get the email by another send.
@@ -306,13 +309,15 @@ impl SendService {
     /// # Errors
     /// As [`pause`](Self::pause).
     pub async fn cancel(&self, actor: &Actor, id: SendJobId) -> Result<SendJob, MessagingError> {
-        self.steer(actor, id, SendJob::cancel).await
+        self.steer(actor, id, "send.cancelled", SendJob::cancel)
+            .await
     }
 
     async fn steer(
         &self,
         actor: &Actor,
         id: SendJobId,
+        action: &str,
         step: impl FnOnce(&mut SendJob) -> Result<(), WrongJobState> + Send,
     ) -> Result<SendJob, MessagingError> {
         let organization = actor.require(Permission::EmailsSend)?;
@@ -321,6 +326,8 @@ impl SendService {
         let mut job = job.ok_or(MessagingError::NotFound { what: "send" })?;
         step(&mut job).map_err(|error| wrong_state(&error))?;
         uow.sends().update_job(&job).await?;
+        let now = self.ports.clock.now();
+        audit::tell(uow.outbox(), actor, told(action, id), now, &*self.ports.ids).await?;
         uow.commit().await?;
         tracing::info!(send.id = %id, state = %job.state, "a send was steered");
         Ok(job)
@@ -347,6 +354,8 @@ impl SendService {
             uow.sends().count(&job, 0, &tally, now).await?;
         }
         uow.sends().update_job(&job).await?;
+        let change = told("send.unknown_retried", id).to(json!({"count": retried.len()}));
+        audit::tell(uow.outbox(), actor, change, now, &*self.ports.ids).await?;
         uow.commit().await?;
         Ok(retried.len() as u64)
     }
@@ -377,6 +386,8 @@ impl SendService {
         let prepared = self.ports.builder.prepare(organization, version).await;
         let prepared = prepared.map_err(cannot_send)?;
         let channel = self.ports.transports.of(organization).await?.channel;
+        self.tell_of_test(actor, email, contact, addresses.len())
+            .await?;
         let mut results = Vec::with_capacity(addresses.len());
         for address in addresses {
             let delivery = self.test_delivery(organization, email, version, &sample, address);
@@ -392,6 +403,22 @@ impl SendService {
             results.push(result(address, channel.hand_over(&message).await));
         }
         Ok(results)
+    }
+
+    /// Before it goes: who stands behind a test that goes is known.
+    async fn tell_of_test(
+        &self,
+        actor: &Actor,
+        email: EmailId,
+        contact: Option<ContactId>,
+        addresses: usize,
+    ) -> Result<(), StoreError> {
+        let change = audit::Change::new("email.test_sent", audit::Subject::new("email", email))
+            .to(json!({"count": addresses, "contact": contact}));
+        let mut uow = self.ports.store.begin().await?;
+        let now = self.ports.clock.now();
+        audit::tell(uow.outbox(), actor, change, now, &*self.ports.ids).await?;
+        uow.commit().await
     }
 
     async fn sample(
@@ -463,6 +490,10 @@ fn cannot_send(error: BuildError) -> MessagingError {
         BuildError::Store(error) => error.into(),
         error => MessagingError::invalid("email", "not_sendable", error.to_string()),
     }
+}
+
+fn told(action: &str, id: SendJobId) -> audit::Change {
+    audit::Change::new(action, audit::Subject::new("send", id))
 }
 
 fn wrong_state(error: &WrongJobState) -> MessagingError {

@@ -1,15 +1,17 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Access, Actor, Clock, EmailAddress, Page, PageSize, Permission, SegmentId, UseCase,
+    Access, Actor, Clock, EmailAddress, IdSource, Page, PageSize, Permission, SegmentId,
+    StoreError, UseCase,
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     ListExit, ListExitCursor, ListExitFilter, Suppression, SuppressionCursor, SuppressionFilter,
     SuppressionReason, address_hash,
 };
-use crate::{FieldProblem, MessagingError, MessagingStore};
+use crate::{FieldProblem, MessagingError, MessagingStore, MessagingUnitOfWork, audit};
 
 /// Most addresses that one import takes.
 const MAX_IMPORT: usize = 10_000;
@@ -45,6 +47,7 @@ pub struct ImportedSuppressions {
 pub struct SuppressionService {
     store: Arc<dyn MessagingStore>,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
 }
 
 impl SuppressionService {
@@ -62,8 +65,12 @@ impl SuppressionService {
 
     /// The use cases over a store.
     #[must_use]
-    pub fn new(store: Arc<dyn MessagingStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub fn new(
+        store: Arc<dyn MessagingStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        Self { store, clock, ids }
     }
 
     /// Suppresses an address. One that is suppressed already keeps its entry, unless the new reason is
@@ -124,6 +131,11 @@ impl SuppressionService {
         let hash = address_hash(&address.key());
         let mut uow = self.store.begin().await?;
         let removed = uow.suppressions().remove(organization, &hash).await?;
+        if removed {
+            let details = json!({"hash": hash});
+            self.tell(&mut *uow, actor, "suppression.removed", details)
+                .await?;
+        }
         uow.commit().await?;
         found(removed)
     }
@@ -137,6 +149,11 @@ impl SuppressionService {
         let hash = address_hash(&address.key());
         let mut uow = self.store.begin().await?;
         let erased = uow.suppressions().erase(organization, &hash).await?;
+        if erased {
+            let details = json!({"hash": hash});
+            self.tell(&mut *uow, actor, "suppression.erased", details)
+                .await?;
+        }
         uow.commit().await?;
         found(erased)
     }
@@ -199,12 +216,29 @@ impl SuppressionService {
             .suppressions()
             .remove_exit(organization, address_hash, segment)
             .await?;
+        if removed {
+            let details = json!({"hash": address_hash, "segment": segment});
+            self.tell(&mut *uow, actor, "list_exit.removed", details)
+                .await?;
+        }
         uow.commit().await?;
         if removed {
             Ok(())
         } else {
             Err(MessagingError::NotFound { what: "list exit" })
         }
+    }
+
+    async fn tell(
+        &self,
+        uow: &mut dyn MessagingUnitOfWork,
+        actor: &Actor,
+        action: &str,
+        details: Value,
+    ) -> Result<(), StoreError> {
+        let change = audit::Change::new(action, audit::Subject::nameless("suppression"));
+        let (change, now) = (change.to(details), self.clock.now());
+        audit::tell(uow.outbox(), actor, change, now, &*self.ids).await
     }
 
     async fn insert(
@@ -225,6 +259,14 @@ impl SuppressionService {
             .suppressions()
             .add(actor.organization_id(), &entries)
             .await?;
+        if let (Some(first), false) = (entries.first(), added.is_empty()) {
+            let mut details = json!({"count": added.len(), "reason": first.reason});
+            if entries.len() == 1 {
+                details = json!({"hash": first.address_hash, "reason": first.reason});
+            }
+            self.tell(&mut *uow, actor, "suppression.added", details)
+                .await?;
+        }
         uow.commit().await?;
         Ok(added.len() as u64)
     }

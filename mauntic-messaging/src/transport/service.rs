@@ -7,7 +7,7 @@ use mauntic_core::{
 use serde::Serialize;
 
 use super::{ConfiguredTransports, SendingLimits, SmtpServer, Transport, TransportKind};
-use crate::{MessagingError, MessagingStore};
+use crate::{MessagingError, MessagingStore, audit};
 
 /// An organisation's transport, as people see it: without the password.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -99,7 +99,7 @@ impl TransportService {
         let sealed_password = password
             .map(|password| self.secret.encrypt(&place, password.as_bytes()))
             .transpose()?;
-        self.change(organization, version, |stored| Transport {
+        self.change(actor, "transport.configured", version, |stored| Transport {
             kind,
             sealed_password,
             limits,
@@ -120,8 +120,10 @@ impl TransportService {
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
         let limits = checked(limits)?;
-        self.change(organization, None, |stored| Transport { limits, ..stored })
-            .await
+        self.change(actor, "transport.limits_changed", None, |stored| {
+            Transport { limits, ..stored }
+        })
+        .await
     }
 
     /// The transport as it is stored, as its next version; capture if none is.
@@ -143,10 +145,12 @@ impl TransportService {
     /// Changes what is stored at that moment, so that no change undoes another.
     async fn change(
         &self,
-        organization: OrganizationId,
+        actor: &Actor,
+        action: &str,
         version: Option<i64>,
         change: impl FnOnce(Transport) -> Transport + Send,
     ) -> Result<TransportView, MessagingError> {
+        let organization = actor.organization_id();
         let mut uow = self.store.begin().await?;
         let stored = uow
             .transports()
@@ -159,6 +163,7 @@ impl TransportService {
                 current,
             });
         }
+        let before = view(stored.as_ref());
         let transport = change(self.next(organization, stored));
         let saved = uow.transports().save_transport(&transport).await;
         saved.map_err(|error| match error {
@@ -169,8 +174,12 @@ impl TransportService {
             },
             error => error.into(),
         })?;
+        let (after, now) = (view(Some(&transport)), transport.updated_at);
+        let change = audit::Change::new(action, audit::Subject::new("transport", transport.id))
+            .between(audit::transport(&before), audit::transport(&after));
+        audit::tell(uow.outbox(), actor, change, now, &*self.ids).await?;
         uow.commit().await?;
-        Ok(view(Some(&transport)))
+        Ok(after)
     }
 
     /// Connects to the configured server without sending anything, and tells what it offers. The

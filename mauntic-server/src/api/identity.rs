@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size};
 use crate::{
-    App,
+    App, audit_words,
     http::{auth::Token, problem::ApiError},
 };
 
@@ -266,8 +266,11 @@ struct AuditBody {
     address: Option<String>,
     /// What was done, such as `token.created`.
     action: String,
+    /// The same in words, such as `made the API token`.
+    what: String,
     subject_kind: String,
-    subject_id: Uuid,
+    /// Not for many records, and not for what has a name alone, such as a tag.
+    subject_id: Option<Uuid>,
     before: Option<serde_json::Value>,
     after: Option<serde_json::Value>,
 }
@@ -285,6 +288,7 @@ impl From<AuditEntry> for AuditBody {
             actor_kind: actor_kind.to_owned(),
             actor_id,
             address: entry.address.map(|address| address.to_string()),
+            what: audit_words(&entry.change.action),
             action: entry.change.action,
             subject_kind: entry.change.subject.kind,
             subject_id: entry.change.subject.id,

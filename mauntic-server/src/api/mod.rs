@@ -165,9 +165,9 @@ pub(crate) fn expected_version(if_match: Option<&String>) -> Result<Option<i64>,
         })
 }
 
-type Endpoints = (
-    auth::AuthApi,
-    identity::IdentityApi,
+type Identity = (auth::AuthApi, identity::IdentityApi);
+
+type Crm = (
     crm::contacts::ContactsApi,
     crm::fields::FieldsApi,
     crm::tags::TagsApi,
@@ -175,6 +175,9 @@ type Endpoints = (
     crm::imports::ImportsApi,
     crm::bulk::BulkApi,
     crm::views::ViewsApi,
+);
+
+type Messaging = (
     messaging::emails::EmailsApi,
     messaging::suppressions::SuppressionsApi,
     messaging::list_exits::ListExitsApi,
@@ -185,10 +188,12 @@ type Endpoints = (
     messaging::domains::DomainsApi,
 );
 
-fn service(app: &App) -> OpenApiService<Endpoints, ()> {
-    let endpoints = (
+fn service(app: &App) -> OpenApiService<(Identity, Crm, Messaging), ()> {
+    let identity = (
         auth::AuthApi::new(app),
         identity::IdentityApi::new(app),
+    );
+    let crm = (
         crm::contacts::ContactsApi::new(app),
         crm::fields::FieldsApi::new(app),
         crm::tags::TagsApi::new(app),
@@ -196,6 +201,8 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
         crm::imports::ImportsApi::new(app),
         crm::bulk::BulkApi::new(app),
         crm::views::ViewsApi::new(app),
+    );
+    let messaging = (
         messaging::emails::EmailsApi::new(app),
         messaging::suppressions::SuppressionsApi::new(app),
         messaging::list_exits::ListExitsApi::new(app),
@@ -205,6 +212,7 @@ fn service(app: &App) -> OpenApiService<Endpoints, ()> {
         messaging::transport::TransportApi::new(app),
         messaging::domains::DomainsApi::new(app),
     );
+    let endpoints = (identity, crm, messaging);
     OpenApiService::new(endpoints, "Mauntic", env!("CARGO_PKG_VERSION"))
         .description("Marketing automation: contacts, segments, email, tracking.")
         .url_prefix("/api")

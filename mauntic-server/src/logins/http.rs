@@ -1,7 +1,8 @@
 //! Requests to providers, whose addresses the operator chose: so private ones are allowed.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
+use openidconnect::AsyncHttpClient;
 use poem::http::{Request, Response};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -51,5 +52,14 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         Ok(answer.body(body)?)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, HttpError>> + Send + 'c>>;
+
+    fn call(&'c self, request: Request<Vec<u8>>) -> Self::Future {
+        Box::pin(self.send(request))
     }
 }

@@ -111,12 +111,11 @@ impl Oidc {
         with_address: bool,
     ) -> Result<Person, ProviderError> {
         let mut client = self.client().await?;
-        let http = |request| self.http.send(request);
         let tokens = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|error| ProviderError::Unreachable(error.into()))?
             .set_pkce_verifier(PkceCodeVerifier::new(secret.verifier()))
-            .request_async(&http)
+            .request_async(&self.http)
             .await
             .map_err(|error| match error {
                 RequestTokenError::ServerResponse(_) => ProviderError::Refused(error.into()),
@@ -167,11 +166,10 @@ impl Oidc {
         token: &AccessToken,
         subject: &SubjectIdentifier,
     ) -> Result<CoreUserInfoClaims, ProviderError> {
-        let http = |request| self.http.send(request);
         client
             .user_info(token.clone(), Some(subject.clone()))
             .map_err(|error| ProviderError::Unreachable(error.into()))?
-            .request_async(&http)
+            .request_async(&self.http)
             .await
             .map_err(untrusted)
     }
@@ -194,8 +192,7 @@ impl Oidc {
     }
 
     async fn discover(&self) -> Result<Client, ProviderError> {
-        let http = |request| self.http.send(request);
-        let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &http).await;
+        let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await;
         let metadata = found.map_err(|error| ProviderError::Unreachable(error.into()))?;
         if metadata.token_endpoint().is_none() {
             let why = "its discovery document names no token endpoint";

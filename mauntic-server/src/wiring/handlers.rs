@@ -1,7 +1,10 @@
 //! What events of one context do in another.
 
 use async_trait::async_trait;
-use mauntic_core::{ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError};
+use mauntic_core::{
+    ChangeMade, ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError,
+    identity::IdentityService,
+};
 use mauntic_crm::{
     ContactDeleted, ContactMerged, ContactService,
     engagement::{Engaged, EngagementRecorder},
@@ -14,6 +17,28 @@ use mauntic_messaging::{
     },
     sending::SendService,
 };
+
+/// What people change in a context is in the audit log.
+pub(super) struct KeepChanges(pub(super) IdentityService);
+
+#[async_trait]
+impl EventHandler for KeepChanges {
+    fn name(&self) -> &'static str {
+        "identity.keep_changes"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[ChangeMade::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        if let Some(made) = envelope.open::<ChangeMade>()? {
+            let kept = self.0.apply_change(envelope, made).await;
+            kept.map_err(HandlerError::new)?;
+        }
+        Ok(())
+    }
+}
 
 /// Somebody who unsubscribed is not to be written to; somebody who resubscribed is.
 pub(super) struct FollowUnsubscribes(pub(super) ContactService);
@@ -130,7 +155,7 @@ impl EventHandler for FollowMerges {
 }
 
 /// What was sent to somebody who was deleted does not tell any more who it was.
-pub(super) struct FollowDeletions(pub(super) App);
+pub(super) struct FollowDeletions(pub(super) crate::App);
 
 #[async_trait]
 impl EventHandler for FollowDeletions {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use mauntic_core::{EventHandler, Operator, Relay, WorkerId};
+use mauntic_core::{EventHandler, Operator, Relay, StoreError, WorkerId};
 use mauntic_messaging::sending::{Engine, EngineOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use super::{
     erasure::{Erasures, sweep},
     handlers::{
         CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
-        FollowUnsubscribes,
+        FollowUnsubscribes, KeepChanges,
     },
 };
 use crate::{App, Job};
@@ -66,6 +66,26 @@ fn events_of(context: &str) -> &'static str {
     }
 }
 
+/// Brings events that wait to their handlers, so that what was done until now is known everywhere, in the audit log too.
+/// For programs that end before a worker would do it; the time for it is bounded.
+///
+/// # Errors
+/// If a storage fails.
+pub async fn settle_events(app: &App) -> Result<(), StoreError> {
+    for (_, outbox) in &app.outboxes {
+        let relay = Relay::new(outbox.clone(), handlers(app), app.clock.clone());
+        for _ in 0..SETTLED_ROUNDS {
+            if !relay.run_once().await?.did_work() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many rounds of each relay are run at once at most.
+const SETTLED_ROUNDS: usize = 100;
+
 /// Every handler of every context; each takes what it wants.
 fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
     vec![
@@ -75,6 +95,7 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowMerges(app.sends.clone())),
         Arc::new(FollowDeletions(app.clone())),
         Arc::new(FollowListChoices(app.segments.clone())),
+        Arc::new(KeepChanges(app.identity.clone())),
     ]
 }
 

@@ -172,7 +172,9 @@ impl Postman for SystemMail {
             HandOver::Accepted(_) | HandOver::Unknown(_) => Ok(()),
             HandOver::Refused(_, reply) => Err(Undelivered::Refused(reply.to_string())),
             HandOver::Deferred(reply) => Err(Undelivered::Later(reply.to_string())),
-            HandOver::NotSent(problem) | HandOver::Broken(problem) => Err(Undelivered::Later(problem)),
+            HandOver::NotSent(problem) | HandOver::Broken(problem) => {
+                Err(Undelivered::Later(problem))
+            }
         }
     }
 }

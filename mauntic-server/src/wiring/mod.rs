@@ -8,6 +8,6 @@ mod jobs;
 mod letters;
 
 pub(crate) use directory::{CrmDirectory, MessagingNames, Organizations};
-pub use jobs::jobs;
+pub use jobs::{jobs, settle_events};
 pub(crate) use letters::SystemMail;
 pub use letters::installation;

@@ -2,14 +2,21 @@
 
 use mauntic_core::{
     Actor, CapturedMailId, ContactId, EmailId, IdSource as _, Operator, OrganizationId, PageSize,
-    SegmentId, SendJobId, SendingDomainId, TimeZoneName, UseCase,
-    identity::CreateOrganization,
-    storage::test_database::TestDatabase,
-    testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
+    Role, SegmentId, SendJobId, SendingDomainId, TimeZoneName, UseCase, UserId,
+    identity::{AuditFilter, CreateOrganization},
+    storage::{
+        DbTarget,
+        test_database::{FileWatch, TestDatabase},
+    },
+    testing::{
+        AccessCase, CountingIds, Reach, Trace, access_cases, assert_access, assert_audited,
+        assert_complete,
+    },
 };
 use mauntic_crm::{Change, ContactPatch, CreateContact, segment::CreateSegment};
 use mauntic_messaging::{
     MessagingError,
+    audit::AUDITED,
     content::{Body, EmailSource},
     domain::{AddSendingDomain, SendingDomainService, SendingHosts},
     email::{CreateEmail, EmailFilter, EmailService, PreviewRecipient, UpdateEmail},
@@ -21,7 +28,7 @@ use mauntic_messaging::{
     tracking::{Behind, TrackingService},
     transport::{SendingLimits, TransportService, capture::CapturedMailService},
 };
-use mauntic_server::{App, Settings};
+use mauntic_server::{App, Settings, settle_events};
 
 /// One organisation with a contact, an email, a send, a captured mail, a sending domain and a suppressed address; and
 /// another one without anything.
@@ -36,7 +43,7 @@ struct Fixture {
     mail: CapturedMailId,
     domain: SendingDomainId,
     all: PageSize,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _database: TestDatabase,
 }
 
@@ -139,9 +146,29 @@ impl Fixture {
             domain,
             all,
             app,
-            _folder: folder,
+            folder,
             _database: database,
         }
+    }
+
+    /// What has to be so for a use case to succeed, where that is not what others need.
+    async fn prepare(&self, use_case: &str) {
+        let us = Actor::system(self.own);
+        match use_case {
+            "emails.delete" => self.app.sends.cancel(&us, self.send).await.map(drop),
+            "sends.resume" => self.app.sends.pause(&us, self.send).await.map(drop),
+            "domains.activate" => self.app.domains.rotate(&us, self.domain).await.map(drop),
+            "sends.retry_unknown" => {
+                let mut uow = self.app.messaging_store.begin().await.unwrap();
+                let job = uow.sends().find_job_for_update(self.own, self.send).await;
+                let mut job = job.unwrap().unwrap();
+                job.planned = true;
+                uow.sends().update_job(&job).await.unwrap();
+                uow.commit().await.map_err(Into::into)
+            }
+            _ => Ok(()),
+        }
+        .unwrap();
     }
 
     /// For what a call makes or sees without naming a record: it is its caller's own.
@@ -447,6 +474,35 @@ async fn check(
     .await;
 }
 
+/// What a call by a person did.
+async fn traced(
+    use_case: String,
+    call: impl AsyncFnOnce(&Fixture, &Actor) -> Result<Reach, MessagingError>,
+) -> Trace {
+    let fixture = Fixture::new().await;
+    fixture.prepare(&use_case).await;
+    let person = UserId::generate(&mauntic_core::UuidV7Source);
+    let person = Actor::user(fixture.own, person, Role::Owner);
+    let target = DbTarget::Sqlite(fixture.folder.path().to_owned());
+    let watch = FileWatch::of(&target, "messaging").await;
+    let before = watch.version().await;
+    let reached = call(&fixture, &person).await;
+    assert_eq!(reached.ok(), Some(Reach::Allowed), "{use_case}");
+    let wrote = watch.version().await != before;
+    settle_events(&fixture.app).await.unwrap();
+    let filter = AuditFilter {
+        by: Some(person.principal()),
+        ..AuditFilter::default()
+    };
+    let identity = &fixture.app.identity;
+    let log = identity
+        .audit_log(&person, &filter, None, fixture.all)
+        .await;
+    let entries = log.unwrap().items.into_iter().rev();
+    let actions = entries.map(|entry| entry.change.action).collect();
+    Trace { wrote, actions }
+}
+
 macro_rules! access_tests {
     ($($name:ident: $service:ty, $($place:literal),+;)*) => {
         $(mod $name {
@@ -456,6 +512,18 @@ macro_rules! access_tests {
             async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
                 check(<$service>::USE_CASES, async |fixture: &Fixture, use_case: &str, actor: &Actor| {
                     fixture.$name(use_case, actor).await
+                })
+                .await;
+            }
+
+            #[tokio::test]
+            async fn what_somebody_changes_is_in_the_audit_log() {
+                let (service, list) = (stringify!($name), <$service>::USE_CASES);
+                assert_audited(service, list, AUDITED, &[], async |name| {
+                    traced(format!("{service}.{name}"), async |fixture: &Fixture, person: &Actor| {
+                        fixture.$name(name, person).await
+                    })
+                    .await
                 })
                 .await;
             }
@@ -478,4 +546,20 @@ access_tests! {
     domains: SendingDomainService, "domain/service.rs";
     suppressions: SuppressionService, "suppression/service.rs";
     inbox: CapturedMailService, "transport/capture/service.rs";
+}
+
+#[test]
+fn what_is_said_of_the_audit_log_is_of_these_services() {
+    let services = [
+        "emails",
+        "sends",
+        "transports",
+        "domains",
+        "suppressions",
+        "inbox",
+    ];
+    for (use_case, _) in AUDITED {
+        let service = use_case.split('.').next().unwrap();
+        assert!(services.contains(&service), "{use_case}");
+    }
 }

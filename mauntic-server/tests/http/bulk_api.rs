@@ -116,7 +116,7 @@ async fn what_makes_no_sense_is_refused_and_says_where() {
         ),
         (
             json!({"filter": all, "action": {"kind": "tags", "add": ["a|b"]}}),
-            "/action/add",
+            "/action/add/0",
         ),
         (
             json!({"filter": {"tag": "a|b"}, "action": {"kind": "delete"}}),

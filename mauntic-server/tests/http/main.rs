@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod audit;
 mod bulk_api;
 mod erasure;
 mod proxies;

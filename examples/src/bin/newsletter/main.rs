@@ -82,7 +82,7 @@ impl Newsletter {
         let me = Actor::system(OrganizationId::generate(&*ids));
         let readers = Arc::new(Readers {
             me: me.clone(),
-            fields: FieldService::new(crm.clone(), ids.clone()),
+            fields: FieldService::new(crm.clone(), clock.clone(), ids.clone()),
             contacts: ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone()),
             segments: SegmentService::new(crm, clock.clone(), ids.clone(), zones, names),
         });

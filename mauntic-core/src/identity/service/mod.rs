@@ -17,7 +17,8 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Change, IdempotencyStore, IdentityError, IdentityStore, IdentityUnitOfWork, PasswordHasher,
+    AuditEntry, Change, IdempotencyStore, IdentityError, IdentityStore, IdentityUnitOfWork,
+    PasswordHasher,
 };
 use crate::{
     Access, Actor, Cause, Clock, DomainEvent, Envelope, IdSource, OrganizationId, Permission,
@@ -51,6 +52,7 @@ impl IdentityService {
         ("accept_invitation", Access::Oneself),
         ("accept_with", Access::Anybody),
         ("add_member", Access::Operator),
+        ("apply_change", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
@@ -195,7 +197,7 @@ impl IdentityService {
         change: Change,
         now: DateTime<Utc>,
     ) -> Result<(), IdentityError> {
-        let entry = change.made_by(actor, now, &*self.ids);
+        let entry = AuditEntry::new(change, actor, now, &*self.ids);
         Ok(uow.audit().append(&entry).await?)
     }
 

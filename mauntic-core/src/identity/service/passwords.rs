@@ -1,8 +1,5 @@
-use super::{
-    super::{
-        IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal, User,
-    },
-    sessions::attempt_keys,
+use super::super::{
+    IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal, User,
 };
 use crate::{EmailAddress, UserId};
 
@@ -11,7 +8,8 @@ impl IdentityService {
     /// tells it; tries are counted like those of a login.
     ///
     /// # Errors
-    /// [`IdentityError::WrongPassword`]; [`IdentityError::TooManyFailures`].
+    /// [`IdentityError::WrongPassword`]; [`IdentityError::TooManyFailures`]; [`IdentityError::LogInAgain`] if there is
+    /// no password yet, and the login was a while ago.
     #[tracing::instrument(skip_all)]
     pub async fn set_password(
         &self,
@@ -19,26 +17,13 @@ impl IdentityService {
         current: Option<Password>,
         new: Password,
     ) -> Result<(), IdentityError> {
-        let user = who.user.id;
-        let keys = attempt_keys(&who.user.email, &who.session.client, true);
-        let now = self.clock.now();
-        self.count_try(&keys, now).await?;
-        let found = self.store.members().find_user(user).await?;
-        let old = found.ok_or(IdentityError::UserNotFound(user))?.password;
-        let right = match (old.clone(), current) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(hash), Some(given)) => self.hasher.verify(given, Some(hash)).await?,
-        };
-        if !right {
-            return Err(IdentityError::WrongPassword);
-        }
-        self.forgive(&keys).await?;
+        self.check_owner_is_there(who, current).await?;
+        let (user, now) = (who.user.id, self.clock.now());
         let hash = self.hasher.hash(new).await?;
         let mut uow = self.store.begin().await?;
         let found = uow.users().find_for_update(user).await?;
         let mut found = found.ok_or(IdentityError::UserNotFound(user))?;
-        if found.password != old {
+        if found.password != who.user.password {
             // Somebody else changed it since it was checked.
             return Err(IdentityError::WrongPassword);
         }

@@ -43,6 +43,10 @@ impl MigratorTrait for IdentityMigrator {
                 of: deletion,
             }),
             Box::new(Statements {
+                name: "m0009_audit_subjects",
+                of: audit_subjects,
+            }),
+            Box::new(Statements {
                 name: "m0010_made_by",
                 of: made_by,
             }),
@@ -101,6 +105,27 @@ fn second_factor(dialect: Dialect) -> Vec<String> {
                 user_id {uuid} NOT NULL REFERENCES account (id), code_hash {bytes} NOT NULL,
                 PRIMARY KEY (user_id, code_hash))"
         ),
+    ]
+}
+
+/// Entries about many records, or about what has no id, and a fast look at what somebody did. SQLite cannot let a column
+/// be empty later on.
+fn audit_subjects(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let json = dialect.type_name(SqlType::Json);
+    let columns = "organization_id, id, principal, address, at, action, subject_kind, subject_id, before, after";
+    vec![
+        format!(
+            "CREATE TABLE audit_entry_next (
+                organization_id {uuid} NOT NULL, id {uuid} NOT NULL, principal TEXT NOT NULL,
+                address TEXT, at BIGINT NOT NULL, action TEXT NOT NULL, subject_kind TEXT NOT NULL,
+                subject_id {uuid}, before {json} NOT NULL, after {json} NOT NULL,
+                PRIMARY KEY (organization_id, id))"
+        ),
+        format!("INSERT INTO audit_entry_next ({columns}) SELECT {columns} FROM audit_entry"),
+        "DROP TABLE audit_entry".to_owned(),
+        "ALTER TABLE audit_entry_next RENAME TO audit_entry".to_owned(),
+        "CREATE INDEX audit_entry_by ON audit_entry (organization_id, principal, id)".to_owned(),
     ]
 }
 

@@ -252,11 +252,11 @@ async fn one<C: ConnectionTrait, const N: usize>(
         .await?)
 }
 
-async fn many<C: ConnectionTrait, const N: usize>(
+async fn many<C: ConnectionTrait>(
     connection: &C,
     dialect: Dialect,
     sql: &str,
-    values: [Value; N],
+    values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<QueryResult>, StoreError> {
     Ok(connection
         .query_all_raw(dialect.statement(sql, values))

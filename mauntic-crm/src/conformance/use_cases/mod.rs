@@ -35,7 +35,11 @@ fn crm(store: &Arc<dyn CrmStore>) -> Crm {
     Crm {
         tags: TagService::new(contacts.clone()),
         contacts,
-        fields: FieldService::new(Arc::clone(store), Arc::new(UuidV7Source)),
+        fields: FieldService::new(
+            Arc::clone(store),
+            Arc::<ManualClock>::default(),
+            Arc::new(UuidV7Source),
+        ),
         us: Actor::user(organization(1), user, Role::Owner),
     }
 }

@@ -4,7 +4,7 @@ use mauntic_core::{Actor, OrganizationId, Page, PageSize, Permission, SegmentId,
 
 use super::{RuleInput, SegmentService};
 use crate::{
-    CrmError,
+    CrmError, audit,
     segment::{Rule, Segment, SegmentFilter, SegmentName},
 };
 
@@ -64,6 +64,8 @@ impl SegmentService {
             .insert(organization, &segment)
             .await
             .map_err(name_taken)?;
+        let change = told("segment.created", id).to(audit::segment(&segment));
+        audit::tell(uow.outbox(), actor, change, segment.created_at, &*self.ids).await?;
         uow.commit().await?;
         Ok(segment)
     }
@@ -95,6 +97,7 @@ impl SegmentService {
                 current: segment.version,
             });
         }
+        let before = audit::segment(&segment);
         if let Some(name) = command.name {
             segment.name = name;
         }
@@ -114,6 +117,8 @@ impl SegmentService {
             .update(organization, &segment)
             .await
             .map_err(name_taken)?;
+        let change = told("segment.updated", id).between(before, audit::segment(&segment));
+        audit::tell(uow.outbox(), actor, change, now, &*self.ids).await?;
         uow.commit().await?;
         Ok(segment)
     }
@@ -140,6 +145,8 @@ impl SegmentService {
             });
         }
         uow.segments().delete(organization, id).await?;
+        let change = told("segment.deleted", id).from(audit::segment(segment));
+        audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await?;
         uow.commit().await?;
         Ok(())
     }
@@ -198,6 +205,8 @@ impl SegmentService {
         uow.segments()
             .queue_rebuilds(organization, &[id], self.clock.now())
             .await?;
+        let change = told("segment.rebuild_queued", id);
+        audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await?;
         uow.commit().await?;
         self.known(organization, id).await
     }
@@ -210,6 +219,10 @@ impl SegmentService {
         let found = self.store.segments().find(organization, id).await?;
         found.ok_or(CrmError::SegmentNotFound(id))
     }
+}
+
+pub(super) fn told(action: &str, id: SegmentId) -> audit::Change {
+    audit::Change::new(action, audit::Subject::new("segment", id))
 }
 
 /// The segments whose rules name a segment.

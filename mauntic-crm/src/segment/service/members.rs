@@ -4,9 +4,12 @@ use mauntic_core::{
     StoreError,
 };
 
-use super::{SegmentService, definitions::users};
+use super::{
+    SegmentService,
+    definitions::{told, users},
+};
 use crate::{
-    CrmError, CrmUnitOfWork, EVENT_BATCH,
+    CrmError, CrmUnitOfWork, EVENT_BATCH, audit,
     segment::{
         ContactAddedToSegment, ContactRemovedFromSegment, DayCount, Member, Origin, Segment,
     },
@@ -204,6 +207,15 @@ impl SegmentService {
             Err(StoreError::Missing { .. }) => return Err(CrmError::SegmentNotFound(id)),
             other => other?,
         };
+        if !contacts.is_empty() {
+            // Also who was in or out already is so by decision from now on.
+            let action = match origin {
+                Origin::Removed => "segment.members_removed",
+                _ => "segment.members_added",
+            };
+            let (change, now) = (told(action, id).naming(contacts), self.clock.now());
+            audit::tell(uow.outbox(), actor, change, now, &*self.ids).await?;
+        }
         uow.commit().await?;
         Ok(changed)
     }

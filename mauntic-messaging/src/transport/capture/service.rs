@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use mauntic_core::{Access, Actor, CapturedMailId, Page, PageSize, Permission, UseCase};
+use mauntic_core::{
+    Access, Actor, CapturedMailId, Clock, IdSource, Page, PageSize, Permission, UseCase,
+};
+use serde_json::json;
 
 use super::{CapturedMail, MailContent};
-use crate::{MessagingError, MessagingStore};
+use crate::{MessagingError, MessagingStore, audit};
 
 /// A captured mail with everything in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct OpenedMail {
 /// Lets people look at captured mail.
 pub struct CapturedMailService {
     store: Arc<dyn MessagingStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
 }
 
 impl CapturedMailService {
@@ -33,8 +38,12 @@ impl CapturedMailService {
 
     /// A service over that store.
     #[must_use]
-    pub fn new(store: Arc<dyn MessagingStore>) -> Self {
-        Self { store }
+    pub fn new(
+        store: Arc<dyn MessagingStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        Self { store, clock, ids }
     }
 
     /// The captured mail, the newest first; only to one address if one is given.
@@ -116,6 +125,18 @@ impl CapturedMailService {
         let organization = actor.require(Permission::InboxDelete)?;
         let mut uow = self.store.begin().await?;
         let removed = uow.captured().delete_captured(organization, id).await?;
+        if removed > 0 {
+            let all = audit::Subject::nameless("captured_mail");
+            let change = match id {
+                Some(id) => {
+                    let subject = audit::Subject::new("captured_mail", id);
+                    audit::Change::new("captured_mail.deleted", subject)
+                }
+                None => audit::Change::new("captured_mail.all_deleted", all)
+                    .to(json!({"count": removed})),
+            };
+            audit::tell(uow.outbox(), actor, change, self.clock.now(), &*self.ids).await?;
+        }
         uow.commit().await?;
         Ok(removed)
     }

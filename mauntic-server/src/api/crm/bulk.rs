@@ -16,7 +16,7 @@ use poem_openapi::{
 };
 use uuid::Uuid;
 
-use super::contact_body::ChannelName;
+use super::contact_body::{ChannelName, parse_tags};
 use crate::{
     App,
     api::{ApiTag, Created, Page, page_size, parse},
@@ -122,8 +122,8 @@ impl ActionBody {
         let segment = || needed("/action/segment_id", segment);
         Ok(match self.kind {
             KindName::Tags => BulkAction::Tags {
-                add: tags("/action/add", &self.add)?,
-                remove: tags("/action/remove", &self.remove)?,
+                add: parse_tags("/action/add", &self.add)?,
+                remove: parse_tags("/action/remove", &self.remove)?,
             },
             KindName::AddToSegment => BulkAction::AddToSegment {
                 segment: segment()?,
@@ -178,10 +178,6 @@ impl From<BulkAction> for ActionBody {
 
 fn needed<T>(pointer: &str, value: Option<T>) -> Result<T, ApiError> {
     value.ok_or_else(|| ApiError::invalid(pointer, &"this kind of change needs it"))
-}
-
-fn tags(pointer: &str, texts: &[String]) -> Result<BTreeSet<Tag>, ApiError> {
-    texts.iter().map(|text| parse(pointer, text)).collect()
 }
 
 /// All contacts that fit everything that is said here; all there are if nothing is.

@@ -143,6 +143,12 @@ pub(super) async fn change_password(request: &Request, posted: OwnForm) -> Resul
             Ok(response)
         }
         Err(IdentityError::WrongPassword) => again(wrong).await,
+        Err(IdentityError::LogInAgain) => {
+            again(
+                "You logged in a while ago. Log out and in again, then do it. Nothing was changed.",
+            )
+            .await
+        }
         Err(error @ IdentityError::TooManyFailures { .. }) => {
             again(&failure::too_often(&error)).await
         }

@@ -4,7 +4,9 @@ use std::{fmt::Write as _, io, sync::Arc};
 
 use futures_util::{StreamExt as _, stream};
 use maud::{Markup, html};
-use mauntic_core::{DeliveryId, EmailId, PageSize, Permission};
+use mauntic_core::{
+    Change, DeliveryId, EmailId, PageSize, Permission, Subject, identity::AuditLog as _,
+};
 use mauntic_messaging::tracking::{Behind, Person};
 use poem::{
     Body, Request, Response, Result, handler,
@@ -12,6 +14,7 @@ use poem::{
     web::{Path, Query},
 };
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{PLACE, Tab, find, place, top};
@@ -140,6 +143,10 @@ pub(super) async fn export(
     let email = find(request, &visitor, id).await?.email.id;
     let behind = asked.behind()?;
     let app: &App = app(request)?;
+    let change = Change::new("email.people_exported", Subject::new("email", email))
+        .to(json!({"of": asked.behind}));
+    let told = app.identity.record(&visitor.actor, change).await;
+    told.map_err(|error| failure::internal(&error))?;
     let (app, behind) = (app.clone(), Arc::new(behind));
     let actor = visitor.actor.clone();
     let pages = stream::try_unfold(Some(None), move |after: Option<Option<DeliveryId>>| {

@@ -1,6 +1,9 @@
 //! The organisation: its members and invitations, API tokens, the audit log, and the organisation itself.
 
 mod audit;
+mod audit_csv;
+mod audit_row;
+mod audit_words;
 mod delete;
 mod invitation;
 mod members;
@@ -81,7 +84,7 @@ pub(super) fn routes(route: Route) -> Route {
             get(tokens::ask_to_revoke).post(tokens::revoke),
         )
         .at("/organization/audit", get(audit::audit))
-        .at("/organization/audit.csv", get(audit::export))
+        .at("/organization/audit.csv", get(audit_csv::export))
         .at("/invitation/with/:provider", get(invitation::begin_with))
         .at(
             "/invitation",

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission, SegmentId};
+use mauntic_crm::segment::SegmentFilter;
 use mauntic_messaging::suppression::{ListExit, ListExitCursor, ListExitFilter};
 use poem::{Request, Response, Result, handler, web::Query};
 use serde::Deserialize;
@@ -16,9 +17,8 @@ use crate::ui::{
     component::{
         action::{ask_first, confirmation},
         live,
-        table::table,
+        table::{Column, table},
     },
-    emails::column,
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
     words,
@@ -59,7 +59,8 @@ async fn names(request: &Request, visitor: &Visitor) -> Result<HashMap<SegmentId
     let mut after: Option<String> = None;
     loop {
         let size = PageSize::clamped(1_000);
-        let page = segments.list(&visitor.actor, after.as_deref(), size);
+        let any = SegmentFilter::default();
+        let page = segments.list(&visitor.actor, &any, after.as_deref(), size);
         let page = page.await.map_err(failure::crm)?;
         let named = page.items.into_iter();
         names.extend(named.map(|segment| (segment.id, segment.name.as_str().to_owned())));
@@ -106,7 +107,7 @@ pub(super) async fn list(
         let query = serde_urlencoded::to_string(query).unwrap_or_default();
         format!("{EXITS}?{query}")
     });
-    let columns = ["Address", "Left the list", "Since", ""].map(|name| column(name, false));
+    let columns = ["Address", "Left the list", "Since", ""].map(Column::plain);
     let content = html! {
         (top(EXITS))
         @if let Some(done) = listing.done { (done.toast()) }
@@ -168,11 +169,11 @@ pub(super) async fn ask(
 ) -> Result<Markup> {
     visitor.needs(Permission::SuppressionsWrite)?;
     let names = names(request, &visitor).await?;
-    let list = list_name(&names, SegmentId::from_uuid(which.segment));
+    let left = list_name(&names, SegmentId::from_uuid(which.segment));
     let known = Some(which.known.as_str()).filter(|known| !known.is_empty());
     let lost = [
         format!(
-            "That {} left the list {list}",
+            "That {} left the list {left}",
             known.unwrap_or("this address")
         ),
         "What its owner wanted: mail to it may be reported as spam".to_owned(),

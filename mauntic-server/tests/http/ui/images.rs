@@ -2,8 +2,12 @@
 
 use crate::browser::Browser;
 use crate::support::{Answer, request};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
 use mauntic_core::{
-    IdSource as _, OrganizationId,
+    Actor, Change, IdSource as _, OrganizationId, StoreError,
+    identity::AuditLog,
     testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
 };
 use mauntic_server::{ImageError, Images};
@@ -78,6 +82,35 @@ async fn what_is_no_image_or_not_ours_is_refused() {
     assert!(page.contains("There are no images yet"), "{page}");
 }
 
+/// What the audit log was told.
+#[derive(Default)]
+struct Kept(Mutex<Vec<(Actor, Change)>>);
+
+#[async_trait]
+impl AuditLog for Kept {
+    async fn record(&self, actor: &Actor, change: Change) -> Result<(), StoreError> {
+        self.0.lock().unwrap().push((actor.clone(), change));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_who_added_an_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Arc::<Kept>::default();
+    let images = Images::new(folder.path().to_owned(), kept.clone());
+    let us = Actor::system(OrganizationId::from_uuid(CountingIds::default().next()));
+    assert!(images.add(&us, b"no image").await.is_err());
+    assert!(kept.0.lock().unwrap().is_empty());
+    let image = images.add(&us, PNG).await.unwrap();
+    let told = kept.0.lock().unwrap();
+    let [(actor, change)] = told.as_slice() else {
+        panic!("one entry: {told:?}");
+    };
+    assert_eq!((actor, change.action.as_str()), (&us, "image.added"));
+    assert_eq!(change.after["name"], image.name);
+}
+
 #[tokio::test]
 async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
     let ids = CountingIds::default();
@@ -85,7 +118,7 @@ async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
     let cases = access_cases(Images::USE_CASES, own, other, &ids);
     assert_access(&cases, async |case: &AccessCase| {
         let folder = tempfile::tempdir().unwrap();
-        let images = Images::new(folder.path().to_owned());
+        let images = Images::new(folder.path().to_owned(), Arc::<Kept>::default());
         let us = mauntic_core::Actor::system(own);
         let done = if case.use_case == "add" {
             images.add(&case.actor, PNG).await.map(drop)
