@@ -217,8 +217,9 @@ async fn a_token_deletes_only_if_it_was_made_for_that(world: World) {
         .unwrap();
     assert!(world.service.authenticate(&all).await.unwrap().is_closing());
     let id = owner.organization_id();
-    let blocked = world.service.block_organization(&Operator::local(), id);
-    blocked.await.unwrap();
+    let operator = Operator::local();
+    let blocked = world.service.block_organization(&operator, id).await;
+    blocked.unwrap();
     let refused = world.service.authenticate(&all).await.unwrap_err();
     let refused = matches!(
         refused,

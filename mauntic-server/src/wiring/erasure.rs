@@ -53,11 +53,10 @@ async fn erase_some(app: &App, organization: OrganizationId) -> anyhow::Result<u
 /// Deletes what came in for organisations after they were erased: a mail of theirs can still be opened, and a worker may
 /// have been in the middle of something.
 pub(super) async fn sweep(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
-    let mut after = None;
+    let (operator, mut after) = (Operator::local(), None);
     loop {
         let size = PageSize::clamped(SWEPT_AT_ONCE);
-        let page = app.identity.erasures(&Operator::local(), after, size);
-        let page = page.await?;
+        let page = app.identity.erasures(&operator, after, size).await?;
         for erasure in page.items {
             while !stop.is_cancelled() && erase_some(app, erasure.organization_id).await? > 0 {}
         }

@@ -71,8 +71,9 @@ impl Filled {
         let ours = installation.ours.organization_id();
         let all = app
             .identity
-            .organizations(&Operator::local(), None, PageSize::default());
-        let all = all.await.unwrap().items.into_iter();
+            .organizations(&Operator::local(), None, PageSize::default())
+            .await;
+        let all = all.unwrap().items.into_iter();
         let theirs = all.map(|found| found.id).find(|id| *id != ours).unwrap();
         let [ann, bob] = ["ann@example.com", "bob@example.com"].map(|email| user(app, email));
         let (ann, bob) = (ann.await, bob.await);
@@ -123,8 +124,9 @@ impl Filled {
         assert!(images.is_empty(), "{images:?}");
         let noted = app
             .identity
-            .erasures(&Operator::local(), None, PageSize::default());
-        let noted = noted.await.unwrap().items;
+            .erasures(&Operator::local(), None, PageSize::default())
+            .await;
+        let noted = noted.unwrap().items;
         assert_eq!(noted.len(), 1);
         assert_eq!(noted[0].organization_id, self.ours);
     }

@@ -113,8 +113,9 @@ async fn an_installation_is_set_up_once() {
         "email": "ann@example.com", "password": "short",
     });
     let path = "/api/auth/setup";
-    let code = installation.app.identity.set_up_code(&Operator::local());
-    let code = code.await.unwrap().unwrap();
+    let operator = Operator::local();
+    let code = installation.app.identity.set_up_code(&operator).await;
+    let code = code.unwrap().unwrap();
     let unknown = installation
         .call("", "POST", path, Some(body.clone()))
         .await;

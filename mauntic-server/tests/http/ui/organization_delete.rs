@@ -162,8 +162,8 @@ async fn members_of_a_blocked_organization_see_why_nothing_goes() {
         email: OWNER.0.parse().unwrap(),
         role: Role::Owner,
     };
-    let added = identity.add_member(&Operator::local(), second, add);
-    added.await.unwrap();
+    let operator = Operator::local();
+    identity.add_member(&operator, second, add).await.unwrap();
     let page = browser.get("/app/").await;
     assert!(page.contains("Work in Second"), "{page}");
     let fields = [("organization", second.to_string())];
@@ -191,9 +191,9 @@ async fn mailed_link(browser: &Browser) -> String {
     let id = |made: &Value| made["id"].as_str().unwrap().to_owned();
     let app = &browser.installation.app;
     let ours = &browser.installation.ours;
-    let (segment, ann) = (id(&segment), id(&ann).parse().unwrap());
-    let added = app.segments.add(ours, segment.parse().unwrap(), &[ann]);
-    added.await.unwrap();
+    let (segment, ann) = (id(&segment), [id(&ann).parse().unwrap()]);
+    let added = app.segments.add(ours, segment.parse().unwrap(), &ann).await;
+    added.unwrap();
     let send = json!({"email_id": id(&email), "segment_id": segment});
     call(browser, "POST", "/api/messaging/sends", send).await;
     let workers = Workers::start(jobs(app), CancellationToken::new());
