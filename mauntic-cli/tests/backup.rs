@@ -19,10 +19,14 @@ fn backed_up(database: &TestDatabase) -> Installation {
         "--set",
         "firstname=Ann",
     ]);
+    let images = installation.file("images/an-organisation");
+    std::fs::create_dir_all(&images).unwrap();
+    std::fs::write(images.join("image.png"), "the image").unwrap();
     let mut server = installation.start("serve", &["serve", "--listen", "127.0.0.1:0"]);
     let folder = installation.file("backup");
     let copied = installation.result(&["backup", argument(&folder)]);
     assert_eq!(copied["secret"], true, "{copied}");
+    assert_eq!(copied["images"], 1, "{copied}");
     server.kill();
     let again = installation.run(&["backup", argument(&folder)]);
     assert_eq!(again.status.code(), Some(4), "a folder that is not empty");
@@ -37,9 +41,20 @@ fn knows_ann(installation: &Installation) {
     assert!(ann.to_string().contains("Ann"), "{ann}");
 }
 
+fn has_the_image(folder: &Path) {
+    let image = std::fs::read_to_string(folder.join("images/an-organisation/image.png"));
+    assert_eq!(image.unwrap(), "the image");
+}
+
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let folder = to.join(entry.file_name());
+            std::fs::create_dir_all(&folder).unwrap();
+            copy(&entry.path(), &folder);
+            continue;
+        }
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
@@ -54,6 +69,7 @@ fn sqlite_files_are_copied_and_restored() {
     };
     std::fs::create_dir_all(folder).unwrap();
     copy(&installation.file("backup"), folder);
+    has_the_image(folder);
     let restored = Installation::on(&elsewhere.target);
     std::fs::copy(folder.join("secret"), restored.file("secret")).unwrap();
     knows_ann(&restored);
@@ -80,6 +96,7 @@ async fn postgres_is_dumped_and_restored() {
             restored.file("secret").parent().unwrap(),
         );
         knows_ann(&restored);
+        has_the_image(restored.file("secret").parent().unwrap());
     });
 }
 

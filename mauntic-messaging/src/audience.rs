@@ -16,6 +16,8 @@ pub struct AudienceMember {
     pub address: Option<EmailAddress>,
     /// Whether the contact asked for no email.
     pub do_not_contact: bool,
+    /// The zone the contact lives in, if it is known.
+    pub timezone: Option<TimeZoneName>,
 }
 
 /// Knows who is in a segment.

@@ -80,6 +80,7 @@ fn job(lane: Lane) -> SendJob {
         segment_id: SegmentId::from_uuid(id(1)),
         lane,
         scheduled_at: now(),
+        local_time: None,
     };
     let mut job = SendJob::new(new, now());
     job.planned_up_to(None, now());
@@ -93,6 +94,7 @@ async fn prepare(store: &Arc<dyn MessagingStore>, job: &SendJob) {
             contact_id: ContactId::from_uuid(id(number)),
             address: Some(format!("c{number}@example.com").parse().unwrap()),
             skip: None,
+            not_before: None,
         })
         .collect();
     let mut uow = store.begin().await.unwrap();

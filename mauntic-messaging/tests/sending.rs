@@ -18,7 +18,8 @@ use mauntic_core::{
 use mauntic_messaging::{
     MessagingError,
     sending::{
-        DeliveryState, Engine, EngineOptions, HandOver, JobState, SkipReason, SmtpReply, Stage,
+        DeliveryState, Engine, EngineOptions, HandOver, JobState, LocalTime, SendTime, SkipReason,
+        SmtpReply, Stage,
     },
     transport::SendingLimits,
 };
@@ -58,6 +59,8 @@ on_both!(
     an_email_that_cannot_be_made_fails_the_send,
     limits_hold,
     what_changed_since_the_plan_counts,
+    everybody_gets_it_by_their_own_clock,
+    who_waits_for_their_clock_is_paused_and_cancelled_with_the_rest,
 );
 
 async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDatabase) {
@@ -100,6 +103,11 @@ async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDataba
         "it is told what was wrong"
     );
 
+    assert_eq!(
+        at_domains(&world).await,
+        [("example.com".to_owned(), 300, 300)]
+    );
+
     // A second send of the same email reaches only who is new.
     world.people.add(2_000, Some("new@example.com"), false);
     let second = world.create(1).await;
@@ -107,6 +115,17 @@ async fn everybody_gets_it_once_or_is_left_out_for_a_reason(database: TestDataba
     assert_eq!(tally.accepted, 1);
     assert_eq!(tally.skipped[&SkipReason::AlreadySent], 300);
     assert_eq!(world.sink.total(), 301);
+}
+
+/// What was planned and accepted at each recipient domain of the first email.
+async fn at_domains(world: &World) -> Vec<(String, u64, u64)> {
+    let email = mauntic_core::EmailId::from_uuid(uuid::Uuid::from_u128(1));
+    let tracking = world.ports.store.tracking();
+    let domains = tracking.domains(world.actor.organization_id(), email, 10);
+    let domains = domains.await.unwrap().into_iter();
+    domains
+        .map(|of| (of.domain, of.planned, of.accepted))
+        .collect()
 }
 
 async fn engines_share_a_send(database: TestDatabase) {
@@ -376,7 +395,7 @@ async fn what_is_damaged_in_one_organisation_holds_up_no_other(database: TestDat
     let other = OrganizationId::generate(&UuidV7Source);
     *world.transports.damaged.lock().unwrap() = Some(other);
     let theirs = Actor::system(other);
-    let stuck = world.create_for(&theirs, 1, segment(1)).await;
+    let stuck = world.create_for(&theirs, 1, segment(1), None).await;
     let ours = world.create(1).await;
     let status = world.run_to_the_end(ours).await;
     assert_eq!(status.tally.accepted, 10);
@@ -402,7 +421,7 @@ async fn a_send_that_cannot_be_planned_holds_up_no_other(database: TestDatabase)
     let world = World::new(database, Sink::accepting()).await;
     world.people.crowd(10);
     *world.people.unreadable.lock().unwrap() = Some(segment(2));
-    let stuck = world.create_for(&world.actor, 1, segment(2)).await;
+    let stuck = world.create_for(&world.actor, 1, segment(2), None).await;
     let other = world.create(2).await;
     let status = world.run_to_the_end(other).await;
     assert_eq!(status.tally.accepted, 10);
@@ -513,7 +532,7 @@ async fn what_changed_since_the_plan_counts(database: TestDatabase) {
     world.people.remove(2);
     world.people.add(3, Some("p3@example.com"), true);
     world.people.add(4, None, false);
-    world.people.add(5, Some("moved@example.com"), false);
+    world.people.add(5, Some("moved@example.org"), false);
     world.people.add(6, Some("p7@example.com"), false);
     *world.sink.limits.lock().unwrap() = SendingLimits::default();
     let tally = world.run_to_the_end(id).await.tally;
@@ -527,5 +546,87 @@ async fn what_changed_since_the_plan_counts(database: TestDatabase) {
     }
     assert_eq!((tally.planned, tally.accepted), (6, 6));
     let taken = world.sink.taken();
-    assert!(taken.contains_key("moved@example.com"));
+    assert!(taken.contains_key("moved@example.org"));
+    let domains = [
+        ("example.com".to_owned(), 5, 5),
+        ("example.org".to_owned(), 1, 1),
+    ];
+    assert_eq!(at_domains(&world).await, domains);
+}
+
+/// What a clock shows that is so many hours ahead of UTC.
+fn clock_in(world: &World, hours: i64) -> chrono::NaiveDateTime {
+    use mauntic_core::Clock as _;
+    (world.clock.now() + TimeDelta::hours(hours)).naive_utc()
+}
+
+async fn everybody_gets_it_by_their_own_clock(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(4);
+    // Zones without daylight saving, so that the test is the same all year. POSIX counts them westward.
+    world.people.settle_in(1, "Etc/GMT-9");
+    world.people.settle_in(2, "Etc/GMT+5");
+    world.people.settle_in(3, "Etc/GMT-2");
+    // It is that time two hours ahead of UTC now: nine hours ahead it is over, at UTC and behind it is to come.
+    let local = LocalTime {
+        time: clock_in(&world, 2),
+        fallback: "UTC".parse().unwrap(),
+    };
+    let id = world.create_at(1, Some(SendTime::Local(local))).await;
+    world
+        .run_until(id, |status| status.tally.accepted == 2)
+        .await;
+    let got = |addresses: &[&str]| {
+        let mut taken: Vec<_> = world.sink.taken().into_keys().collect();
+        taken.sort();
+        assert_eq!(taken, addresses);
+    };
+    got(&["p1@example.com", "p3@example.com"]);
+    let status = world.status(id).await;
+    assert_eq!(status.job.state, JobState::Sending);
+    assert_eq!((status.tally.planned, status.tally.waiting()), (4, 2));
+    let waiting = status.waiting.unwrap();
+    assert_eq!(waiting.last - waiting.next, TimeDelta::hours(5));
+    assert_eq!(status.eta, Some(waiting.last));
+
+    world.clock.advance(TimeDelta::hours(2));
+    world
+        .run_until(id, |status| status.tally.accepted == 3)
+        .await;
+    got(&["p1@example.com", "p3@example.com", "p4@example.com"]);
+    world.clock.advance(TimeDelta::hours(5));
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.job.state, JobState::Completed);
+    assert_eq!((status.tally.accepted, status.waiting), (4, None));
+    assert_eq!(world.sink.total(), 4);
+}
+
+async fn who_waits_for_their_clock_is_paused_and_cancelled_with_the_rest(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(3);
+    world.people.settle_in(1, "Etc/GMT-3");
+    world.people.settle_in(2, "Etc/GMT+3");
+    world.people.settle_in(3, "Etc/GMT+6");
+    let local = LocalTime {
+        time: clock_in(&world, 2),
+        fallback: "UTC".parse().unwrap(),
+    };
+    let id = world.create_at(1, Some(SendTime::Local(local))).await;
+    world
+        .run_until(id, |status| status.tally.accepted == 1)
+        .await;
+    world.service.pause(&world.actor, id).await.unwrap();
+    // While it is paused, the time of the second goes by: they get it as soon as it goes on.
+    world.clock.advance(TimeDelta::hours(6));
+    assert_eq!(world.status(id).await.job.state, JobState::Paused);
+    world.service.resume(&world.actor, id).await.unwrap();
+    world
+        .run_until(id, |status| status.tally.accepted == 2)
+        .await;
+    world.service.cancel(&world.actor, id).await.unwrap();
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.job.state, JobState::Cancelled);
+    assert_eq!(status.tally.skipped[&SkipReason::Cancelled], 1);
+    assert_eq!((status.tally.planned, status.waiting), (2, None));
+    assert!(!world.sink.taken().contains_key("p3@example.com"));
 }

@@ -246,7 +246,7 @@ impl App {
             domains: messaging.domains,
             dns: Arc::new(SystemDns::new(settings.dns_server)),
             engine: messaging.engine,
-            images: Images::new(settings.data.join("images"), Arc::new(identity.clone())),
+            images: Images::open(&settings, Arc::new(identity.clone()))?,
             identity,
             suppressions: SuppressionService::new(
                 messaging.store.clone(),
@@ -371,6 +371,7 @@ impl Messaging {
             tokens: tokens.clone(),
             base_url: base_url.clone(),
             default_sender: Some(settings.sender()),
+            must_be_signed: !settings.unsigned_mail,
             clock: clock.clone(),
         });
         let transports = ConfiguredTransports::new(

@@ -5,7 +5,7 @@
 //! - [`endpoint`], [`serve`]: HTTP.
 //! - [`jobs`], [`Workers`]: what is done while nobody waits.
 //! - [`LoginProviders`]: Google, GitHub and others that say who somebody is.
-//! - [`Images`]: images of emails, in a folder, served to whoever reads them.
+//! - [`Images`]: images of emails, in a folder or a bucket, served to whoever reads them.
 
 mod api;
 mod app;

@@ -49,6 +49,17 @@ pub struct Settings {
     pub keep_captured_days: u32,
     /// How long an organisation that an owner has deleted can still be brought back, in days. Then it is erased.
     pub deletion_grace_days: u32,
+    /// The bucket of S3-compatible storage that images of emails are kept in. Without it: a folder in
+    /// [`data`](Self::data).
+    pub images_bucket: Option<String>,
+    /// The region of the bucket, such as `eu-central-1`.
+    pub images_region: Option<String>,
+    /// The address of the storage, if it is not Amazon's: `https://minio.example.com`.
+    pub images_endpoint: Option<Url>,
+    /// The key to the bucket. Without it: what `AWS_ACCESS_KEY_ID` or the machine's role gives.
+    pub images_access_key: Option<String>,
+    /// The secret of the key.
+    pub images_secret_key: Option<String>,
     /// The DNS server to ask about sending domains, such as `192.0.2.53:53`. Without it: those of the system.
     pub dns_server: Option<SocketAddr>,
     /// Whether organisations may send through mail servers at private addresses, this machine's included. Switch it
@@ -57,6 +68,9 @@ pub struct Settings {
     /// The proxies in front of the server, whose `X-Forwarded-For` says who calls: addresses and networks. Without them,
     /// whoever connects is the caller.
     pub trusted_proxies: TrustedProxies,
+    /// Whether emails may be sent from domains without DKIM keys. Switch it off, and such sends are refused before
+    /// anything leaves.
+    pub unsigned_mail: bool,
     /// Requests a client address may make per second to the API, beyond a burst of ten times as many.
     pub requests_per_second: u32,
     /// The providers that people can log in with. In the environment: a list in JSON.
@@ -85,9 +99,15 @@ impl Default for Settings {
             keep_hits_days: 400,
             keep_captured_days: 90,
             deletion_grace_days: 30,
+            images_bucket: None,
+            images_region: None,
+            images_endpoint: None,
+            images_access_key: None,
+            images_secret_key: None,
             dns_server: None,
             private_mail_servers: true,
             trusted_proxies: TrustedProxies::default(),
+            unsigned_mail: true,
             requests_per_second: 500,
             login_providers: Vec::new(),
             public_requests_per_second: 500,
@@ -116,6 +136,9 @@ pub enum InvalidSettings {
         /// What is wrong.
         problem: String,
     },
+    /// The bucket for images cannot be used as it is described.
+    #[error("the settings `images_…` are wrong")]
+    Images(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The secret is too short.
     #[error("the setting `secret` is wrong")]
     Secret(#[from] InvalidSecret),

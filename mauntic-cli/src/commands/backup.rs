@@ -20,6 +20,8 @@ use crate::{cli::Global, context::settings, exit, output::Output};
 const CONTEXTS: [&str; 3] = ["messaging", "crm", "identity"];
 /// The file of all contexts on PostgreSQL.
 const DUMP: &str = "mauntic.dump";
+/// The folder with the images of emails.
+const IMAGES: &str = "images";
 /// The file that holds the key of links and stored passwords.
 const SECRET: &str = "secret";
 
@@ -35,6 +37,11 @@ pub(crate) struct Backup {
 struct Copied {
     folder: PathBuf,
     files: Vec<CopiedFile>,
+    /// How many images of emails are among them.
+    images: u64,
+    /// Where the images are, if they are not in the data folder and so not copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images_elsewhere: Option<String>,
     /// Whether the secret is among them; otherwise it is in the configuration.
     secret: bool,
     restore: String,
@@ -66,10 +73,16 @@ impl Backup {
             DbTarget::Postgres(url) => {
                 dump(url, &self.folder.join(DUMP))?;
                 format!(
-                    "stop Mauntic, then: pg_restore --clean --if-exists --no-owner --dbname DATABASE {}",
-                    self.folder.join(DUMP).display()
+                    "stop Mauntic, then: pg_restore --clean --if-exists --no-owner --dbname DATABASE {}; and put what else is in {} into the data folder",
+                    self.folder.join(DUMP).display(),
+                    self.folder.display()
                 )
             }
+        };
+        // After the database: an image is kept before an email names it.
+        let images = match &settings.images_bucket {
+            None => copy_images(&settings.data.join(IMAGES), &self.folder.join(IMAGES))?,
+            Some(_) => 0,
         };
         let secret = settings.data.join(SECRET);
         let has_secret = settings.secret.is_none() && secret.is_file();
@@ -79,6 +92,8 @@ impl Backup {
         let copied = Copied {
             files: list(&self.folder)?,
             folder: self.folder,
+            images,
+            images_elsewhere: settings.images_bucket.clone(),
             secret: has_secret,
             restore,
         };
@@ -92,13 +107,19 @@ impl Copied {
             .files
             .iter()
             .map(|file| format!("  {:>14}  {}", file.bytes, file.name));
+        let images = match &self.images_elsewhere {
+            Some(bucket) => format!(
+                "Images of emails are in the bucket {bucket} and not copied: its storage must keep them safe."
+            ),
+            None => format!("Images of emails: {}", self.images),
+        };
         let secret = if self.secret {
             "The secret is in it: keep it where only you can read it."
         } else {
             "The secret is not in it: it is in the configuration, and without it links in sent mail end."
         };
         format!(
-            "{}\n{}\n{secret}\nTo restore it: {}",
+            "{}\n{}\n{images}\n{secret}\nTo restore it: {}",
             self.folder.display(),
             files.collect::<Vec<_>>().join("\n"),
             self.restore
@@ -141,6 +162,38 @@ async fn copy_files(data: &Path, folder: &Path) -> anyhow::Result<usize> {
         files += 1;
     }
     Ok(files)
+}
+
+/// Copies the images of all organisations; there may be none. What is written meanwhile may be left out, never halved:
+/// images are put in place whole.
+fn copy_images(from: &Path, to: &Path) -> anyhow::Result<u64> {
+    let mut copied = 0;
+    let organizations = match fs::read_dir(from) {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", from.display())),
+    };
+    for organization in organizations {
+        let organization = organization?;
+        if !organization.file_type()?.is_dir() {
+            continue;
+        }
+        let folder = to.join(organization.file_name());
+        fs::create_dir_all(&folder)?;
+        for image in fs::read_dir(organization.path())? {
+            let image = image?;
+            match fs::copy(image.path(), folder.join(image.file_name())) {
+                Ok(_) => copied += 1,
+                // What was on its way is in place by another name now, or will be.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let place = image.path();
+                    return Err(error).with_context(|| format!("cannot copy {}", place.display()));
+                }
+            }
+        }
+    }
+    Ok(copied)
 }
 
 /// One snapshot of all contexts by PostgreSQL's own program. The password goes by the environment, where other users
@@ -195,6 +248,9 @@ fn list(folder: &Path) -> anyhow::Result<Vec<CopiedFile>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
         files.push(CopiedFile {
             name: entry.file_name().to_string_lossy().into_owned(),
             bytes: entry.metadata()?.len(),

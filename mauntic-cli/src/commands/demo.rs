@@ -332,11 +332,11 @@ async fn invite(context: &Context, address: SocketAddr) -> anyhow::Result<()> {
         password: Some(password.parse()?),
         role: Role::Owner,
     };
-    let made = context
+    context
         .app
         .identity
-        .create_user(&Operator::local(), organization.id, command);
-    made.await?;
+        .create_user(&Operator::local(), organization.id, command)
+        .await?;
     context.output.note(format_args!(
         "\nServing on http://{address}. Log in at http://{address}/app/ as\n  {email}\nwith the password\n  {password}\n\
          The API is at http://{address}/api/docs; its token:\n  {}\n\

@@ -3,13 +3,13 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, EmailAddress, EmailId, PageSize};
 use mauntic_messaging::{
     content::{Body, EmailSource, blocks::BlockDocument},
     email::{CreateEmail, EmailFilter, EmailName, PreviewRecipient, SavedEmail, UpdateEmail},
-    sending::CreateSend,
+    sending::{CreateSend, LocalTime, SendTime, parse_local_time},
 };
 use serde_json::{Value, json};
 
@@ -85,6 +85,10 @@ pub(crate) enum EmailsCommand {
         /// When, such as 2027-01-01T09:00:00Z [default: now]
         #[arg(long, value_name = "TIME")]
         at: Option<DateTime<Utc>>,
+        /// When each recipient's own clock shows this time, such as 2027-01-31T09:00. Contacts without a time zone get
+        /// it by the organisation's; whose time is over when the send starts gets it at once
+        #[arg(long, value_name = "TIME", value_parser = parse_local_time, conflicts_with = "at")]
+        local_time: Option<NaiveDateTime>,
         /// Stay until it is done; works on it here unless --no-workers is given
         #[arg(long)]
         wait: bool,
@@ -242,6 +246,7 @@ impl EmailsCommand {
                 email,
                 segment,
                 at,
+                local_time,
                 wait,
                 no_workers,
             } => {
@@ -249,9 +254,17 @@ impl EmailsCommand {
                     find(context, &email).await?.email.id,
                     segments::find(context, &segment).await?.id,
                 );
-                let job = context
-                    .app
-                    .sends
+                let at = match local_time {
+                    None => at.map(SendTime::At),
+                    Some(time) => {
+                        let zones = &context.app.zones;
+                        let fallback = zones.zone_of(actor.organization_id()).await?;
+                        Some(SendTime::Local(LocalTime { time, fallback }))
+                    }
+                };
+                let sends = &context.app.sends;
+                let sender = sends.sender(&actor, email).await?;
+                let job = sends
                     .create(
                         &actor,
                         CreateSend {
@@ -262,6 +275,13 @@ impl EmailsCommand {
                         },
                     )
                     .await?;
+                if let Some(from) = sender.address.as_ref().filter(|_| sender.is_unsigned()) {
+                    context.output.note(format_args!(
+                        "look at this: nothing signs mail from {0}, and large receivers refuse such mail; \
+                         add the domain with: mauntic domains add {0}",
+                        from.domain()
+                    ));
+                }
                 if !wait {
                     let status = context.app.sends.status(&actor, job.id).await?;
                     context

@@ -140,6 +140,14 @@ async fn examine_app(app: &App) -> Vec<Finding> {
             "see the log of the database",
         )),
     }
+    findings.push(match app.images.probe().await {
+        Ok(place) => Finding::good("images of emails", place),
+        Err(error) => Finding::bad(
+            "images of emails",
+            format!("{:#}", anyhow::Error::from(error)),
+            "let Mauntic write to the folder, or correct the settings images_bucket, images_endpoint, images_region and its keys",
+        ),
+    });
     match domains(app).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(Finding::bad(

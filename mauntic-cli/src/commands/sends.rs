@@ -128,7 +128,9 @@ pub(crate) fn record(status: &SendStatus) -> Value {
     let (job, tally) = (&status.job, &status.tally);
     json!({
         "send_id": job.id, "email_id": job.email_id, "segment_id": job.segment_id, "state": job.state.to_string(),
-        "scheduled_at": job.scheduled_at, "started_at": job.started_at, "finished_at": job.finished_at,
+        "scheduled_at": job.scheduled_at, "local_time": job.local_time.as_ref().map(|local| local.time),
+        "next_at": status.waiting.map(|waiting| waiting.next),
+        "started_at": job.started_at, "finished_at": job.finished_at,
         "planned": tally.planned, "skipped": tally.skipped_total(), "skipped_by_reason": tally.skipped,
         "accepted": tally.accepted, "refused": tally.refused, "deferred": tally.deferred, "unknown": tally.unknown,
         "per_second": status.rate_millis / 1_000, "eta": status.eta, "note": job.note,
@@ -145,8 +147,19 @@ pub(crate) fn sentence(status: &SendStatus) -> String {
         .as_deref()
         .map(|note| format!("\n{note}"))
         .unwrap_or_default();
+    let local = match (&status.job.local_time, status.waiting) {
+        (Some(local), Some(waiting)) => {
+            format!(
+                "\n{} on each recipient's clock: the next {}, the last {}",
+                local.time.format("%-d %b %Y, %H:%M"),
+                waiting.next.format("%-d %b, %H:%M UTC"),
+                waiting.last.format("%-d %b, %H:%M UTC"),
+            )
+        }
+        _ => String::new(),
+    };
     format!(
-        "{} {}: {} of {} accepted, {} refused, {} deferred, {} unknown, {} skipped; {}/s{note}",
+        "{} {}: {} of {} accepted, {} refused, {} deferred, {} unknown, {} skipped; {}/s{local}{note}",
         status.job.id,
         status.job.state,
         number(tally.accepted),

@@ -8,7 +8,7 @@ use super::fixture::{Everybody, World, recipient_of, source};
 use crate::{
     MessagingStore,
     content::EmailSource,
-    domain::{AddSendingDomain, SendingDomainService, Signers},
+    domain::{AddSendingDomain, DomainName, SendingDomainService, Signers},
     email::{Composer, ComposerParts, CreateEmail, EmailVersions},
     sending::{BuildError, Delivery, Lane, MessageBuilder as _, OutgoingMessage},
 };
@@ -20,6 +20,14 @@ struct Desk {
 }
 
 fn desk(store: Arc<dyn MessagingStore>, default_sender: Option<&str>) -> Desk {
+    strict_desk(store, default_sender, false)
+}
+
+fn strict_desk(
+    store: Arc<dyn MessagingStore>,
+    default_sender: Option<&str>,
+    must_be_signed: bool,
+) -> Desk {
     let world = World::new(Arc::clone(&store));
     let secret = SecretKey::random().expect("the system has random bytes");
     let signers = Signers::new(Arc::clone(&store), secret.clone());
@@ -31,6 +39,7 @@ fn desk(store: Arc<dyn MessagingStore>, default_sender: Option<&str>) -> Desk {
         tokens: Arc::clone(&world.tokens),
         base_url: "https://mail.example.com".to_owned(),
         default_sender: default_sender.and_then(|text| text.parse().ok()),
+        must_be_signed,
         clock: world.clock.clone(),
     });
     let domains = SendingDomainService::new(
@@ -169,6 +178,74 @@ pub async fn what_is_wrong_for_everybody_is_the_emails(store: Arc<dyn MessagingS
     let source = of(None, Some(hers));
     let error = desk.compose_source(source, Lane::Bulk).await.err();
     assert!(matches!(error, Some(BuildError::Recipient(_))), "{error:?}");
+}
+
+/// Where mail must be signed, what nothing signs is not made: for anybody, or for those whose sender it is.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn unsigned_mail_can_be_refused(store: Arc<dyn MessagingStore>) {
+    let desk = strict_desk(store, Some("hello@example.org"), true);
+    let add = AddSendingDomain {
+        domain: "example.com".parse().unwrap(),
+        return_path: None,
+    };
+    desk.domains.add(&desk.world.owner, add).await.unwrap();
+    let error = desk.compose(None, Lane::Bulk).await.err();
+    let Some(BuildError::Email(problem)) = error else {
+        panic!("{error:?}");
+    };
+    assert!(problem.contains("example.org"), "{problem}");
+    let theirs = "{{ contact.firstname }}@example.org";
+    let error = desk.compose(Some(theirs), Lane::Bulk).await.err();
+    assert!(matches!(error, Some(BuildError::Recipient(_))), "{error:?}");
+    let signed = desk.compose(Some("news@example.com"), Lane::Bulk).await;
+    let bytes = signed.unwrap().1.bytes;
+    assert!(bytes.starts_with(b"DKIM-Signature"));
+}
+
+/// It is known before who sends an email and what signs it; not if that depends on the recipient.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn the_sender_is_known_before(store: Arc<dyn MessagingStore>) {
+    let desk = strict_desk(store, Some("hello@example.org"), true);
+    let add = AddSendingDomain {
+        domain: "example.com".parse().unwrap(),
+        return_path: None,
+    };
+    desk.domains.add(&desk.world.owner, add).await.unwrap();
+    for (from, address, signed_by) in [
+        (None, Some("hello@example.org"), None),
+        (
+            Some("news@shop.example.com"),
+            Some("news@shop.example.com"),
+            Some("example.com"),
+        ),
+        (Some("{{ contact.firstname }}@example.org"), None, None),
+    ] {
+        let mut source = source("Hello");
+        source.from_address = from.map(str::to_owned);
+        let name = format!("{from:?}").parse().expect("a name");
+        let command = CreateEmail { name, source };
+        let email = desk.world.emails.create(&desk.world.owner, command).await;
+        let version = email.unwrap().current.id;
+        let sender = desk
+            .composer
+            .sender(desk.world.organization(), version)
+            .await;
+        let sender = sender.unwrap();
+        assert_eq!(
+            sender.address.as_ref().map(ToString::to_string).as_deref(),
+            address
+        );
+        assert_eq!(sender.signed_by.as_ref().map(DomainName::as_str), signed_by);
+        let refused = address.is_some() && signed_by.is_none();
+        assert_eq!(
+            (sender.is_unsigned(), sender.refusal().is_some()),
+            (refused, refused)
+        );
+    }
 }
 
 /// Without any sender nothing is made up.

@@ -183,6 +183,7 @@ impl World {
                 segment_id: segment,
                 lane: Lane::Bulk,
                 scheduled_at: now,
+                local_time: None,
             },
             now,
         );
@@ -195,6 +196,7 @@ impl World {
                     contact_id,
                     address: address_of(contact_id).parse().ok(),
                     skip: None,
+                    not_before: None,
                 }
             })
             .collect();
@@ -206,8 +208,7 @@ impl World {
             .await
             .unwrap();
         uow.sends().insert_job(&job).await.unwrap();
-        let tally = uow.ledger().plan(&job, &page, now).await.unwrap();
-        uow.sends().count(&name, 0, &tally, now).await.unwrap();
+        let mut counts = uow.ledger().plan(&job, &page, now).await.unwrap();
         let leased = uow
             .ledger()
             .lease(&name, worker, contacts as u64, now)
@@ -216,7 +217,9 @@ impl World {
         let leased: Vec<_> = leased.iter().map(DeliveryRef::from).collect();
         let granted = uow.ledger().grant(worker, &leased, now).await.unwrap();
         let reports: Vec<_> = granted.iter().map(|delivery| accepted(*delivery)).collect();
-        uow.ledger().settle(worker, &reports, now).await.unwrap();
+        let settled = uow.ledger().settle(worker, &reports, now).await.unwrap();
+        counts.change(&settled, DeliveryState::Accepted, None);
+        uow.sends().count(0, &counts, now).await.unwrap();
         uow.workers().dismiss(worker).await.unwrap();
         uow.commit().await.unwrap();
         page.into_iter().map(|planned| planned.id).collect()

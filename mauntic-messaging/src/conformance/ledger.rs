@@ -12,8 +12,9 @@ use uuid::Uuid;
 use crate::{
     MessagingStore,
     sending::{
-        Delivery, DeliveryRef, DeliveryState, JobState, Lane, LeftOut, NewSendJob, Outcome,
-        PlannedDelivery, Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
+        Delivery, DeliveryRef, DeliveryState, JobState, Lane, LeftOut, LocalTime, NewSendJob,
+        Outcome, PlannedDelivery, Rate, Report, SendJob, SendJobRef, SkipReason, Tally, Waiting,
+        Withheld,
     },
     suppression::{Suppression, SuppressionReason, address_hash},
 };
@@ -44,6 +45,7 @@ async fn job(store: &Arc<dyn MessagingStore>, number: u128, lane: Lane) -> SendJ
         segment_id: SegmentId::from_uuid(id(9)),
         lane,
         scheduled_at: now(),
+        local_time: None,
     };
     let mut job = SendJob::new(new, now());
     job.planned_up_to(None, now());
@@ -65,20 +67,17 @@ fn planned(job: &SendJob, contact: u128) -> PlannedDelivery {
         contact_id: ContactId::from_uuid(id(contact)),
         address: Some(format!("c{contact}@example.com").parse().unwrap()),
         skip: None,
+        not_before: None,
     }
 }
 
 async fn plan(store: &Arc<dyn MessagingStore>, job: &SendJob, page: &[PlannedDelivery]) -> Tally {
     let mut uow = store.begin().await.unwrap();
-    let tally = uow.ledger().plan(job, page, now()).await.unwrap();
+    let counts = uow.ledger().plan(job, page, now()).await.unwrap();
     let shard = 3;
-    let name = SendJobRef::from(job);
-    uow.sends()
-        .count(&name, shard, &tally, now())
-        .await
-        .unwrap();
+    uow.sends().count(shard, &counts, now()).await.unwrap();
     uow.commit().await.unwrap();
-    tally
+    counts.of(&SendJobRef::from(job))
 }
 
 async fn plan_contacts(store: &Arc<dyn MessagingStore>, job: &SendJob, contacts: u128) {
@@ -391,6 +390,65 @@ pub async fn who_got_an_email_is_known(store: Arc<dyn MessagingStore>) {
     assert_eq!(sent(job.organization_id, other).await, []);
     let theirs = mauntic_core::OrganizationId::generate(&mauntic_core::UuidV7Source);
     assert_eq!(sent(theirs, job.email_id).await, []);
+}
+
+/// Who is to get it by their own clock waits for it, also when their turn was given back; all others go.
+pub async fn a_delivery_waits_for_its_time(store: Arc<dyn MessagingStore>) {
+    let mut job = job(&store, 50, Lane::Bulk).await;
+    job.local_time = Some(LocalTime {
+        time: (now() + TimeDelta::hours(1)).naive_utc(),
+        fallback: "Europe/Oslo".parse().unwrap(),
+    });
+    save(&store, &job).await;
+    let stored = store.sends().find_job(organization(), job.id).await;
+    assert_eq!(stored.unwrap().unwrap(), job);
+    enlist(&store, worker(1)).await;
+    let waiting = async |organization| {
+        let waiting = store.sends().waiting(organization, job.id).await;
+        waiting.unwrap()
+    };
+    assert_eq!(waiting(organization()).await, None);
+    let at = |contact, not_before: TimeDelta| PlannedDelivery {
+        not_before: Some(now() + not_before),
+        ..planned(&job, contact)
+    };
+    let page = [
+        at(101, TimeDelta::hours(7)),
+        at(102, TimeDelta::hours(-1)),
+        at(103, TimeDelta::hours(1)),
+        planned(&job, 104),
+    ];
+    plan(&store, &job, &page).await;
+    let leased = lease(&store, &job, worker(1), 10).await;
+    let of = |deliveries: &[Delivery]| {
+        let ids = deliveries
+            .iter()
+            .map(|one| one.contact_id.as_uuid().as_u128());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(of(&leased), [104, 102]);
+    let still = Waiting {
+        next: now() + TimeDelta::hours(1),
+        last: now() + TimeDelta::hours(7),
+    };
+    assert_eq!(waiting(organization()).await, Some(still));
+    let theirs = mauntic_core::OrganizationId::generate(&mauntic_core::UuidV7Source);
+    assert_eq!(waiting(theirs).await, None);
+    assert!(lease(&store, &job, worker(1), 10).await.is_empty());
+
+    let mut uow = store.begin().await.unwrap();
+    let later = now() + TimeDelta::hours(1);
+    let name = SendJobRef::from(&job);
+    let leased = uow.ledger().lease(&name, worker(1), 10, later).await;
+    assert_eq!(of(&leased.unwrap()), [103]);
+    drop(uow);
+    let mut uow = store.begin().await.unwrap();
+    let left_out = uow.ledger().cancel_waiting(&name, 10, now()).await.unwrap();
+    assert_eq!(left_out.len(), 2, "who waits is cancelled with the rest");
+    assert!(
+        uow.ledger().has_open(&name).await.unwrap(),
+        "two are leased"
+    );
 }
 
 /// Two sends that plan the same people at the same time share them.

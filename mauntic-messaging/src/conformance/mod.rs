@@ -33,6 +33,7 @@ macro_rules! messaging_store_conformance {
             everybody_is_planned_or_left_out,
             nobody_gets_an_email_twice,
             who_got_an_email_is_known,
+            a_delivery_waits_for_its_time,
             sends_that_race_share_the_audience,
             a_lease_is_one_workers,
             only_the_holder_is_granted_and_once,
@@ -85,6 +86,8 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, composer: [
             a_message_is_signed_and_tracked,
             mail_from_elsewhere_is_not_signed,
+            unsigned_mail_can_be_refused,
+            the_sender_is_known_before,
             a_message_needs_a_sender,
             what_is_wrong_for_everybody_is_the_emails,
         ]);

@@ -11,7 +11,7 @@ use super::fixture::{World, address_of};
 use crate::{
     MailingList, MessagingError, MessagingStore,
     email::SavedEmail,
-    sending::{DeliveryState, SendJobRef, SkipReason, Tally},
+    sending::{Counts, DeliveryState, SendJobRef, SkipReason, Tally},
     suppression::{Suppression, SuppressionReason, address_hash},
     token::Purpose,
     tracking::{Behind, HitContext, Person, Reason, Split, TimelineEvent},
@@ -116,8 +116,12 @@ pub async fn what_happens_is_counted_by_the_day(store: Arc<dyn MessagingStore>) 
             refused,
             ..Tally::default()
         };
+        let counts = Counts {
+            sends: [(job, tally)].into(),
+            ..Counts::default()
+        };
         let now = world.clock.now();
-        uow.sends().count(&job, shard, &tally, now).await.unwrap();
+        uow.sends().count(shard, &counts, now).await.unwrap();
     }
     uow.commit().await.unwrap();
     world.advance(60);
@@ -154,7 +158,7 @@ pub async fn what_happens_is_counted_by_the_day(store: Arc<dyn MessagingStore>) 
             days[1].opened,
             days[1].clicked
         ),
-        (6, 2, two, two)
+        (8, 2, two, two)
     );
     assert_eq!((days[2].clicked, days[3].accepted), (Split::default(), 0));
     assert_eq!(days[3].unsubscribed.human, 1);
@@ -166,7 +170,7 @@ pub async fn what_happens_is_counted_by_the_day(store: Arc<dyn MessagingStore>) 
         .await
         .unwrap();
     let accepted: Vec<_> = shifted.iter().map(|day| day.accepted).collect();
-    assert_eq!(accepted, [0, 6, 0, 0]);
+    assert_eq!(accepted, [0, 8, 0, 0]);
     assert_eq!(Some(shifted[1].date), days[1].date.succ_opt());
     let stranger = World::new(store);
     let days = stranger
@@ -247,8 +251,38 @@ pub async fn people_stand_behind_the_numbers(store: Arc<dyn MessagingStore>) {
         (domains[0].opened, domains[0].clicked),
         (opened.len() as u64, 2)
     );
+    let link = |link, machine| Behind::Link {
+        version,
+        link,
+        machine,
+    };
+    let followed = people(link(1, false)).await;
+    assert_eq!(ids(&followed), ids(&clicked));
+    assert_eq!(people(link(1, true)).await, []);
+    assert_eq!(people(link(0, false)).await, []);
+    let foreign = Behind::Link {
+        version: other.current.id,
+        link: 0,
+        machine: false,
+    };
+    assert_eq!(people(foreign).await, [], "another email's link");
+    // Who followed a link stays known when the hits are forgotten, and is not counted again.
+    world.advance(60);
+    let now = world.clock.now();
+    while world.projector.forget_before(now).await.unwrap() {}
+    let token = world.token(deliveries[1], version, click(1));
+    world.tracking.click(&token, &world.person()).await.unwrap();
+    world.advance(10);
+    world.project().await;
+    assert_eq!(people(link(1, false)).await, followed);
+    let links = report(&world, &email).await.links;
+    assert_eq!((links[0].clicked.human, links[0].clicks.human), (2, 3));
+
     let theirs = mauntic_core::OrganizationId::generate(&UuidV7Source);
     let tracking = world.store.tracking();
+    let behind = link(1, false);
+    let page = tracking.people(theirs, email.email.id, &behind, None, PageSize::default());
+    assert_eq!(page.await.unwrap().items, []);
     let behind = Behind::State(DeliveryState::Accepted);
     let page = tracking.people(theirs, email.email.id, &behind, None, PageSize::default());
     assert_eq!(page.await.unwrap().items, []);

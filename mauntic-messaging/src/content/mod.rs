@@ -6,6 +6,7 @@
 pub mod blocks;
 mod compile;
 mod compiled;
+mod dark;
 mod dates;
 mod html;
 mod links;
@@ -21,6 +22,7 @@ mod variables;
 
 pub use compile::compile;
 pub use compiled::{CompiledEmail, RenderError, Rendered};
+pub use dark::{Dark, in_the_dark};
 pub use links::Link;
 pub use problem::{Location, Part, Problem, Severity};
 pub use recipient::{OrganizationDetails, RecipientContext, RenderOptions, Tracking};

@@ -10,7 +10,10 @@ use crate::{
     content::{OrganizationDetails, RecipientContext, RenderOptions, Rendered, Tracking},
     domain::{Signers, SigningDomains},
     mime::{self, ListHeaders, Mailbox, wire_address},
-    sending::{BuildError, Delivery, Lane, MessageBuilder, OutgoingMessage, PreparedEmail},
+    sending::{
+        BuildError, Delivery, Lane, MessageBuilder, OutgoingMessage, PreparedEmail, Sender,
+        unsigned,
+    },
     token::{ReturnPath, TokenSigner},
 };
 
@@ -31,6 +34,8 @@ pub struct ComposerParts {
     pub base_url: String,
     /// Whom mail is from if the email does not say.
     pub default_sender: Option<EmailAddress>,
+    /// Whether mail that nothing signs is refused.
+    pub must_be_signed: bool,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -60,6 +65,31 @@ impl MessageBuilder for Composer {
         Ok(email.map(|email| email.current_version_id))
     }
 
+    async fn sender(
+        &self,
+        organization: OrganizationId,
+        version: EmailVersionId,
+    ) -> Result<Sender, BuildError> {
+        let parts = &self.parts;
+        let version = parts.versions.get(organization, version).await?;
+        let version = version.ok_or_else(|| BuildError::Email("its content is gone".to_owned()))?;
+        let address = match version.source.from_address.as_deref() {
+            Some(text) if is_filled_in(text) => None,
+            written => sender(written, parts.default_sender.as_ref()),
+        };
+        let domains = parts.signers.of(organization).await;
+        let domains = domains.map_err(unusable_keys)?;
+        let signed_by = address
+            .as_ref()
+            .and_then(|address| domains.nearest(address.domain()))
+            .map(|domain| domain.domain.clone());
+        Ok(Sender {
+            address,
+            signed_by,
+            must_be_signed: parts.must_be_signed,
+        })
+    }
+
     async fn prepare(
         &self,
         organization: OrganizationId,
@@ -81,6 +111,7 @@ impl MessageBuilder for Composer {
             tokens: Arc::clone(&parts.tokens),
             base_url: parts.base_url.clone(),
             default_sender: parts.default_sender.clone(),
+            must_be_signed: parts.must_be_signed,
             clock: Arc::clone(&parts.clock),
         }))
     }
@@ -102,6 +133,7 @@ struct Prepared {
     tokens: Arc<TokenSigner>,
     base_url: String,
     default_sender: Option<EmailAddress>,
+    must_be_signed: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -125,6 +157,7 @@ impl PreparedEmail for Prepared {
                 .signer
                 .sign(&bytes, now)
                 .map_err(|error| BuildError::Email(error.to_string()))?,
+            None if self.must_be_signed => return Err(self.refuse(&from)),
             None => bytes,
         };
         let envelope_from = match domain {
@@ -183,13 +216,23 @@ impl Prepared {
 
     /// The email's own sender if that is an address for this recipient, else the default.
     fn sender(&self, rendered: &Rendered) -> Result<EmailAddress, BuildError> {
-        let own = rendered
-            .from_address
-            .as_ref()
-            .and_then(|text| text.parse().ok());
-        own.or_else(|| self.default_sender.clone()).ok_or_else(|| {
+        let from = sender(
+            rendered.from_address.as_deref(),
+            self.default_sender.as_ref(),
+        );
+        from.ok_or_else(|| {
             BuildError::Email("it has no sender address, and there is no default".to_owned())
         })
+    }
+
+    /// Why an unsigned message is not made. A sender that depends on the recipient may be signed for others.
+    fn refuse(&self, from: &EmailAddress) -> BuildError {
+        let written = self.version.source.from_address.as_deref();
+        if written.is_some_and(is_filled_in) {
+            BuildError::Recipient(unsigned(from))
+        } else {
+            BuildError::Email(unsigned(from))
+        }
     }
 
     fn write(
@@ -262,6 +305,17 @@ impl Prepared {
         // Both languages of templates write their values in braces.
         !written.into_iter().flatten().any(|text| text.contains('{'))
     }
+}
+
+/// The email's own sender if that is an address, else the default.
+fn sender(own: Option<&str>, default: Option<&EmailAddress>) -> Option<EmailAddress> {
+    let own = own.and_then(|text| text.parse().ok());
+    own.or_else(|| default.cloned())
+}
+
+/// Whether a text has variables, so that it depends on the recipient.
+fn is_filled_in(text: &str) -> bool {
+    text.contains('{')
 }
 
 /// First and last name, if any, on one line.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId};
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, SkipReason};
+use super::{Lane, LocalTime, SkipReason};
 
 /// Where a send stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,6 +124,8 @@ pub struct SendJob {
     pub state: JobState,
     /// When it starts.
     pub scheduled_at: DateTime<Utc>,
+    /// What each recipient's own clock shows when they get it, if they are not to get it as soon as it starts.
+    pub local_time: Option<LocalTime>,
     /// The last contact that is in the ledger.
     pub plan_cursor: Option<ContactId>,
     /// Whether the whole audience is in the ledger.
@@ -139,7 +141,7 @@ pub struct SendJob {
 }
 
 /// What a new send is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSendJob {
     /// Names the send.
     pub id: SendJobId,
@@ -155,6 +157,8 @@ pub struct NewSendJob {
     pub lane: Lane,
     /// When it starts.
     pub scheduled_at: DateTime<Utc>,
+    /// What each recipient's own clock shows when they get it.
+    pub local_time: Option<LocalTime>,
 }
 
 impl SendJob {
@@ -170,6 +174,7 @@ impl SendJob {
             lane: new.lane,
             state: JobState::Scheduled,
             scheduled_at: new.scheduled_at,
+            local_time: new.local_time,
             plan_cursor: None,
             planned: false,
             started_at: None,
@@ -366,6 +371,18 @@ impl Tally {
         self.planned - self.accepted - self.refused - self.deferred - self.unknown
     }
 
+    /// Adds up.
+    pub fn merge(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.deferred += other.deferred;
+        self.unknown += other.unknown;
+        for (reason, count) in &other.skipped {
+            self.skip(*reason, *count);
+        }
+    }
+
     /// Counts somebody as left out.
     pub fn skip(&mut self, reason: SkipReason, by: i64) {
         *self.skipped.entry(reason).or_default() += by;
@@ -410,6 +427,15 @@ impl Tally {
     }
 }
 
+/// The times of deliveries that wait for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Before which none of them goes.
+    pub next: DateTime<Utc>,
+    /// After which all of them may go.
+    pub last: DateTime<Utc>,
+}
+
 /// A send with its counters, as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendStatus {
@@ -421,12 +447,19 @@ pub struct SendStatus {
     pub rate_millis: i64,
     /// When it will be done at that rate; `None` if nothing is moving or nothing is left.
     pub eta: Option<DateTime<Utc>>,
+    /// The times that deliveries wait for, if the send goes by the clocks of its recipients and some wait.
+    pub waiting: Option<Waiting>,
 }
 
 impl SendStatus {
-    /// Derives rate and time left from the counters.
+    /// Derives rate and time left from the counters, and from the times that deliveries wait for.
     #[must_use]
-    pub fn derive(job: SendJob, tally: Tally, now: DateTime<Utc>) -> Self {
+    pub fn derive(
+        job: SendJob,
+        tally: Tally,
+        waiting: Option<Waiting>,
+        now: DateTime<Utc>,
+    ) -> Self {
         let done = tally.accepted + tally.refused + tally.unknown;
         let until = job.finished_at.unwrap_or(now);
         let elapsed = job
@@ -444,11 +477,18 @@ impl SendStatus {
                 left.saturating_mul(1_000_000) / rate_millis,
             ))
         });
+        // While deliveries wait for their time, the rate says nothing about the end.
+        let last = waiting.map(|times| times.last).filter(|last| *last > now);
+        let eta = match last {
+            Some(last) => (job.state == JobState::Sending).then_some(last),
+            None => eta.flatten(),
+        };
         Self {
             job,
             tally,
             rate_millis,
-            eta: eta.flatten(),
+            eta,
+            waiting,
         }
     }
 }
@@ -470,6 +510,7 @@ mod tests {
             segment_id: SegmentId::from_uuid(id),
             lane: Lane::Bulk,
             scheduled_at: DateTime::UNIX_EPOCH,
+            local_time: None,
         };
         SendJob::new(new, DateTime::UNIX_EPOCH)
     }
@@ -515,9 +556,16 @@ mod tests {
             ..Tally::default()
         };
         let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(10);
-        let status = SendStatus::derive(send, tally, now);
+        let status = SendStatus::derive(send.clone(), tally.clone(), None, now);
         assert_eq!(status.rate_millis, 10_000);
         assert_eq!(status.eta, Some(now + TimeDelta::seconds(20)));
+
+        let waiting = Waiting {
+            next: now + TimeDelta::minutes(30),
+            last: now + TimeDelta::hours(5),
+        };
+        let status = SendStatus::derive(send, tally, Some(waiting), now);
+        assert_eq!(status.eta, Some(waiting.last));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mauntic_core::{DeliveryId, EmailAddress, EmailId, EmailVersionId, OrganizationId, StoreError};
 
 use super::Delivery;
-use crate::Recipient;
+use crate::{Recipient, domain::DomainName};
 
 /// A finished message with its envelope, ready for a transport.
 ///
@@ -45,6 +45,41 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
+/// Whom the mail of an email is from, and whether anything signs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The address; `None` if it depends on the recipient.
+    pub address: Option<EmailAddress>,
+    /// The sending domain whose keys sign mail from that address.
+    pub signed_by: Option<DomainName>,
+    /// Whether mail that nothing signs is refused.
+    pub must_be_signed: bool,
+}
+
+impl Sender {
+    /// Whether mail leaves without a DKIM signature. Large receivers refuse such mail from bulk senders, and one-click
+    /// unsubscribing counts only in signed mail (RFC 8058 section 4).
+    #[must_use]
+    pub fn is_unsigned(&self) -> bool {
+        self.address.is_some() && self.signed_by.is_none()
+    }
+
+    /// Why nothing can be sent from here, if so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let address = self.address.as_ref()?;
+        (self.is_unsigned() && self.must_be_signed).then(|| unsigned(address))
+    }
+}
+
+/// Why mail from an address is not sent.
+pub(crate) fn unsigned(from: &EmailAddress) -> String {
+    format!(
+        "nothing signs mail from {0}, and this installation sends no unsigned mail: add {0} as a sending domain",
+        from.domain()
+    )
+}
+
 /// Makes messages of emails.
 #[async_trait]
 pub trait MessageBuilder: Send + Sync {
@@ -54,6 +89,13 @@ pub trait MessageBuilder: Send + Sync {
         organization: OrganizationId,
         email: EmailId,
     ) -> Result<Option<EmailVersionId>, StoreError>;
+
+    /// Whom mail of one version is from.
+    async fn sender(
+        &self,
+        organization: OrganizationId,
+        version: EmailVersionId,
+    ) -> Result<Sender, BuildError>;
 
     /// Gets ready to make messages of one version: loads templates, keys and settings.
     async fn prepare(

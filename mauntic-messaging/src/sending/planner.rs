@@ -1,10 +1,13 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::{info, warn};
 
-use super::{JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, Tally, engine::report};
+use super::{Counts, JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, engine::report};
 use crate::{Audience, AudienceMember, MessagingStore};
 
 /// People in one transaction of a plan.
@@ -63,7 +66,7 @@ impl Planner {
             .audience
             .members(job.organization_id, job.segment_id, job.plan_cursor, PAGE)
             .await?;
-        let page = self.page(&members);
+        let page = self.page(job, &members);
         self.write(job, &members, &page).await
     }
 
@@ -83,8 +86,18 @@ impl Planner {
         uow.commit().await
     }
 
-    fn page(&self, members: &[AudienceMember]) -> Vec<PlannedDelivery> {
+    fn page(&self, job: &SendJob, members: &[AudienceMember]) -> Vec<PlannedDelivery> {
         let mut addresses = HashSet::with_capacity(members.len());
+        // People are many, zones are few.
+        let mut instants = HashMap::new();
+        let mut not_before = |member: &AudienceMember| {
+            let (local, zone) = (job.local_time.as_ref()?, member.timezone.as_ref());
+            Some(
+                *instants
+                    .entry(zone.cloned())
+                    .or_insert_with(|| local.instant_in(zone)),
+            )
+        };
         members
             .iter()
             .map(|member| {
@@ -100,6 +113,7 @@ impl Planner {
                     contact_id: member.contact_id,
                     address: member.address.clone(),
                     skip,
+                    not_before: not_before(member),
                 }
             })
             .collect()
@@ -123,12 +137,11 @@ impl Planner {
         }) else {
             return Ok(());
         };
-        let tally = match page {
-            [] => Tally::default(),
+        let counts = match page {
+            [] => Counts::default(),
             page => uow.ledger().plan(&job, page, now).await?,
         };
-        let name = SendJobRef::from(&job);
-        uow.sends().count(&name, 0, &tally, now).await?;
+        uow.sends().count(0, &counts, now).await?;
         let is_last = (members.len() as u64) < PAGE;
         if let Some(last) = members.last() {
             job.planned_up_to(Some(last.contact_id), now);

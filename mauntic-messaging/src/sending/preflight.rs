@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use mauntic_core::{EmailId, EmailVersionId, OrganizationId, PageSize, SegmentId, StoreError};
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    EmailId, EmailVersionId, OrganizationId, PageSize, SegmentId, StoreError, TimeZoneName,
+};
 use serde_json::Value;
 
-use super::{EnginePorts, SkipReason};
+use super::{EnginePorts, LocalTime, Sender, SkipReason, service::cannot_send};
 use crate::{MessagingError, transport::SendingLimits};
 
 /// Most members that are looked at: what is told of a larger segment is told of its first ones.
@@ -30,9 +33,46 @@ pub struct Preflight {
     pub fields_of: u64,
     /// How fast mail may go.
     pub limits: SendingLimits,
+    /// Whom it is from, and whether anything signs it.
+    pub sender: Sender,
+    /// In which zones those live who would get a message, as far as it is known.
+    pub zones: BTreeMap<Option<TimeZoneName>, u64>,
+}
+
+/// When those who were looked at get a message that goes by their own clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalOutlook {
+    /// When the first of them gets it.
+    pub first: DateTime<Utc>,
+    /// When the last of them gets it.
+    pub last: DateTime<Utc>,
+    /// How many of them have no zone of their own.
+    pub without_zone: u64,
+    /// For how many of them the time is over: they get it at once.
+    pub over: u64,
 }
 
 impl Preflight {
+    /// When they get it by their own clocks; `None` if nobody would get it.
+    #[must_use]
+    pub fn by_local_time(&self, local: &LocalTime, now: DateTime<Utc>) -> Option<LocalOutlook> {
+        let instants = self
+            .zones
+            .iter()
+            .map(|(zone, people)| (local.instant_in(zone.as_ref()), *people));
+        let first = instants.clone().map(|(at, _)| at).min()?;
+        let last = instants.clone().map(|(at, _)| at).max()?;
+        Some(LocalOutlook {
+            first: first.max(now),
+            last: last.max(now),
+            without_zone: self.zones.get(&None).copied().unwrap_or_default(),
+            over: instants
+                .filter(|(at, _)| *at < now)
+                .map(|(_, people)| people)
+                .sum(),
+        })
+    }
+
     /// How many seconds the send takes at the least, if its speed is limited: of the whole segment, with the same share
     /// left out.
     #[must_use]
@@ -69,6 +109,7 @@ pub(super) async fn look(
     segment: SegmentId,
 ) -> Result<Preflight, MessagingError> {
     let size = ports.audience.size(organization, segment).await?;
+    let sender = ports.builder.sender(organization, version).await;
     let mut seen = Preflight {
         size: size.ok_or(MessagingError::NotFound { what: "segment" })?,
         looked_at: 0,
@@ -77,6 +118,8 @@ pub(super) async fn look(
         empty_fields: Vec::new(),
         fields_of: 0,
         limits: ports.transports.of(organization).await?.limits,
+        sender: sender.map_err(cannot_send)?,
+        zones: BTreeMap::new(),
     };
     let mut addresses = HashSet::new();
     let mut first = Vec::new();
@@ -121,7 +164,10 @@ pub(super) async fn look(
             };
             match reason {
                 Some(reason) => *seen.left_out.entry(reason).or_default() += 1,
-                None => seen.reachable += 1,
+                None => {
+                    seen.reachable += 1;
+                    *seen.zones.entry(member.timezone).or_default() += 1;
+                }
             }
             if reason.is_none() && (first.len() as u64) < READ_FIELDS {
                 first.push(member.contact_id);
@@ -163,9 +209,8 @@ fn is_empty(value: Option<&Value>) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_time_is_that_of_those_who_get_it() {
-        let mut flight = Preflight {
+    fn flight() -> Preflight {
+        Preflight {
             size: 40_000,
             looked_at: 20_000,
             reachable: 10_000,
@@ -173,9 +218,46 @@ mod tests {
             empty_fields: Vec::new(),
             fields_of: 0,
             limits: SendingLimits::default(),
-        };
+            sender: Sender {
+                address: None,
+                signed_by: None,
+                must_be_signed: false,
+            },
+            zones: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_time_is_that_of_those_who_get_it() {
+        let mut flight = flight();
         assert_eq!(flight.seconds(), None);
         flight.limits.per_second = Some(100.0);
         assert_eq!(flight.seconds(), Some(200));
+    }
+
+    #[test]
+    fn a_local_time_comes_zone_by_zone() {
+        let local = LocalTime {
+            time: "2027-01-31T09:00:00".parse().unwrap(),
+            fallback: "Europe/Oslo".parse().unwrap(),
+        };
+        let zone = |name: &str| Some(name.parse().unwrap());
+        let mut flight = flight();
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let now = at("2027-01-31T00:30:00Z");
+        assert_eq!(flight.by_local_time(&local, now), None);
+        flight.zones = [
+            (None, 5),
+            (zone("Asia/Tokyo"), 2),
+            (zone("America/New_York"), 3),
+        ]
+        .into();
+        let outlook = LocalOutlook {
+            first: now,
+            last: at("2027-01-31T14:00:00Z"),
+            without_zone: 5,
+            over: 2,
+        };
+        assert_eq!(flight.by_local_time(&local, now), Some(outlook));
     }
 }

@@ -8,15 +8,23 @@ use mauntic_core::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    BuildError, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, NewSendJob,
-    Preflight, SendJob, SendJobRef, SendStatus, SkipReason, WrongJobState,
-    engine::{change, merge},
-    preflight,
+    BuildError, Counts, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, LocalTime,
+    NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, Sender, SkipReason, Tally,
+    WrongJobState, preflight,
 };
 use crate::{MessagingError, Recipient, audit, email::sample_fields, suppression::address_hash};
 
+/// When a send goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendTime {
+    /// To everybody from this instant on.
+    At(DateTime<Utc>),
+    /// To each recipient when their own clock shows a time.
+    Local(LocalTime),
+}
+
 /// Sends one email to one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateSend {
     /// The email; its current version is sent.
     pub email: EmailId,
@@ -24,8 +32,8 @@ pub struct CreateSend {
     pub version: Option<i64>,
     /// Who gets it: the members at the time it starts.
     pub segment: SegmentId,
-    /// When it starts; at once if not given.
-    pub at: Option<DateTime<Utc>>,
+    /// When it goes; at once if not given.
+    pub at: Option<SendTime>,
 }
 
 /// What became of one test message.
@@ -62,6 +70,7 @@ impl SendService {
         ("resume", Access::Needs(Permission::EmailsSend)),
         ("retry_unknown", Access::Needs(Permission::EmailsSend)),
         ("send_test", Access::Needs(Permission::EmailsSend)),
+        ("sender", Access::Needs(Permission::EmailsSend)),
         ("status", Access::Needs(Permission::EmailsRead)),
         ("unfinished_to", Access::Needs(Permission::EmailsRead)),
     ];
@@ -130,6 +139,7 @@ impl SendService {
     /// # Errors
     /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`] for an unknown email or segment;
     /// [`MessagingError::Outdated`] if the email is not of the version that was agreed to.
+    /// [`MessagingError::Invalid`] where unsigned mail is refused and nothing signs its mail.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -145,6 +155,11 @@ impl SendService {
             return Err(MessagingError::NotFound { what: "segment" });
         }
         let now = self.ports.clock.now();
+        let (scheduled_at, local_time) = match command.at {
+            None => (now, None),
+            Some(SendTime::At(at)) => (at, None),
+            Some(SendTime::Local(local)) => (local.earliest(), Some(local)),
+        };
         let mut uow = self.ports.store.begin().await?;
         let email = uow.emails().find_for_update(organization, command.email);
         let email = email
@@ -159,6 +174,8 @@ impl SendService {
                 current: email.version,
             });
         }
+        self.refuse_unsigned(organization, email.current_version_id)
+            .await?;
         let new = NewSendJob {
             id: SendJobId::generate(&*self.ports.ids),
             organization_id: organization,
@@ -166,7 +183,8 @@ impl SendService {
             email_version_id: email.current_version_id,
             segment_id: command.segment,
             lane: Lane::Bulk,
-            scheduled_at: command.at.unwrap_or(now),
+            scheduled_at,
+            local_time,
         };
         let job = SendJob::new(new, now);
         uow.sends().insert_job(&job).await?;
@@ -192,6 +210,30 @@ impl SendService {
         preflight::look(&self.ports, organization, (email, version), segment).await
     }
 
+    /// Whom the current version of an email is from, and whether anything signs its mail.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`].
+    pub async fn sender(&self, actor: &Actor, email: EmailId) -> Result<Sender, MessagingError> {
+        let organization = actor.require(Permission::EmailsSend)?;
+        let version = self.current_version(organization, email).await?;
+        let sender = self.ports.builder.sender(organization, version).await;
+        sender.map_err(cannot_send)
+    }
+
+    /// Where nothing may leave unsigned, says so before anything is made.
+    async fn refuse_unsigned(
+        &self,
+        organization: OrganizationId,
+        version: EmailVersionId,
+    ) -> Result<(), MessagingError> {
+        let sender = self.ports.builder.sender(organization, version).await;
+        match sender.map_err(cannot_send)?.refusal() {
+            Some(problem) => Err(MessagingError::invalid("from_address", "unsigned", problem)),
+            None => Ok(()),
+        }
+    }
+
     async fn current_version(
         &self,
         organization: OrganizationId,
@@ -213,7 +255,17 @@ impl SendService {
         let job = sends.find_job(organization, id).await?;
         let job = job.ok_or(MessagingError::NotFound { what: "send" })?;
         let tally = sends.tally(organization, id).await?;
-        Ok(SendStatus::derive(job, tally, self.ports.clock.now()))
+        self.status_of(job, tally).await
+    }
+
+    async fn status_of(&self, job: SendJob, tally: Tally) -> Result<SendStatus, MessagingError> {
+        let sends = self.ports.store.sends();
+        let waiting = match &job.local_time {
+            Some(_) if !job.state.is_over() => sends.waiting(job.organization_id, job.id).await?,
+            _ => None,
+        };
+        let now = self.ports.clock.now();
+        Ok(SendStatus::derive(job, tally, waiting, now))
     }
 
     /// The sends, the newest first, of one email if one is given.
@@ -232,13 +284,13 @@ impl SendService {
         let page = sends.list_jobs(organization, email, after, size).await?;
         let ids: Vec<_> = page.items.iter().map(|job| job.id).collect();
         let mut tallies = sends.tallies(organization, &ids).await?;
-        let now = self.ports.clock.now();
-        let items = page.items.into_iter().map(|job| {
+        let mut items = Vec::with_capacity(page.items.len());
+        for job in page.items {
             let tally = tallies.remove(&job.id).unwrap_or_default();
-            SendStatus::derive(job, tally, now)
-        });
+            items.push(self.status_of(job, tally).await?);
+        }
         Ok(Page {
-            items: items.collect(),
+            items,
             next: page.next,
         })
     }
@@ -347,12 +399,9 @@ impl SendService {
         job.reopen().map_err(|error| wrong_state(&error))?;
         let name = SendJobRef::from(&job);
         let retried = uow.ledger().retry_unknown(&name, now).await?;
-        let changes = retried
-            .iter()
-            .map(|changed| (changed.job, change(changed, DeliveryState::Planned, None)));
-        for (job, tally) in merge(changes) {
-            uow.sends().count(&job, 0, &tally, now).await?;
-        }
+        let mut counts = Counts::default();
+        counts.change(&retried, DeliveryState::Planned, None);
+        uow.sends().count(0, &counts, now).await?;
         uow.sends().update_job(&job).await?;
         let change = told("send.unknown_retried", id).to(json!({"count": retried.len()}));
         audit::tell(uow.outbox(), actor, change, now, &*self.ports.ids).await?;
@@ -382,6 +431,7 @@ impl SendService {
             return Err(MessagingError::invalid("to", "out_of_range", problem));
         }
         let version = self.current_version(organization, email).await?;
+        self.refuse_unsigned(organization, version).await?;
         let sample = self.sample(organization, contact).await?;
         let prepared = self.ports.builder.prepare(organization, version).await;
         let prepared = prepared.map_err(cannot_send)?;
@@ -485,7 +535,7 @@ fn result(address: &EmailAddress, hand_over: HandOver) -> TestResult {
     }
 }
 
-fn cannot_send(error: BuildError) -> MessagingError {
+pub(super) fn cannot_send(error: BuildError) -> MessagingError {
     match error {
         BuildError::Store(error) => error.into(),
         error => MessagingError::invalid("email", "not_sendable", error.to_string()),

@@ -7,7 +7,10 @@ use mauntic_core::{
     SendJobId, StoreError, WorkerId,
 };
 
-use super::{Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally};
+use super::{
+    Counts, Delivery, DeliveryState, JobState, Lane, Outcome, Rate, SendJob, SkipReason, Tally,
+    Waiting,
+};
 
 /// Sends and their deliveries, as committed.
 #[async_trait]
@@ -36,6 +39,13 @@ pub trait SendQueries: Send + Sync {
         contacts: &[ContactId],
     ) -> Result<HashSet<ContactId>, StoreError>;
 
+    /// The counters of sends. One query, however many they are; those that counted nothing yet are left out.
+    async fn tallies(
+        &self,
+        organization: OrganizationId,
+        jobs: &[SendJobId],
+    ) -> Result<HashMap<SendJobId, Tally>, StoreError>;
+
     /// The counters of a send.
     async fn tally(
         &self,
@@ -59,6 +69,12 @@ pub trait SendQueries: Send + Sync {
         organization: OrganizationId,
         segment: SegmentId,
     ) -> Result<Vec<SendJob>, StoreError>;
+    /// The first and the last time before which deliveries of a send that wait are not tried; `None` if none waits.
+    async fn waiting(
+        &self,
+        organization: OrganizationId,
+        job: SendJobId,
+    ) -> Result<Option<Waiting>, StoreError>;
 
     /// The deliveries of a send in the order of their ids, those in one state if one is given.
     async fn list_deliveries(
@@ -112,13 +128,12 @@ pub trait SendRepository: Send {
         until: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// Changes the counters of a send, and those of the hour for what was accepted and refused. Changes with different
-    /// shards do not wait for each other.
+    /// Changes the counters of sends and domains, and those of the hour for what was accepted and refused. Changes with
+    /// different shards do not wait for each other, those with the same in one order.
     async fn count(
         &mut self,
-        job: &SendJobRef,
         shard: i16,
-        by: &Tally,
+        by: &Counts,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 }
@@ -170,6 +185,8 @@ pub struct PlannedDelivery {
     pub address: Option<EmailAddress>,
     /// Why the contact is left out, if the audience alone tells.
     pub skip: Option<SkipReason>,
+    /// Not to be sent before; as soon as there is room if there is nothing to wait for.
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// What a change to a delivery must know of it: what events and counters are made of.
@@ -250,7 +267,7 @@ pub trait Ledger: Send {
         job: &SendJob,
         page: &[PlannedDelivery],
         now: DateTime<Utc>,
-    ) -> Result<Tally, StoreError>;
+    ) -> Result<Counts, StoreError>;
 
     /// Gives the worker up to `limit` deliveries of a send that are due, those due first in front.
     async fn lease(

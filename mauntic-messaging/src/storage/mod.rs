@@ -2,6 +2,7 @@
 
 mod capture;
 mod domain;
+mod domains;
 mod email;
 mod hours;
 mod migrations;

@@ -20,7 +20,7 @@ pub use committer::HitCommitter;
 pub use hit::{Hit, HitContext, HitKind, network_of, stored_agent};
 pub use people::{Behind, DomainReport, Person, UnknownNumber};
 pub use ports::{
-    Addressee, EarlierClick, EmailCount, Engaged, Firsts, LinkCount, Metric, Settled,
+    Addressee, EarlierClick, EmailCount, Engaged, Firsts, FollowedLink, LinkCount, Metric, Settled,
     TrackingQueries, TrackingRepository,
 };
 pub use projection::{Projection, project};

@@ -1,13 +1,14 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, DeliveryId, EmailAddress, SendJobId};
+use mauntic_core::{ContactId, DeliveryId, EmailAddress, EmailVersionId, SendJobId};
 use serde::Serialize;
 
 use crate::sending::{DeliveryState, SkipReason};
 
 /// A number of an [`EmailReport`](super::EmailReport) that people stand behind. Its text form is
-/// what stands in addresses: `accepted`, `skipped:suppressed`, `refused:hard`, `opened:human`, ….
+/// what stands in addresses: `accepted`, `skipped:suppressed`, `refused:hard`, `opened:human`,
+/// `link:<version>:<number>:human`, ….
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {
     /// Deliveries in a state.
@@ -28,6 +29,15 @@ pub enum Behind {
     },
     /// Deliveries answered with the wish for no more mail.
     Unsubscribed,
+    /// Deliveries in which a link was followed by a person, or by a machine.
+    Link {
+        /// The version of the email that holds it.
+        version: EmailVersionId,
+        /// Its number in that version.
+        link: u16,
+        /// By a machine.
+        machine: bool,
+    },
 }
 
 /// The text names no number of a report.
@@ -45,6 +55,11 @@ impl fmt::Display for Behind {
             Self::Opened { machine } => write!(f, "opened:{}", side(machine)),
             Self::Clicked { machine } => write!(f, "clicked:{}", side(machine)),
             Self::Unsubscribed => f.write_str("unsubscribed"),
+            Self::Link {
+                version,
+                link,
+                machine,
+            } => write!(f, "link:{version}:{link}:{}", side(machine)),
         }
     }
 }
@@ -71,6 +86,15 @@ impl FromStr for Behind {
             Some(("clicked", side)) => Self::Clicked {
                 machine: machine(side)?,
             },
+            Some(("link", rest)) => {
+                let mut parts = rest.splitn(3, ':');
+                let mut part = || parts.next().ok_or(UnknownNumber);
+                Self::Link {
+                    version: part()?.parse().map_err(|_| UnknownNumber)?,
+                    link: part()?.parse().map_err(|_| UnknownNumber)?,
+                    machine: machine(part()?)?,
+                }
+            }
             Some(_) => return Err(UnknownNumber),
         })
     }
@@ -149,13 +173,26 @@ mod tests {
             Behind::Opened { machine: true },
             Behind::Clicked { machine: false },
             Behind::Clicked { machine: true },
+            Behind::Link {
+                version: EmailVersionId::from_uuid(uuid::Uuid::from_u128(7)),
+                link: 3,
+                machine: false,
+            },
         ];
         all.extend(DeliveryState::ALL.map(Behind::State));
         all.extend(SkipReason::ALL.map(Behind::Skipped));
         for behind in all {
             assert_eq!(behind.to_string().parse(), Ok(behind));
         }
-        for text in ["", "opened", "opened:", "skipped:x", "x:y"] {
+        for text in [
+            "",
+            "opened",
+            "opened:",
+            "skipped:x",
+            "x:y",
+            "link:1:2:human",
+            "link:",
+        ] {
             assert_eq!(text.parse::<Behind>(), Err(UnknownNumber), "{text}");
         }
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
@@ -9,6 +11,7 @@ use super::{
     Behind, DayActivity, DomainReport, EmailReport, Hit, Person, Reason, TimelineCursor,
     TimelineEntry,
 };
+use crate::sending::{DomainRef, DomainTally};
 
 /// What is known of a delivery when its hits are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Engaged {
     pub email_id: EmailId,
     /// To whom it went.
     pub contact_id: ContactId,
+    /// The domain of the address that it went to; empty without one.
+    pub domain: String,
     /// When it was accepted or, while that is not known, handed over.
     pub accepted_at: Option<DateTime<Utc>>,
     /// What happened to it so far.
@@ -55,6 +60,23 @@ pub struct EarlierClick {
     pub machine: bool,
     /// When last.
     pub last_at: DateTime<Utc>,
+}
+
+/// A link that was followed in a delivery for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowedLink {
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// The row of the ledger.
+    pub delivery_id: DeliveryId,
+    /// The version of the email.
+    pub version_id: EmailVersionId,
+    /// The number of the link in the version.
+    pub link: u16,
+    /// Whether by a machine.
+    pub machine: bool,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// A counter of an email, in the form in which it is stored.
@@ -224,7 +246,7 @@ pub trait TrackingRepository: Send {
         deliveries: &[(OrganizationId, DeliveryId)],
     ) -> Result<Vec<Engaged>, StoreError>;
 
-    /// The counted clicks of deliveries.
+    /// The counted clicks of deliveries, also those that were forgotten since.
     async fn earlier_clicks(
         &mut self,
         deliveries: &[(OrganizationId, DeliveryId)],
@@ -241,6 +263,15 @@ pub trait TrackingRepository: Send {
 
     /// Adds to counters of links.
     async fn count_links(&mut self, counts: &[LinkCount]) -> Result<(), StoreError>;
+
+    /// Keeps which links were followed, for as long as the deliveries are kept; what is known stays as it is.
+    async fn keep_followed(&mut self, followed: &[FollowedLink]) -> Result<(), StoreError>;
+
+    /// Adds to counters of domains.
+    async fn count_at_domains(
+        &mut self,
+        counts: &BTreeMap<DomainRef, DomainTally>,
+    ) -> Result<(), StoreError>;
 
     /// The address that a delivery went to.
     async fn addressee_of(

@@ -6,11 +6,14 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{DeliveryId, EmailId, EmailVersionId, OrganizationId, hour_of};
 
 use super::{
-    EarlierClick, EmailCount, Engaged, Hit, HitKind, LinkCount, Metric, Reason, Settled,
-    VerdictRules,
+    EarlierClick, EmailCount, Engaged, FollowedLink, Hit, HitKind, LinkCount, Metric, Reason,
+    Settled, VerdictRules,
     verdict::{bursts, is_early},
 };
-use crate::event::Engagement;
+use crate::{
+    event::Engagement,
+    sending::{DomainRef, DomainTally},
+};
 
 /// What a batch of hits changes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub struct Projection {
     pub counts: Vec<EmailCount>,
     /// What to add to counters of links, in the order in which they are to be locked.
     pub links: Vec<LinkCount>,
+    /// Links that were followed in a delivery for the first time.
+    pub followed: Vec<FollowedLink>,
+    /// What to add to counters of domains.
+    pub domains: BTreeMap<DomainRef, DomainTally>,
     /// Opens, by email.
     pub opened: BTreeMap<(OrganizationId, EmailId), Vec<Engagement>>,
     /// Clicks, by email.
@@ -183,6 +190,20 @@ impl Tally {
         *self.counts.entry(key).or_default() += 1;
     }
 
+    fn count_at_domain(&mut self, engaged: &Engaged, metric: Metric) {
+        let at = DomainRef {
+            organization_id: engaged.organization_id,
+            email_id: engaged.email_id,
+            domain: engaged.domain.clone(),
+        };
+        let counts = self.projection.domains.entry(at).or_default();
+        match metric {
+            Metric::Opened => counts.opened += 1,
+            Metric::Clicked => counts.clicked += 1,
+            Metric::Opens | Metric::Clicks | Metric::Unsubscribed => {}
+        }
+    }
+
     fn count_link(
         &mut self,
         engaged: &Engaged,
@@ -200,7 +221,17 @@ impl Tally {
         );
         let (clicks, clicked) = self.links.entry(key).or_default();
         *clicks += 1;
-        *clicked += i64::from(followed.insert((link, machine)));
+        if followed.insert((link, machine)) {
+            *clicked += 1;
+            self.projection.followed.push(FollowedLink {
+                organization_id: engaged.organization_id,
+                delivery_id: engaged.delivery_id,
+                version_id: hit.version_id,
+                link,
+                machine,
+                at: hit.at,
+            });
+        }
     }
 
     fn note(
@@ -214,6 +245,9 @@ impl Tally {
     ) {
         if first {
             self.count(engaged, metric, machine, at);
+            if !machine {
+                self.count_at_domain(engaged, metric);
+            }
         }
         match entries.entry(machine) {
             Entry::Occupied(mut entry) => {

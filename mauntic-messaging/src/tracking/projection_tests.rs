@@ -39,6 +39,7 @@ fn engaged(delivery: u128) -> Engaged {
         delivery_id: DeliveryId::from_uuid(Uuid::from_u128(delivery)),
         email_id: EmailId::from_uuid(Uuid::from_u128(3)),
         contact_id: ContactId::from_uuid(Uuid::from_u128(delivery)),
+        domain: "example.com".to_owned(),
         accepted_at: Some(DateTime::UNIX_EPOCH),
         firsts: Firsts::default(),
     }
@@ -73,6 +74,16 @@ fn a_human_click_opens_and_counts_once() {
         (1, 2, true)
     );
     assert_eq!(projection.engaged[0].firsts.human_open, Some(at(0)));
+    let followed: Vec<_> = projection
+        .followed
+        .iter()
+        .map(|one| (one.link, one.at))
+        .collect();
+    assert_eq!(followed, [(0, at(0))]);
+    let domains: Vec<_> = projection.domains.into_iter().collect();
+    assert_eq!(domains.len(), 1);
+    assert_eq!(domains[0].0.domain, "example.com");
+    assert_eq!((domains[0].1.opened, domains[0].1.clicked), (1, 1));
 }
 
 #[test]
@@ -91,6 +102,8 @@ fn a_click_before_the_acceptance_is_a_machines_and_opens_nothing() {
         counts(&projection),
         [(Metric::Clicked, true, 1), (Metric::Clicks, true, 1)]
     );
+    assert!(projection.domains.is_empty(), "people alone count there");
+    assert!(projection.followed[0].machine);
     assert_eq!(projection.settled[0].reasons, [Reason::TooEarly]);
 }
 

@@ -74,6 +74,8 @@ impl Projector {
         uow.tracking().update_firsts(&projection.engaged).await?;
         uow.tracking().count(&projection.counts).await?;
         uow.tracking().count_links(&projection.links).await?;
+        uow.tracking().keep_followed(&projection.followed).await?;
+        uow.tracking().count_at_domains(&projection.domains).await?;
         uow.outbox().append(&self.events(projection)?).await?;
         uow.commit().await?;
         Ok(true)

@@ -269,7 +269,7 @@ impl TrackingService {
         Ok(people.await?)
     }
 
-    /// The results of an email by recipient domain, those with most messages first. All deliveries are looked at.
+    /// The results of an email by recipient domain, those with most messages first.
     pub async fn domains(
         &self,
         actor: &Actor,

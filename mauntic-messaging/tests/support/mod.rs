@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
     Actor, Clock, ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId,
-    Standing, StoreError, SystemClock, UuidV7Source,
+    Standing, StoreError, SystemClock, TimeZoneName, UuidV7Source,
     storage::{DbOptions, test_database::TestDatabase},
 };
 use mauntic_messaging::{
@@ -20,7 +20,8 @@ use mauntic_messaging::{
     email::Email,
     sending::{
         BuildError, CreateSend, Delivery, Engine, EngineOptions, EnginePorts, HandOver, JobState,
-        MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SmtpReply,
+        MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SendTime, Sender,
+        SmtpReply,
     },
     storage::SeaOrmMessagingStore,
     transport::{MailTransport, OpenTransport, SendingLimits, Transports},
@@ -60,6 +61,7 @@ pub(crate) struct People {
 pub(crate) struct Person {
     pub(crate) address: Option<String>,
     pub(crate) do_not_contact: bool,
+    pub(crate) timezone: Option<TimeZoneName>,
 }
 
 pub(crate) fn contact(number: u128) -> ContactId {
@@ -75,8 +77,15 @@ impl People {
         let person = Person {
             address: address.map(str::to_owned),
             do_not_contact,
+            timezone: None,
         };
         self.all.lock().unwrap().insert(contact(number), person);
+    }
+
+    /// Moves somebody to a zone.
+    pub(crate) fn settle_in(&self, number: u128, zone: &str) {
+        let mut all = self.all.lock().unwrap();
+        all.get_mut(&contact(number)).unwrap().timezone = Some(zone.parse().unwrap());
     }
 
     pub(crate) fn remove(&self, number: u128) {
@@ -124,6 +133,7 @@ impl Audience for People {
                 contact_id: *id,
                 address: person.address.as_ref().map(|a| a.parse().unwrap()),
                 do_not_contact: person.do_not_contact,
+                timezone: person.timezone.clone(),
             })
             .collect())
     }
@@ -145,7 +155,7 @@ impl ContactDirectory for People {
                 fields: serde_json::Map::new(),
                 do_not_contact: person.do_not_contact,
                 locale: None,
-                timezone: None,
+                timezone: person.timezone.clone(),
             })
         });
         Ok(found.collect())
@@ -170,6 +180,14 @@ impl MessageBuilder for PlainBuilder {
         email: EmailId,
     ) -> Result<Option<EmailVersionId>, StoreError> {
         Ok(Some(EmailVersionId::from_uuid(email.as_uuid())))
+    }
+
+    async fn sender(&self, _: OrganizationId, _: EmailVersionId) -> Result<Sender, BuildError> {
+        Ok(Sender {
+            address: "shop@example.net".parse().ok(),
+            signed_by: None,
+            must_be_signed: false,
+        })
     }
 
     async fn prepare(
@@ -365,7 +383,11 @@ impl World {
     }
 
     pub(crate) async fn create(&self, email: u128) -> SendJobId {
-        self.create_for(&self.actor, email, segment(1)).await
+        self.create_for(&self.actor, email, segment(1), None).await
+    }
+
+    pub(crate) async fn create_at(&self, email: u128, at: Option<SendTime>) -> SendJobId {
+        self.create_for(&self.actor, email, segment(1), at).await
     }
 
     pub(crate) async fn create_for(
@@ -373,6 +395,7 @@ impl World {
         actor: &Actor,
         email: u128,
         segment: SegmentId,
+        at: Option<SendTime>,
     ) -> SendJobId {
         let stored = Email {
             id: EmailId::from_uuid(Uuid::from_u128(email)),
@@ -393,7 +416,7 @@ impl World {
             email: EmailId::from_uuid(Uuid::from_u128(email)),
             version: None,
             segment,
-            at: None,
+            at,
         };
         self.service.create(actor, command).await.unwrap().id
     }

@@ -179,6 +179,7 @@ type Crm = (
 
 type Messaging = (
     messaging::emails::EmailsApi,
+    messaging::results::ResultsApi,
     messaging::suppressions::SuppressionsApi,
     messaging::list_exits::ListExitsApi,
     messaging::sends::SendsApi,
@@ -189,10 +190,7 @@ type Messaging = (
 );
 
 fn service(app: &App) -> OpenApiService<(Identity, Crm, Messaging), ()> {
-    let identity = (
-        auth::AuthApi::new(app),
-        identity::IdentityApi::new(app),
-    );
+    let identity = (auth::AuthApi::new(app), identity::IdentityApi::new(app));
     let crm = (
         crm::contacts::ContactsApi::new(app),
         crm::fields::FieldsApi::new(app),
@@ -204,6 +202,7 @@ fn service(app: &App) -> OpenApiService<(Identity, Crm, Messaging), ()> {
     );
     let messaging = (
         messaging::emails::EmailsApi::new(app),
+        messaging::results::ResultsApi::new(app),
         messaging::suppressions::SuppressionsApi::new(app),
         messaging::list_exits::ListExitsApi::new(app),
         messaging::sends::SendsApi::new(app),

@@ -215,8 +215,15 @@ async fn image(
     Path((organization, name)): Path<(uuid::Uuid, String)>,
 ) -> Response {
     let organization = OrganizationId::from_uuid(organization);
-    let Some((kind, bytes)) = app.images.open(organization, &name).await else {
-        return Response::builder().status(StatusCode::NOT_FOUND).finish();
+    let (kind, bytes) = match app.images.read(organization, &name).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Response::builder().status(StatusCode::NOT_FOUND).finish(),
+        Err(error) => {
+            tracing::error!(error = %describe(&error), "an image cannot be read");
+            return Response::builder()
+                .status(StatusCode::SERVICE_UNAVAILABLE)
+                .finish();
+        }
     };
     Response::builder()
         .content_type(kind.media_type())

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use maud::{Markup, html};
 use mauntic_core::TimeZoneName;
+use mauntic_messaging::sending::LocalTime;
 
 /// A number with commas: `12,408`.
 pub(crate) fn count(number: u64) -> String {
@@ -53,6 +54,14 @@ pub(crate) fn time_in(zone: &TimeZoneName, at: DateTime<Utc>) -> Markup {
     let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let local = zone.local_at(at);
     html! { time datetime=(exact) { (local.format("%-d %b %Y, %H:%M").to_string()) " " (zone.as_str()) } }
+}
+
+/// A time on each recipient's own clock.
+pub(crate) fn local_time(local: &LocalTime) -> Markup {
+    html! {
+        (local.time.format("%-d %b %Y, %H:%M").to_string()) " on each recipient's clock"
+        span class="soft" { " (" (local.fallback.as_str()) " for those without a time zone)" }
+    }
 }
 
 /// A length of time, roughly: `about 3 minutes`.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mauntic_core::{
-    ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, identity::IdentityStore,
+    ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, TimeZoneName,
+    identity::IdentityStore,
 };
 use mauntic_crm::{
     Channel, Contact, CrmStore, FieldSet,
@@ -94,6 +95,7 @@ impl Audience for CrmDirectory {
                 contact_id: contact.id(),
                 address: contact.email().cloned(),
                 do_not_contact: !contact.is_contactable(Channel::Email),
+                timezone: timezone(contact),
             }));
             after = page.next;
             if after.is_none() {
@@ -104,15 +106,20 @@ impl Audience for CrmDirectory {
     }
 }
 
+fn text<'a>(contact: &'a Contact, alias: &str) -> Option<&'a str> {
+    contact.value(alias).and_then(|value| value.as_text())
+}
+
+/// The zone the contact lives in, if it is known.
+fn timezone(contact: &Contact) -> Option<TimeZoneName> {
+    text(contact, "timezone").and_then(|zone| zone.parse().ok())
+}
+
 /// A contact as templates see it: every field by its alias.
 fn recipient(contact: Contact) -> Recipient {
     let do_not_contact = !contact.is_contactable(Channel::Email);
-    let text = |alias: &str| {
-        contact
-            .value(alias)
-            .and_then(|value| value.as_text().map(str::to_owned))
-    };
-    let (locale, timezone) = (text("preferred_locale"), text("timezone"));
+    let locale = text(&contact, "preferred_locale").map(str::to_owned);
+    let timezone = timezone(&contact);
     let parts = contact.into_parts();
     let mut fields: Map<String, Value> = match serde_json::to_value(&parts.fields) {
         Ok(Value::Object(fields)) => fields,
@@ -127,7 +134,7 @@ fn recipient(contact: Contact) -> Recipient {
         fields,
         do_not_contact,
         locale,
-        timezone: timezone.and_then(|zone| zone.parse().ok()),
+        timezone,
     }
 }
 

@@ -155,7 +155,7 @@ impl EventHandler for FollowMerges {
 }
 
 /// What was sent to somebody who was deleted does not tell any more who it was.
-pub(super) struct FollowDeletions(pub(super) crate::App);
+pub(super) struct FollowDeletions(pub(super) SendService);
 
 #[async_trait]
 impl EventHandler for FollowDeletions {
@@ -170,7 +170,6 @@ impl EventHandler for FollowDeletions {
     async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
         if let Some(event) = envelope.open::<ContactDeleted>()? {
             self.0
-                .sends
                 .apply_deletion(self.name(), envelope, &event.ids)
                 .await?;
         }

@@ -93,7 +93,7 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowBounces(app.contacts.clone())),
         Arc::new(CountEngagement(app.engagement.clone())),
         Arc::new(FollowMerges(app.sends.clone())),
-        Arc::new(FollowDeletions(app.clone())),
+        Arc::new(FollowDeletions(app.sends.clone())),
         Arc::new(FollowListChoices(app.segments.clone())),
         Arc::new(KeepChanges(app.identity.clone())),
     ]

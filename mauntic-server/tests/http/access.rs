@@ -256,6 +256,7 @@ impl Fixture {
                 allowed(sends.create(actor, command).await)
             }
             "preflight" => allowed(sends.preflight(actor, self.email, self.fans).await),
+            "sender" => allowed(sends.sender(actor, self.email).await),
             "status" => allowed(sends.status(actor, id).await),
             "list" => {
                 let page = sends.list(actor, None, None, all).await?;

@@ -7,7 +7,7 @@ use mauntic_core::{
     storage::test_database::TestDatabase,
 };
 use mauntic_crm::{
-    Change, ContactFilter, ContactPatch, CreateContact, CrmError,
+    Change, ContactFilter, ContactPatch, CreateBulkChange, CreateContact, CrmError,
     bulk::{BulkAction, Whom},
     import::{CreateImport, ImportFile, ImportOptions, Watch},
     segment::CreateSegment,
@@ -99,12 +99,15 @@ async fn one_call_is_one_entry_however_many_it_is_about(database: TestDatabase) 
     let worker = WorkerId::generate(&UuidV7Source);
     let ended = app.imports.run_to_end(&ann, import.id, worker, watch).await;
     assert_eq!(ended.unwrap().counts.created, 5_000);
-    let tags = BulkAction::Tags {
-        add: BTreeSet::from(["vip".parse().unwrap()]),
-        remove: BTreeSet::new(),
+    let command = CreateBulkChange {
+        whom: Whom::All(ContactFilter::default()),
+        action: BulkAction::Tags {
+            add: BTreeSet::from(["vip".parse().unwrap()]),
+            remove: BTreeSet::new(),
+        },
+        at_most: None,
     };
-    let everybody = Whom::All(ContactFilter::default());
-    let bulk = app.bulk.create(&ann, everybody, tags).await.unwrap();
+    let bulk = app.bulk.create(&ann, command).await.unwrap();
     assert_eq!(bulk.total, 5_300);
     while app.bulk.run_once(worker, &|| false).await.unwrap() {}
     let entries = log(&installation, &ann).await;

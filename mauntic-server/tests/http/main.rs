@@ -14,4 +14,4 @@ mod settings;
 mod support;
 mod ui;
 
-use support::{browser, files, letters, people};
+use support::{browser, bucket, files, letters, people};

@@ -107,6 +107,7 @@ impl Newsletter {
             tokens: Arc::new(TokenSigner::new(&secret)),
             base_url: BASE_URL.to_owned(),
             default_sender: Some("news@example.com".parse()?),
+            must_be_signed: false,
             clock: clock.clone(),
         });
         let ports = EnginePorts {

@@ -94,6 +94,7 @@ fn member(contact: &Contact) -> AudienceMember {
         contact_id: contact.id(),
         address: contact.email().cloned(),
         do_not_contact: !contact.is_contactable(Channel::Email),
+        timezone: None,
     }
 }
 

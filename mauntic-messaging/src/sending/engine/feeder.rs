@@ -5,12 +5,12 @@ use mauntic_core::{ContactId, EmailVersionId, OrganizationId, StoreError};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::{Ready, Run, change, ledger::domain_key, log_retry, merge, report};
+use super::{Ready, Run, ledger::domain_key, log_retry, report};
 use crate::{
     MessagingUnitOfWork, Recipient,
     sending::{
-        BuildError, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail, Rate,
-        SendJob, SkipReason,
+        BuildError, Counts, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail,
+        Rate, SendJob, SkipReason,
     },
     suppression::address_hash,
     transport::SendingLimits,
@@ -374,6 +374,7 @@ impl Feeder {
         }
         let now = run.ports.clock.now();
         let mut uow = run.ports.store.begin().await?;
+        let mut counts = Counts::default();
         for (mut one, recipient) in moved {
             let name = DeliveryRef::from(&one.delivery);
             let Some(address) = recipient.address.clone() else {
@@ -381,12 +382,14 @@ impl Feeder {
             };
             if uow.ledger().readdress(run.worker, name, &address).await? {
                 one.delivery.address_hash = Some(address_hash(&address.key()));
+                counts.readdress(&one.delivery, address.domain());
                 one.delivery.address = Some(address);
                 eligible.push((one, recipient));
             } else {
                 skipped.push(LeftOut::new(name, SkipReason::DuplicateAddress));
             }
         }
+        uow.sends().count(run.shard, &counts, now).await?;
         skip(run, &mut *uow, &skipped, now).await?;
         uow.commit().await?;
         Ok(eligible)
@@ -458,12 +461,10 @@ pub(super) async fn skip(
     let reasons = deliveries.iter().map(|one| (one.delivery, one.reason));
     let reasons: HashMap<_, _> = reasons.collect();
     let changed = uow.ledger().skip(run.worker, deliveries, now).await?;
-    let changes = changed.iter().map(|changed| {
+    let mut counts = Counts::default();
+    for changed in &changed {
         let reason = reasons.get(&changed.delivery).copied();
-        (changed.job, change(changed, DeliveryState::Skipped, reason))
-    });
-    for (job, tally) in merge(changes) {
-        uow.sends().count(&job, run.shard, &tally, now).await?;
+        counts.change([changed], DeliveryState::Skipped, reason);
     }
-    Ok(())
+    uow.sends().count(run.shard, &counts, now).await
 }

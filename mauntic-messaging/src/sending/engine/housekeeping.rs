@@ -4,8 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::StoreError;
 use tracing::{info, warn};
 
-use super::{Run, change, log_retry, merge};
-use crate::sending::{Changed, DeliveryState, JobState, Lane, SendJob, SendJobRef, SkipReason};
+use super::{Run, log_retry};
+use crate::sending::{
+    Changed, Counts, DeliveryState, JobState, Lane, SendJob, SendJobRef, SkipReason,
+};
 
 /// Deliveries of a cancelled send that one transaction leaves out.
 const CANCEL_BATCH: u64 = 2_000;
@@ -102,17 +104,15 @@ async fn count_abandoned(
     open: &[Changed],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let changes = open.iter().map(|changed| {
+    let mut counts = Counts::default();
+    for changed in open {
         let to = match changed.lane {
             Lane::Bulk => DeliveryState::Unknown,
             Lane::Transactional => DeliveryState::Planned,
         };
-        (changed.job, change(changed, to, None))
-    });
-    for (job, tally) in merge(changes) {
-        uow.sends().count(&job, run.shard, &tally, now).await?;
+        counts.change([changed], to, None);
     }
-    Ok(())
+    uow.sends().count(run.shard, &counts, now).await
 }
 
 /// Ends a send if nothing of it is open.
@@ -145,13 +145,10 @@ async fn leave_out(run: &Run, job: &SendJob) -> Result<bool, StoreError> {
         .ledger()
         .cancel_waiting(&name, CANCEL_BATCH, now)
         .await?;
+    let mut counts = Counts::default();
     let reason = Some(SkipReason::Cancelled);
-    let changes = left_out
-        .iter()
-        .map(|changed| (changed.job, change(changed, DeliveryState::Skipped, reason)));
-    for (job, tally) in merge(changes) {
-        uow.sends().count(&job, run.shard, &tally, now).await?;
-    }
+    counts.change(&left_out, DeliveryState::Skipped, reason);
+    uow.sends().count(run.shard, &counts, now).await?;
     uow.commit().await?;
     Ok(!left_out.is_empty())
 }

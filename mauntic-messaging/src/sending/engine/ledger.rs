@@ -9,15 +9,15 @@ use mauntic_core::{Cause, DomainEvent, Envelope, OrganizationId, SendJobId, Stor
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{
-    Ready, Run, change,
+    Ready, Run,
     connections::{AT_THE_MOMENT, Finished, Granted},
-    log_retry, merge,
+    log_retry,
 };
 use crate::{
     MessagingUnitOfWork,
     event::{Bounced, EmailsBounced, EmailsSent, Sent},
     sending::{
-        BounceClass, Changed, DeliveryRef, DeliveryState, HandOver, LeftOut, Rate, Report,
+        BounceClass, Changed, Counts, DeliveryRef, DeliveryState, HandOver, LeftOut, Rate, Report,
         SkipReason, Stage, Withheld, settle,
     },
     suppression::{Suppression, SuppressionReason},
@@ -182,12 +182,11 @@ impl Group {
             .iter()
             .filter_map(|changed| Some((changed, *by_name.get(&changed.delivery)?)))
             .collect();
-        let changes = settled
-            .iter()
-            .map(|(changed, report)| (changed.job, change(changed, report.outcome.state, None)));
-        for (job, tally) in merge(changes) {
-            uow.sends().count(&job, run.shard, &tally, now).await?;
+        let mut counts = Counts::default();
+        for (changed, report) in &settled {
+            counts.change([*changed], report.outcome.state, None);
         }
+        uow.sends().count(run.shard, &counts, now).await?;
         suppress(uow, &settled, now).await?;
         let events = events(run, &settled, now)?;
         uow.outbox().append(&events).await?;

@@ -9,7 +9,6 @@ mod connections;
 mod feeder;
 mod housekeeping;
 mod ledger;
-mod tally;
 
 use std::{
     collections::HashSet,
@@ -30,8 +29,6 @@ use tracing::{error, info, warn};
 
 use super::{Delivery, MessageBuilder, OutgoingMessage, Planner};
 use crate::{ContactDirectory, MessagingStore, transport::Transports};
-
-pub(super) use tally::{change, merge};
 
 /// What the engine works with.
 #[derive(Clone)]

@@ -1,11 +1,14 @@
 //! The tables of messaging, one file for each part of it.
 
+mod domains;
 mod emails;
 mod engaged;
 mod erasure;
 mod exits;
+mod followed;
 mod hours;
 mod lists;
+mod local_time;
 mod retention;
 mod sending;
 mod tracking;
@@ -37,6 +40,9 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(wishes::Wishes),
             Box::new(erasure::Erasure),
             Box::new(exits::Exits),
+            Box::new(local_time::LocalTime),
+            Box::new(followed::Followed),
+            Box::new(domains::Domains),
         ]
     }
 

@@ -9,18 +9,23 @@ use serde_json::json;
 
 use super::rows::{JOB, job, job_values};
 use crate::{
-    sending::{SendJob, SendJobRef, SendRepository, Tally},
+    sending::{Counts, SendJob, SendRepository},
     storage::{SeaOrmUnitOfWork, hours::HourCount},
 };
 
-const COUNTS: &[Column] = &[("name", SqlType::Text), ("n", SqlType::BigInt)];
+const COUNTS: &[Column] = &[
+    ("organization_id", SqlType::Uuid),
+    ("job_id", SqlType::Uuid),
+    ("name", SqlType::Text),
+    ("n", SqlType::BigInt),
+];
 
 #[async_trait]
 impl SendRepository for SeaOrmUnitOfWork {
     async fn insert_job(&mut self, job: &SendJob) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO send_job ({JOB}) VALUES
-             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
         );
         let statement = self.dialect.statement(sql, job_values(job));
         self.txn.execute_raw(statement).await?;
@@ -48,7 +53,7 @@ impl SendRepository for SeaOrmUnitOfWork {
         let statement = self.dialect.statement(
             "UPDATE send_job SET email_id = $3, email_version_id = $4, segment_id = $5, lane = $6,
                  state = $7, scheduled_at = $8, plan_cursor = $9, planned = $10, started_at = $11,
-                 finished_at = $12, note = $13, created_at = $14
+                 finished_at = $12, note = $13, created_at = $14, local_time = $15, local_zone = $16
              WHERE organization_id = $1 AND id = $2",
             job_values(job),
         );
@@ -102,42 +107,46 @@ impl SendRepository for SeaOrmUnitOfWork {
 
     async fn count(
         &mut self,
-        job: &SendJobRef,
         shard: i16,
-        by: &Tally,
+        by: &Counts,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let rows = by.entries();
-        if rows.is_empty() {
-            return Ok(());
+        let rows = by.sends.iter().flat_map(|(job, tally)| {
+            let entries = tally.entries().into_iter();
+            entries.map(move |(name, n)| {
+                json!({"organization_id": job.organization_id, "job_id": job.id, "name": name, "n": n})
+            })
+        });
+        let rows: Vec<_> = rows.collect();
+        if !rows.is_empty() {
+            let sql = format!(
+                "INSERT INTO send_count (organization_id, job_id, shard, name, n)
+                 SELECT r.organization_id, r.job_id, $2, r.name, r.n FROM {} WHERE TRUE ORDER BY 1, 2, 4
+                 ON CONFLICT (organization_id, job_id, shard, name) DO UPDATE SET n = send_count.n + excluded.n",
+                self.dialect.rows(1, "r", COUNTS)
+            );
+            let values = [
+                serde_json::Value::from(rows).to_string().into(),
+                shard.into(),
+            ];
+            let statement = self.dialect.statement(sql, values);
+            self.txn.execute_raw(statement).await?;
         }
-        let rows = rows.iter().map(|(name, n)| json!({"name": name, "n": n}));
-        let rows = rows.collect::<serde_json::Value>().to_string();
-        let sql = format!(
-            "INSERT INTO send_count (organization_id, job_id, shard, name, n)
-             SELECT $2, $3, $4, r.name, r.n FROM {} WHERE TRUE ORDER BY r.name
-             ON CONFLICT (organization_id, job_id, shard, name) DO UPDATE SET n = send_count.n + excluded.n",
-            self.dialect.rows(1, "r", COUNTS)
-        );
-        let values = [
-            rows.into(),
-            job.organization_id.as_uuid().into(),
-            job.id.as_uuid().into(),
-            shard.into(),
-        ];
-        let statement = self.dialect.statement(sql, values);
-        self.txn.execute_raw(statement).await?;
-        let counts = [("accepted", by.accepted), ("refused", by.refused)];
-        let counts = counts
-            .into_iter()
-            .filter(|(_, n)| *n != 0)
-            .map(|(name, n)| HourCount {
-                organization_id: job.organization_id,
-                hour: hour_of(now),
-                name,
-                machine: false,
-                n,
-            });
-        self.count_hours(shard, counts).await
+        let mut hours = Vec::new();
+        for (job, tally) in &by.sends {
+            for (name, n) in [("accepted", tally.accepted), ("refused", tally.refused)] {
+                if n != 0 {
+                    hours.push(HourCount {
+                        organization_id: job.organization_id,
+                        hour: hour_of(now),
+                        name,
+                        machine: false,
+                        n,
+                    });
+                }
+            }
+        }
+        self.count_hours(shard, hours.into_iter()).await?;
+        self.count_domains(shard, &by.domains).await
     }
 }

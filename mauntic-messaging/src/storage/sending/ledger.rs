@@ -10,8 +10,8 @@ use serde_json::json;
 use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, lane_name, refs};
 use crate::{
     sending::{
-        Changed, Delivery, DeliveryRef, DeliveryState, Ledger, LeftOut, PlannedDelivery, Report,
-        SendJob, SendJobRef, SkipReason, Tally, Withheld,
+        Changed, Counts, Delivery, DeliveryRef, DeliveryState, DomainRef, Ledger, LeftOut,
+        PlannedDelivery, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
     },
     storage::SeaOrmUnitOfWork,
     suppression::address_hash,
@@ -23,6 +23,7 @@ const PLAN: &[Column] = &[
     ("address", SqlType::Text),
     ("address_hash", SqlType::Text),
     ("reason", SqlType::Text),
+    ("not_before", SqlType::BigInt),
 ];
 const GIVEN_BACK: &[Column] = &[
     ("organization_id", SqlType::Uuid),
@@ -113,12 +114,13 @@ impl Ledger for SeaOrmUnitOfWork {
         job: &SendJob,
         page: &[PlannedDelivery],
         now: DateTime<Utc>,
-    ) -> Result<Tally, StoreError> {
+    ) -> Result<Counts, StoreError> {
         let rows = page.iter().map(|row| {
             json!({"id": row.id, "contact_id": row.contact_id,
                 "address": row.address.as_ref().map(EmailAddress::as_str),
                 "address_hash": row.address.as_ref().map(|address| address_hash(&address.key())),
-                "reason": row.skip.map(SkipReason::as_str)})
+                "reason": row.skip.map(SkipReason::as_str),
+                "not_before": row.not_before.map_or(0, to_micros)})
         });
         let rows = rows.collect::<serde_json::Value>().to_string();
         let sql = format!(
@@ -126,8 +128,8 @@ impl Ledger for SeaOrmUnitOfWork {
                  channel, occurrence, lane, address, address_hash, state, skip_reason, deferrals,
                  next_attempt_at, updated_at)
              SELECT $2, q.id, $3, $4, $5, q.contact_id, 'email', '', $6, q.address, q.address_hash,
-                 CASE WHEN q.reason IS NULL THEN 'planned' ELSE 'skipped' END, q.reason, 0, 0, $7
-             FROM (SELECT r.id, r.contact_id, r.address, r.address_hash, CASE
+                 CASE WHEN q.reason IS NULL THEN 'planned' ELSE 'skipped' END, q.reason, 0, q.not_before, $7
+             FROM (SELECT r.id, r.contact_id, r.address, r.address_hash, r.not_before, CASE
                  WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2
                      AND d.contact_id = r.contact_id AND d.email_id = $4 AND d.channel = 'email'
                      AND d.occurrence = '' AND d.state <> 'skipped') THEN 'already_sent'
@@ -140,7 +142,7 @@ impl Ledger for SeaOrmUnitOfWork {
                      AND d.address_hash = r.address_hash AND d.state <> 'skipped') THEN 'duplicate_address'
                  END AS reason FROM {}) q
              WHERE COALESCE(q.reason, '') <> 'already_sent' ORDER BY q.id
-             ON CONFLICT DO NOTHING RETURNING skip_reason",
+             ON CONFLICT DO NOTHING RETURNING skip_reason, address",
             self.dialect.rows(1, "r", PLAN)
         );
         let values = [
@@ -154,19 +156,28 @@ impl Ledger for SeaOrmUnitOfWork {
             job.segment_id.as_uuid().into(),
         ];
         let written = self.query(sql, values).await?;
-        let mut tally = Tally::default();
+        let name = SendJobRef::from(job);
+        let mut counts = Counts::default();
         for row in &written {
             let reason: Option<String> = row.try_get("", "skip_reason")?;
-            match reason.as_deref().and_then(SkipReason::from_name) {
-                Some(reason) => tally.skip(reason, 1),
-                None => tally.planned += 1,
-            }
+            let address: Option<String> = row.try_get("", "address")?;
+            let domain = address
+                .as_deref()
+                .and_then(|address| address.rsplit_once('@'));
+            let at = DomainRef {
+                organization_id: job.organization_id,
+                email_id: job.email_id,
+                domain: domain.map_or("", |(_, domain)| domain).to_owned(),
+            };
+            let reason = reason.as_deref().and_then(SkipReason::from_name);
+            counts.plan(name, at, reason);
         }
         let unwritten = i64::try_from(page.len() - written.len()).unwrap_or(i64::MAX);
         if unwritten > 0 {
+            let tally = counts.sends.entry(name).or_default();
             tally.skip(SkipReason::AlreadySent, unwritten);
         }
-        Ok(tally)
+        Ok(counts)
     }
 
     async fn lease(

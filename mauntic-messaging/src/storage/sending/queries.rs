@@ -12,7 +12,7 @@ use sea_orm::ConnectionTrait as _;
 
 use super::rows::{DELIVERY, JOB, delivery, job};
 use crate::{
-    sending::{Delivery, DeliveryState, JobState, SendJob, SendQueries, Tally},
+    sending::{Delivery, DeliveryState, JobState, SendJob, SendQueries, Tally, Waiting},
     storage::{
         SeaOrmMessagingStore,
         sql::{Parameters, Row as _},
@@ -124,6 +124,31 @@ impl SendQueries for SeaOrmMessagingStore {
         let statement = self.db.dialect().statement(sql, values);
         let rows = self.db.reader().query_all_raw(statement).await?;
         rows.iter().map(job).collect()
+    }
+
+    async fn waiting(
+        &self,
+        organization: OrganizationId,
+        job: SendJobId,
+    ) -> Result<Option<Waiting>, StoreError> {
+        // Each end is the first row of an index.
+        let end = |order: &str| {
+            format!(
+                "(SELECT next_attempt_at FROM delivery WHERE organization_id = $1 AND job_id = $2
+                 AND state IN ('planned', 'deferred') ORDER BY next_attempt_at {order}, id {order} LIMIT 1)"
+            )
+        };
+        let sql = format!(
+            "SELECT {} AS first_at, {} AS last_at",
+            end("ASC"),
+            end("DESC")
+        );
+        let values = [organization.as_uuid().into(), job.as_uuid().into()];
+        let statement = self.db.dialect().statement(sql, values);
+        let row = self.db.reader().query_one_raw(statement).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (next, last) = (row.find_instant("first_at")?, row.find_instant("last_at")?);
+        Ok(next.zip(last).map(|(next, last)| Waiting { next, last }))
     }
 
     async fn list_deliveries(

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::{
     sending::{
-        Changed, Delivery, DeliveryRef, DeliveryState, Lane, SendJob, SendJobRef, SkipReason,
+        Changed, Delivery, DeliveryRef, DeliveryState, Lane, LocalTime, SendJob, SendJobRef,
+        SkipReason,
     },
     storage::sql::Row as _,
 };
@@ -38,7 +39,7 @@ fn lane(what: &'static str, name: &str) -> Result<Lane, StoreError> {
 }
 
 pub(super) const JOB: &str = "organization_id, id, email_id, email_version_id, segment_id, lane, \
-     state, scheduled_at, plan_cursor, planned, started_at, finished_at, note, created_at";
+     state, scheduled_at, plan_cursor, planned, started_at, finished_at, note, created_at, local_time, local_zone";
 
 pub(super) fn job(row: &QueryResult) -> Result<SendJob, StoreError> {
     const WHAT: &str = "send";
@@ -54,6 +55,7 @@ pub(super) fn job(row: &QueryResult) -> Result<SendJob, StoreError> {
             .parse()
             .map_err(|error| StoreError::corrupt(WHAT, error))?,
         scheduled_at: row.instant("scheduled_at")?,
+        local_time: local_time(row)?,
         plan_cursor: row.find_id("plan_cursor")?,
         planned: row.try_get("", "planned")?,
         started_at: row.find_instant("started_at")?,
@@ -63,8 +65,21 @@ pub(super) fn job(row: &QueryResult) -> Result<SendJob, StoreError> {
     })
 }
 
+/// What the clocks of recipients show is kept as if it were UTC.
+fn local_time(row: &QueryResult) -> Result<Option<LocalTime>, StoreError> {
+    let Some(time) = row.find_instant("local_time")? else {
+        return Ok(None);
+    };
+    let fallback = row.text("local_zone")?.parse();
+    Ok(Some(LocalTime {
+        time: time.naive_utc(),
+        fallback: fallback.map_err(|error| StoreError::corrupt("send", error))?,
+    }))
+}
+
 /// The values of a send in the order of [`JOB`].
 pub(super) fn job_values(job: &SendJob) -> Vec<Value> {
+    let local = job.local_time.as_ref();
     vec![
         job.organization_id.as_uuid().into(),
         job.id.as_uuid().into(),
@@ -80,6 +95,8 @@ pub(super) fn job_values(job: &SendJob) -> Vec<Value> {
         job.finished_at.map(to_micros).into(),
         job.note.clone().into(),
         to_micros(job.created_at).into(),
+        local.map(|local| to_micros(local.time.and_utc())).into(),
+        local.map(|local| local.fallback.to_string()).into(),
     ]
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
@@ -9,10 +11,11 @@ use serde_json::{Value, json};
 
 use super::{DELIVERIES, HIT_COLUMNS, delivery_rows, hit, insert_hits, link};
 use crate::{
+    sending::{DomainRef, DomainTally},
     storage::{SeaOrmUnitOfWork, hours::HourCount, sql::Row as _},
     tracking::{
-        Addressee, EarlierClick, EmailCount, Engaged, Firsts, Hit, HitKind, LinkCount, Metric,
-        Settled, TrackingRepository,
+        Addressee, EarlierClick, EmailCount, Engaged, Firsts, FollowedLink, Hit, HitKind,
+        LinkCount, Metric, Settled, TrackingRepository,
     },
 };
 
@@ -38,6 +41,14 @@ const EMAIL_COUNT: &[Column] = &[
     ("metric", SqlType::Text),
     ("machine", SqlType::Boolean),
     ("n", SqlType::BigInt),
+];
+const FOLLOWED: &[Column] = &[
+    ("organization_id", SqlType::Uuid),
+    ("delivery_id", SqlType::Uuid),
+    ("link", SqlType::BigInt),
+    ("machine", SqlType::Boolean),
+    ("version_id", SqlType::Uuid),
+    ("at", SqlType::BigInt),
 ];
 const LINK_COUNT: &[Column] = &[
     ("organization_id", SqlType::Uuid),
@@ -103,7 +114,9 @@ impl TrackingRepository for SeaOrmUnitOfWork {
             "SELECT e.*, (SELECT CASE WHEN d.state = 'accepted' THEN d.updated_at
                           ELSE d.first_attempt_at END FROM delivery d
                           WHERE d.organization_id = e.organization_id AND d.id = e.delivery_id)
-                AS accepted_at
+                AS accepted_at,
+                (SELECT d.address FROM delivery d
+                 WHERE d.organization_id = e.organization_id AND d.id = e.delivery_id) AS address
              FROM delivery_engagement e WHERE (e.organization_id, e.delivery_id) IN
                 (SELECT r.organization_id, r.delivery_id FROM {rows})
              ORDER BY e.organization_id, e.delivery_id{}",
@@ -119,12 +132,18 @@ impl TrackingRepository for SeaOrmUnitOfWork {
         deliveries: &[(OrganizationId, DeliveryId)],
     ) -> Result<Vec<EarlierClick>, StoreError> {
         let sql = format!(
-            "SELECT h.organization_id, h.delivery_id, h.link, h.machine, MAX(h.at) AS last_at
-             FROM {} CROSS JOIN hit h
-             WHERE h.organization_id = r.organization_id AND h.delivery_id = r.delivery_id AND h.counted AND h.kind = {} AND h.link IS NOT NULL
-             GROUP BY h.organization_id, h.delivery_id, h.link, h.machine",
-            self.dialect.rows(1, "r", DELIVERIES),
+            "SELECT organization_id, delivery_id, link, machine, MAX(at) AS last_at FROM (
+                 SELECT h.organization_id, h.delivery_id, h.link, h.machine, h.at
+                 FROM {rows} CROSS JOIN hit h
+                 WHERE h.organization_id = r.organization_id AND h.delivery_id = r.delivery_id
+                 AND h.counted AND h.kind = {} AND h.link IS NOT NULL
+                 UNION ALL
+                 SELECT f.organization_id, f.delivery_id, f.link, f.machine, f.at
+                 FROM {rows} CROSS JOIN followed_link f
+                 WHERE f.organization_id = r.organization_id AND f.delivery_id = r.delivery_id
+             ) AS clicks GROUP BY organization_id, delivery_id, link, machine",
             HitKind::Click.code(),
+            rows = self.dialect.rows(1, "r", DELIVERIES),
         );
         let statement = self.dialect.statement(sql, [delivery_rows(deliveries)]);
         let rows = self.txn.query_all_raw(statement).await?;
@@ -240,6 +259,33 @@ impl TrackingRepository for SeaOrmUnitOfWork {
         self.with_rows(sql, rows.collect()).await
     }
 
+    async fn keep_followed(&mut self, followed: &[FollowedLink]) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO followed_link (organization_id, delivery_id, link, machine, version_id, at)
+             SELECT organization_id, delivery_id, link, machine, version_id, at
+             FROM {} WHERE TRUE ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING",
+            self.dialect.rows(1, "r", FOLLOWED)
+        );
+        let rows = followed.iter().map(|one| {
+            json!({
+                "organization_id": one.organization_id,
+                "delivery_id": one.delivery_id,
+                "link": one.link,
+                "machine": one.machine,
+                "version_id": one.version_id,
+                "at": to_micros(one.at),
+            })
+        });
+        self.with_rows(sql, rows.collect()).await
+    }
+
+    async fn count_at_domains(
+        &mut self,
+        counts: &BTreeMap<DomainRef, DomainTally>,
+    ) -> Result<(), StoreError> {
+        self.count_domains(0, counts).await
+    }
+
     async fn addressee_of(
         &mut self,
         organization: OrganizationId,
@@ -265,11 +311,15 @@ impl TrackingRepository for SeaOrmUnitOfWork {
 }
 
 fn engaged(row: &QueryResult) -> Result<Engaged, StoreError> {
+    let address = row.find_text("address")?.unwrap_or_default();
     Ok(Engaged {
         organization_id: row.id("organization_id")?,
         delivery_id: row.id("delivery_id")?,
         email_id: row.id("email_id")?,
         contact_id: row.id("contact_id")?,
+        domain: address
+            .rsplit_once('@')
+            .map_or_else(String::new, |(_, domain)| domain.to_owned()),
         accepted_at: row.find_instant("accepted_at")?,
         firsts: Firsts {
             machine_open: row.find_instant("machine_open_at")?,

@@ -11,7 +11,7 @@ use crate::{
         SeaOrmMessagingStore,
         sql::{Parameters, Row as _},
     },
-    tracking::{Behind, DomainReport, Person},
+    tracking::{Behind, Person},
 };
 
 const PERSON: &str =
@@ -51,6 +51,7 @@ impl SeaOrmMessagingStore {
             Behind::Opened { machine } => (None, engaged(&format!("{}_open_at", side(*machine)))),
             Behind::Clicked { machine } => (None, engaged(&format!("{}_click_at", side(*machine)))),
             Behind::Unsubscribed => (None, engaged("unsubscribed_at")),
+            Behind::Link { .. } => (None, String::new()),
         };
         let sql = if let Some(state) = state {
             // The first rows of each send by the index of states, then the first of those.
@@ -74,6 +75,24 @@ impl SeaOrmMessagingStore {
                 );
             }
             format!("SELECT * FROM ({branches}) AS merged ORDER BY id LIMIT {limit}")
+        } else if let Behind::Link {
+            version,
+            link,
+            machine,
+        } = behind
+        {
+            let email = parameters.bind(email.as_uuid());
+            let version = parameters.bind(version.as_uuid());
+            let onward = onward.replace("d.id", "f.delivery_id");
+            let machine = if *machine { "TRUE" } else { "FALSE" };
+            format!(
+                "SELECT {PERSON} FROM followed_link f
+                 JOIN delivery d ON d.organization_id = f.organization_id AND d.id = f.delivery_id
+                 LEFT JOIN delivery_engagement e ON {ENGAGED}
+                 WHERE f.organization_id = {organization_id} AND f.version_id = {version}
+                 AND f.link = {link} AND f.machine = {machine} AND d.email_id = {email}{onward}
+                 ORDER BY f.delivery_id LIMIT {limit}"
+            )
         } else {
             let email = parameters.bind(email.as_uuid());
             let onward = onward.replace("d.id", "e.delivery_id");
@@ -102,50 +121,6 @@ impl SeaOrmMessagingStore {
         );
         let rows = self.db.reader().query_all_raw(statement).await?;
         rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
-    }
-
-    pub(super) async fn domains_of(
-        &self,
-        organization: OrganizationId,
-        email: EmailId,
-        limit: u16,
-    ) -> Result<Vec<DomainReport>, StoreError> {
-        let dialect = self.db.dialect();
-        let count = |condition: &str, name: &str| {
-            format!("CAST(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) AS BIGINT) AS {name}")
-        };
-        let counts = [
-            count("d.state = 'accepted'", "accepted"),
-            count("d.state = 'refused'", "refused"),
-            count("d.state = 'deferred'", "deferred"),
-            count("e.human_open_at IS NOT NULL", "opened"),
-            count("e.human_click_at IS NOT NULL", "clicked"),
-        ];
-        let sql = format!(
-            "SELECT {} AS domain, COUNT(*) AS planned, {}
-             FROM send_job j JOIN delivery d ON d.organization_id = j.organization_id AND d.job_id = j.id
-             LEFT JOIN delivery_engagement e ON {ENGAGED}
-             WHERE j.organization_id = $1 AND j.email_id = $2 AND d.state <> 'skipped'
-             GROUP BY domain ORDER BY COUNT(*) DESC, domain LIMIT {limit}",
-            dialect.after_last("LOWER(COALESCE(d.address, ''))", '@'),
-            counts.join(", ")
-        );
-        let parameters = [organization.as_uuid().into(), email.as_uuid().into()];
-        let statement = dialect.statement(sql, parameters);
-        let rows = self.db.reader().query_all_raw(statement).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DomainReport {
-                    domain: row.text("domain")?,
-                    planned: row.count("planned")?,
-                    accepted: row.count("accepted")?,
-                    refused: row.count("refused")?,
-                    deferred: row.count("deferred")?,
-                    opened: row.count("opened")?,
-                    clicked: row.count("clicked")?,
-                })
-            })
-            .collect()
     }
 }
 

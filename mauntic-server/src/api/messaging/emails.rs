@@ -8,7 +8,6 @@ use mauntic_messaging::{
         CreateEmail, Email, EmailCursor, EmailFilter, EmailService, EmailSort, Preview,
         PreviewRecipient, SavedEmail, UpdateEmail,
     },
-    tracking::{EmailReport, LinkReport, Split, TrackingService},
 };
 use poem_openapi::{
     Enum, Object, OpenApi,
@@ -29,14 +28,12 @@ use crate::{
 
 pub(crate) struct EmailsApi {
     emails: EmailService,
-    tracking: TrackingService,
 }
 
 impl EmailsApi {
     pub(crate) fn new(app: &App) -> Self {
         Self {
             emails: app.emails.clone(),
-            tracking: app.tracking.clone(),
         }
     }
 }
@@ -265,102 +262,6 @@ impl From<Preview> for PreviewBody {
     }
 }
 
-/// How many people, and how many programs such as mail scanners.
-#[derive(Debug, Object)]
-#[oai(rename = "Split")]
-struct SplitBody {
-    human: u64,
-    machine: u64,
-}
-
-impl From<Split> for SplitBody {
-    fn from(split: Split) -> Self {
-        Self {
-            human: split.human,
-            machine: split.machine,
-        }
-    }
-}
-
-/// The clicks of one link.
-#[derive(Debug, Object)]
-#[oai(rename = "LinkReport")]
-#[oai(skip_serializing_if_is_none)]
-struct LinkBody {
-    /// The version of the email that holds it.
-    version_id: Uuid,
-    /// Its number in that version.
-    link: u16,
-    /// Where it leads, if the version still says so.
-    url: Option<String>,
-    /// Messages in which it was followed.
-    clicked: SplitBody,
-    /// All clicks.
-    clicks: SplitBody,
-}
-
-impl From<LinkReport> for LinkBody {
-    fn from(link: LinkReport) -> Self {
-        Self {
-            version_id: link.version_id.as_uuid(),
-            link: link.link,
-            url: link.url,
-            clicked: link.clicked.into(),
-            clicks: link.clicks.into(),
-        }
-    }
-}
-
-/// What became of an email, over all its sends.
-#[derive(Debug, Object)]
-#[oai(rename = "EmailReport")]
-struct ReportBody {
-    planned: u64,
-    /// Left out, by reason.
-    skipped: serde_json::Value,
-    /// Taken by the receiving side.
-    accepted: u64,
-    /// Refused for good.
-    refused: u64,
-    /// To be tried again.
-    deferred: u64,
-    /// Handed over, with an outcome that nobody knows; never sent again by itself.
-    unknown: u64,
-    /// Refused messages by the class of the refusal, such as `hard`.
-    bounced: serde_json::Value,
-    /// Messages that were opened; a human click counts as an open too.
-    opened: SplitBody,
-    /// All loads of the pixel.
-    opens: SplitBody,
-    /// Messages with a click.
-    clicked: SplitBody,
-    /// All clicks.
-    clicks: SplitBody,
-    /// Messages answered with the wish for no more mail.
-    unsubscribed: SplitBody,
-    links: Vec<LinkBody>,
-}
-
-impl From<EmailReport> for ReportBody {
-    fn from(report: EmailReport) -> Self {
-        Self {
-            planned: report.planned,
-            skipped: serde_json::to_value(&report.skipped).unwrap_or_default(),
-            accepted: report.accepted,
-            refused: report.refused,
-            deferred: report.deferred,
-            unknown: report.unknown,
-            bounced: serde_json::to_value(&report.bounced).unwrap_or_default(),
-            opened: report.opened.into(),
-            opens: report.opens.into(),
-            clicked: report.clicked.into(),
-            clicks: report.clicks.into(),
-            unsubscribed: report.unsubscribed.into(),
-            links: report.links.into_iter().map(LinkBody::from).collect(),
-        }
-    }
-}
-
 #[OpenApi(prefix_path = "/messaging/emails", tag = "ApiTag::Emails")]
 impl EmailsApi {
     /// List emails
@@ -484,24 +385,5 @@ impl EmailsApi {
             }
         };
         Ok(Json(preview.into()))
-    }
-
-    /// Show what became of an email
-    #[oai(
-        path = "/:email_id/report",
-        method = "get",
-        operation_id = "getEmailReport"
-    )]
-    async fn report(
-        &self,
-        Token(actor): Token,
-        email_id: Path<Uuid>,
-    ) -> Result<Json<ReportBody>, ApiError> {
-        Ok(Json(
-            self.tracking
-                .report(&actor, EmailId::from_uuid(email_id.0))
-                .await?
-                .into(),
-        ))
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod emails;
 mod errors;
 pub(crate) mod inbox;
 pub(crate) mod list_exits;
+pub(crate) mod results;
 mod send_body;
 pub(crate) mod sends;
 pub(crate) mod suppressions;

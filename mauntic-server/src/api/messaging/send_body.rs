@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use mauntic_messaging::sending::{
-    Delivery, DeliveryState, JobState, SendJob, SendStatus, SkipReason, Tally, TestResult,
+    Delivery, DeliveryState, JobState, Preflight, SendJob, SendStatus, SkipReason, Tally,
+    TestResult,
 };
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
@@ -42,7 +43,7 @@ impl From<JobState> for StateName {
 /// Why somebody in the audience is not mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "SkipReason", rename_all = "snake_case")]
-enum SkipReasonName {
+pub(super) enum SkipReasonName {
     /// The contact is marked do-not-contact for email.
     DoNotContact,
     /// The address is on the suppression list.
@@ -128,6 +129,49 @@ impl From<&Tally> for CountsBody {
     }
 }
 
+/// What would become of a send.
+#[derive(Debug, Object)]
+#[oai(rename = "Preflight", skip_serializing_if_is_none)]
+pub(super) struct PreflightBody {
+    /// How many are in the segment.
+    segment_size: u64,
+    /// How many of them were looked at: the first ones of a large segment.
+    looked_at: u64,
+    /// How many of those would get a message.
+    reachable: u64,
+    /// How many of those would be left out.
+    left_out_by_reason: Vec<SkippedCount>,
+    /// How many seconds it takes at the least, if there is a limit to the speed.
+    seconds: Option<u64>,
+    /// Whom it is from; absent if that depends on the recipient.
+    from_address: Option<String>,
+    /// The sending domain whose keys sign the messages; absent if nothing does.
+    signed_by: Option<String>,
+    /// Why it cannot be sent as it is.
+    refusal: Option<String>,
+}
+
+impl From<Preflight> for PreflightBody {
+    fn from(flight: Preflight) -> Self {
+        let left_out = flight.left_out.iter();
+        Self {
+            segment_size: flight.size,
+            looked_at: flight.looked_at,
+            reachable: flight.reachable,
+            left_out_by_reason: left_out
+                .map(|(reason, count)| SkippedCount {
+                    reason: (*reason).into(),
+                    count: i64::try_from(*count).unwrap_or(i64::MAX),
+                })
+                .collect(),
+            seconds: flight.seconds(),
+            refusal: flight.sender.refusal(),
+            from_address: flight.sender.address.map(|address| address.to_string()),
+            signed_by: flight.sender.signed_by.map(|domain| domain.to_string()),
+        }
+    }
+}
+
 /// One email sent to one segment.
 #[derive(Debug, Object)]
 #[oai(rename = "Send", skip_serializing_if_is_none)]
@@ -138,7 +182,12 @@ pub(super) struct SendBody {
     email_version_id: Uuid,
     segment_id: Uuid,
     state: StateName,
+    /// When it starts; of a send by local time, when the first clock on earth shows that time.
     scheduled_at: DateTime<Utc>,
+    /// The time that each recipient's own clock shows when they get it, if it goes by that.
+    local_time: Option<String>,
+    /// The time zone that counts for contacts without one, if it goes by local time.
+    local_time_fallback: Option<String>,
     /// When the first message could go out.
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -149,6 +198,7 @@ pub(super) struct SendBody {
 
 impl From<SendJob> for SendBody {
     fn from(job: SendJob) -> Self {
+        let local = job.local_time;
         Self {
             id: job.id.as_uuid(),
             email_id: job.email_id.as_uuid(),
@@ -156,6 +206,8 @@ impl From<SendJob> for SendBody {
             segment_id: job.segment_id.as_uuid(),
             state: job.state.into(),
             scheduled_at: job.scheduled_at,
+            local_time: local.as_ref().map(|local| local.time.to_string()),
+            local_time_fallback: local.map(|local| local.fallback.to_string()),
             started_at: job.started_at,
             finished_at: job.finished_at,
             note: job.note,
@@ -172,8 +224,11 @@ pub(super) struct StatusBody {
     counts: CountsBody,
     /// Messages accepted or refused each second since the start.
     per_second: f64,
-    /// When it will be done at that rate; absent if nothing is moving or nothing is left.
+    /// When it will be done at that rate, or when the last recipient's time comes if it goes by local time; absent if
+    /// nothing is moving or nothing is left.
     eta: Option<DateTime<Utc>>,
+    /// When the next recipients' time comes, if it goes by local time and some still wait.
+    next_at: Option<DateTime<Utc>>,
 }
 
 impl From<SendStatus> for StatusBody {
@@ -184,6 +239,7 @@ impl From<SendStatus> for StatusBody {
             counts: (&status.tally).into(),
             per_second,
             eta: status.eta,
+            next_at: status.waiting.map(|waiting| waiting.next),
             send: status.job.into(),
         }
     }

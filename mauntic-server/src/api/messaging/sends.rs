@@ -1,8 +1,11 @@
 //! `/api/messaging/sends`, and test messages.
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, DeliveryId, EmailAddress, EmailId, SegmentId, SendJobId};
-use mauntic_messaging::{MessagingError, sending::CreateSend};
+use mauntic_core::{Actor, ContactId, DeliveryId, EmailAddress, EmailId, SegmentId, SendJobId};
+use mauntic_messaging::{
+    MessagingError,
+    sending::{CreateSend, LocalTime, SendTime, parse_local_time},
+};
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
@@ -11,7 +14,9 @@ use poem_openapi::{
 };
 use uuid::Uuid;
 
-use super::send_body::{DeliveryBody, DeliveryStateName, SendBody, StatusBody, TestResultBody};
+use super::send_body::{
+    DeliveryBody, DeliveryStateName, PreflightBody, SendBody, StatusBody, TestResultBody,
+};
 use crate::{
     App,
     api::{
@@ -41,6 +46,32 @@ struct NewSend {
     segment_id: Uuid,
     /// When it starts; at once without it.
     at: MaybeUndefined<DateTime<Utc>>,
+    /// Instead of `at`: the time that each recipient's own clock shows when they get it, such as `2027-01-31T09:00`.
+    ///
+    /// For contacts without a time zone the organisation's counts. Whose time is over when the send starts gets it at
+    /// once.
+    local_time: MaybeUndefined<String>,
+}
+
+/// When a send goes, by one of the two ways to say it.
+async fn send_time(
+    app: &App,
+    actor: &Actor,
+    at: Option<DateTime<Utc>>,
+    local: Option<String>,
+) -> Result<Option<SendTime>, ApiError> {
+    const POINTER: &str = "/local_time";
+    let Some(local) = local else {
+        return Ok(at.map(SendTime::At));
+    };
+    if at.is_some() {
+        let problem = "give either `at` or `local_time`";
+        return Err(ApiError::invalid(POINTER, &problem));
+    }
+    let time = parse_local_time(&local);
+    let time = time.map_err(|error| ApiError::invalid(POINTER, &error))?;
+    let fallback = app.zones.zone_of(actor.organization_id()).await?;
+    Ok(Some(SendTime::Local(LocalTime { time, fallback })))
 }
 
 /// Where test messages go.
@@ -70,14 +101,37 @@ impl SendsApi {
         Token(actor): Token,
         body: Json<NewSend>,
     ) -> Result<Created<SendBody>, ApiError> {
+        let at = send_time(&self.0, &actor, body.0.at.take(), body.0.local_time.take());
+        let at = at.await?;
         let command = CreateSend {
             email: EmailId::from_uuid(body.0.email_id),
             version: body.0.email_version.take(),
             segment: SegmentId::from_uuid(body.0.segment_id),
-            at: body.0.at.take(),
+            at,
         };
         let job = self.0.sends.create(&actor, command).await?;
         Ok(Created::Created(Json(job.into())))
+    }
+
+    /// Look at a send before it is made
+    ///
+    /// Whom it would reach, who would be left out, and whether anything signs its messages.
+    #[oai(
+        path = "/emails/:email_id/preflight",
+        method = "get",
+        operation_id = "lookAtSend"
+    )]
+    async fn preflight(
+        &self,
+        Token(actor): Token,
+        email_id: Path<Uuid>,
+        /// Who is to get it.
+        segment_id: Query<Uuid>,
+    ) -> Result<Json<PreflightBody>, ApiError> {
+        let email = EmailId::from_uuid(email_id.0);
+        let segment = SegmentId::from_uuid(segment_id.0);
+        let flight = self.0.sends.preflight(&actor, email, segment).await?;
+        Ok(Json(flight.into()))
     }
 
     /// List sends

@@ -18,7 +18,9 @@ use crate::ui::{
         frame, live, show,
         table::{Column, table},
     },
-    failure, shell,
+    failure,
+    sends::PLACE as SENDS,
+    shell,
     visitor::{Posted, Visitor, app, redirect},
     words,
 };
@@ -86,7 +88,7 @@ pub(super) async fn list(
         Column::plain("Changed"),
     ];
     let content = html! {
-        (frame::header("Emails", &make))
+        (frame::header("Emails", &html! { (button_link(SENDS, "Sends", Weight::Plain)) (make) }))
         @if let Some(done) = listing.done { (done.toast()) }
         @if rows.is_empty() && after.is_none() && asked.is_empty() {
             (show::empty(

@@ -60,7 +60,26 @@ fn named(behind: &Behind) -> String {
         Behind::Clicked { machine: false } => "Clicked by a person".to_owned(),
         Behind::Clicked { machine: true } => "Clicked by a machine".to_owned(),
         Behind::Unsubscribed => "Unsubscribed".to_owned(),
+        Behind::Link { machine: false, .. } => "Link followed by a person".to_owned(),
+        Behind::Link { machine: true, .. } => "Link followed by a machine".to_owned(),
     }
+}
+
+/// Where the link leads, if it is one and its version still says so.
+async fn target(
+    request: &Request,
+    visitor: &Visitor,
+    email: EmailId,
+    behind: &Behind,
+) -> Result<Option<String>> {
+    let Behind::Link { version, link, .. } = behind else {
+        return Ok(None);
+    };
+    let tracking = &app(request)?.tracking;
+    let report = tracking.report(&visitor.actor, email).await;
+    let mut links = report.map_err(failure::messaging)?.links.into_iter();
+    let found = links.find(|one| one.version_id == *version && one.link == *link);
+    Ok(found.and_then(|link| link.url))
 }
 
 /// Shows them.
@@ -84,6 +103,7 @@ pub(super) async fn people(
     let next = page
         .next
         .map(|next| format!("{here}/people?{query}&after={next}"));
+    let target = target(request, &visitor, email, &behind).await?;
     let linked = visitor.may(Permission::ContactsRead);
     let rows: Vec<_> = page.items.iter().map(|one| row(one, linked)).collect();
     let columns = [
@@ -97,6 +117,7 @@ pub(super) async fn people(
     let content = html! {
         (top(&visitor, &saved, Tab::Results))
         (shown::card(&named(&behind), &html! {
+            @if let Some(url) = &target { p { code { (url) } } }
             div class="row" {
                 @if visitor.may(Permission::ContactsExport) {
                     (button_link(&format!("{here}/people.csv?{query}"), "Export as CSV", Weight::Plain))

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use mauntic_core::{EmailAddress, EmailId, Permission};
 use mauntic_messaging::{
     MessagingError,
+    content::in_the_dark,
     email::{Preview, PreviewRecipient},
 };
 use poem::{
@@ -29,9 +30,16 @@ pub(super) struct View {
     /// The address of a contact; somebody made up if it is empty.
     #[serde(default, rename = "as")]
     pub(super) recipient: String,
-    /// `wide`, `phone` or `text`.
+    /// `wide`, `phone`, `dark`, `dark-phone` or `text`.
     #[serde(default)]
     pub(super) view: String,
+}
+
+impl View {
+    /// Whether it is shown as mail programs that are set to dark do.
+    fn is_dark(&self) -> bool {
+        self.view.starts_with("dark")
+    }
 }
 
 /// The contact that was asked for, or why there is none.
@@ -67,9 +75,12 @@ pub(super) async fn html(
     let recipient = recipient.map_err(|_| failure::missing("contact"))?;
     let emails = &app(request)?.emails;
     let preview = emails.preview(&visitor.actor, EmailId::from_uuid(id), recipient);
-    Ok(mail::html_of(
-        preview.await.map_err(failure::messaging)?.html,
-    ))
+    let html = preview.await.map_err(failure::messaging)?.html;
+    Ok(mail::html_of(if view.is_dark() {
+        in_the_dark(&html).html
+    } else {
+        html
+    }))
 }
 
 /// The preview, or what keeps the email from being shown.
@@ -110,6 +121,8 @@ pub(super) fn chooser(visitor: &Visitor, here: &str, view: &View, problem: Optio
     let ways = [
         ("wide", "on a desktop"),
         ("phone", "on a phone"),
+        ("dark", "on a desktop, dark"),
+        ("dark-phone", "on a phone, dark"),
         ("text", "as text"),
     ];
     html! {
@@ -125,7 +138,11 @@ pub(super) fn chooser(visitor: &Visitor, here: &str, view: &View, problem: Optio
 pub(super) fn card(here: &str, view: &View, preview: &Preview, chooser: &Markup) -> Markup {
     let optional =
         |text: &Option<String>| html! { (text.as_deref().unwrap_or("the organisation's")) };
-    let query = serde_urlencoded::to_string([("as", view.recipient.trim())]).unwrap_or_default();
+    let mut query = vec![("as", view.recipient.trim())];
+    if view.is_dark() {
+        query.push(("view", view.view.as_str()));
+    }
+    let query = serde_urlencoded::to_string(query).unwrap_or_default();
     let address = format!("{here}/preview?{query}");
     shown::card(
         "Preview",
@@ -138,9 +155,18 @@ pub(super) fn card(here: &str, view: &View, preview: &Preview, chooser: &Markup)
                 ("Sender's address", optional(&preview.from_address)),
                 ("Answers to", html! { (preview.reply_to.as_deref().unwrap_or("the sender")) }),
             ]))
+            @if view.is_dark() {
+                p class="soft" {
+                    @if in_the_dark(&preview.html).own {
+                        "With the dark styles of the email, as Apple Mail shows it. Programs that do not know them keep it light, or recolour it by themselves."
+                    } @else {
+                        "The email has no dark styles of its own. This is how programs that recolour every mail show it, roughly; each has its own way, and others keep it light."
+                    }
+                }
+            }
             @match view.view.as_str() {
                 "text" => (shown::code(&preview.text)),
-                "phone" => (mail::narrow_frame("Preview of the email on a phone", &address)),
+                "phone" | "dark-phone" => (mail::narrow_frame("Preview of the email on a phone", &address)),
                 _ => (mail::frame("Preview of the email", &address)),
             }
         },

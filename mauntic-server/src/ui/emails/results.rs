@@ -40,7 +40,7 @@ pub(super) async fn results(
         } @else {
             (funnel(saved.email.id, &report))
             (people_and_machines(saved.email.id, &report))
-            (links(&report))
+            (links(saved.email.id, &report))
             (lost(saved.email.id, &report))
             (more(&visitor, saved.email.id))
         }
@@ -146,7 +146,7 @@ fn people_and_machines(email: EmailId, report: &EmailReport) -> Markup {
     )
 }
 
-fn links(report: &EmailReport) -> Markup {
+fn links(email: EmailId, report: &EmailReport) -> Markup {
     if report.links.is_empty() {
         return html! {};
     }
@@ -154,10 +154,15 @@ fn links(report: &EmailReport) -> Markup {
         .links
         .iter()
         .map(|link| {
+            let behind = |machine| Behind::Link {
+                version: link.version_id,
+                link: link.link,
+                machine,
+            };
             html! { tr {
                 td { code { (link.url.as_deref().unwrap_or("(no longer known)")) } }
-                td class="number" { (words::count(link.clicked.human)) }
-                td class="number" { (words::count(link.clicked.machine)) }
+                td class="number" { (number(email, &behind(false), link.clicked.human)) }
+                td class="number" { (number(email, &behind(true), link.clicked.machine)) }
                 td class="number" { (words::count(link.clicks.human + link.clicks.machine)) }
             } }
         })

@@ -26,7 +26,9 @@ use crate::ui::{
         show as shown,
         table::{Column, table},
     },
-    failure, send_state, shell,
+    failure, send_state,
+    sends::PLACE as PLACE_OF_SENDS,
+    shell,
     visitor::{Posted, Visitor, app, redirect},
     words,
 };
@@ -184,7 +186,7 @@ async fn page(
             })),
         }
         @if visitor.may(Permission::EmailsSend) { (test_form(visitor, &here, view, tested)) }
-        @if !sends.is_empty() { (list(&sends)) }
+        @if !sends.is_empty() { (list(id, &sends)) }
     };
     Ok(shell(visitor, saved.email.name.as_str(), PLACE, &content))
 }
@@ -265,7 +267,7 @@ fn test_form(visitor: &Visitor, here: &str, view: &View, tested: &Tested) -> Mar
     )
 }
 
-fn list(sends: &[SendStatus]) -> Markup {
+fn list(email: EmailId, sends: &[SendStatus]) -> Markup {
     let rows: Vec<_> = sends
         .iter()
         .map(|status| {
@@ -285,6 +287,9 @@ fn list(sends: &[SendStatus]) -> Markup {
     ];
     shown::card(
         "Its last sends",
-        &table("Sends of the email", &columns, &rows, None),
+        &html! {
+            (table("Sends of the email", &columns, &rows, None))
+            @if sends.len() == SENDS { p { a href=(format!("{PLACE_OF_SENDS}?email={email}")) { "All its sends" } } }
+        },
     )
 }

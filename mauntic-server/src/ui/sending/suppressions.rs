@@ -97,7 +97,7 @@ async fn page(
     let content = html! {
         (top(SUPPRESSIONS))
         @if let Some(done) = listing.done { (done.toast()) }
-        p class="soft" { "Nobody at these addresses gets mail, also not as a new contact. Who unsubscribes, complains, or has no mailbox any more comes here by itself." }
+        p class="soft" { "Nobody at these addresses gets mail, also not as a new contact. Who unsubscribes or has no mailbox any more comes here by itself; complaints come here as you or a program of yours learn of them." }
         (filters(listing))
         div id="suppressions" class="stack" {
             @if rows.is_empty() { p { "There is no such address." } } @else { (table("Suppressed addresses", &columns, &rows, next.as_deref())) }

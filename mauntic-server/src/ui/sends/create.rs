@@ -1,10 +1,13 @@
 //! From an email to a send: to whom, when, and what will happen before it does.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission, SegmentId, TimeZoneName};
 use mauntic_crm::segment::{Segment, SegmentFilter};
-use mauntic_messaging::{MessagingError, email::SavedEmail, sending::CreateSend};
+use mauntic_messaging::{
+    MessagingError,
+    email::SavedEmail,
+    sending::{CreateSend, LocalTime, SendTime, parse_local_time},
+};
 use poem::{
     IntoResponse as _, Request, Response, Result, handler,
     http::StatusCode,
@@ -32,31 +35,57 @@ use crate::ui::{
 pub(super) struct Choice {
     #[serde(default)]
     segment: String,
-    /// As clocks of the organisation show it, as browsers write it; empty for at once.
+    /// As clocks show it, as browsers write it; empty for at once.
     #[serde(default)]
     at: String,
+    /// Whose clocks: `recipient` for each recipient's own, else the organisation's.
+    #[serde(default)]
+    clock: String,
     /// Whether to look up the records of the sender's domain.
     #[serde(default)]
     records: bool,
 }
 
 impl Choice {
-    /// When it starts; at once if nothing was chosen.
-    fn time(&self, zone: &TimeZoneName) -> std::result::Result<Option<DateTime<Utc>>, String> {
+    /// When it goes; at once if nothing was chosen.
+    fn time(&self, zone: &TimeZoneName) -> std::result::Result<Option<SendTime>, String> {
         let text = self.at.trim();
+        let theirs = self.clock == RECIPIENT;
         if text.is_empty() {
-            return Ok(None);
+            return if theirs {
+                Err("choose a time: at once is the same on every clock".to_owned())
+            } else {
+                Ok(None)
+            };
         }
-        ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-            .iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-            .map(|time| Some(zone.instant_of(time)))
-            .ok_or_else(|| format!("{text} is not a time: write it like 2027-01-31T09:00"))
+        let time = parse_local_time(text).map_err(|error| format!("{text} is {error}"))?;
+        Ok(Some(if theirs {
+            let fallback = zone.clone();
+            SendTime::Local(LocalTime { time, fallback })
+        } else {
+            SendTime::At(zone.instant_of(time))
+        }))
     }
 
     fn query(&self) -> String {
-        let query = [("segment", &self.segment), ("at", &self.at)];
+        let query = [
+            ("segment", &self.segment),
+            ("at", &self.at),
+            ("clock", &self.clock),
+        ];
         serde_urlencoded::to_string(query).unwrap_or_default()
+    }
+}
+
+/// The choice of each recipient's own clock.
+const RECIPIENT: &str = "recipient";
+
+/// When a send goes, in words.
+fn when(time: Option<&SendTime>, zone: &TimeZoneName) -> Markup {
+    match time {
+        None => html! { "at once" },
+        Some(SendTime::At(at)) => words::time_in(zone, *at),
+        Some(SendTime::Local(local)) => words::local_time(local),
     }
 }
 
@@ -107,7 +136,6 @@ async fn choose_page(
 ) -> Result<Markup> {
     let segments = segments(request, visitor).await?;
     let zone = zone(request, visitor).await?;
-    let when = format!("When, in {}", zone.as_str());
     let here = email_place(saved.email.id);
     let choices: Vec<_> = segments
         .iter()
@@ -134,12 +162,24 @@ async fn choose_page(
     };
     let at = Field {
         name: "at",
-        label: &when,
+        label: "When",
         value: &choice.at,
         hint: Some("At once if you leave it empty"),
         error: problem,
         required: false,
     };
+    let ours = format!("ours, in {}", zone.as_str());
+    let clock = Field {
+        name: "clock",
+        label: "On whose clock",
+        value: &choice.clock,
+        hint: Some(
+            "By their own, everybody gets it at the same hour of their day: it starts when the first clock on earth shows the time, up to 14 hours before yours. Who has no time zone gets it by yours, and whose time is over gets it at once",
+        ),
+        required: true,
+        ..Field::default()
+    };
+    let clocks = [("ours", ours.as_str()), (RECIPIENT, "each recipient's own")];
     let content = html! {
         (way(saved, "Send"))
         (frame::header("Send the email", &html! {}))
@@ -154,6 +194,7 @@ async fn choose_page(
                 form method="get" action=(format!("{here}/send/summary")) class="stack" {
                     (select(&segment, &choices))
                     (input(&at, "datetime-local"))
+                    (select(&clock, &clocks))
                     div class="row" {
                         (button("Go on to the summary", Weight::Primary))
                         (button_link(&here, "Back", Weight::Plain))
@@ -215,7 +256,9 @@ async fn summary_page(
     let flight = flight.map_err(failure::messaging)?;
     let here = email_place(email);
     let address = format!("{here}/send/summary?{}", choice.query());
-    let sender = preflight::sender(request, visitor, saved, &address, choice.records).await?;
+    let look_up = choice.records;
+    let sender = preflight::sender(request, visitor, saved, &flight.sender, &address, look_up);
+    let sender = sender.await?;
     let now = app.clock.now();
     let content = html! {
         (way(saved, "Summary"))
@@ -225,15 +268,21 @@ async fn summary_page(
         @if segment.build.is_some() || (segment.rule.is_some() && segment.built_at.is_none()) {
             (shown::toast("The segment is being built; its size will change.", Tone::Warn))
         }
-        @if at.is_some_and(|at| at < now) { (shown::toast("That time has passed: it starts at once.", Tone::Warn)) }
+        @if matches!(at, Some(SendTime::At(at)) if at < now) { (shown::toast("That time has passed: it starts at once.", Tone::Warn)) }
         (shown::card("The send", &html! {
             (shown::values(&[
                 ("Email", html! { (saved.email.name.as_str()) }),
                 ("Subject", html! { (saved.current.source.subject) }),
                 ("To", html! { (segment.name.as_str()) }),
-                ("When", html! { @if let Some(at) = at { (words::time_in(&zone, at)) } @else { "at once" } }),
+                ("When", when(at.as_ref(), &zone)),
             ]))
-            (confirm(visitor, saved, choice, at.is_some()))
+            @if let Some(SendTime::Local(local)) = &at { (preflight::clocks(&flight, local, &zone, now)) }
+            @if let Some(problem) = flight.sender.refusal() {
+                (shown::toast(&format!("It cannot be sent: {problem}."), Tone::Bad))
+                (button_link(&format!("{here}/send?{}", choice.query()), "Back", Weight::Plain))
+            } @else {
+                (confirm(visitor, saved, choice, at.is_some()))
+            }
         }))
         (preflight::audience(&flight))
         (preflight::content(saved, &flight))
@@ -256,6 +305,7 @@ fn confirm(visitor: &Visitor, saved: &SavedEmail, choice: &Choice, later: bool) 
             input type="hidden" name="segment" value=(choice.segment);
             input type="hidden" name="at" value=(choice.at);
             input type="hidden" name="version" value=(saved.email.version);
+            input type="hidden" name="clock" value=(choice.clock);
             (button(if later { "Schedule it" } else { "Send it now" }, Weight::Primary))
             (button_link(&back, "Back", Weight::Plain))
         }
@@ -286,6 +336,7 @@ pub(super) async fn create(
     let choice = Choice {
         segment: posted.fields.text("segment").to_owned(),
         at: posted.fields.text("at").to_owned(),
+        clock: posted.fields.text("clock").to_owned(),
         records: false,
     };
     let segment = chosen(request, visitor, &choice).await?;

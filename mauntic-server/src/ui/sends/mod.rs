@@ -1,6 +1,7 @@
 //! Sends: an email to a segment, from the first question to the last delivery.
 
 mod create;
+mod list;
 mod preflight;
 mod show;
 mod steer;
@@ -10,6 +11,7 @@ use mauntic_messaging::sending::SendStatus;
 use poem::{Request, Result, Route, get};
 use uuid::Uuid;
 
+pub(super) use list::PLACE;
 pub(super) use preflight::record_state;
 
 use super::{
@@ -26,6 +28,7 @@ pub(super) fn routes(route: Route) -> Route {
             get(create::choose).post(create::create),
         )
         .at("/emails/:email/send/summary", get(create::summary))
+        .at("/sends", get(list::list))
         .at("/sends/:send", get(show::show))
         .at(
             "/sends/:send/retry",

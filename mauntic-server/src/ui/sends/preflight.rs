@@ -1,12 +1,12 @@
 //! What is looked at before a send: the audience, the content, and the sender.
 
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use mauntic_core::EmailAddress;
+use mauntic_core::{Permission, TimeZoneName};
 use mauntic_messaging::{
-    MessagingError,
-    domain::{DomainName, RecordCheck, RecordState, SendingDomain, SendingHosts},
+    domain::{RecordCheck, RecordState, SendingHosts},
     email::SavedEmail,
-    sending::Preflight,
+    sending::{LocalTime, Preflight, Sender},
     transport::TransportKind,
 };
 use poem::{Request, Result};
@@ -49,6 +49,37 @@ pub(super) fn audience(flight: &Preflight) -> Markup {
     )
 }
 
+/// When those who get it by their own clocks do.
+pub(super) fn clocks(
+    flight: &Preflight,
+    local: &LocalTime,
+    zone: &TimeZoneName,
+    now: DateTime<Utc>,
+) -> Markup {
+    let Some(outlook) = flight.by_local_time(local, now) else {
+        return html! {};
+    };
+    let whole = words::count(flight.reachable);
+    let mut pairs = vec![
+        ("First", words::time_in(zone, outlook.first)),
+        ("Last", words::time_in(zone, outlook.last)),
+    ];
+    let mut group = |name, count, text: &str| {
+        pairs.push((
+            name,
+            html! { (words::count(count)) " of " (whole) ": " (text) },
+        ));
+    };
+    if outlook.without_zone > 0 {
+        let text = format!("they get it by the clocks of {}", local.fallback);
+        group("Without a time zone", outlook.without_zone, &text);
+    }
+    if outlook.over > 0 {
+        group("Whose time is over", outlook.over, "they get it at once");
+    }
+    shown::values(&pairs)
+}
+
 /// What is to be looked at in the email itself.
 pub(super) fn content(saved: &SavedEmail, flight: &Preflight) -> Markup {
     let warnings = saved.current.compiled.warnings();
@@ -77,30 +108,25 @@ pub(super) async fn sender(
     request: &Request,
     visitor: &Visitor,
     saved: &SavedEmail,
+    sender: &Sender,
     address: &str,
     look_up: bool,
 ) -> Result<Markup> {
     let app = app(request)?;
-    let written = saved.current.source.from_address.as_deref();
-    let from = match written.map(str::parse::<EmailAddress>) {
-        None => Some(app.settings.sender()),
-        Some(parsed) => parsed.ok(),
-    };
     let transport = app.transports.show(&visitor.actor).await;
     let transport = transport.map_err(failure::messaging)?;
     let captured = matches!(transport.kind, TransportKind::Capture);
-    let shown_from = from.as_ref().map_or_else(
-        || written.unwrap_or_default().to_owned(),
-        ToString::to_string,
+    let from = sender.address.as_ref().map_or_else(
+        || html! { code { (saved.current.source.from_address.as_deref().unwrap_or_default()) } ", filled in for each recipient" },
+        |address| html! { (address) },
     );
-    let domain = match &from {
-        Some(from) => nearest(request, visitor, from).await?,
+    let domain = match &sender.signed_by {
+        Some(domain) => Some(app.domains.get_named(&visitor.actor, domain).await),
         None => None,
     };
+    let domain = domain.transpose().map_err(failure::messaging)?;
     let records = match &domain {
-        None => html! {
-            p { (shown::badge("look", Tone::Warn)) " No sending domain is set up for this address: the mail is not signed, and many receivers will refuse it or take it for spam." }
-        },
+        None => unsigned(visitor, sender),
         Some(domain) if look_up => {
             let hosts = SendingHosts::default();
             let checks = app
@@ -121,7 +147,7 @@ pub(super) async fn sender(
         "Sender",
         &html! {
             (shown::values(&[
-                ("From", html! { (shown_from) }),
+                ("From", from),
                 ("Leaves through", html! {
                     @if captured { "nothing: it is captured in the " a href="/app/inbox" { "inbox" } ", and nobody is mailed" } @else { (transport.url) }
                 }),
@@ -131,24 +157,26 @@ pub(super) async fn sender(
     ))
 }
 
-/// The sending domain that signs for an address: the domain of the address, or the nearest above it.
-async fn nearest(
-    request: &Request,
-    visitor: &Visitor,
-    from: &EmailAddress,
-) -> Result<Option<SendingDomain>> {
-    let Ok(name) = from.domain().parse::<DomainName>() else {
-        return Ok(None);
+/// What it means that nothing signs the mail, and what to do about it.
+fn unsigned(visitor: &Visitor, sender: &Sender) -> Markup {
+    let Some(from) = &sender.address else {
+        return html! {
+            p { (shown::badge("look", Tone::Warn)) " The sender depends on the recipient. Mail from domains that are not set up as sending domains is not signed"
+                @if sender.must_be_signed { ", and not sent" } "." }
+        };
     };
-    let domains = &app(request)?.domains;
-    for above in name.lineage().filter_map(|name| name.parse().ok()) {
-        match domains.get_named(&visitor.actor, &above).await {
-            Ok(domain) => return Ok(Some(domain)),
-            Err(MessagingError::NotFound { .. }) => {}
-            Err(error) => return Err(failure::messaging(error)),
+    html! {
+        @if sender.must_be_signed {
+            p { (shown::badge("refused", Tone::Bad)) " Nothing signs mail from " (from.domain()) ", and this installation sends no unsigned mail." }
+        } @else {
+            p { (shown::badge("look", Tone::Warn)) " No sending domain is set up for this address, so nothing signs the mail. Gmail, Yahoo and Outlook refuse unsigned mail to many or take it for spam, and do not offer their button to unsubscribe." }
+        }
+        @if visitor.may(Permission::SendingManage) {
+            p { a href="/app/sending/domains" { "Set up " (from.domain()) " as a sending domain" } }
+        } @else {
+            p { "An admin can set up " (from.domain()) " as a sending domain." }
         }
     }
-    Ok(None)
 }
 
 /// The badge of a record.

@@ -1,5 +1,6 @@
 //! One send: how far it is, and what became of each mail.
 
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{DeliveryId, PageSize, Permission};
 use mauntic_messaging::{
@@ -59,7 +60,8 @@ pub(super) async fn show(
     let name = email.as_deref().unwrap_or("(deleted)");
     let title = format!("Send of {name}");
     let email_at = email_place(job.email_id);
-    let due = job.state == JobState::Scheduled && job.scheduled_at <= app.clock.now();
+    let now = app.clock.now();
+    let due = job.state == JobState::Scheduled && job.scheduled_at <= now;
     let moving = job.state.is_running() || due;
     let results = html! {
         @if email.is_some() { (button_link(&format!("{email_at}/results"), "Results of the email", Weight::Plain)) }
@@ -72,20 +74,20 @@ pub(super) async fn show(
         }
         (frame::header(&title, &results))
         @if let Some(done) = listing.done { (done.toast()) }
-        (live::followed("progress", &here, moving, &progress(&visitor, &status)))
+        (live::followed("progress", &here, moving, &progress(&visitor, &status, now)))
         (deliveries)
     };
     Ok(shell(&visitor, &title, EMAILS, &content))
 }
 
 /// How far it is, and what can be done about it.
-fn progress(visitor: &Visitor, status: &SendStatus) -> Markup {
+fn progress(visitor: &Visitor, status: &SendStatus, now: DateTime<Utc>) -> Markup {
     let job = &status.job;
     html! {
         @if let Some(note) = &job.note {
             (shown::toast(note, if job.state == JobState::Failed { Tone::Bad } else { Tone::Warn }))
         }
-        (figures(visitor, status))
+        (figures(visitor, status, now))
     }
 }
 
@@ -109,7 +111,8 @@ fn actions(visitor: &Visitor, status: &SendStatus) -> Markup {
     }
 }
 
-fn figures(visitor: &Visitor, status: &SendStatus) -> Markup {
+fn figures(visitor: &Visitor, status: &SendStatus, now: DateTime<Utc>) -> Markup {
+    let later = status.waiting.filter(|waiting| waiting.next > now);
     let (job, tally) = (&status.job, &status.tally);
     let number = |number: i64| u64::try_from(number).unwrap_or_default();
     let done = number(tally.accepted + tally.refused + tally.unknown);
@@ -118,8 +121,9 @@ fn figures(visitor: &Visitor, status: &SendStatus) -> Markup {
             div class="row" { (send_state(job)) }
             (shown::progress("Sent", done, number(tally.planned)))
             (actions(visitor, status))
+            @if let Some(waiting) = later { p { "Those who wait get it when their clocks show the time: the next at " (words::time(waiting.next)) ", the last at " (words::time(waiting.last)) "." } }
             (shown::values(&[
-                ("Scheduled for", words::time(job.scheduled_at)),
+                ("Scheduled for", html! { @if let Some(local) = &job.local_time { (words::local_time(local)) } @else { (words::time(job.scheduled_at)) } }),
                 ("Begun", html! { @if let Some(at) = job.started_at { (words::time(at)) } @else { "not yet" } }),
                 ("Over", html! { @if let Some(at) = job.finished_at { (words::time(at)) } @else { "not yet" } }),
                 ("Each second", html! { (words::counted(status.rate_millis / 1_000)) }),

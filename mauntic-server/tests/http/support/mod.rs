@@ -1,6 +1,7 @@
 //! An installation of its own for each test, called through the real router.
 
 pub(crate) mod browser;
+pub(crate) mod bucket;
 pub(crate) mod files;
 pub(crate) mod letters;
 pub(crate) mod people;
@@ -152,8 +153,8 @@ impl Installation {
             role: role.parse().unwrap(),
         };
         let organization = self.ours.organization_id();
-        let identity = &self.app.identity;
-        let made = identity.create_user(&Operator::local(), organization, command);
+        let (identity, operator) = (&self.app.identity, Operator::local());
+        let made = identity.create_user(&operator, organization, command);
         made.await.unwrap();
     }
 

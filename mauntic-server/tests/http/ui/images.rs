@@ -1,7 +1,9 @@
 //! Images of emails: what is taken, and how it is served.
 
 use crate::browser::Browser;
-use crate::support::{Answer, request};
+use crate::bucket;
+use crate::support::{Answer, Installation, request};
+use mauntic_core::storage::test_database::TestDatabase;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -10,10 +12,23 @@ use mauntic_core::{
     identity::AuditLog,
     testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
 };
-use mauntic_server::{ImageError, Images};
+use mauntic_server::{ImageError, Images, Settings};
 
 const PLACE: &str = "/app/emails/images";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
+
+/// Images in a data folder.
+fn in_folder(data: &std::path::Path) -> Images {
+    told(data, Arc::<Kept>::default())
+}
+
+fn told(data: &std::path::Path, log: Arc<dyn AuditLog>) -> Images {
+    let settings = Settings {
+        data: data.to_owned(),
+        ..Settings::default()
+    };
+    Images::open(&settings, log).unwrap()
+}
 
 /// Sends a file with a token, as a browser does.
 async fn upload(browser: &Browser, token: &str, name: &str, bytes: &[u8]) -> Answer {
@@ -98,7 +113,7 @@ impl AuditLog for Kept {
 async fn the_audit_log_tells_who_added_an_image() {
     let folder = tempfile::tempdir().unwrap();
     let kept = Arc::<Kept>::default();
-    let images = Images::new(folder.path().to_owned(), kept.clone());
+    let images = told(folder.path(), kept.clone());
     let us = Actor::system(OrganizationId::from_uuid(CountingIds::default().next()));
     assert!(images.add(&us, b"no image").await.is_err());
     assert!(kept.0.lock().unwrap().is_empty());
@@ -118,7 +133,7 @@ async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
     let cases = access_cases(Images::USE_CASES, own, other, &ids);
     assert_access(&cases, async |case: &AccessCase| {
         let folder = tempfile::tempdir().unwrap();
-        let images = Images::new(folder.path().to_owned(), Arc::<Kept>::default());
+        let images = in_folder(folder.path());
         let us = mauntic_core::Actor::system(own);
         let done = if case.use_case == "add" {
             images.add(&case.actor, PNG).await.map(drop)
@@ -149,6 +164,78 @@ async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
 
 #[test]
 fn every_use_case_is_listed() {
-    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/src/images.rs");
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/src/images/mod.rs");
     assert_complete(Images::USE_CASES, &[place]);
+}
+
+/// Settings for images in the bucket `mail` of a stand-in.
+fn in_bucket(address: &str, settings: &mut Settings) {
+    settings.images_bucket = Some("mail".to_owned());
+    settings.images_region = Some(bucket::REGION.to_owned());
+    settings.images_endpoint = Some(address.parse().unwrap());
+    settings.images_access_key = Some(bucket::ACCESS_KEY.to_owned());
+    settings.images_secret_key = Some(bucket::SECRET_KEY.to_owned());
+}
+
+#[tokio::test]
+async fn images_can_be_kept_in_a_bucket() {
+    let (address, files) = bucket::serve().await;
+    let installation = Installation::with(TestDatabase::chosen().await, |settings| {
+        in_bucket(&address, settings);
+    });
+    let mut ann = Browser::set_up(installation.await).await;
+    ann.get(PLACE).await;
+    let token = ann.token();
+    assert_eq!(upload(&ann, &token, "image.png", PNG).await.status, 303);
+    let page = ann.get(PLACE).await;
+    let path = page.split_once("<img src=\"").unwrap().1;
+    let path = path.split_once('"').unwrap().0.to_owned();
+    let served = ann
+        .installation
+        .send(request("", "GET", &path).finish())
+        .await;
+    assert_eq!((served.status, served.body.as_slice()), (200, PNG));
+    let key = path.replacen("/i/", "/mail/images/", 1);
+    let kept: Vec<_> = files.lock().unwrap().keys().cloned().collect();
+    assert_eq!(kept, [key], "in the bucket alone");
+    let images = &ann.installation.app.images;
+    assert_eq!(images.folder(), None);
+    let place = images.probe().await.unwrap();
+    assert!(place.contains("bucket mail at http://127"), "{place}");
+    assert_eq!(files.lock().unwrap().len(), 1, "the probe is gone");
+
+    files.lock().unwrap().clear();
+    let gone = ann
+        .installation
+        .send(request("", "GET", &path).finish())
+        .await;
+    assert_eq!(gone.status, 404);
+}
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_used_is_told_from_one_without_the_image() {
+    let (address, _) = bucket::serve().await;
+    let installation = Installation::with(TestDatabase::chosen().await, |settings| {
+        in_bucket(&address, settings);
+        settings.images_secret_key = Some("another secret".to_owned());
+    });
+    let installation = installation.await;
+    let error = installation.app.images.probe().await.unwrap_err();
+    assert!(error.to_string().contains("the bucket mail"), "{error}");
+    let path = "/i/00000000-0000-7000-8000-000000000000/0123456789abcdef0123456789abcdef.png";
+    let answer = installation.send(request("", "GET", path).finish()).await;
+    assert_eq!(answer.status, 503, "a proxy must not keep it as missing");
+}
+
+#[tokio::test]
+async fn a_folder_is_probed_and_left_as_it_was() {
+    let data = tempfile::tempdir().unwrap();
+    let images = in_folder(data.path());
+    let place = images.probe().await.unwrap();
+    assert!(place.starts_with("the folder "), "{place}");
+    let folder = images.folder().unwrap();
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+    std::fs::remove_dir(folder).unwrap();
+    std::fs::write(folder, "no folder").unwrap();
+    assert!(images.probe().await.is_err());
 }

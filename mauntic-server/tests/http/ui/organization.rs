@@ -350,8 +350,9 @@ async fn the_newest_of_many_tokens_is_revoked_and_named() {
     let page = browser.get(&path).await;
     assert!(page.contains("Revoke the token newest?"), "{page}");
     let actor = app.identity.authenticate(newest.secret.reveal()).await;
-    let made = app.identity.create_token(&actor.unwrap(), command("made"));
-    made.await.unwrap();
+    let actor = actor.unwrap();
+    let made = app.identity.create_token(&actor, command("made")).await;
+    made.unwrap();
     for path in ["/app/organization/audit", "/app/organization/audit.csv"] {
         let page = browser.get(path).await;
         assert!(page.contains("token newest"), "{path}: {page}");

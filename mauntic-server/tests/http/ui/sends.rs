@@ -21,7 +21,10 @@ const BODY: &str = "<p>Hello {{ contact.firstname }}, <a href=\"https://example.
 
 /// An organisation with Ada, an admin; Mia, a member, who is logged in, and Vic, a viewer.
 async fn office(database: TestDatabase) -> Browser {
-    let installation = Installation::on(database).await;
+    staffed(Installation::on(database).await).await
+}
+
+async fn staffed(installation: Installation) -> Browser {
     for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
         let email = format!("{name}@example.com");
         installation.member(&email, name, role, PASSWORD).await;
@@ -153,6 +156,46 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
         .await;
     has(out, "gone@example.com");
     assert!(!out.contains("ann@example.com"), "{out}");
+    let owner = mia.installation.owner.clone();
+    let api = format!("/api/messaging/emails/{email}");
+    let behind = format!("{api}/people?behind=accepted");
+    let people = mia
+        .installation
+        .call(&owner, "GET", &behind, None)
+        .await
+        .ok(200);
+    let addresses: Vec<_> = people["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["address"])
+        .collect();
+    assert_eq!(addresses, ["ann@example.com", "bob@example.org"]);
+    let link = format!(
+        "{api}/people?behind=link%3A{}%3A0%3Ahuman",
+        uuid::Uuid::nil()
+    );
+    let people = mia
+        .installation
+        .call(&owner, "GET", &link, None)
+        .await
+        .ok(200);
+    assert_eq!(people["items"], json!([]));
+    let nothing = format!("{api}/people?behind=nothing");
+    mia.installation
+        .call(&owner, "GET", &nothing, None)
+        .await
+        .ok(422);
+    let domains = mia
+        .installation
+        .call(&owner, "GET", &format!("{api}/domains"), None)
+        .await
+        .ok(200);
+    assert_eq!(domains[0]["domain"], "example.com");
+    assert_eq!(
+        (&domains[0]["planned"], &domains[0]["accepted"]),
+        (&json!(1), &json!(1))
+    );
     let domains = mia.get(&format!("{place}/results/domains")).await;
     has(domains, ">example.org</th>");
     mia.get(&format!("{place}/people?behind=nothing")).await;
@@ -261,6 +304,14 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
     mia.get(&format!("{summary}soon")).await;
     assert_eq!(mia.status, 422);
 
+    let page = mia
+        .get(&format!("{summary}2099-01-31T09:00&clock=recipient"))
+        .await;
+    has(page, "31 Jan 2099, 09:00 on each recipient's clock");
+    let page = mia.get(&format!("{summary}&clock=recipient")).await;
+    has(page, "at once is the same on every clock");
+    assert_eq!(mia.status, 422);
+
     let form = |version| {
         let at = ("at", "2099-01-31T09:00");
         [("segment", segment.as_str()), at, ("version", version)]
@@ -288,6 +339,10 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
     mia.post(&place, &form).await;
     let send = mia.at.strip_suffix("?done=started").unwrap().to_owned();
     has(&mia.page, ">scheduled<");
+    let all = mia.get("/app/sends").await;
+    has(all, &format!("href=\"{send}\">Launch</a>"));
+    let of = format!("/app/sends?email={email}");
+    has(mia.get(&of).await, "Only those of ");
     for (step, state) in [
         ("pause", ">paused<"),
         ("resume", ">scheduled<"),
@@ -326,6 +381,10 @@ async fn another_organisations_send_and_results_are_not_there() {
     let send = json!({"email_id": email, "segment_id": segment, "at": "2099-01-01T00:00:00Z"});
     let send = made(&ann.installation, "/api/messaging/sends", send).await;
     let send = format!("/app/sends/{}", send["id"].as_str().unwrap());
+    for path in ["/app/sends".to_owned(), format!("/app/sends?email={email}")] {
+        let page = ann.get(&path).await;
+        assert!(!page.contains(&send), "{path}: {page}");
+    }
     let email = format!("/app/emails/{email}");
     for path in [
         send.clone(),
@@ -421,6 +480,16 @@ async fn an_email_is_shown_as_a_contact_sees_it() {
         .await;
     has(frame, "Hello &lt;script&gt;");
     let page = mia
+        .get(&format!("{place}?as=ann%40example.com&view=dark-phone"))
+        .await;
+    has(page, "mail narrow");
+    has(page, "The email has no dark styles of its own.");
+    let dark = format!("{place}/preview?as=ann%40example.com&view=dark-phone");
+    has(page, &format!("src=\"{}\"", dark.replace('&', "&amp;")));
+    let frame = mia.get(&dark).await;
+    has(frame, "invert(");
+    has(frame, "Hello &lt;script&gt;");
+    let page = mia
         .get(&format!("{place}?as=eve%40example.com&view=wide"))
         .await;
     has(page, "no contact has this address");
@@ -431,4 +500,152 @@ async fn an_email_is_shown_as_a_contact_sees_it() {
     let form = [("to", "me@example.com"), ("as", "eve@example.com")];
     mia.post(&format!("{place}/test"), &form).await;
     assert_eq!(mia.status, 422);
+}
+
+async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
+    let mut mia = office(database).await;
+    let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
+    let kiri = json!({"email": "kiri@example.com", "fields": {"timezone": "Etc/GMT-14"}});
+    let kiri = made(&mia.installation, "/api/crm/contacts", kiri).await;
+    let ids = [kiri["id"].as_str().unwrap().parse().unwrap()];
+    let (app, ours) = (&mia.installation.app, &mia.installation.ours);
+    let to = segment.parse().unwrap();
+    app.segments.add(ours, to, &ids).await.unwrap();
+    let email = email(&mia.installation).await;
+    let place = format!("/app/emails/{email}/send");
+    // Seven hours ahead of UTC it is this time: in Kiritimati it is over, here it is to come.
+    let time = mia.installation.app.clock.now() + chrono::TimeDelta::hours(7);
+    let at = time.format("%Y-%m-%dT%H:%M").to_string();
+    let form = [
+        ("segment", segment.as_str()),
+        ("at", at.as_str()),
+        ("clock", "recipient"),
+    ];
+    let query = serde_urlencoded::to_string(form).unwrap();
+    let page = mia.get(&format!("{place}/summary?{query}")).await;
+    has(
+        page,
+        "Without a time zone</dt><dd>1 of 2: they get it by the clocks of UTC",
+    );
+    has(
+        page,
+        "Whose time is over</dt><dd>1 of 2: they get it at once",
+    );
+    mia.post(&place, &form).await;
+    let send = mia.at.split('?').next().unwrap().to_owned();
+    let stop = CancellationToken::new();
+    let workers = Workers::start(jobs(&mia.installation.app), stop);
+    until(&mut mia, &send, "Accepted</div><div class=\"value\">1<").await;
+    workers.stop(Duration::from_secs(30)).await;
+    has(&mia.page, ">sending<");
+    has(
+        &mia.page,
+        "Those who wait get it when their clocks show the time",
+    );
+    let id = send.rsplit('/').next().unwrap();
+    let path = format!("/api/messaging/sends/{id}");
+    let owner = mia.installation.owner.clone();
+    let status = mia
+        .installation
+        .call(&owner, "GET", &path, None)
+        .await
+        .ok(200);
+    assert_eq!(
+        status["send"]["local_time"],
+        time.format("%Y-%m-%dT%H:%M:00").to_string()
+    );
+    assert_eq!(status["send"]["local_time_fallback"], "UTC");
+    assert_eq!(status["next_at"], status["eta"]);
+    assert_eq!(status["counts"]["waiting"], 1);
+
+    let both = json!({
+        "email_id": email, "segment_id": segment,
+        "at": "2099-01-01T00:00:00Z", "local_time": "2099-01-01T09:00",
+    });
+    for (body, detail) in [
+        (both, "give either"),
+        (
+            json!({"email_id": email, "segment_id": segment, "local_time": "9am"}),
+            "without a zone",
+        ),
+    ] {
+        let answer = mia
+            .installation
+            .call(&owner, "POST", "/api/messaging/sends", Some(body))
+            .await;
+        let problem = answer.ok(422).to_string();
+        has(&problem, detail);
+        has(&problem, "/local_time");
+    }
+}
+
+#[tokio::test]
+async fn a_send_goes_by_the_clocks_of_its_people_on_both_back_ends() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        a_send_goes_by_the_clocks_of_its_people(database).await;
+    }
+}
+
+#[tokio::test]
+async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
+    let strict = Installation::with(TestDatabase::chosen().await, |settings| {
+        settings.unsigned_mail = false;
+    });
+    let mut mia = staffed(strict.await).await;
+    let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
+    let email = email(&mia.installation).await;
+    let owner = mia.installation.owner.clone();
+    let look = format!("/api/messaging/emails/{email}/preflight?segment_id={segment}");
+    let flight = mia
+        .installation
+        .call(&owner, "GET", &look, None)
+        .await
+        .ok(200);
+    assert_eq!(
+        (&flight["reachable"], &flight["from_address"]),
+        (&json!(1), &json!("news@example.com"))
+    );
+    has(
+        flight["refusal"].as_str().unwrap(),
+        "add example.com as a sending domain",
+    );
+    let send = json!({"email_id": email, "segment_id": segment});
+    let path = "/api/messaging/sends";
+    let refused = mia
+        .installation
+        .call(&owner, "POST", path, Some(send.clone()))
+        .await;
+    has(
+        &refused.ok(422).to_string(),
+        "nothing signs mail from example.com",
+    );
+    let place = format!("/app/emails/{email}");
+    let summary = format!("{place}/send/summary?segment={segment}&at=");
+    let page = mia.get(&summary).await;
+    has(
+        page,
+        "It cannot be sent: nothing signs mail from example.com",
+    );
+    has(page, "An admin can set up example.com");
+    assert!(!page.contains("Send it now"), "{page}");
+    mia.get(&place).await;
+    mia.post(&format!("{place}/test"), &[("to", "me@example.com")])
+        .await;
+    assert_eq!(mia.status, 422);
+    has(&mia.page, "nothing signs mail from example.com");
+
+    made(
+        &mia.installation,
+        "/api/messaging/domains",
+        json!({"domain": "example.com"}),
+    )
+    .await;
+    let flight = mia
+        .installation
+        .call(&owner, "GET", &look, None)
+        .await
+        .ok(200);
+    assert_eq!(flight["signed_by"], "example.com");
+    has(mia.get(&summary).await, "Send it now");
+    made(&mia.installation, path, send).await;
 }
