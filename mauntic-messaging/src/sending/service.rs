@@ -5,7 +5,7 @@ use mauntic_core::{
     Access, Actor, ContactId, DeliveryId, EmailAddress, EmailId, EmailVersionId, Envelope,
     OrganizationId, Page, PageSize, Permission, SegmentId, SendJobId, StoreError, UseCase,
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     BuildError, Counts, Delivery, DeliveryState, EnginePorts, HandOver, JobState, Lane, LocalTime,

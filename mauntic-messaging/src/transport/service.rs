@@ -118,7 +118,7 @@ impl TransportService {
         actor: &Actor,
         limits: SendingLimits,
     ) -> Result<TransportView, MessagingError> {
-        let organization = actor.require(Permission::SendingManage)?;
+        actor.require(Permission::SendingManage)?;
         let limits = checked(limits)?;
         self.change(actor, "transport.limits_changed", None, |stored| {
             Transport { limits, ..stored }

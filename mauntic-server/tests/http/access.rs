@@ -132,7 +132,8 @@ impl Fixture {
         let mut uow = app.messaging_store.begin().await.unwrap();
         let (hash, now) = (address_hash("left@example.com"), app.clock.now());
         let chosen = uow.suppressions();
-        let left = chosen.choose_lists(own, &hash, None, &[fans], &[], now);
+        let lists = [fans];
+        let left = chosen.choose_lists(own, &hash, None, &lists, &[], now);
         left.await.unwrap();
         uow.commit().await.unwrap();
         Self {
@@ -217,14 +218,9 @@ impl Fixture {
             }
             "preview" => allowed(emails.preview(actor, id, PreviewRecipient::Sample).await),
             "subjects" => {
-                let found = self.app.emails.list(
-                    &Actor::system(self.own),
-                    &EmailFilter::default(),
-                    None,
-                    self.all,
-                );
-                let all = found.await?.items;
-                let subjects = emails.subjects(actor, &all).await?;
+                let (us, any) = (Actor::system(self.own), EmailFilter::default());
+                let listed = self.app.emails.list(&us, &any, None, self.all).await?;
+                let subjects = emails.subjects(actor, &listed.items).await?;
                 Ok(seen(subjects.contains_key(&id)))
             }
             "preview_source" => {

@@ -181,7 +181,8 @@ async fn who_left_a_list_is_seen_and_let_back_after_a_question() {
     let (organization, hash) = (ours.organization_id(), address_hash(key));
     let chosen = uow.suppressions();
     let now = app.clock.now();
-    let left = chosen.choose_lists(organization, &hash, Some(key), &[fans], &[], now);
+    let lists = [fans];
+    let left = chosen.choose_lists(organization, &hash, Some(key), &lists, &[], now);
     left.await.unwrap();
     uow.commit().await.unwrap();
 
