@@ -60,7 +60,12 @@ impl Context {
     /// # Errors
     /// If there is no such organisation, or several and none is named.
     pub(crate) async fn actor(&self) -> anyhow::Result<Actor> {
-        Ok(Actor::system(self.organization().await?.id))
+        let organization = self.organization().await?;
+        let actor = Actor::system(organization.id);
+        Ok(match organization.deletion {
+            Some(_) => actor.while_closing(),
+            None => actor,
+        })
     }
 
     /// The organisation that `--org` names, or the only one, which is made if there is none yet.

@@ -101,7 +101,9 @@ fn identity(error: &IdentityError) -> u8 {
         | IdentityError::EmailTaken
         | IdentityError::AlreadyMember
         | IdentityError::LastOwner
-        | IdentityError::AlreadySetUp => CONFLICT,
+        | IdentityError::AlreadySetUp
+        | IdentityError::Outdated { .. }
+        | IdentityError::ErasureBegun(_) => CONFLICT,
         IdentityError::BeyondOwnScope(_)
         | IdentityError::BeyondRole(..)
         | IdentityError::ExpiresInThePast

@@ -52,11 +52,13 @@ pub enum Permission {
     AuditRead,
     /// Change the organisation's settings.
     OrganizationManage,
+    /// Have the organisation deleted, and take that back.
+    OrganizationDelete,
 }
 
 impl Permission {
     /// Every permission with its text form.
-    pub const ALL: [(Self, &'static str); 22] = [
+    pub const ALL: [(Self, &'static str); 23] = [
         (Self::ContactsRead, "contacts:read"),
         (Self::ContactsWrite, "contacts:write"),
         (Self::ContactsDelete, "contacts:delete"),
@@ -79,6 +81,7 @@ impl Permission {
         (Self::TokensManage, "tokens:manage"),
         (Self::AuditRead, "audit:read"),
         (Self::OrganizationManage, "organization:manage"),
+        (Self::OrganizationDelete, "organization:delete"),
     ];
 
     /// The text form, such as `contacts:read`.
@@ -88,6 +91,25 @@ impl Permission {
             .iter()
             .find(|(permission, _)| *permission == self)
             .map_or("", |(_, text)| text)
+    }
+
+    /// Whether it is left to people while their organisation waits to be deleted: they may look, take their contacts
+    /// with them, and take the deletion back.
+    #[must_use]
+    pub fn outlasts_closing(self) -> bool {
+        matches!(
+            self,
+            Self::ContactsRead
+                | Self::ContactsExport
+                | Self::SegmentsRead
+                | Self::EmailsRead
+                | Self::SuppressionsRead
+                | Self::InboxRead
+                | Self::SendingRead
+                | Self::MembersRead
+                | Self::AuditRead
+                | Self::OrganizationDelete
+        )
     }
 }
 
@@ -174,7 +196,7 @@ impl Role {
             | Permission::MembersManage
             | Permission::TokensManage
             | Permission::AuditRead => Self::Admin,
-            Permission::OrganizationManage => Self::Owner,
+            Permission::OrganizationManage | Permission::OrganizationDelete => Self::Owner,
         }
     }
 
@@ -267,6 +289,7 @@ pub struct Actor {
     role: Role,
     scopes: Option<BTreeSet<Permission>>,
     address: Option<IpAddr>,
+    closing: bool,
 }
 
 impl Actor {
@@ -279,6 +302,7 @@ impl Actor {
             role,
             scopes: None,
             address: None,
+            closing: false,
         }
     }
 
@@ -296,6 +320,7 @@ impl Actor {
             role,
             scopes: Some(scopes),
             address: None,
+            closing: false,
         }
     }
 
@@ -308,6 +333,7 @@ impl Actor {
             role: Role::Owner,
             scopes: None,
             address: None,
+            closing: false,
         }
     }
 
@@ -318,6 +344,22 @@ impl Actor {
             address: Some(address),
             ..self
         }
+    }
+
+    /// The same actor in an organisation that waits to be deleted: nothing but what
+    /// [outlasts that](Permission::outlasts_closing) is allowed any more.
+    #[must_use]
+    pub fn while_closing(self) -> Self {
+        Self {
+            closing: true,
+            ..self
+        }
+    }
+
+    /// Whether the organisation waits to be deleted.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing
     }
 
     /// Where the actor calls from, if over the network.
@@ -347,30 +389,39 @@ impl Actor {
     /// Whether the actor may do something.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
-        let in_scope = self
-            .scopes
-            .as_ref()
-            .is_none_or(|scopes| scopes.contains(&permission));
-        in_scope && self.role.allows(permission)
+        self.require(permission).is_ok()
     }
 
     /// The actor's organisation, if it may do something in it.
     ///
     /// # Errors
-    /// [`Forbidden`] if the role or the token's scopes do not include the permission.
+    /// [`Forbidden`] if the role or the token's scopes do not include the permission, or the organisation waits to be
+    /// deleted.
     pub fn require(&self, permission: Permission) -> Result<OrganizationId, Forbidden> {
-        if self.may(permission) {
-            Ok(self.organization_id)
-        } else {
-            Err(Forbidden(permission))
+        let scopes = self.scopes.as_ref();
+        let in_scope = scopes.is_none_or(|scopes| scopes.contains(&permission));
+        if !in_scope || !self.role.allows(permission) {
+            return Err(Forbidden::Lacking(permission));
         }
+        if self.closing && !permission.outlasts_closing() {
+            return Err(Forbidden::Closing(permission));
+        }
+        Ok(self.organization_id)
     }
 }
 
 /// The actor may not do that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this needs the permission {0}")]
-pub struct Forbidden(pub Permission);
+pub enum Forbidden {
+    /// The role, or the scopes of the token, do not include the permission.
+    #[error("this needs the permission {0}")]
+    Lacking(Permission),
+    /// Nothing is changed in an organisation that waits to be deleted.
+    #[error(
+        "the organisation is to be deleted, so nothing in it can be changed; an owner can take that back"
+    )]
+    Closing(Permission),
+}
 
 #[cfg(test)]
 mod tests {
@@ -423,11 +474,35 @@ mod tests {
         assert_eq!(token.require(Permission::ContactsRead), Ok(organization()));
         assert_eq!(
             token.require(Permission::SegmentsRead),
-            Err(Forbidden(Permission::SegmentsRead))
+            Err(Forbidden::Lacking(Permission::SegmentsRead))
         );
         assert_eq!(
             token.require(Permission::ContactsDelete),
-            Err(Forbidden(Permission::ContactsDelete))
+            Err(Forbidden::Lacking(Permission::ContactsDelete))
         );
+    }
+
+    #[test]
+    fn while_an_organization_closes_its_owner_looks_exports_and_takes_it_back() {
+        let user = UserId::from_uuid(Uuid::from_u128(3));
+        let owner = Actor::user(organization(), user, Role::Owner).while_closing();
+        for permission in [
+            Permission::ContactsRead,
+            Permission::ContactsExport,
+            Permission::OrganizationDelete,
+        ] {
+            assert_eq!(owner.require(permission), Ok(organization()));
+        }
+        for permission in [
+            Permission::ContactsWrite,
+            Permission::EmailsSend,
+            Permission::OrganizationManage,
+            Permission::MembersManage,
+        ] {
+            let refused = Err(Forbidden::Closing(permission));
+            assert_eq!(owner.require(permission), refused);
+        }
+        let viewer = Actor::user(organization(), user, Role::Viewer).while_closing();
+        assert!(!viewer.may(Permission::ContactsExport));
     }
 }

@@ -7,6 +7,7 @@
 //! - [`EmailAddress`], [`TimeZoneName`]: values that are valid once they exist.
 //! - [`Actor`], [`Role`], [`Permission`]: who acts, and what they may do.
 //! - [`Page`], [`PageSize`]: keyset pages.
+//! - [`Standing`], [`Eraser`]: whether work is done for an organisation, and what goes when it is deleted.
 //! - [`Envelope`], [`Outbox`], [`Inbox`], [`Relay`]: events that commit with the change they tell of.
 //! - [`Change`], [`audit()`]: what somebody changed, for the audit log, in the transaction of the change.
 //! - [`is_public`]: addresses that are not of the installation's own network.
@@ -32,8 +33,10 @@ mod clock;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod email;
+mod erase;
 mod error;
 mod event;
+mod fingerprint;
 mod id;
 pub mod identity;
 mod network;
@@ -41,6 +44,7 @@ mod outbox;
 mod page;
 mod relay;
 mod secret;
+mod standing;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 #[cfg(feature = "testing")]
@@ -54,10 +58,12 @@ pub use actor::{
 pub use audit::{Audited, Change, ChangeMade, Subject, audit};
 pub use clock::{Clock, IdSource, SystemClock, UuidV7Source};
 pub use email::{EmailAddress, InvalidEmailAddress};
+pub use erase::Eraser;
 pub use error::StoreError;
 pub use event::{
     Cause, DomainEvent, Envelope, EventHandler, HandlerError, Metadata, MismatchedEvent,
 };
+pub use fingerprint::fingerprint;
 pub use id::{
     ApiTokenId, AuditEntryId, CapturedMailId, ContactId, DeliveryId, EmailId, EmailVersionId,
     EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, OrganizationId, SegmentId,
@@ -68,5 +74,6 @@ pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
 pub use page::{Page, PageSize};
 pub use relay::{Relay, RelayProgress};
 pub use secret::{InvalidSecret, SecretKey};
+pub use standing::{AlwaysActive, Standing};
 pub use use_case::{Access, Operator, UseCase};
 pub use zone::{Day, FixedZone, InvalidTimeZone, TimeZoneName, Zones, hour_of};

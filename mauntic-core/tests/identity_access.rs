@@ -8,7 +8,7 @@ use mauntic_core::{
     Actor, ApiTokenId, IdSource, InvitationId, Operator, OrganizationId, PageSize, Role, UserId,
     identity::{
         AuditFilter, CreateOrganization, CreateToken, CreateUser, IdentityError, IdentityService,
-        Invite, UpdateOrganization, storage::SeaOrmIdentityStore,
+        Invite, RequestDeletion, UpdateOrganization, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::{
@@ -168,7 +168,7 @@ impl Fixture {
             }
             "change_member" => {
                 service
-                    .change_member(actor, self.viewer, Role::Member)
+                    .change_member(actor, self.viewer, Role::Member, None)
                     .await?;
                 Ok(Reach::Allowed)
             }
@@ -217,6 +217,26 @@ impl Fixture {
                 };
                 let updated = service.update_organization(actor, command).await?;
                 Ok(self.within(actor, updated.id))
+            }
+            "request_deletion" => {
+                // A user who deletes shows a session, and these have none.
+                let name = service.organization(&Actor::system(actor.organization_id()));
+                let command = RequestDeletion {
+                    name: name.await?.name.to_string(),
+                    who: None,
+                    password: None,
+                };
+                match service.request_deletion(actor, command).await {
+                    Ok(deleted) => Ok(self.within(actor, deleted.id)),
+                    Err(IdentityError::NotYourself) => {
+                        Ok(self.within(actor, actor.organization_id()))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            "restore_organization" => {
+                let kept = service.restore_organization(actor).await?;
+                Ok(self.within(actor, kept.id))
             }
             other => self.call_for_members(other, actor).await,
         }

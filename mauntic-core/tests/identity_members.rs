@@ -266,7 +266,7 @@ async fn invitations_end_with_what_the_inviter_may(world: World) {
     let owner = secret(&invite(&world, &bob, "hal@example.com", Role::Owner).await);
     let secrets = invitations_of_bob(&world, &bob).await;
     service
-        .change_member(&actor, id, Role::Admin)
+        .change_member(&actor, id, Role::Admin, None)
         .await
         .unwrap();
     dead(&[owner]).await;
@@ -274,7 +274,7 @@ async fn invitations_end_with_what_the_inviter_may(world: World) {
     assert_eq!(world.log(&actor).await[0], "invitation.revoked");
     // A member may invite nobody.
     service
-        .change_member(&actor, id, Role::Member)
+        .change_member(&actor, id, Role::Member, None)
         .await
         .unwrap();
     dead(&secrets).await;
@@ -282,7 +282,7 @@ async fn invitations_end_with_what_the_inviter_may(world: World) {
 
     world.clock.advance(TimeDelta::hours(2));
     service
-        .change_member(&actor, id, Role::Owner)
+        .change_member(&actor, id, Role::Owner, None)
         .await
         .unwrap();
     let secrets = invitations_of_bob(&world, &bob).await;

@@ -171,7 +171,9 @@ async fn the_last_owner_stays() {
     let service = &fixture.service;
     let gone = service.remove_member(&ann, id(&ann)).await;
     assert!(matches!(gone, Err(IdentityError::LastOwner)));
-    let lowered = service.change_member(&ann, id(&ann), Role::Admin).await;
+    let lowered = service
+        .change_member(&ann, id(&ann), Role::Admin, None)
+        .await;
     assert!(matches!(lowered, Err(IdentityError::LastOwner)));
     let bob = fixture.member(&acme, "bob@example.com", Role::Owner).await;
     let (one, two) = tokio::join!(
@@ -193,11 +195,11 @@ async fn nobody_deals_with_roles_above_their_own() {
     let service = &fixture.service;
     let refused = [
         service
-            .change_member(&admin, id(&admin), Role::Owner)
+            .change_member(&admin, id(&admin), Role::Owner, None)
             .await
             .err(),
         service
-            .change_member(&admin, id(&owner), Role::Viewer)
+            .change_member(&admin, id(&owner), Role::Viewer, None)
             .await
             .err(),
         service.remove_member(&admin, id(&owner)).await.err(),
@@ -210,7 +212,7 @@ async fn nobody_deals_with_roles_above_their_own() {
         );
     }
     service
-        .change_member(&owner, id(&admin), Role::Owner)
+        .change_member(&owner, id(&admin), Role::Owner, None)
         .await
         .unwrap();
 }
@@ -275,7 +277,7 @@ async fn whatever_ends_a_token_counts_from_the_next_request_on() {
     );
 
     service
-        .change_member(&Actor::system(acme.id), id(&ann), Role::Viewer)
+        .change_member(&Actor::system(acme.id), id(&ann), Role::Viewer, None)
         .await
         .unwrap();
     let actor = service.authenticate(of_ann.secret.reveal()).await.unwrap();
@@ -374,7 +376,9 @@ async fn a_token_gives_no_role_that_may_more_than_itself() {
         matches!(invited, Err(IdentityError::RoleBeyondScope(Role::Admin, _))),
         "{invited:?}"
     );
-    let raised = service.change_member(&narrow, id(&bob), Role::Admin).await;
+    let raised = service
+        .change_member(&narrow, id(&bob), Role::Admin, None)
+        .await;
     assert!(matches!(raised, Err(IdentityError::RoleBeyondScope(..))));
     // What it takes away is its own affair.
     service.remove_member(&narrow, id(&bob)).await.unwrap();

@@ -284,19 +284,21 @@ impl Fixture {
             }
             "delete" => allowed(contacts.delete(actor, ann).await),
             "delete_many" => allowed(contacts.delete_many(actor, &[ann]).await?.remove(0)),
-            "set_do_not_contact" => allowed(contacts.set_do_not_contact(actor, ann, &mark).await),
+            "set_do_not_contact" => {
+                allowed(contacts.set_do_not_contact(actor, ann, &mark, None).await)
+            }
             "set_do_not_contact_many" => {
                 let marked = contacts.set_do_not_contact_many(actor, &[ann], &mark).await;
                 allowed(marked?.remove(0))
             }
             "lift_do_not_contact" => {
                 let ours = Actor::system(OWN);
-                contacts.set_do_not_contact(&ours, ann, &mark).await?;
-                allowed(contacts.lift_do_not_contact(actor, ann, &lift).await)
+                contacts.set_do_not_contact(&ours, ann, &mark, None).await?;
+                allowed(contacts.lift_do_not_contact(actor, ann, &lift, None).await)
             }
             "lift_do_not_contact_many" => {
                 let ours = Actor::system(OWN);
-                contacts.set_do_not_contact(&ours, ann, &mark).await?;
+                contacts.set_do_not_contact(&ours, ann, &mark, None).await?;
                 let lifted = contacts
                     .lift_do_not_contact_many(actor, &[ann], &lift)
                     .await;

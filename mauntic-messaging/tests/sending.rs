@@ -44,6 +44,7 @@ on_both!(
     engines_share_a_send,
     a_crash_neither_doubles_nor_loses,
     a_paused_send_waits_and_goes_on,
+    nothing_is_sent_for_a_blocked_organization,
     a_cancelled_send_leaves_out_who_waits,
     what_is_refused_for_now_comes_again,
     a_dead_address_is_suppressed,
@@ -222,6 +223,32 @@ async fn a_paused_send_waits_and_goes_on(database: TestDatabase) {
     assert_eq!(world.sink.total(), 300);
     let again = world.service.pause(&world.actor, id).await;
     assert!(matches!(again, Err(MessagingError::WrongState { .. })));
+}
+
+async fn nothing_is_sent_for_a_blocked_organization(database: TestDatabase) {
+    let mut sink = Sink::accepting();
+    sink.delay = Duration::from_millis(5);
+    let world = World::new(database, sink).await;
+    world.people.crowd(300);
+    let block = |blocked| world.people.blocked.store(blocked, Ordering::SeqCst);
+    block(true);
+    let id = world.create(1).await;
+    world.run_until(id, is(JobState::Paused)).await;
+    assert_eq!(world.sink.total(), 0);
+    let note = world.status(id).await.job.note.unwrap();
+    assert!(note.contains("blocked"), "{note}");
+    block(false);
+    world.service.resume(&world.actor, id).await.unwrap();
+    world
+        .run_until(id, |status| status.tally.accepted > 20)
+        .await;
+    block(true);
+    world.run_until(id, is(JobState::Paused)).await;
+    assert!(world.sink.total() < 300);
+    block(false);
+    world.service.resume(&world.actor, id).await.unwrap();
+    let status = world.run_to_the_end(id).await;
+    assert_eq!((status.tally.accepted, world.sink.total()), (300, 300));
 }
 
 async fn a_cancelled_send_leaves_out_who_waits(database: TestDatabase) {

@@ -1,13 +1,15 @@
 use std::{ops::Deref, sync::Arc};
 
+use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Change, Clock, DeadLetter, IdSource, Operator, OrganizationId, RelayStore, SecretKey,
-    StoreError, Subject, SystemClock, UuidV7Source, Zones,
+    Actor, Change, Clock, DeadLetter, Eraser, IdSource, Operator, OrganizationId, RelayStore,
+    SecretKey, Standing, StoreError, Subject, SystemClock, UuidV7Source, Zones,
     identity::{
-        AuditLog as _, IdentityError, IdentityService, IdentityStore, IdentityZones, Postman,
+        AuditLog as _, IdentityError, IdentityService, IdentityStanding, IdentityStore,
+        IdentityZones, Postman,
         storage::{IdentityMigrator, SeaOrmIdentityStore},
     },
-    storage::{Db, DbOptions, DbTarget, SeaOrmRelayStore, migrate},
+    storage::{Db, DbOptions, DbTarget, SeaOrmEraser, SeaOrmRelayStore, migrate},
 };
 use mauntic_crm::{
     BulkService, ContactService, CrmStore, FieldService, TagService, ViewService,
@@ -55,6 +57,8 @@ pub struct Parts {
     pub identity_store: Arc<dyn IdentityStore>,
     /// In which zone organisations count their days.
     pub zones: Arc<dyn Zones>,
+    /// Whether organisations are at work.
+    pub standing: Arc<dyn Standing>,
     /// Contacts.
     pub contacts: ContactService,
     /// What can be known of contacts.
@@ -109,6 +113,8 @@ pub struct Parts {
     pub ids: Arc<dyn IdSource>,
     /// The outboxes of the contexts, by name.
     pub(crate) outboxes: Vec<(&'static str, Arc<dyn RelayStore>)>,
+    /// Erase what the contexts have of an organisation, but for Identity, which does it by itself.
+    pub(crate) erasers: Vec<Arc<dyn Eraser>>,
     databases: Vec<Db>,
 }
 
@@ -183,9 +189,10 @@ impl App {
         let identity_store: Arc<dyn IdentityStore> = Arc::new(stores.identity.clone());
         let zones: Arc<dyn Zones> =
             Arc::new(IdentityZones::new(identity_store.clone(), clock.clone()));
+        let standing: Arc<dyn Standing> = Arc::new(IdentityStanding::new(identity_store.clone()));
         let crm: Arc<dyn CrmStore> = stores.crm.clone();
         let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone());
-        let messaging = Messaging::assemble(&settings, &secret, stores, &clock, &ids);
+        let messaging = Messaging::assemble(&settings, &secret, stores, &standing, &clock, &ids);
         let segments = SegmentService::new(
             crm.clone(),
             clock.clone(),
@@ -206,6 +213,7 @@ impl App {
         let issuers = logins.iter().map(|provider| provider.issuer().to_owned());
         let identity = IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
             .with_secret(&secret)
+            .with_grace(TimeDelta::days(settings.deletion_grace_days.into()))
             .with_issuers(issuers);
         Ok(Self(Arc::new(Parts {
             postman: Arc::new(postman),
@@ -228,6 +236,7 @@ impl App {
             engagement: EngagementRecorder::new(crm.clone(), zones.clone(), clock.clone()),
             crm_store: crm,
             zones,
+            standing,
             emails: messaging.emails,
             sends: SendService::new(messaging.engine.clone()),
             tracking: messaging.tracking,
@@ -249,6 +258,7 @@ impl App {
             clock,
             ids,
             outboxes: stores.outboxes(),
+            erasers: stores.erasers(),
             databases: stores.databases(),
             settings,
         })))
@@ -263,6 +273,12 @@ impl App {
             db.ping().await?;
         }
         Ok(())
+    }
+
+    /// The database of each context.
+    #[must_use]
+    pub fn databases(&self) -> &[Db] {
+        &self.databases
     }
 
     /// How many events wait to be dealt with.
@@ -332,6 +348,7 @@ impl Messaging {
         settings: &Settings,
         secret: &SecretKey,
         stores: &Stores,
+        standing: &Arc<dyn Standing>,
         clock: &Arc<dyn Clock>,
         ids: &Arc<dyn IdSource>,
     ) -> Self {
@@ -405,6 +422,7 @@ impl Messaging {
                 store: store.clone(),
                 audience: directory.clone(),
                 directory,
+                standing: standing.clone(),
                 builder: Arc::new(composer),
                 transports,
                 clock: clock.clone(),
@@ -450,6 +468,14 @@ impl Stores {
             self.crm.db().clone(),
             self.messaging.db().clone(),
         ]
+    }
+
+    fn erasers(&self) -> Vec<Arc<dyn Eraser>> {
+        let databases = self.databases().into_iter();
+        databases
+            .filter(|db| db.context() != mauntic_core::identity::storage::CONTEXT)
+            .map(|db| SeaOrmEraser::new(db) as Arc<dyn Eraser>)
+            .collect()
     }
 
     fn outboxes(&self) -> Vec<(&'static str, Arc<dyn RelayStore>)> {

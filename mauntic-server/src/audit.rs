@@ -53,9 +53,14 @@ pub(crate) const DONE: &[(&str, &str)] = &[
     ("organization.blocked", "blocked the organisation"),
     ("organization.created", "made the organisation"),
     (
+        "organization.deletion_requested",
+        "had the organisation deleted, after a time to think again",
+    ),
+    (
         "organization.ownership_transferred",
         "gave the organisation away",
     ),
+    ("organization.restored", "kept the organisation after all"),
     ("organization.unblocked", "unblocked the organisation"),
     ("organization.updated", "changed the organisation"),
     ("segment.created", "made the segment"),

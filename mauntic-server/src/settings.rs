@@ -47,6 +47,8 @@ pub struct Settings {
     pub keep_hits_days: u32,
     /// How long captured mail is kept, in days. 0 keeps it for ever.
     pub keep_captured_days: u32,
+    /// How long an organisation that an owner has deleted can still be brought back, in days. Then it is erased.
+    pub deletion_grace_days: u32,
     /// The bucket of S3-compatible storage that images of emails are kept in. Without it: a folder in
     /// [`data`](Self::data).
     pub images_bucket: Option<String>,
@@ -96,6 +98,7 @@ impl Default for Settings {
             system_mail: None,
             keep_hits_days: 400,
             keep_captured_days: 90,
+            deletion_grace_days: 30,
             images_bucket: None,
             images_region: None,
             images_endpoint: None,

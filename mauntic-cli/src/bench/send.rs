@@ -61,7 +61,7 @@ pub(super) async fn run(
         .context
         .app
         .transports
-        .configure(&world.actor, Some(&url), limits)
+        .configure(&world.actor, Some(&url), limits, None)
         .await?;
     output.note(format_args!(
         "Send: {} mails of {bytes_each} bytes …",

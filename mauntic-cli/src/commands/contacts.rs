@@ -216,7 +216,9 @@ impl ContactsCommand {
                     reason,
                     comment,
                 };
-                one(&contacts.set_do_not_contact(&actor, id, &command).await?)?;
+                one(&contacts
+                    .set_do_not_contact(&actor, id, &command, None)
+                    .await?)?;
             }
             Self::Unblock { contact, channel } => {
                 let id = find(context, &contact).await?.id();
@@ -224,7 +226,9 @@ impl ContactsCommand {
                     channel,
                     only: None,
                 };
-                one(&contacts.lift_do_not_contact(&actor, id, &command).await?)?;
+                one(&contacts
+                    .lift_do_not_contact(&actor, id, &command, None)
+                    .await?)?;
             }
             Self::Candidates { contact } => candidates(context, &contact).await?,
             Self::Merge {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use mauntic_core::{
-    ApiTokenId, EmailAddress, Operator, PageSize, Permission, Role, Subject, TimeZoneName, UserId,
+    Actor, ApiTokenId, EmailAddress, Operator, PageSize, Permission, Role, Subject, TimeZoneName,
+    UserId,
     identity::{
         AddMember, AuditFilter, CreateOrganization, CreateToken, CreateUser, DisplayName,
         Organization, Password, PostalAddress, Slug, UpdateOrganization,
@@ -58,6 +59,24 @@ pub(crate) enum OrgCommand {
         /// Slug, name or id
         name: String,
     },
+    /// Have an organisation deleted, with all that it has
+    Delete {
+        /// Slug, name or id
+        name: String,
+        /// Erase it after so many days [default: as the setting deletion_grace_days says]
+        #[arg(long)]
+        days: Option<u32>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Keep an organisation that waits to be deleted
+    Restore {
+        /// Slug, name or id
+        name: String,
+    },
+    /// List the organisations that were erased
+    Erased,
 }
 
 impl OrgCommand {
@@ -93,6 +112,7 @@ impl OrgCommand {
                     name,
                     timezone,
                     postal_address: address.map(Some),
+                    version: None,
                 };
                 show(
                     context,
@@ -109,12 +129,13 @@ impl OrgCommand {
                     .output
                     .result(&json!({"organizations": page.items}), |_| {
                         table(
-                            ["Slug", "Name", "Zone", "Id"],
+                            ["Slug", "Name", "Zone", "State", "Id"],
                             page.items.iter().map(|organization| {
                                 [
                                     organization.slug.to_string(),
                                     organization.name.to_string(),
                                     organization.timezone.to_string(),
+                                    state(organization),
                                     organization.id.to_string(),
                                 ]
                             }),
@@ -147,15 +168,75 @@ impl OrgCommand {
                         format!("{} is open again", organization.name)
                     })
             }
+            Self::Delete { name, days, yes } => delete(context, &name, days, yes).await,
+            Self::Restore { name } => {
+                let found = identity.find_organization(&Operator::local(), &name).await;
+                let actor = Actor::system(found?.id);
+                show(context, &identity.restore_organization(&actor).await?)
+            }
+            Self::Erased => erased(context).await,
         }
+    }
+}
+
+async fn delete(context: &Context, name: &str, days: Option<u32>, yes: bool) -> anyhow::Result<()> {
+    let app = &context.app;
+    let operator = Operator::local();
+    let organization = app.identity.find_organization(&operator, name).await?;
+    let days = days.unwrap_or(app.settings.deletion_grace_days);
+    let question = format!(
+        "{} and all that it has will be erased after {days} days: contacts, emails, results, members.",
+        organization.name
+    );
+    context.confirm(yes, &question)?;
+    let after = TimeDelta::days(days.into());
+    let planned = app
+        .identity
+        .delete_organization(&operator, organization.id, after)
+        .await?;
+    show(context, &planned)
+}
+
+async fn erased(context: &Context) -> anyhow::Result<()> {
+    let size = PageSize::clamped(1_000);
+    let page = context
+        .app
+        .identity
+        .erasures(&Operator::local(), None, size)
+        .await?;
+    context.output.result(&json!({"erased": page.items}), |_| {
+        table(
+            ["Id", "Asked for by", "Asked for", "Erased"],
+            page.items.iter().map(|erasure| {
+                [
+                    erasure.organization_id.to_string(),
+                    erasure.requested_by.to_string(),
+                    erasure.requested_at.format("%F %R").to_string(),
+                    erasure.erased_at.format("%F %R").to_string(),
+                ]
+            }),
+        )
+    })
+}
+
+/// Whether people can work in it.
+fn state(organization: &Organization) -> String {
+    match (organization.blocked_at, organization.deletion) {
+        (_, Some(deletion)) => format!("deleted on {}", deletion.due_at.format("%F %R")),
+        (Some(_), None) => "blocked".to_owned(),
+        (None, None) => "open".to_owned(),
     }
 }
 
 fn show(context: &Context, organization: &Organization) -> anyhow::Result<()> {
     context.output.result(organization, |organization| {
         format!(
-            "{} ({}), zone {}, id {}",
-            organization.name, organization.slug, organization.timezone, organization.id
+            "{} ({}), zone {}, {}, id {}",
+            organization.name,
+            organization.slug,
+            organization.timezone,
+            state(organization),
+            organization.id
         )
     })
 }
@@ -265,7 +346,7 @@ impl UserCommand {
             }
             Self::Role { user, role } => {
                 let id = find_user(context, &user).await?;
-                identity.change_member(&actor, id, role).await?;
+                identity.change_member(&actor, id, role, None).await?;
                 done("changed", id)
             }
             Self::Remove { user } => {

@@ -51,7 +51,7 @@ impl TransportCommand {
             Self::Capture => show(
                 context,
                 &transports
-                    .configure(&actor, None, SendingLimits::default())
+                    .configure(&actor, None, SendingLimits::default(), None)
                     .await?,
             ),
             Self::Set {
@@ -77,7 +77,9 @@ impl TransportCommand {
                 };
                 show(
                     context,
-                    &transports.configure(&actor, Some(&url), limits).await?,
+                    &transports
+                        .configure(&actor, Some(&url), limits, None)
+                        .await?,
                 )
             }
             Self::Test => match transports.test(&actor).await? {

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod deletion;
 mod logins;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub use access::*;
+pub use deletion::*;
 pub use logins::*;
 
 /// Runs every case of the suite on stores that an async function makes:
@@ -73,6 +75,9 @@ macro_rules! identity_store_conformance {
                 invitations_are_listed_page_by_page,
                 tokens_are_found_by_the_one_that_made_them,
                 a_member_who_is_blocked_here_works_elsewhere,
+                an_organization_that_waits_to_be_deleted_says_so,
+                an_erasure_is_claimed_by_one_worker_until_its_lease_ends,
+                an_erased_organization_leaves_a_note_and_nothing_else,
                 a_login_is_linked_once,
                 a_login_is_used_and_unlinked_by_its_user,
                 a_detour_is_taken_once,
@@ -427,7 +432,7 @@ pub async fn a_token_is_presented_with_what_decides_on_it(store: Arc<dyn Identit
     let tokens = store.tokens();
     let shown = tokens.present(&hash(1)).await.unwrap().unwrap();
     assert_eq!(
-        (shown.token, shown.organization_blocked, shown.holder),
+        (shown.token, shown.organization_closed, shown.holder),
         (free, false, None)
     );
     let shown = tokens.present(&hash(2)).await.unwrap().unwrap();
@@ -445,7 +450,7 @@ pub async fn a_token_is_presented_with_what_decides_on_it(store: Arc<dyn Identit
     uow.users().update(&ann).await.unwrap();
     uow.commit().await.unwrap();
     let shown = tokens.present(&hash(2)).await.unwrap().unwrap();
-    assert!(shown.organization_blocked);
+    assert!(shown.organization_closed);
     assert_eq!(
         shown.holder,
         Some(Holder {

@@ -1,4 +1,4 @@
-use super::{HashingFailed, NoRandomness, Refusal};
+use super::{ErasureBegun, HashingFailed, NoRandomness, Refusal};
 use crate::{Forbidden, InvalidSecret, OrganizationId, Permission, Role, StoreError, UserId};
 
 /// Why a use case of Identity did not succeed.
@@ -132,6 +132,18 @@ pub enum IdentityError {
         "the secret key is not the one this database was used with; tracking links, sending keys and encrypted settings need the old one (see the setting `secret_key`)"
     )]
     AnotherSecret,
+    /// Somebody else changed it since it was read.
+    #[error("it was changed meanwhile: look at it again (it is at version {current} now)")]
+    Outdated {
+        /// The version that it is at.
+        current: i64,
+    },
+    /// Whoever has an organisation deleted types its name.
+    #[error("this is not the name of the organisation: type it exactly as it is written")]
+    NameDiffers,
+    /// The organisation's data is being erased.
+    #[error(transparent)]
+    ErasureBegun(#[from] ErasureBegun),
     /// A password could not be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingFailed),

@@ -45,6 +45,7 @@
 mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod deletion;
 mod detour;
 mod error;
 mod idempotency;
@@ -57,6 +58,7 @@ mod password;
 mod second_factor;
 mod service;
 mod session;
+mod standing;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod storage;
 mod store;
@@ -66,6 +68,7 @@ mod zones;
 
 pub use crate::audit::{Change, Subject};
 pub use audit::{AuditEntry, AuditFilter, AuditLog};
+pub use deletion::{Deletion, Erasure, ErasureBegun, Erasures};
 pub use detour::{Aim, Detour, DetourSecret};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
@@ -82,11 +85,12 @@ pub use password::{HashingFailed, Password, PasswordHash, PasswordHasher, WeakPa
 pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};
 pub use service::{
     AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, Invite, LogIn,
-    NewSession, NewToken, SecondFactorState, SetUp,
+    NewSession, NewToken, RequestDeletion, SecondFactorState, SetUp,
 };
 pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,
 };
+pub use standing::IdentityStanding;
 pub use store::{
     AuditQueries, AuditRepository, DetourRepository, IdentityStore, IdentityUnitOfWork,
     InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,

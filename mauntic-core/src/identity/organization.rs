@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DisplayName, Slug};
-use crate::{DomainEvent, OrganizationId, TimeZoneName};
+use super::{Deletion, DisplayName, Slug};
+use crate::{DomainEvent, OrganizationId, TimeZoneName, fingerprint};
 
 /// A tenant of the installation: whatever Mauntic stores belongs to one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Organization {
     pub created_at: DateTime<Utc>,
     /// Since when nobody may act in it; `None` if it is in use.
     pub blocked_at: Option<DateTime<Utc>>,
+    /// Whether it is to be deleted, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
 }
 
 impl Organization {
@@ -49,6 +52,7 @@ impl Organization {
             postal_address: None,
             created_at: now,
             blocked_at: None,
+            deletion: None,
         }
     }
 
@@ -59,6 +63,12 @@ impl Organization {
             organization_id: self.id,
             name: self.name.clone(),
         }
+    }
+
+    /// Tells whether somebody else changed it since it was read.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        fingerprint(&(&self.name, &self.timezone, &self.postal_address))
     }
 
     /// Applies a change; returns whether anything is different now.
@@ -87,6 +97,8 @@ pub struct UpdateOrganization {
     pub timezone: Option<TimeZoneName>,
     /// The new postal address; `Some(None)` removes it.
     pub postal_address: Option<Option<PostalAddress>>,
+    /// Only if it still is at this [version](Organization::version).
+    pub version: Option<i64>,
 }
 
 /// A postal address as it is printed: up to 1,000 characters on some lines, trimmed.

@@ -197,6 +197,10 @@ pub struct Workplace {
     pub name: super::DisplayName,
     /// What the user is there.
     pub role: Role,
+    /// When it is deleted, if it is to be.
+    pub deletion_due_at: Option<DateTime<Utc>>,
+    /// Whether nobody may work there: the operator blocked it, or it is being erased.
+    pub closed: bool,
 }
 
 /// Who is logged in, as a request finds it.
@@ -206,8 +210,10 @@ pub struct LoggedIn {
     pub session: Session,
     /// The user.
     pub user: User,
-    /// The organisations that the user may work in now, by name; blocked ones are left out.
+    /// The organisations that the user may work in now, by name.
     pub workplaces: Vec<Workplace>,
+    /// Those where nobody may work, by name.
+    pub closed: Vec<Workplace>,
     /// Where the request comes from, for the audit log.
     pub address: Option<IpAddr>,
 }
@@ -235,10 +241,25 @@ impl LoggedIn {
     pub fn actor(&self) -> Option<Actor> {
         let place = self.workplace()?;
         let actor = Actor::user(place.organization_id, self.user.id, place.role);
-        Some(match self.address {
+        let actor = match self.address {
             Some(address) => actor.calling_from(address),
             None => actor,
+        };
+        Some(match place.deletion_due_at {
+            Some(_) => actor.while_closing(),
+            None => actor,
         })
+    }
+
+    /// The organisation that was worked in, if nobody may work in it any more.
+    #[must_use]
+    pub fn closed_workplace(&self) -> Option<&Workplace> {
+        let chosen =
+            |place: &&Workplace| Some(place.organization_id) == self.session.organization_id;
+        let found = self.closed.iter().find(chosen);
+        // Whoever chose none is told of one if there is no other.
+        let any = || self.closed.first().filter(|_| self.workplaces.is_empty());
+        found.or_else(any)
     }
 }
 

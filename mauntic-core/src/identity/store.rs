@@ -2,9 +2,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    ApiToken, AuditEntry, AuditFilter, Detour, IdempotencyStore, Invitation, LinkedLogin, Member,
-    Membership, Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug,
-    TokenHash, User, UserLink, Workplace,
+    ApiToken, AuditEntry, AuditFilter, Detour, Erasures, IdempotencyStore, Invitation, LinkedLogin,
+    Member, Membership, Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session,
+    Slug, TokenHash, User, UserLink, Workplace,
 };
 use crate::{
     ApiTokenId, AuditEntryId, EmailAddress, InvitationId, LetterId, OrganizationId, Outbox, Page,
@@ -49,6 +49,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The answers to requests that may come again.
     fn idempotency(&self) -> &dyn IdempotencyStore;
+
+    /// The erasing of organisations that are deleted.
+    fn erasures(&self) -> &dyn Erasures;
 
     /// Notes the fingerprint of the installation's secret if none is noted, and returns the one that is.
     async fn secret_fingerprint(
@@ -168,11 +171,10 @@ pub trait MemberQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Member, UserId>, StoreError>;
 
-    /// Whether there is any user at all.
+    /// Whether there is any user at all, or was when the installation was set up.
     async fn any_user(&self) -> Result<bool, StoreError>;
 
-    /// The organisations that the user may work in, by name; blocked ones, and those where the user is blocked, are left
-    /// out.
+    /// The organisations that the user is a member of, by name; those where the user is blocked are left out.
     async fn workplaces(&self, user: UserId) -> Result<Vec<Workplace>, StoreError>;
 
     /// The user's memberships, in the order of the organisations' ids.

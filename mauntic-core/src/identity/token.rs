@@ -153,8 +153,10 @@ pub struct ApiToken {
 pub struct PresentedToken {
     /// The token.
     pub token: ApiToken,
-    /// Whether its organisation is blocked.
-    pub organization_blocked: bool,
+    /// Whether nobody may act in its organisation: it is blocked, or being erased.
+    pub organization_closed: bool,
+    /// Whether its organisation waits to be deleted.
+    pub organization_closing: bool,
     /// The member whom it works for, as of now; `None` if it works for nobody or the member is gone.
     pub holder: Option<Holder>,
 }
@@ -187,8 +189,8 @@ pub enum Refusal {
     /// The user is not a member of the organisation any more.
     #[error("the user is no longer a member of the organisation")]
     NotAMember,
-    /// The organisation is blocked.
-    #[error("the organisation is blocked")]
+    /// The organisation is blocked, or being erased.
+    #[error("the organisation is blocked, or being deleted")]
     OrganizationBlocked,
 }
 
@@ -200,7 +202,8 @@ impl PresentedToken {
     pub fn admit(self, now: DateTime<Utc>) -> Result<Actor, Refusal> {
         let Self {
             token,
-            organization_blocked,
+            organization_closed,
+            organization_closing,
             holder,
         } = self;
         if token.revoked_at.is_some() {
@@ -209,7 +212,7 @@ impl PresentedToken {
         if token.expires_at.is_some_and(|end| end <= now) {
             return Err(Refusal::Expired);
         }
-        if organization_blocked {
+        if organization_closed {
             return Err(Refusal::OrganizationBlocked);
         }
         let role = match (token.user_id, holder) {
@@ -218,12 +221,12 @@ impl PresentedToken {
             (Some(_), Some(Holder { blocked: true, .. })) => return Err(Refusal::UserBlocked),
             (Some(_), Some(holder)) => token.role.min(holder.role),
         };
-        Ok(Actor::token(
-            token.organization_id,
-            token.id,
-            role,
-            token.scopes,
-        ))
+        let actor = Actor::token(token.organization_id, token.id, role, token.scopes);
+        Ok(if organization_closing {
+            actor.while_closing()
+        } else {
+            actor
+        })
     }
 }
 
@@ -266,7 +269,8 @@ mod tests {
                 last_used_at: None,
                 revoked_at: None,
             },
-            organization_blocked: false,
+            organization_closed: false,
+            organization_closing: false,
             holder,
         }
     }
@@ -307,7 +311,7 @@ mod tests {
         assert!(!revoked.token.revoke(now));
         assert_eq!(revoked.admit(now), Err(Refusal::Revoked));
         let mut closed = presented(None, None);
-        closed.organization_blocked = true;
+        closed.organization_closed = true;
         assert_eq!(closed.admit(now), Err(Refusal::OrganizationBlocked));
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{DisplayName, IdentityError, PasswordHash};
 use crate::{
     Actor, DomainEvent, EmailAddress, Forbidden, OrganizationId, Permission, Role, UserId,
+    fingerprint,
 };
 
 /// A person who can log in. What a person may do is said by the [`Membership`]s.
@@ -70,7 +71,21 @@ pub struct Member {
     pub blocked_here_at: Option<DateTime<Utc>>,
 }
 
+impl Membership {
+    /// Tells whether somebody else changed it since it was read.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        fingerprint(&(self.role, self.blocked_at))
+    }
+}
+
 impl Member {
+    /// The [version](Membership::version) of the membership.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        fingerprint(&(self.role, self.blocked_here_at))
+    }
+
     /// The member that a user with a membership is.
     #[must_use]
     pub fn of(user: &User, membership: &Membership) -> Self {
@@ -104,7 +119,7 @@ pub(super) fn within(own: Role, roles: &[Role]) -> Result<(), Forbidden> {
     if roles.iter().all(|role| *role <= own) {
         Ok(())
     } else {
-        Err(Forbidden(Permission::OrganizationManage))
+        Err(Forbidden::Lacking(Permission::OrganizationManage))
     }
 }
 

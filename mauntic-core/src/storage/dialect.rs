@@ -294,6 +294,36 @@ impl Dialect {
         }
     }
 
+    /// Finds the names of the tables of the context that have the column named by the parameter, in order.
+    #[must_use]
+    pub fn tables_with_column(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+                     AND NOT c.relispartition AND a.attname = $1 AND NOT a.attisdropped ORDER BY 1"
+            }
+            Self::Sqlite => {
+                "SELECT t.name FROM sqlite_master t, pragma_table_info(t.name) c
+                 WHERE t.type = 'table' AND c.name = $1 ORDER BY 1"
+            }
+        }
+    }
+
+    /// Deletes some of the rows of a table for which a condition holds; of a partitioned one, that many of each part.
+    #[must_use]
+    pub fn delete_some(self, table: &str, condition: &str, limit: u64) -> String {
+        match self {
+            Self::Postgres => format!(
+                "DELETE FROM \"{table}\" WHERE {condition}
+                     AND ctid = ANY (ARRAY(SELECT ctid FROM \"{table}\" WHERE {condition} LIMIT {limit}))"
+            ),
+            Self::Sqlite => format!(
+                "DELETE FROM \"{table}\" WHERE rowid IN (SELECT rowid FROM \"{table}\" WHERE {condition} LIMIT {limit})"
+            ),
+        }
+    }
+
     /// What stands behind the last of a character in a text.
     #[must_use]
     pub fn after_last(self, text: &str, separator: char) -> String {

@@ -6,6 +6,9 @@
 
 mod db;
 mod dialect;
+mod erase;
+#[cfg(feature = "testing")]
+pub mod filling;
 mod migrate;
 mod outbox;
 #[cfg(feature = "testing")]
@@ -15,6 +18,7 @@ pub mod test_database;
 
 pub use db::{Db, DbOptions, DbTarget, InvalidDatabase, Txn};
 pub use dialect::{Column, Dialect, SqlType};
+pub use erase::{SeaOrmEraser, erase_rows, tables_with};
 pub use migrate::migrate;
 pub use outbox::{OutboxMigration, SeaOrmRelayStore, append_to_outbox, first_time};
 

@@ -176,6 +176,12 @@ pub struct Field {
 }
 
 impl Field {
+    /// Tells whether somebody else changed it since it was read; what `If-Match` compares.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        mauntic_core::fingerprint(self)
+    }
+
     /// A custom field with nothing special about it.
     #[must_use]
     pub fn custom(alias: FieldAlias, label: &str, field_type: FieldType) -> Self {

@@ -31,14 +31,18 @@ pub struct LiftDoNotContact {
 }
 
 impl ContactService {
-    /// Marks a contact as not to be written to. A person's own opt-out stays what it is.
+    /// Marks a contact as not to be written to, if it still is at a version. A person's own opt-out stays what it is.
+    ///
+    /// # Errors
+    /// [`CrmError::VersionMismatch`] if it is not.
     pub async fn set_do_not_contact(
         &self,
         actor: &Actor,
         id: ContactId,
         command: &DoNotContactCommand,
+        version: Option<i64>,
     ) -> Result<Contact, CrmError> {
-        only(self.set_do_not_contact_many(actor, &[id], command).await?)
+        only(self.forbid(actor, &[id], command, version).await?)
     }
 
     /// Marks up to [`MAX_BATCH`] contacts as not to be written to. Own opt-outs stay what they are.
@@ -47,6 +51,16 @@ impl ContactService {
         actor: &Actor,
         ids: &[ContactId],
         command: &DoNotContactCommand,
+    ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
+        self.forbid(actor, ids, command, None).await
+    }
+
+    async fn forbid(
+        &self,
+        actor: &Actor,
+        ids: &[ContactId],
+        command: &DoNotContactCommand,
+        version: Option<i64>,
     ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
         let organization = actor.require(Permission::ContactsWrite)?;
         plain_text(&command.comment, 1_000)?;
@@ -67,20 +81,25 @@ impl ContactService {
             at: writing.now,
         };
         self.edit(&writing, ids, |_, contact, changes| {
+            at_version(contact, version)?;
             contact.forbid(mark.clone(), changes);
             Ok(())
         })
         .await
     }
 
-    /// Lets a contact be written to again.
+    /// Lets a contact be written to again, if it still is at a version.
+    ///
+    /// # Errors
+    /// [`CrmError::VersionMismatch`] if it is not.
     pub async fn lift_do_not_contact(
         &self,
         actor: &Actor,
         id: ContactId,
         command: &LiftDoNotContact,
+        version: Option<i64>,
     ) -> Result<Contact, CrmError> {
-        only(self.lift_do_not_contact_many(actor, &[id], command).await?)
+        only(self.allow(actor, &[id], command, version).await?)
     }
 
     /// Lets up to [`MAX_BATCH`] contacts be written to again.
@@ -89,6 +108,16 @@ impl ContactService {
         actor: &Actor,
         ids: &[ContactId],
         command: &LiftDoNotContact,
+    ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
+        self.allow(actor, ids, command, None).await
+    }
+
+    async fn allow(
+        &self,
+        actor: &Actor,
+        ids: &[ContactId],
+        command: &LiftDoNotContact,
+        version: Option<i64>,
     ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
         let organization = actor.require(Permission::ContactsWrite)?;
         let fields = self.fields(organization).await?;
@@ -101,6 +130,7 @@ impl ContactService {
             ..self.writing(actor, &fields)
         };
         self.edit(&writing, ids, |_, contact, changes| {
+            at_version(contact, version)?;
             contact.allow(command.channel, command.only, changes);
             Ok(())
         })
@@ -216,6 +246,14 @@ impl ContactService {
         }
         uow.commit().await?;
         Ok(())
+    }
+}
+
+fn at_version(contact: &Contact, expected: Option<i64>) -> Result<(), CrmError> {
+    let current = contact.version();
+    match expected {
+        Some(expected) if expected != current => Err(CrmError::VersionMismatch { current }),
+        _ => Ok(()),
     }
 }
 

@@ -78,6 +78,8 @@ pub struct UpdateField {
     pub group: Option<FieldGroup>,
     /// Its place.
     pub position: Option<u32>,
+    /// Only if it still is at this [version](Field::version).
+    pub version: Option<i64>,
 }
 
 /// Defines what can be known about contacts.
@@ -171,6 +173,10 @@ impl FieldService {
         let mut uow = self.store.begin().await?;
         let set = FieldSet::with_custom(uow.fields().list_custom(organization).await?);
         let mut field = own_field(&set, alias)?.clone();
+        let current = field.version();
+        if command.version.is_some_and(|version| version != current) {
+            return Err(CrmError::VersionMismatch { current });
+        }
         let before = json!(field);
         field.label = command
             .label

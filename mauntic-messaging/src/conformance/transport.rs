@@ -88,14 +88,15 @@ pub async fn changes_of_a_transport_undo_none(store: Arc<dyn MessagingStore>) {
     let service = Arc::new(service);
     let owner = Actor::system(organization(1));
     let limits = || SendingLimits::default();
-    let first = service.configure(&owner, None, limits()).await.unwrap();
+    let first = service.configure(&owner, None, limits(), None).await;
+    let first = first.unwrap();
     assert_eq!(first.version, 1);
     let changes = (0..20_u8).map(|number| {
         let (service, owner) = (Arc::clone(&service), owner.clone());
         tokio::spawn(async move {
             let url = "smtp://ann:secret@mail.example.com";
             if number == 10 {
-                service.configure(&owner, Some(url), limits()).await
+                service.configure(&owner, Some(url), limits(), None).await
             } else {
                 service.set_limits(&owner, limits()).await
             }

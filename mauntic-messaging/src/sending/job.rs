@@ -201,6 +201,16 @@ impl SendJob {
         }
     }
 
+    /// Stops the send until it is resumed, because nothing is sent for its organisation now.
+    ///
+    /// # Errors
+    /// [`WrongJobState`] if it is over or paused.
+    pub fn stand_still(&mut self) -> Result<(), WrongJobState> {
+        self.pause()?;
+        self.note = Some("the organisation was blocked, or was to be deleted".to_owned());
+        Ok(())
+    }
+
     /// Lets a paused send, or one that failed and whose cause is mended, go on where it was.
     ///
     /// # Errors

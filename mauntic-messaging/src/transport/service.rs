@@ -75,12 +75,14 @@ impl TransportService {
     ///
     /// # Errors
     /// Needs [`Permission::SendingManage`]; [`MessagingError::Invalid`] for what is no server;
-    /// [`MessagingError::Outdated`] if somebody else configured the first one at the same time.
+    /// [`MessagingError::Outdated`] if it is not at the version that the change is based on, or somebody else configured the
+    /// first one at the same time.
     pub async fn configure(
         &self,
         actor: &Actor,
         url: Option<&str>,
         limits: SendingLimits,
+        version: Option<i64>,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.require(Permission::SendingManage)?;
         let limits = checked(limits)?;
@@ -97,7 +99,7 @@ impl TransportService {
         let sealed_password = password
             .map(|password| self.secret.encrypt(&place, password.as_bytes()))
             .transpose()?;
-        self.change(actor, "transport.configured", |stored| Transport {
+        self.change(actor, "transport.configured", version, |stored| Transport {
             kind,
             sealed_password,
             limits,
@@ -118,9 +120,8 @@ impl TransportService {
     ) -> Result<TransportView, MessagingError> {
         actor.require(Permission::SendingManage)?;
         let limits = checked(limits)?;
-        self.change(actor, "transport.limits_changed", |stored| Transport {
-            limits,
-            ..stored
+        self.change(actor, "transport.limits_changed", None, |stored| {
+            Transport { limits, ..stored }
         })
         .await
     }
@@ -146,6 +147,7 @@ impl TransportService {
         &self,
         actor: &Actor,
         action: &str,
+        version: Option<i64>,
         change: impl FnOnce(Transport) -> Transport + Send,
     ) -> Result<TransportView, MessagingError> {
         let organization = actor.organization_id();
@@ -154,6 +156,13 @@ impl TransportService {
             .transports()
             .find_transport_for_update(organization)
             .await?;
+        let current = stored.as_ref().map_or(0, |stored| stored.version);
+        if version.is_some_and(|version| version != current) {
+            return Err(MessagingError::Outdated {
+                what: "transport",
+                current,
+            });
+        }
         let before = view(stored.as_ref());
         let transport = change(self.next(organization, stored));
         let saved = uow.transports().save_transport(&transport).await;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
     Actor, Clock, ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId,
-    StoreError, SystemClock, TimeZoneName, UuidV7Source,
+    Standing, StoreError, SystemClock, TimeZoneName, UuidV7Source,
     storage::{DbOptions, test_database::TestDatabase},
 };
 use mauntic_messaging::{
@@ -51,6 +51,8 @@ pub(crate) struct People {
     all: Mutex<BTreeMap<ContactId, Person>>,
     /// Whether only the first page of the audience can be read.
     pub(crate) first_page_only: AtomicBool,
+    /// Whether their organisation is blocked.
+    pub(crate) blocked: AtomicBool,
     /// A segment that cannot be read.
     pub(crate) unreadable: Mutex<Option<SegmentId>>,
 }
@@ -94,6 +96,13 @@ impl People {
         for number in 1..=people {
             self.add(number, Some(&format!("p{number}@example.com")), false);
         }
+    }
+}
+
+#[async_trait]
+impl Standing for People {
+    async fn is_active(&self, _: OrganizationId) -> Result<bool, StoreError> {
+        Ok(!self.blocked.load(Ordering::SeqCst))
     }
 }
 
@@ -354,6 +363,7 @@ impl World {
             store,
             audience: people.clone(),
             directory: people.clone(),
+            standing: people.clone(),
             builder: builder.clone(),
             transports: transports.clone(),
             clock: clock.clone(),

@@ -3,10 +3,14 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     OrganizationId, SessionId,
-    identity::{IdentityError, LinkedLogin, LogIn, LoggedIn, NewSession, RecoveryCode, Session},
+    identity::{
+        IdentityError, LinkedLogin, LogIn, LoggedIn, NewSession, RecoveryCode, Session, SetUp,
+    },
 };
 use poem::Request;
-use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined,
+};
 use uuid::Uuid;
 
 use super::{ApiTag, Done, identity::RoleName, parse};
@@ -52,6 +56,23 @@ struct Credentials {
     remember: bool,
 }
 
+/// The first organisation and who owns it.
+#[derive(Debug, Object)]
+struct SetUpBody {
+    /// What people call the organisation.
+    organization: String,
+    /// The IANA name of the zone in which it counts its days, such as `Europe/Berlin`.
+    timezone: String,
+    /// What the owner is called.
+    name: String,
+    /// The address that the owner logs in with.
+    email: String,
+    /// 12 characters or more.
+    password: String,
+    /// What the operator reads in the log of the server, if there is more here than an empty organisation.
+    code: MaybeUndefined<String>,
+}
+
 /// A code of the second factor.
 #[derive(Debug, Object)]
 struct CodeBody {
@@ -88,6 +109,8 @@ struct Workplace {
     organization_id: Uuid,
     name: String,
     role: RoleName,
+    /// When it is deleted, if it is to be. Until then nothing can be changed in it.
+    deletion_due_at: Option<DateTime<Utc>>,
 }
 
 /// Who is logged in.
@@ -110,6 +133,7 @@ impl From<LoggedIn> for Account {
             organization_id: place.organization_id.as_uuid(),
             name: place.name.to_string(),
             role: place.role.into(),
+            deletion_due_at: place.deletion_due_at,
         });
         Self {
             user_id: who.user.id.as_uuid(),
@@ -283,6 +307,24 @@ fn present_password(text: &str) -> Result<mauntic_core::identity::Password, ApiE
 
 #[OpenApi(prefix_path = "/auth", tag = "ApiTag::Account")]
 impl AuthApi {
+    /// Set the installation up
+    ///
+    /// Makes its first organisation and the owner, who is logged in at once. It works once, and not if there is a user.
+    #[oai(path = "/setup", method = "post", operation_id = "setUp")]
+    async fn set_up(&self, request: &Request, body: Json<SetUpBody>) -> Result<Began, ApiError> {
+        let body = body.0;
+        let command = SetUp {
+            organization: parse("/organization", &body.organization)?,
+            timezone: parse("/timezone", &body.timezone)?,
+            name: parse("/name", &body.name)?,
+            email: parse("/email", &body.email)?,
+            password: parse("/password", &body.password)?,
+            code: body.code.take(),
+        };
+        let new = self.app.identity.set_up(command, client(request)).await?;
+        self.began(request, &new).await
+    }
+
     /// Log in
     ///
     /// After several failures the next try has to wait.

@@ -5,18 +5,18 @@ use mauntic_core::{
     ApiTokenId, InvitationId, Permission, Principal, Role, UserId,
     identity::{
         ApiToken, AuditEntry, AuditFilter, CreateToken, IdentityError, IdentityService, Invitation,
-        Invite, Member, Organization, UpdateOrganization,
+        Invite, Member, Organization, RequestDeletion, UpdateOrganization,
     },
 };
 use poem_openapi::{
     Enum, Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
     types::MaybeUndefined,
 };
 use uuid::Uuid;
 
-use super::{ApiTag, Created, Done, Page, page_size};
+use super::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size};
 use crate::{
     App, audit_words,
     http::{auth::Token, problem::ApiError},
@@ -88,17 +88,23 @@ struct OrganizationBody {
     /// The postal address that mail shows.
     postal_address: Option<String>,
     created_at: DateTime<Utc>,
+    /// When it is deleted, if it is to be. Until then nothing is sent and nothing can be changed.
+    deletion_due_at: Option<DateTime<Utc>>,
+    /// For `If-Match`: it tells whether somebody else changed name, zone or address.
+    version: i64,
 }
 
 impl From<Organization> for OrganizationBody {
     fn from(organization: Organization) -> Self {
         Self {
+            version: organization.version(),
             id: organization.id.as_uuid(),
             name: organization.name.to_string(),
             slug: organization.slug.to_string(),
             timezone: organization.timezone.to_string(),
             postal_address: organization.postal_address,
             created_at: organization.created_at,
+            deletion_due_at: organization.deletion.map(|planned| planned.due_at),
         }
     }
 }
@@ -124,6 +130,8 @@ struct MemberBody {
     since: DateTime<Utc>,
     /// Whether the user may do nothing, in this organisation or in any.
     blocked: bool,
+    /// For `If-Match`: it tells whether somebody else changed the role, or blocked the member here.
+    version: i64,
 }
 
 impl From<Member> for MemberBody {
@@ -135,6 +143,7 @@ impl From<Member> for MemberBody {
             role: member.role.into(),
             since: member.since,
             blocked: member.blocked_at.or(member.blocked_here_at).is_some(),
+            version: member.version(),
         }
     }
 }
@@ -170,6 +179,13 @@ impl From<Invitation> for InvitationBody {
             expires_at: invitation.expires_at,
         }
     }
+}
+
+/// Which organisation to delete.
+#[derive(Debug, Object)]
+struct DeletionBody {
+    /// Its name, exactly as it is written: so that it is not another one.
+    name: String,
 }
 
 /// Who gives the organisation to whom.
@@ -303,8 +319,12 @@ impl IdentityApi {
         method = "get",
         operation_id = "getOrganization"
     )]
-    async fn organization(&self, Token(actor): Token) -> Result<Json<OrganizationBody>, ApiError> {
-        Ok(Json(self.identity.organization(&actor).await?.into()))
+    async fn organization(
+        &self,
+        Token(actor): Token,
+    ) -> Result<Versioned<OrganizationBody>, ApiError> {
+        let organization = self.identity.organization(&actor).await?;
+        Ok(Versioned::at(organization.version(), organization.into()))
     }
 
     /// Change the organisation
@@ -316,8 +336,11 @@ impl IdentityApi {
     async fn update_organization(
         &self,
         Token(actor): Token,
+        /// Only if it still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<OrganizationPatch>,
-    ) -> Result<Json<OrganizationBody>, ApiError> {
+    ) -> Result<Versioned<OrganizationBody>, ApiError> {
         let patch = body.0;
         let command = UpdateOrganization {
             name: given("/name", patch.name)?,
@@ -327,13 +350,50 @@ impl IdentityApi {
                 MaybeUndefined::Null => Some(None),
                 MaybeUndefined::Value(text) => Some(Some(parse("/postal_address", &text)?)),
             },
+            version: expected_version(if_match.0.as_ref())?,
         };
-        Ok(Json(
-            self.identity
-                .update_organization(&actor, command)
-                .await?
-                .into(),
-        ))
+        let changed = self.identity.update_organization(&actor, command).await?;
+        Ok(Versioned::at(changed.version(), changed.into()))
+    }
+
+    /// Have the organisation deleted
+    ///
+    /// It is erased after the installation's time of grace, 30 days unless the operator chose another. Until then
+    /// nothing is sent and nothing can be changed, but everything can be read, and this be taken back. The token must
+    /// have the scope `organization:delete`, which no token has unless it is named.
+    #[oai(
+        path = "/organization/deletion",
+        method = "put",
+        operation_id = "requestDeletion"
+    )]
+    async fn request_deletion(
+        &self,
+        Token(actor): Token,
+        body: Json<DeletionBody>,
+    ) -> Result<Json<OrganizationBody>, ApiError> {
+        let command = RequestDeletion {
+            name: body.0.name,
+            who: None,
+            password: None,
+        };
+        let planned = self.identity.request_deletion(&actor, command).await?;
+        Ok(Json(planned.into()))
+    }
+
+    /// Keep the organisation after all
+    ///
+    /// Sends that were paused have to be resumed.
+    #[oai(
+        path = "/organization/deletion",
+        method = "delete",
+        operation_id = "restoreOrganization"
+    )]
+    async fn restore_organization(
+        &self,
+        Token(actor): Token,
+    ) -> Result<Json<OrganizationBody>, ApiError> {
+        let kept = self.identity.restore_organization(&actor).await?;
+        Ok(Json(kept.into()))
     }
 
     /// List the members
@@ -365,11 +425,15 @@ impl IdentityApi {
         &self,
         Token(actor): Token,
         user_id: Path<Uuid>,
+        /// Only if the member still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<MemberPatch>,
     ) -> Result<Done, ApiError> {
-        self.identity
-            .change_member(&actor, UserId::from_uuid(user_id.0), body.0.role.into())
-            .await?;
+        let (user, role) = (UserId::from_uuid(user_id.0), body.0.role.into());
+        let version = expected_version(if_match.0.as_ref())?;
+        let changed = self.identity.change_member(&actor, user, role, version);
+        changed.await?;
         Ok(Done::Done)
     }
 
@@ -667,7 +731,12 @@ impl From<IdentityError> for ApiError {
             IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
                 Self::conflict("taken", &error)
             }
+            IdentityError::Outdated { .. } => Self::changed(&error),
+            IdentityError::WrongSetUpCode => Self::invalid("/code", &error),
+            IdentityError::AlreadySetUp => Self::conflict("already_set_up", &error),
             IdentityError::LastOwner => Self::conflict("last_owner", &error),
+            IdentityError::NameDiffers => Self::invalid("/name", &error),
+            IdentityError::ErasureBegun(_) => Self::conflict("erasure_begun", &error),
             IdentityError::LastWayIn => Self::conflict("last_way_in", &error),
             IdentityError::LogInAgain => Self::conflict("log_in_again", &error),
             IdentityError::NotAnOwner => Self::invalid("/from", &error),

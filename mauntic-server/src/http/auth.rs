@@ -2,7 +2,7 @@
 
 use mauntic_core::{
     Actor,
-    identity::{IdentityError, LoggedIn, SessionSecret},
+    identity::{IdentityError, LoggedIn, Refusal, SessionSecret},
 };
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
@@ -77,7 +77,7 @@ fn not_in_session() -> ApiError {
 #[derive(Clone)]
 enum Admission {
     Admitted(Actor),
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// Decides once for each request who is asking; what needs no token ignores the decision.
@@ -128,7 +128,7 @@ async fn authenticate<E: Endpoint>(
                 Some(address) => actor.calling_from(address),
                 None => actor,
             }),
-            Err(IdentityError::Refused(reason)) => Admission::Refused(reason.to_string()),
+            Err(IdentityError::Refused(reason)) => Admission::Refused(reason),
             Err(error) => return Err(ApiError::internal(&error).into()),
         };
         request.set_data(admission);
@@ -148,8 +148,14 @@ pub(crate) fn actor_of(request: &Request) -> Option<Actor> {
 async fn admitted(request: &Request, _: Bearer) -> poem::Result<Actor> {
     let refusal = match request.data::<Admission>() {
         Some(Admission::Admitted(actor)) => return Ok(actor.clone()),
-        Some(Admission::Refused(reason)) => reason.as_str(),
-        None => "this needs an API token: Authorization: Bearer mnt_…",
+        // The token is good; another one would not help.
+        Some(Admission::Refused(Refusal::OrganizationBlocked)) => {
+            let detail = "the organisation is closed: whoever runs this installation has blocked it, or it is being deleted";
+            let problem = Problem::new(StatusCode::FORBIDDEN, "organization_closed", detail);
+            return Err(ApiError::Forbidden(Json(problem)).into());
+        }
+        Some(Admission::Refused(reason)) => reason.to_string(),
+        None => "this needs an API token: Authorization: Bearer mnt_…".to_owned(),
     };
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", refusal);
     Err(ApiError::Unauthorized(Json(problem)).into())

@@ -224,9 +224,13 @@ impl ApiError {
 
 impl From<Forbidden> for ApiError {
     fn from(refused: Forbidden) -> Self {
+        let code = match refused {
+            Forbidden::Lacking(_) => "forbidden",
+            Forbidden::Closing(_) => "organization_closing",
+        };
         Self::Forbidden(Json(Problem::new(
             StatusCode::FORBIDDEN,
-            "forbidden",
+            code,
             refused.to_string(),
         )))
     }

@@ -75,6 +75,7 @@ impl Images {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("add", Access::Needs(Permission::EmailsWrite)),
+        ("erase", Access::Itself),
         ("list", Access::Needs(Permission::EmailsRead)),
     ];
 
@@ -151,6 +152,26 @@ impl Images {
             name,
         });
         Ok(images.collect())
+    }
+
+    /// Deletes all images of an organisation that is erased. One that is gone already is none to delete.
+    ///
+    /// # Errors
+    /// [`ImageError::Storage`].
+    pub async fn erase(&self, organization: OrganizationId) -> Result<(), ImageError> {
+        let folder = self.place.folder_of(organization);
+        let erase = async {
+            let store = self.place.store().await?;
+            let files: Vec<_> = store.list(Some(&folder)).try_collect().await?;
+            for file in files {
+                match store.delete(&file.location).await {
+                    Ok(()) | Err(StorageError::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        };
+        erase.await.map_err(|error| self.failed(error))
     }
 
     /// An image for whoever reads a mail. There is none by a name that was not given here.

@@ -1,7 +1,7 @@
 //! What people see when something cannot be done: a page that says what, and what to do.
 
 use maud::{Markup, html};
-use mauntic_core::{StoreError, identity::IdentityError};
+use mauntic_core::{Forbidden, StoreError, identity::IdentityError};
 use mauntic_crm::{CrmError, import::ImportError};
 use mauntic_messaging::MessagingError;
 use poem::{Error, IntoResponse as _, Response, http::StatusCode};
@@ -37,6 +37,28 @@ pub(crate) fn forbidden() -> Error {
         (home())
     };
     page(StatusCode::FORBIDDEN, "Not allowed", &text)
+}
+
+/// The visitor may not do it, for a reason.
+pub(crate) fn refused(reason: Forbidden) -> Error {
+    let Forbidden::Closing(_) = reason else {
+        return forbidden();
+    };
+    let text = html! {
+        p { "The organisation is to be deleted, so nothing in it can be changed. An owner can take that back." }
+        (home())
+    };
+    page(StatusCode::FORBIDDEN, "Nothing can be changed now", &text)
+}
+
+/// Nobody may work in the organisation; `ways` leads to the visitor's others and out.
+pub(super) fn closed(organization: &str, ways: &Markup) -> Error {
+    let text = html! {
+        p { strong { (organization) } " is closed: whoever runs this installation has blocked it, or it is being deleted." }
+        p { "Nobody can work in it, its API tokens are refused, and nothing is sent for it. The links in mails that were sent go on working. Ask whoever runs this installation." }
+        (ways)
+    };
+    page(StatusCode::FORBIDDEN, "This organisation is closed", &text)
 }
 
 /// The form did not come from a page of ours, or that page is too old.
@@ -109,7 +131,7 @@ pub(crate) fn too_often(error: &IdentityError) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(crate) fn identity(error: IdentityError) -> Error {
     match &error {
-        IdentityError::Forbidden(_) => forbidden(),
+        IdentityError::Forbidden(reason) => refused(*reason),
         IdentityError::OrganizationNotFound(_) => missing("organisation"),
         IdentityError::SessionNotFound(_) => missing("session"),
         IdentityError::UserNotFound(_) => missing("member"),
@@ -119,7 +141,7 @@ pub(crate) fn identity(error: IdentityError) -> Error {
             let text = html! { p { (too_often(&error)) " Nothing was changed." } (home()) };
             page(StatusCode::TOO_MANY_REQUESTS, "Not so often", &text)
         }
-        IdentityError::LastOwner | IdentityError::NotAnOwner => {
+        IdentityError::LastOwner | IdentityError::NotAnOwner | IdentityError::ErasureBegun(_) => {
             let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
             page(StatusCode::CONFLICT, "That is not possible now", &text)
         }
@@ -137,7 +159,7 @@ pub(crate) fn store(error: StoreError) -> Error {
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(crate) fn crm(error: CrmError) -> Error {
     match &error {
-        CrmError::Forbidden(_) => forbidden(),
+        CrmError::Forbidden(reason) => refused(*reason),
         CrmError::ContactNotFound(_) => missing("contact"),
         CrmError::SegmentNotFound(_) => missing("segment"),
         CrmError::FieldNotFound(_) => missing("field"),
@@ -157,7 +179,7 @@ pub(crate) fn crm(error: CrmError) -> Error {
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(crate) fn import(error: ImportError) -> Error {
     match &error {
-        ImportError::Forbidden(_) => forbidden(),
+        ImportError::Forbidden(reason) => refused(*reason),
         ImportError::NotFound(_) => missing("import"),
         _ => internal(&error),
     }
@@ -167,7 +189,7 @@ pub(crate) fn import(error: ImportError) -> Error {
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(crate) fn messaging(error: MessagingError) -> Error {
     match &error {
-        MessagingError::Forbidden(_) => forbidden(),
+        MessagingError::Forbidden(reason) => refused(*reason),
         MessagingError::NotFound { what } => missing(what),
         MessagingError::WrongState { .. }
         | MessagingError::Busy

@@ -44,6 +44,7 @@ pub(crate) mod visitor;
 mod words;
 
 use maud::{Markup, html};
+use mauntic_core::Permission;
 use mauntic_messaging::sending::{JobState, SendJob};
 use poem::{
     Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route,
@@ -184,7 +185,30 @@ fn shell_searched(
         current,
         top: &top,
     };
-    component::frame::page(title, &around, content)
+    let content = html! { (closing(visitor)) (content) };
+    component::frame::page(title, &around, &content)
+}
+
+/// Says on every page that the organisation is to be deleted; owners can take that back.
+fn closing(visitor: &Visitor) -> Markup {
+    let place = visitor.who.workplace();
+    let due = place.and_then(|place| Some((place.name.as_str(), place.deletion_due_at?)));
+    let Some((name, due_at)) = due else {
+        return html! {};
+    };
+    let undo = html! {
+        @if visitor.may(Permission::OrganizationDelete) {
+            form method="post" action="/app/organization/restore" {
+                (visitor.csrf())
+                (component::action::button("Keep the organisation", component::action::Weight::Plain))
+            }
+        }
+    };
+    let text = html! {
+        strong { (name) " will be deleted on " (words::time(due_at)) "." }
+        " Until then nothing is sent and nothing can be changed; you can look at everything and export your contacts."
+    };
+    component::show::banner(&text, &undo)
 }
 
 /// The organisation that is worked in, and the way to the others.

@@ -15,7 +15,11 @@ use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
 
 use super::{
-    component::{frame::Place, icon::Icon},
+    component::{
+        action::{Weight, button},
+        frame::Place,
+        icon::Icon,
+    },
     failure,
 };
 use crate::{App, http::limits::client_address};
@@ -51,16 +55,29 @@ impl Visitor {
 
     /// Shows a page of refusal instead of one that offers what would be refused.
     pub(crate) fn needs(&self, permission: Permission) -> Result<()> {
-        if self.may(permission) {
-            Ok(())
-        } else {
-            Err(failure::forbidden())
-        }
+        let allowed = self.actor.require(permission);
+        allowed.map(|_| ()).map_err(failure::refused)
     }
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
         token_field(&self.secret, self.page)
+    }
+}
+
+/// From an organisation where nobody may work to the others, and out.
+fn ways_out(who: &LoggedIn, token: &Markup) -> Markup {
+    html! {
+        div class="row" {
+            @for place in &who.workplaces {
+                form method="post" action="/app/account/organization" {
+                    (token)
+                    input type="hidden" name="organization" value=(place.organization_id);
+                    (button(&format!("Work in {}", place.name), Weight::Primary))
+                }
+            }
+            form method="post" action="/app/logout" { (token) (button("Log out", Weight::Plain)) }
+        }
     }
 }
 
@@ -161,6 +178,10 @@ impl<'a> FromRequest<'a> for Visitor {
             return Err(log_in_first(app, request).await);
         };
         let who = who.calling_from(client_address(request));
+        if let Some(place) = who.closed_workplace() {
+            let ways = ways_out(&who, &token_field(&secret, app.ids.next()));
+            return Err(failure::closed(place.name.as_str(), &ways));
+        }
         let Some(actor) = who.actor() else {
             return Err(failure::no_workplace());
         };

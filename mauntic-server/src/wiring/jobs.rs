@@ -9,9 +9,12 @@ use mauntic_messaging::sending::{Engine, EngineOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::handlers::{
-    CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
-    FollowUnsubscribes, KeepChanges,
+use super::{
+    erasure::{Erasures, sweep},
+    handlers::{
+        CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
+        FollowUnsubscribes, KeepChanges,
+    },
 };
 use crate::{App, Job};
 
@@ -39,6 +42,10 @@ pub fn jobs(app: &App) -> Vec<Arc<dyn Job>> {
         Arc::new(Sends { app: app.clone() }),
         Arc::new(Tracking { app: app.clone() }),
         Arc::new(Letters { app: app.clone() }),
+        Arc::new(Erasures {
+            app: app.clone(),
+            worker,
+        }),
         Arc::new(Housekeeping { app: app.clone() }),
     ];
     for (context, outbox) in &app.outboxes {
@@ -298,6 +305,7 @@ impl Job for Housekeeping {
         self.app.segment_worker.note_counts().await?;
         self.forget_hits(stop).await?;
         self.forget_captured(stop).await?;
+        sweep(&self.app, stop).await?;
         let hour = std::time::Duration::from_hours(1);
         let _ = tokio::time::timeout(hour, stop.cancelled()).await;
         Ok(false)

@@ -2,6 +2,7 @@
 //! answered by another. Nowhere else.
 
 mod directory;
+mod erasure;
 mod handlers;
 mod jobs;
 mod letters;

@@ -331,7 +331,7 @@ impl Fixture {
             }
             "configure" => {
                 let url = Some("smtp://mail.example.com:587");
-                transports.configure(actor, url, limits).await?;
+                transports.configure(actor, url, limits, None).await?;
                 let ours = transports.show(&Actor::system(self.own)).await?;
                 let changed = serde_json::to_string(&ours)
                     .unwrap()

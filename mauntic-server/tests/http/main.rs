@@ -7,8 +7,10 @@ mod access;
 mod api;
 mod audit;
 mod bulk_api;
+mod erasure;
 mod proxies;
 mod schema;
+mod settings;
 mod support;
 mod ui;
 

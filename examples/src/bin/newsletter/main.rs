@@ -9,7 +9,8 @@ mod readers;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use mauntic_core::{
-    Actor, FixedZone, OrganizationId, SecretKey, SegmentId, SystemClock, UuidV7Source,
+    Actor, AlwaysActive, FixedZone, OrganizationId, SecretKey, SegmentId, SystemClock,
+    UuidV7Source,
     storage::{DbOptions, DbTarget},
 };
 use mauntic_crm::{
@@ -113,6 +114,7 @@ impl Newsletter {
             store,
             audience: readers.clone(),
             directory: readers.clone(),
+            standing: Arc::new(AlwaysActive),
             builder: Arc::new(composer),
             transports: Arc::new(Folder::create(outbox)?),
             clock,

@@ -4,8 +4,8 @@ use serde_json::json;
 use super::{
     super::{
         Change, Client, DisplayName, Errand, IdentityError, IdentityService, IdentityUnitOfWork,
-        Invitation, Invited, Letter, LinkSecret, LoggedIn, Message, Password, PasswordHash,
-        Subject, TokenHash, User,
+        Invitation, Invited, Letter, LinkSecret, LoggedIn, Message, Organization, Password,
+        PasswordHash, Subject, TokenHash, User,
         user::{may_give, within},
     },
     NewSession, calling,
@@ -174,7 +174,7 @@ impl IdentityService {
         self.inviter_may_still(&invitation).await?;
         let organizations = self.store.organizations();
         let organization = organizations.find(invitation.organization_id).await?;
-        let organization = organization.filter(|found| found.blocked_at.is_none());
+        let organization = organization.filter(Organization::is_active);
         let account = self.store.members().find_user_by_email(&invitation.email);
         Ok(Invited {
             organization: organization.ok_or(IdentityError::DeadLink)?.name,
@@ -291,7 +291,7 @@ impl IdentityService {
         self.inviter_may_still(&known).await?;
         let organization = known.organization_id;
         let place = uow.organizations().find_for_update(organization).await?;
-        if place.is_none_or(|place| place.blocked_at.is_some()) {
+        if place.is_none_or(|place| !place.is_active()) {
             return Err(IdentityError::DeadLink);
         }
         let found = uow
@@ -370,7 +370,7 @@ impl IdentityService {
         uow.invitations().update(&invitation).await?;
         uow.commit().await?;
         let place = self.store.organizations().find(organization).await?;
-        let Some(place) = place.filter(|place| place.blocked_at.is_none()) else {
+        let Some(place) = place.filter(Organization::is_active) else {
             return Ok(None);
         };
         let inviter = match invitation.invited_by {

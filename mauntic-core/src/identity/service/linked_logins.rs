@@ -9,7 +9,7 @@ use super::{
         Refusal, Slug, Subject, TokenHash,
     },
     NewSession,
-    sessions::network_key,
+    sessions::{begin_in, network_key},
 };
 use crate::{EmailAddress, StoreError, UserId};
 
@@ -119,7 +119,7 @@ impl IdentityService {
         let found = logins.find(&proven.issuer, &proven.subject).await?;
         let user = found.ok_or(IdentityError::LoginNotLinked)?.user_id;
         let places = self.store.members().workplaces(user).await?;
-        let organization = places.first().map(|place| place.organization_id);
+        let organization = begin_in(&places);
         let mut new = self.new_session(user, organization, false, client.clone(), now)?;
         let mut uow = self.store.begin().await?;
         let stored = uow.users().find_for_update(user).await?;

@@ -6,6 +6,7 @@ use super::super::{
     Password, Subject, User, UserBlocked, UserInvited,
     user::{may_give, within},
 };
+use super::organizations::at_version;
 use crate::{
     Actor, EmailAddress, Operator, OrganizationId, Page, PageSize, Permission, Role, StoreError,
     UserId,
@@ -87,19 +88,24 @@ impl IdentityService {
         Ok(member)
     }
 
-    /// Gives a member another role. The last owner stays one.
+    /// Gives a member another role, if the member still is at a [version](Membership::version). The last owner stays one.
+    ///
+    /// # Errors
+    /// [`IdentityError::Outdated`] if it is not.
     #[tracing::instrument(skip_all)]
     pub async fn change_member(
         &self,
         actor: &Actor,
         user: UserId,
         role: Role,
+        version: Option<i64>,
     ) -> Result<(), IdentityError> {
         let organization = actor.require(Permission::MembersManage)?;
         let mut uow = self.store.begin().await?;
         lock(&mut *uow, organization).await?;
         let mut membership = find(&mut *uow, organization, user).await?;
         within(actor.role(), &[membership.role])?;
+        at_version(version, membership.version())?;
         if membership.role == role {
             return Ok(());
         }

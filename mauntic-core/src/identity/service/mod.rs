@@ -1,6 +1,7 @@
 //! The use cases of Identity.
 
 mod audit;
+mod deletion;
 mod invitations;
 mod letters;
 mod linked_logins;
@@ -13,7 +14,7 @@ mod tokens;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     AuditEntry, Change, IdempotencyStore, IdentityError, IdentityStore, IdentityUnitOfWork,
@@ -24,6 +25,7 @@ use crate::{
     SecretKey, UseCase,
 };
 
+pub use deletion::RequestDeletion;
 pub use invitations::Invite;
 pub use members::{AddMember, CreateUser};
 pub use organizations::CreateOrganization;
@@ -39,6 +41,7 @@ pub struct IdentityService {
     ids: Arc<dyn IdSource>,
     hasher: PasswordHasher,
     secret: Option<SecretKey>,
+    grace: TimeDelta,
     issuers: BTreeSet<String>,
 }
 
@@ -63,18 +66,23 @@ impl IdentityService {
         ("cancel_email_change", Access::Oneself),
         ("change_member", Access::Needs(Permission::MembersManage)),
         ("check_secret", Access::Operator),
+        ("claim_erasure", Access::Itself),
         ("confirm_email_change", Access::Anybody),
         ("confirm_second_factor", Access::Oneself),
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
         ("create_user", Access::Operator),
+        ("delete_organization", Access::Operator),
         ("deliver_letters", Access::Itself),
         ("end_detour", Access::Anybody),
         ("end_other_sessions", Access::Oneself),
         ("end_second_factor", Access::Oneself),
         ("end_session", Access::Oneself),
         ("ensure_default_organization", Access::Operator),
+        ("erase_some", Access::Itself),
+        ("erasures", Access::Operator),
         ("find_organization", Access::Operator),
+        ("finish_erasure", Access::Itself),
         ("forget_old_sessions", Access::Operator),
         ("give_second_factor", Access::Anybody),
         ("invitation", Access::Anybody),
@@ -95,6 +103,10 @@ impl IdentityService {
         ("pending_email_change", Access::Oneself),
         ("remove_member", Access::Needs(Permission::MembersManage)),
         ("renew_recovery_codes", Access::Oneself),
+        (
+            "request_deletion",
+            Access::Needs(Permission::OrganizationDelete),
+        ),
         ("request_email_change", Access::Oneself),
         ("request_password_reset", Access::Anybody),
         (
@@ -103,6 +115,10 @@ impl IdentityService {
         ),
         ("reset_password", Access::Anybody),
         ("reset_second_factor", Access::Operator),
+        (
+            "restore_organization",
+            Access::Needs(Permission::OrganizationDelete),
+        ),
         (
             "revoke_invitation",
             Access::Needs(Permission::MembersManage),
@@ -144,6 +160,7 @@ impl IdentityService {
             ids,
             hasher: PasswordHasher::new(),
             secret: None,
+            grace: super::deletion::GRACE,
             issuers: BTreeSet::new(),
         }
     }
@@ -155,6 +172,12 @@ impl IdentityService {
             secret: Some(secret.derive("identity")),
             ..self
         }
+    }
+
+    /// The use cases of an installation where an organisation waits that long before it is deleted.
+    #[must_use]
+    pub fn with_grace(self, grace: TimeDelta) -> Self {
+        Self { grace, ..self }
     }
 
     fn secret(&self) -> Result<&SecretKey, IdentityError> {

@@ -38,6 +38,14 @@ impl CreateOrganization {
     }
 }
 
+/// Holds a record to be at the version that a change is based on, if it is based on one.
+pub(super) fn at_version(expected: Option<i64>, current: i64) -> Result<(), IdentityError> {
+    match expected {
+        Some(expected) if expected != current => Err(IdentityError::Outdated { current }),
+        _ => Ok(()),
+    }
+}
+
 impl IdentityService {
     /// Creates an organisation without members.
     #[tracing::instrument(skip_all)]
@@ -130,6 +138,9 @@ impl IdentityService {
     }
 
     /// Changes the name, zone or postal address of the actor's organisation.
+    ///
+    /// # Errors
+    /// [`IdentityError::Outdated`] if it is not at the version that the change is based on.
     #[tracing::instrument(skip_all)]
     pub async fn update_organization(
         &self,
@@ -141,6 +152,7 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.organizations().find_for_update(id).await?;
         let before = found.ok_or(IdentityError::OrganizationNotFound(id))?;
+        at_version(command.version, before.version())?;
         let mut organization = before.clone();
         if organization.update(command) {
             uow.organizations().update(&organization).await?;

@@ -8,6 +8,7 @@ use super::{
     super::{
         Change, Client, DisplayName, Errand, IdentityError, IdentityService, Invitation, LoggedIn,
         Membership, Organization, Password, Patience, Session, SessionSecret, Slug, Subject, User,
+        Workplace,
     },
     calling,
 };
@@ -54,7 +55,7 @@ pub struct NewSession {
 }
 
 impl IdentityService {
-    /// Whether nobody can log in yet, so that the first to come sets the installation up.
+    /// Whether nobody could log in ever, so that the first to come sets the installation up.
     pub async fn needs_set_up(&self) -> Result<bool, IdentityError> {
         Ok(!self.store.members().any_user().await?)
     }
@@ -128,15 +129,13 @@ impl IdentityService {
             uow.organizations().update(&found).await?;
             found.id
         } else {
-            let organization = Organization {
-                id: OrganizationId::generate(&*self.ids),
-                slug: Slug::suggested_by(&command.organization),
-                name: command.organization,
-                timezone: command.timezone,
-                postal_address: None,
-                created_at: now,
-                blocked_at: None,
-            };
+            let organization = Organization::new(
+                OrganizationId::generate(&*self.ids),
+                command.organization.clone(),
+                Slug::suggested_by(&command.organization),
+                command.timezone,
+                now,
+            );
             uow.organizations().insert(&organization).await?;
             organization.id
         };
@@ -194,7 +193,7 @@ impl IdentityService {
         self.forgive(&keys).await?;
         let user = verified?;
         let places = self.store.members().workplaces(user.id).await?;
-        let organization = places.first().map(|place| place.organization_id);
+        let organization = begin_in(&places);
         let address = client.address;
         let mut new = self.new_session(user.id, organization, command.remember, client, now)?;
         let mut uow = self.store.begin().await?;
@@ -235,7 +234,8 @@ impl IdentityService {
         let Some(user) = user.filter(|user| user.blocked_at.is_none()) else {
             return Ok(None);
         };
-        let workplaces = self.store.members().workplaces(user.id).await?;
+        let places = self.store.members().workplaces(user.id).await?;
+        let (closed, workplaces) = places.into_iter().partition(|place| place.closed);
         if session.see(now) {
             let mut uow = self.store.begin().await?;
             uow.sessions().see(session.id, now).await?;
@@ -245,6 +245,7 @@ impl IdentityService {
             session,
             user,
             workplaces,
+            closed,
             address: None,
         }))
     }
@@ -302,7 +303,7 @@ impl IdentityService {
         who: &LoggedIn,
         organization: OrganizationId,
     ) -> Result<(), IdentityError> {
-        let here = |place: &super::super::Workplace| place.organization_id == organization;
+        let here = |place: &Workplace| place.organization_id == organization;
         if !who.workplaces.iter().any(here) {
             return Err(IdentityError::OrganizationNotFound(organization));
         }
@@ -441,6 +442,12 @@ impl IdentityService {
             }
         }
     }
+}
+
+/// Where a session begins: an organisation that one can work in, if there is any.
+pub(super) fn begin_in(places: &[Workplace]) -> Option<OrganizationId> {
+    let open = places.iter().find(|place| !place.closed);
+    open.or(places.first()).map(|place| place.organization_id)
 }
 
 fn names(keys: &[(String, Patience)]) -> Vec<String> {

@@ -17,7 +17,7 @@ pub struct CreateToken {
     pub name: DisplayName,
     /// The role that bounds it.
     pub role: Role,
-    /// What it may do; `None` for all that the role and the creator may do today.
+    /// What it may do; `None` for all that the role and the creator may do today, but for having the organisation deleted.
     pub scopes: Option<BTreeSet<Permission>>,
     /// When it stops working, if ever.
     pub expires_at: Option<DateTime<Utc>>,
@@ -165,8 +165,11 @@ fn scopes(
         let all = Permission::ALL
             .into_iter()
             .map(|(permission, _)| permission);
+        // What loses everything is asked for by name.
+        let named = |permission: &Permission| *permission == Permission::OrganizationDelete;
         return Ok(all
             .filter(|permission| role.allows(*permission) && actor.may(*permission))
+            .filter(|permission| !named(permission))
             .collect());
     };
     for permission in &wanted {

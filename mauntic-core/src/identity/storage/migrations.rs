@@ -39,6 +39,10 @@ impl MigratorTrait for IdentityMigrator {
                 of: linked_logins,
             }),
             Box::new(Statements {
+                name: "m0008_deletion",
+                of: deletion,
+            }),
+            Box::new(Statements {
                 name: "m0009_audit_subjects",
                 of: audit_subjects,
             }),
@@ -178,6 +182,31 @@ fn members(dialect: Dialect) -> Vec<String> {
         // Whoever follows a link has not said yet to which organisation.
         "CREATE UNIQUE INDEX invitation_secret ON invitation (secret_hash)".to_owned(),
     ]
+}
+
+/// Deleting organisations. What was erased is noted for the installation: its ids name nothing any more.
+fn deletion(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let mut statements: Vec<_> = [
+        "deletion_requested_by TEXT",
+        "deletion_requested_at BIGINT",
+        "deletion_due_at BIGINT",
+        "erasing_since BIGINT",
+        "erasing_until BIGINT",
+    ]
+    .map(|column| format!("ALTER TABLE organization ADD COLUMN {column}"))
+    .into();
+    statements.extend([
+        format!("ALTER TABLE organization ADD COLUMN erasing_worker {uuid}"),
+        "CREATE INDEX organization_deletion ON organization (deletion_due_at) WHERE deletion_due_at IS NOT NULL"
+            .to_owned(),
+        format!(
+            "CREATE TABLE erasure (
+                organization_id {uuid} NOT NULL PRIMARY KEY, requested_by TEXT NOT NULL,
+                requested_at BIGINT NOT NULL, erased_at BIGINT NOT NULL)"
+        ),
+    ]);
+    statements
 }
 
 /// Letters to users, and the links in them. Of persons, and of the installation.

@@ -1,6 +1,7 @@
 //! Identity on SQLite and PostgreSQL.
 
 mod audit;
+mod erasures;
 mod idempotency;
 mod invitations;
 mod letters;
@@ -17,7 +18,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
-    AuditQueries, AuditRepository, DetourRepository, IdempotencyStore, IdentityStore,
+    AuditQueries, AuditRepository, DetourRepository, Erasures, IdempotencyStore, IdentityStore,
     IdentityUnitOfWork, InvitationQueries, InvitationRepository, LetterQueue, LetterRepository,
     LinkQueries, LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts,
     MemberQueries, MembershipRepository, OrganizationQueries, OrganizationRepository,
@@ -108,6 +109,10 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn idempotency(&self) -> &dyn IdempotencyStore {
+        self
+    }
+
+    fn erasures(&self) -> &dyn Erasures {
         self
     }
 

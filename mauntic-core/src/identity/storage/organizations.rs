@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     OrganizationId, Page, PageSize, StoreError,
-    identity::{Organization, OrganizationQueries, OrganizationRepository, Slug},
+    identity::{Deletion, Organization, OrganizationQueries, OrganizationRepository, Slug},
     storage::to_micros,
 };
 
-const COLUMNS: &str = "id, name, slug, timezone, postal_address, created_at, blocked_at";
+const COLUMNS: &str = "id, name, slug, timezone, postal_address, created_at, blocked_at,
+    deletion_requested_by, deletion_requested_at, deletion_due_at, erasing_since";
 
 #[async_trait]
 impl OrganizationQueries for SeaOrmIdentityStore {
@@ -100,9 +101,11 @@ impl OrganizationRepository for SeaOrmUnitOfWork {
     }
 
     async fn update(&mut self, organization: &Organization) -> Result<(), StoreError> {
+        let deletion = organization.deletion;
         let rows = self
             .execute(
-                "UPDATE organization SET name = $2, name_key = $3, timezone = $4, postal_address = $5, blocked_at = $6
+                "UPDATE organization SET name = $2, name_key = $3, timezone = $4, postal_address = $5, blocked_at = $6,
+                     deletion_requested_by = $7, deletion_requested_at = $8, deletion_due_at = $9, erasing_since = $10
                  WHERE id = $1",
                 [
                     organization.id.as_uuid().into(),
@@ -111,6 +114,10 @@ impl OrganizationRepository for SeaOrmUnitOfWork {
                     organization.timezone.as_str().into(),
                     organization.postal_address.clone().into(),
                     micros(organization.blocked_at),
+                    deletion.map(|planned| planned.requested_by.to_string()).into(),
+                    micros(deletion.map(|planned| planned.requested_at)),
+                    micros(deletion.map(|planned| planned.due_at)),
+                    micros(deletion.and_then(|planned| planned.erasing_since)),
                 ],
             )
             .await?;
@@ -128,5 +135,19 @@ fn organization(row: &QueryResult) -> Result<Organization, StoreError> {
         postal_address: row.try_get("", "postal_address")?,
         created_at: instant(row, WHAT, "created_at")?,
         blocked_at: maybe_instant(row, WHAT, "blocked_at")?,
+        deletion: deletion(row)?,
     })
+}
+
+fn deletion(row: &QueryResult) -> Result<Option<Deletion>, StoreError> {
+    const WHAT: &str = "organization";
+    let Some(due_at) = maybe_instant(row, WHAT, "deletion_due_at")? else {
+        return Ok(None);
+    };
+    Ok(Some(Deletion {
+        requested_by: parsed(row, WHAT, "deletion_requested_by")?,
+        requested_at: instant(row, WHAT, "deletion_requested_at")?,
+        due_at,
+        erasing_since: maybe_instant(row, WHAT, "erasing_since")?,
+    }))
 }

@@ -243,5 +243,7 @@ pub(super) fn workplace(row: &QueryResult) -> Result<Workplace, StoreError> {
         organization_id: OrganizationId::from_uuid(row.try_get("", "organization_id")?),
         name: super::parsed(row, "organization", "name")?,
         role: super::parsed(row, "membership", "role")?,
+        deletion_due_at: super::maybe_instant(row, "organization", "deletion_due_at")?,
+        closed: row.try_get("", "closed")?,
     })
 }

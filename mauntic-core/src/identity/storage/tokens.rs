@@ -22,7 +22,8 @@ const COLUMNS: &str = "t.organization_id, t.id, t.user_id, t.made_by, t.name, t.
 impl TokenQueries for SeaOrmIdentityStore {
     async fn present(&self, hash: &TokenHash) -> Result<Option<PresentedToken>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS}, o.blocked_at AS organization_blocked_at, m.role AS holder_role,
+            "SELECT {COLUMNS}, o.deletion_due_at, m.role AS holder_role,
+                 (o.blocked_at IS NOT NULL OR o.erasing_since IS NOT NULL) AS organization_closed,
                  COALESCE(a.blocked_at, m.blocked_at) AS holder_blocked_at
              FROM api_token t JOIN organization o ON o.id = t.organization_id
              LEFT JOIN membership m ON m.organization_id = t.organization_id AND m.user_id = t.user_id
@@ -190,7 +191,6 @@ fn scopes(stored: Json) -> Result<BTreeSet<Permission>, StoreError> {
 }
 
 fn presented(row: &QueryResult) -> Result<PresentedToken, StoreError> {
-    let blocked: Option<i64> = row.try_get("", "organization_blocked_at")?;
     let role: Option<String> = row.try_get("", "holder_role")?;
     let holder = match role {
         None => None,
@@ -205,7 +205,8 @@ fn presented(row: &QueryResult) -> Result<PresentedToken, StoreError> {
     };
     Ok(PresentedToken {
         token: token(row)?,
-        organization_blocked: blocked.is_some(),
+        organization_closed: row.try_get("", "organization_closed")?,
+        organization_closing: row.try_get::<Option<i64>>("", "deletion_due_at")?.is_some(),
         holder,
     })
 }

@@ -78,16 +78,17 @@ impl MemberQueries for SeaOrmIdentityStore {
     }
 
     async fn any_user(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 AS one FROM account LIMIT 1";
+        let sql = "SELECT 1 AS one FROM account UNION ALL SELECT 1 AS one FROM set_up LIMIT 1";
         Ok(one(self.db.reader(), self.db.dialect(), sql, [])
             .await?
             .is_some())
     }
 
     async fn workplaces(&self, user: UserId) -> Result<Vec<Workplace>, StoreError> {
-        let sql = "SELECT m.organization_id, o.name, m.role
+        let sql = "SELECT m.organization_id, o.name, m.role, o.deletion_due_at,
+                 (o.blocked_at IS NOT NULL OR o.erasing_since IS NOT NULL) AS closed
              FROM membership m JOIN organization o ON o.id = m.organization_id
-             WHERE m.user_id = $1 AND o.blocked_at IS NULL AND m.blocked_at IS NULL ORDER BY o.name_key, o.id";
+             WHERE m.user_id = $1 AND m.blocked_at IS NULL ORDER BY o.name_key, o.id";
         let key = [user.as_uuid().into()];
         let rows = many(self.db.reader(), self.db.dialect(), sql, key).await?;
         rows.iter().map(workplace).collect()

@@ -49,7 +49,7 @@ pub async fn an_unsubscribe_is_applied_once(store: Arc<dyn CrmStore>) {
         only: None,
     };
     contacts
-        .lift_do_not_contact(&crm.us, ann, &lift)
+        .lift_do_not_contact(&crm.us, ann, &lift, None)
         .await
         .unwrap();
     contacts

@@ -188,7 +188,7 @@ pub async fn another_organisation_is_out_of_reach(store: Arc<dyn CrmStore>) {
     };
     unknown(
         contacts
-            .set_do_not_contact(&them, id, &forbid)
+            .set_do_not_contact(&them, id, &forbid, None)
             .await
             .map(drop),
     );
@@ -198,7 +198,7 @@ pub async fn another_organisation_is_out_of_reach(store: Arc<dyn CrmStore>) {
     };
     unknown(
         contacts
-            .lift_do_not_contact(&them, id, &lift)
+            .lift_do_not_contact(&them, id, &lift, None)
             .await
             .map(drop),
     );
@@ -266,7 +266,7 @@ pub async fn a_viewer_changes_nothing(store: Arc<dyn CrmStore>) {
     };
     forbidden(
         contacts
-            .set_do_not_contact(&viewer, id, &forbid)
+            .set_do_not_contact(&viewer, id, &forbid, None)
             .await
             .map(drop),
     );
@@ -276,7 +276,7 @@ pub async fn a_viewer_changes_nothing(store: Arc<dyn CrmStore>) {
     };
     forbidden(
         contacts
-            .lift_do_not_contact(&viewer, id, &lift)
+            .lift_do_not_contact(&viewer, id, &lift, None)
             .await
             .map(drop),
     );

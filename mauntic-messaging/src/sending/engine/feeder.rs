@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{ContactId, EmailVersionId, OrganizationId, StoreError};
 use tokio::sync::mpsc;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::{Ready, Run, ledger::domain_key, log_retry, report};
 use crate::{
@@ -67,6 +67,7 @@ impl Feeder {
         jobs.retain(|job| {
             !self.run.troubles.is_waiting(job.organization_id) && !self.run.stuck.is_waiting(job.id)
         });
+        let jobs = self.at_work(jobs).await?;
         let share = self.run.options.batch / jobs.len().max(1) as u64;
         let mut fed = false;
         for job in &jobs {
@@ -83,6 +84,43 @@ impl Feeder {
             }
         }
         Ok(fed)
+    }
+
+    /// Pauses the sends of organisations that are blocked or to be deleted, and returns the others. Somebody has to
+    /// resume them: what was to go out weeks ago is not wanted by itself once an organisation is back.
+    async fn at_work(&self, jobs: Vec<SendJob>) -> Result<Vec<SendJob>, StoreError> {
+        let mut known: HashMap<OrganizationId, bool> = HashMap::new();
+        let mut kept = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let organization = job.organization_id;
+            let active = match known.get(&organization) {
+                Some(active) => *active,
+                None => self.run.ports.standing.is_active(organization).await?,
+            };
+            known.insert(organization, active);
+            if active {
+                kept.push(job);
+            } else {
+                self.stand_still(&job).await?;
+            }
+        }
+        Ok(kept)
+    }
+
+    async fn stand_still(&self, job: &SendJob) -> Result<(), StoreError> {
+        let mut uow = self.run.ports.store.begin().await?;
+        let stored = uow
+            .sends()
+            .find_job_for_update(job.organization_id, job.id)
+            .await?;
+        if let Some(mut job) = stored.filter(|job| job.state.is_running())
+            && job.stand_still().is_ok()
+        {
+            uow.sends().update_job(&job).await?;
+            uow.commit().await?;
+            info!(send.id = %job.id, "a send is paused: its organisation is blocked or to be deleted");
+        }
+        Ok(())
     }
 
     /// One batch of a send; `false` if there was nothing to do.

@@ -20,7 +20,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use mauntic_core::{Clock, IdSource, OrganizationId, SendJobId, StoreError, WorkerId};
+use mauntic_core::{Clock, IdSource, OrganizationId, SendJobId, Standing, StoreError, WorkerId};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -39,6 +39,8 @@ pub struct EnginePorts {
     pub audience: Arc<dyn crate::Audience>,
     /// Answers who a contact is.
     pub directory: Arc<dyn ContactDirectory>,
+    /// Answers whether anything is sent for an organisation now.
+    pub standing: Arc<dyn Standing>,
     /// Makes messages.
     pub builder: Arc<dyn MessageBuilder>,
     /// Hands messages over.

@@ -472,6 +472,9 @@ impl ContactsApi {
         Token(actor): Token,
         contact_id: Path<Uuid>,
         channel: Path<ChannelName>,
+        /// Only if the contact still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<NewDoNotContact>,
     ) -> Result<Versioned<ContactBody>, ApiError> {
         let command = DoNotContactCommand {
@@ -480,9 +483,10 @@ impl ContactsApi {
             comment: body.0.comment,
         };
         let id = ContactId::from_uuid(contact_id.0);
+        let version = expected_version(if_match.0.as_ref())?;
         let contact = self
             .contacts
-            .set_do_not_contact(&actor, id, &command)
+            .set_do_not_contact(&actor, id, &command, version)
             .await?;
         Ok(Versioned::at(contact.version(), contact.into()))
     }
@@ -498,13 +502,18 @@ impl ContactsApi {
         Token(actor): Token,
         contact_id: Path<Uuid>,
         channel: Path<ChannelName>,
+        /// Only if the contact still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
     ) -> Result<Done, ApiError> {
         let command = LiftDoNotContact {
             channel: channel.0.into(),
             only: None,
         };
+        let id = ContactId::from_uuid(contact_id.0);
+        let version = expected_version(if_match.0.as_ref())?;
         self.contacts
-            .lift_do_not_contact(&actor, ContactId::from_uuid(contact_id.0), &command)
+            .lift_do_not_contact(&actor, id, &command, version)
             .await?;
         Ok(Done::Done)
     }

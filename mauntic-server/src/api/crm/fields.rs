@@ -1,12 +1,17 @@
 //! `/api/crm/fields`.
 
 use mauntic_crm::{CreateField, Field, FieldAlias, FieldOption, FieldService, UpdateField};
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+    payload::Json,
+    types::MaybeUndefined,
+};
 use serde_json::Value;
 
 use crate::{
     App,
-    api::{ApiTag, Created, Done, parse},
+    api::{ApiTag, Created, Done, Versioned, expected_version, parse},
     http::{auth::Token, problem::ApiError},
 };
 
@@ -66,6 +71,8 @@ struct FieldBody {
     position: u32,
     /// Built in: cannot be changed or deleted.
     core: bool,
+    /// For `If-Match`: it tells whether somebody else changed the field.
+    version: i64,
 }
 
 impl From<Field> for FieldBody {
@@ -75,6 +82,7 @@ impl From<Field> for FieldBody {
             label: MaybeUndefined::Value(option.label),
         };
         Self {
+            version: field.version(),
             alias: field.alias.to_string(),
             label: field.label,
             field_type: field.field_type.to_string(),
@@ -184,8 +192,11 @@ impl FieldsApi {
         &self,
         Token(actor): Token,
         alias: Path<String>,
+        /// Only if it still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<FieldPatch>,
-    ) -> Result<Json<FieldBody>, ApiError> {
+    ) -> Result<Versioned<FieldBody>, ApiError> {
         let (alias, body) = (parse::<FieldAlias>("alias", &alias.0)?, body.0);
         let command = UpdateField {
             label: body.label.take(),
@@ -206,10 +217,10 @@ impl FieldsApi {
                 .map(|group| parse("/group", &group))
                 .transpose()?,
             position: body.position.take(),
+            version: expected_version(if_match.0.as_ref())?,
         };
-        Ok(Json(
-            self.fields.update(&actor, &alias, command).await?.into(),
-        ))
+        let field = self.fields.update(&actor, &alias, command).await?;
+        Ok(Versioned::at(field.version(), field.into()))
     }
 
     /// Delete a field

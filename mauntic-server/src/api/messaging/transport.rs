@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use mauntic_messaging::transport::{SendingLimits, TransportKind, TransportView};
-use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::MaybeUndefined};
+use poem_openapi::{Enum, Object, OpenApi, param::Header, payload::Json, types::MaybeUndefined};
 
 use crate::{
     App,
-    api::ApiTag,
+    api::{ApiTag, Versioned, expected_version},
     http::{auth::Token, problem::ApiError},
 };
 
@@ -136,8 +136,9 @@ struct TransportTest {
 impl TransportApi {
     /// Show how mail leaves
     #[oai(path = "/", method = "get", operation_id = "getTransport")]
-    async fn get(&self, Token(actor): Token) -> Result<Json<TransportBody>, ApiError> {
-        Ok(Json(self.0.transports.show(&actor).await?.into()))
+    async fn get(&self, Token(actor): Token) -> Result<Versioned<TransportBody>, ApiError> {
+        let view = self.0.transports.show(&actor).await?;
+        Ok(Versioned::at(view.version, view.into()))
     }
 
     /// Send mail through a server, or capture it
@@ -145,8 +146,12 @@ impl TransportApi {
     async fn set(
         &self,
         Token(actor): Token,
+        /// Only if it still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<NewTransport>,
-    ) -> Result<Json<TransportBody>, ApiError> {
+    ) -> Result<Versioned<TransportBody>, ApiError> {
+        let version = expected_version(if_match.0.as_ref())?;
         let url = body.0.url.take();
         let limits = body
             .0
@@ -156,19 +161,27 @@ impl TransportApi {
         let view = self
             .0
             .transports
-            .configure(&actor, url.as_deref(), limits)
+            .configure(&actor, url.as_deref(), limits, version)
             .await?;
-        Ok(Json(view.into()))
+        Ok(Versioned::at(view.version, view.into()))
     }
 
     /// Capture mail from now on
     ///
     /// It goes into the inbox instead of to its recipients.
     #[oai(path = "/", method = "delete", operation_id = "captureMail")]
-    async fn capture(&self, Token(actor): Token) -> Result<Json<TransportBody>, ApiError> {
+    async fn capture(
+        &self,
+        Token(actor): Token,
+        /// Only if it still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+    ) -> Result<Versioned<TransportBody>, ApiError> {
+        let version = expected_version(if_match.0.as_ref())?;
         let limits = SendingLimits::default();
-        let view = self.0.transports.configure(&actor, None, limits).await?;
-        Ok(Json(view.into()))
+        let captured = self.0.transports.configure(&actor, None, limits, version);
+        let view = captured.await?;
+        Ok(Versioned::at(view.version, view.into()))
     }
 
     /// Try whether the mail server answers

@@ -1,5 +1,6 @@
 //! Setting up, logging in and out, and one's own account.
 
+mod browser;
 mod email;
 mod login;
 mod logins;

@@ -7,7 +7,7 @@ use poem::{
 };
 use uuid::Uuid;
 
-use super::logins;
+use super::{browser, logins};
 use crate::ui::{
     Done, Said,
     component::{
@@ -53,7 +53,7 @@ async fn account_page(
             let agent = session.client.user_agent.as_deref().unwrap_or("unknown");
             let from = session.client.network.map(|network| network.to_string());
             html! { tr {
-                td { (agent) @if here { " " (show::badge("this one", Tone::Good)) } }
+                td title=(agent) { (browser::name(agent)) @if here { " " (show::badge("this one", Tone::Good)) } }
                 td { (from.unwrap_or_default()) }
                 td { (words::time(session.seen_at)) }
                 td { @if !here { form method="post" action=(format!("/app/account/sessions/{}", session.id)) {

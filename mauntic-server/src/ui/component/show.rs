@@ -37,6 +37,11 @@ pub(crate) fn toast(text: &str, tone: Tone) -> Markup {
     html! { p class={ "toast " (tone.class()) } role=(role) { (text) } }
 }
 
+/// Says on every page what concerns all of them, and what can be done about it.
+pub(crate) fn banner(text: &Markup, action: &Markup) -> Markup {
+    html! { aside class="banner" aria-label="Notice" { p { (text) } (action) } }
+}
+
 /// Tabs: pairs of address and text.
 pub(crate) fn tabs(label: &str, items: &[(&str, &str)], current: &str) -> Markup {
     html! {

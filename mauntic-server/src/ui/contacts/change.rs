@@ -64,7 +64,7 @@ pub(super) async fn do_not_contact(
     // Who was merged into another must not be written to there either.
     let id = current(request, visitor, id).await?.id();
     let contacts = &app(request)?.contacts;
-    let changed = contacts.set_do_not_contact(&visitor.actor, id, &command);
+    let changed = contacts.set_do_not_contact(&visitor.actor, id, &command, None);
     changed.await.map_err(failure::crm)?;
     Ok(redirect(&Done::Saved.at(&place(id))))
 }
@@ -117,7 +117,7 @@ pub(super) async fn allow(
         only: None,
     };
     let contacts = &app(request)?.contacts;
-    let changed = contacts.lift_do_not_contact(&posted.visitor.actor, id, &command);
+    let changed = contacts.lift_do_not_contact(&posted.visitor.actor, id, &command, None);
     changed.await.map_err(failure::crm)?;
     Ok(redirect(&Done::Saved.at(&place(id))))
 }

@@ -206,6 +206,7 @@ pub(super) async fn save(
         default: Some(draft.default()),
         group: Some(draft.group()),
         position: draft.position.parse().ok(),
+        version: None,
     };
     let all = &app(request)?.fields;
     match all.update(&visitor.actor, &field.alias, command).await {

@@ -263,7 +263,7 @@ pub(super) async fn change_role(
     let role: Role = role.map_err(|_| failure::missing("role"))?;
     let identity = &app(request)?.identity;
     let id = UserId::from_uuid(user);
-    let changed = identity.change_member(&posted.visitor.actor, id, role);
+    let changed = identity.change_member(&posted.visitor.actor, id, role, None);
     changed.await.map_err(failure::identity)?;
     Ok(redirect(&Done::Saved.at(PLACE)))
 }

@@ -4,6 +4,7 @@ mod audit;
 mod audit_csv;
 mod audit_row;
 mod audit_words;
+mod delete;
 mod invitation;
 mod members;
 mod settings;
@@ -69,6 +70,11 @@ pub(super) fn routes(route: Route) -> Route {
             "/organization/members/:user/owner",
             get(members::ask_to_give).post(members::give),
         )
+        .at(
+            "/organization/delete",
+            get(delete::ask).post(delete::delete),
+        )
+        .at("/organization/restore", post(delete::restore))
         .at(
             "/organization/tokens",
             get(tokens::tokens).post(tokens::create),

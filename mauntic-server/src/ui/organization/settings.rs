@@ -1,7 +1,7 @@
 use maud::{Markup, html};
 use mauntic_core::{
     Permission, TimeZoneName,
-    identity::{DisplayName, Organization, PostalAddress, UpdateOrganization},
+    identity::{DisplayName, IdentityError, Organization, PostalAddress, UpdateOrganization},
 };
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 
@@ -9,7 +9,7 @@ use super::{PLACE, page};
 use crate::ui::{
     Done, Said,
     component::{
-        action::{Weight, button},
+        action::{Weight, button, button_link},
         form::{Field, input, text_area},
         show,
     },
@@ -49,6 +49,10 @@ async fn settings_page(
         (show::card("Owner", &html! {
             p { "You can give the organisation to another member, under " a href=(PLACE) { "Members" } ": “Make owner”." }
         }))
+        @if visitor.may(Permission::OrganizationDelete) { (show::card("Delete", &html! {
+            p { "Everything of the organisation goes: contacts, segments, emails, results, members." }
+            div class="row" { (button_link("/app/organization/delete", "Delete the organisation", Weight::Danger)) }
+        })) }
     };
     Ok(page(
         visitor,
@@ -56,6 +60,11 @@ async fn settings_page(
         HERE,
         &content,
     ))
+}
+
+fn problem_of<'a>(problems: &'a Problems, name: &str) -> Option<&'a str> {
+    let found = problems.iter().find(|(of, _)| *of == name);
+    found.map(|(_, problem)| problem.as_str())
 }
 
 fn form(
@@ -70,10 +79,7 @@ fn form(
         label,
         value: fields.map_or(stored, |fields| fields.text(name)),
         hint,
-        error: problems
-            .iter()
-            .find(|(of, _)| *of == name)
-            .map(|(_, problem)| problem.as_str()),
+        error: problem_of(problems, name),
         required,
     };
     let name = organization.name.as_str();
@@ -81,6 +87,7 @@ fn form(
     html! {
         form method="post" action=(HERE) class="stack" {
             (visitor.csrf())
+            input type="hidden" name="version" value=(fields.map_or_else(|| organization.version().to_string(), |fields| fields.text("version").to_owned()));
             (input(&field("name", "Name", name, Some("Recipients see it in your mail"), true), "text"))
             (input(&field("timezone", "Time zone", zone, Some("In which its days begin, such as Europe/Oslo"), true), "text"))
             (text_area(&field("address", "Postal address", address, Some("The law of many countries wants it in every mailing"), false), 4))
@@ -102,8 +109,21 @@ pub(super) async fn save(request: &Request, posted: Posted) -> Result<Response> 
     };
     let identity = &app(request)?.identity;
     let saved = identity.update_organization(&posted.visitor.actor, command);
-    saved.await.map_err(failure::identity)?;
-    Ok(redirect(&Done::Saved.at(HERE)))
+    match saved.await {
+        Ok(_) => Ok(redirect(&Done::Saved.at(HERE))),
+        Err(IdentityError::Outdated { .. }) => {
+            let problem = "Somebody else changed the organisation since you opened this page. What you see now is theirs.";
+            let page = settings_page(
+                request,
+                &posted.visitor,
+                None,
+                None,
+                &[("name", problem.to_owned())],
+            );
+            Ok(failure::with_status(page.await?, StatusCode::CONFLICT))
+        }
+        Err(error) => Err(failure::identity(error)),
+    }
 }
 
 fn read(fields: &Fields) -> std::result::Result<UpdateOrganization, Vec<(&'static str, String)>> {
@@ -122,6 +142,7 @@ fn read(fields: &Fields) -> std::result::Result<UpdateOrganization, Vec<(&'stati
             name: Some(name),
             timezone: Some(timezone),
             postal_address: Some(address),
+            version: fields.text("version").parse().ok(),
         }),
         _ => Err(problems),
     }

@@ -159,7 +159,7 @@ pub(super) async fn configure(request: &Request, posted: Posted) -> Result<Respo
         Ok(url) => {
             let transports = &app(request)?.transports;
             let limits = view.limits.clone();
-            let changed = transports.configure(&visitor.actor, url.as_deref(), limits);
+            let changed = transports.configure(&visitor.actor, url.as_deref(), limits, None);
             match changed.await {
                 Ok(_) => return Ok(redirect(&Done::Saved.at(PLACE))),
                 Err(error) => told(error)?,

@@ -14,6 +14,7 @@ mod emails;
 mod images;
 mod logins;
 mod organization;
+mod organization_delete;
 mod security;
 mod segments;
 mod segments_builder;
