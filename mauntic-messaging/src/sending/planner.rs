@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::{info, warn};
 
-use super::{Counts, JobState, PlannedDelivery, SendJob, SendJobRef, SkipReason, engine::report};
+use super::{Counts, JobState, PlannedDelivery, SendJob, SkipReason, engine::report};
 use crate::{Audience, AudienceMember, MessagingStore};
 
 /// People in one transaction of a plan.

@@ -122,13 +122,10 @@ impl SendService {
                 .ledger()
                 .move_to(organization, merged, into, now)
                 .await?;
+            let mut counts = Counts::default();
             let reason = Some(SkipReason::AlreadySent);
-            let changes = skipped
-                .iter()
-                .map(|changed| (changed.job, change(changed, DeliveryState::Skipped, reason)));
-            for (job, tally) in merge(changes) {
-                uow.sends().count(&job, 0, &tally, now).await?;
-            }
+            counts.change(&skipped, DeliveryState::Skipped, reason);
+            uow.sends().count(0, &counts, now).await?;
             uow.commit().await?;
         }
         Ok(())

@@ -56,19 +56,13 @@ pub trait SendQueries: Send + Sync {
         Ok(tallies.remove(&job).unwrap_or_default())
     }
 
-    /// The counters of sends; those without any are left out. One query, however many they are.
-    async fn tallies(
-        &self,
-        organization: OrganizationId,
-        jobs: &[SendJobId],
-    ) -> Result<HashMap<SendJobId, Tally>, StoreError>;
-
     /// The sends to a segment that are not over, the oldest first.
     async fn unfinished_to(
         &self,
         organization: OrganizationId,
         segment: SegmentId,
     ) -> Result<Vec<SendJob>, StoreError>;
+
     /// The first and the last time before which deliveries of a send that wait are not tried; `None` if none waits.
     async fn waiting(
         &self,

@@ -11,7 +11,7 @@ pub(super) struct Domains;
 
 impl MigrationName for Domains {
     fn name(&self) -> &'static str {
-        "m0100_domains"
+        "m0150_domains"
     }
 }
 

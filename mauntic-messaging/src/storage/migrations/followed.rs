@@ -10,7 +10,7 @@ pub(super) struct Followed;
 
 impl MigrationName for Followed {
     fn name(&self) -> &'static str {
-        "m0090_followed"
+        "m0140_followed"
     }
 }
 

@@ -10,7 +10,7 @@ pub(super) struct LocalTime;
 
 impl MigrationName for LocalTime {
     fn name(&self) -> &'static str {
-        "m0080_local_time"
+        "m0130_local_time"
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::rows::{JOB, job, job_values};
 use crate::{
-    sending::{Counts, SendJob, SendRepository},
+    sending::{Counts, SendJob, SendJobRef, SendRepository},
     storage::{SeaOrmUnitOfWork, hours::HourCount},
 };
 

@@ -11,7 +11,7 @@ use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, lane
 use crate::{
     sending::{
         Changed, Counts, Delivery, DeliveryRef, DeliveryState, DomainRef, Ledger, LeftOut,
-        PlannedDelivery, Report, SendJob, SendJobRef, SkipReason, Tally, Withheld,
+        PlannedDelivery, Report, SendJob, SendJobRef, SkipReason, Withheld,
     },
     storage::SeaOrmUnitOfWork,
     suppression::address_hash,
