@@ -228,7 +228,7 @@ impl Fixture {
                 };
                 match service.request_deletion(actor, command).await {
                     Ok(deleted) => Ok(self.within(actor, deleted.id)),
-                    Err(IdentityError::NotYourself) => {
+                    Err(IdentityError::WrongPassword) => {
                         Ok(self.within(actor, actor.organization_id()))
                     }
                     Err(error) => Err(error),

@@ -43,7 +43,7 @@ impl IdentityService {
         }
         if let Principal::User { id } = actor.principal() {
             let who = command.who.filter(|who| who.user.id == id);
-            let who = who.ok_or(IdentityError::NotYourself)?;
+            let who = who.ok_or(IdentityError::WrongPassword)?;
             self.check_owner_is_there(&who, command.password).await?;
         }
         self.plan_deletion(actor, self.grace).await
