@@ -627,10 +627,14 @@ pub async fn who_a_deleted_contact_was_is_forgotten(store: Arc<dyn MessagingStor
     let mut uow = store.begin().await.unwrap();
     uow.captured().insert_captured(&mails).await.unwrap();
     let theirs = OrganizationId::generate(&UuidV7Source);
-    uow.ledger().forget(theirs, &[gone]).await.unwrap();
+    let now = world.person().at;
+    uow.ledger().forget(theirs, &[gone], now).await.unwrap();
     let untouched = uow.tracking().addressee_of(organization, deliveries[0]);
     assert!(untouched.await.unwrap().unwrap().address.is_some());
-    uow.ledger().forget(organization, &[gone]).await.unwrap();
+    uow.ledger()
+        .forget(organization, &[gone], now)
+        .await
+        .unwrap();
     uow.commit().await.unwrap();
 
     for (delivery, kept) in [(deliveries[0], false), (deliveries[1], true)] {

@@ -81,8 +81,8 @@ impl SendService {
         Self { ports }
     }
 
-    /// Does what follows when contacts were deleted: what tells who they were is forgotten. `handler` has not dealt with
-    /// the event before, or nothing happens.
+    /// Does what follows when contacts were deleted: nothing more is sent to them, and what tells who they were is
+    /// forgotten. `handler` has not dealt with the event before, or nothing happens.
     ///
     /// # Errors
     /// If the storage fails; then nothing was changed.
@@ -96,7 +96,11 @@ impl SendService {
         let now = self.ports.clock.now();
         if uow.inbox().first_time(handler, envelope.id, now).await? {
             let organization = envelope.organization_id;
-            uow.ledger().forget(organization, deleted).await?;
+            let left_out = uow.ledger().forget(organization, deleted, now).await?;
+            let mut counts = Counts::default();
+            let reason = Some(SkipReason::Deleted);
+            counts.change(&left_out, DeliveryState::Skipped, reason);
+            uow.sends().count(0, &counts, now).await?;
             uow.commit().await?;
         }
         Ok(())
@@ -135,7 +139,7 @@ impl SendService {
     ///
     /// # Errors
     /// Needs [`Permission::EmailsSend`]; [`MessagingError::NotFound`] for an unknown email or segment;
-    /// [`MessagingError::Outdated`] if the email is not of the version that was agreed to.
+    /// [`MessagingError::Outdated`] if the email is not of the version that was agreed to, or was changed at that moment;
     /// [`MessagingError::Invalid`] where unsigned mail is refused and nothing signs its mail.
     pub async fn create(
         &self,
@@ -157,27 +161,25 @@ impl SendService {
             Some(SendTime::At(at)) => (at, None),
             Some(SendTime::Local(local)) => (local.earliest(), Some(local)),
         };
+        let version = self.current_version(organization, command.email).await?;
+        self.refuse_unsigned(organization, version).await?;
         let mut uow = self.ports.store.begin().await?;
         let email = uow.emails().find_for_update(organization, command.email);
         let email = email
             .await?
             .ok_or(MessagingError::NotFound { what: "email" })?;
-        if command
-            .version
-            .is_some_and(|agreed| agreed != email.version)
-        {
+        let agreed = command.version.is_none_or(|agreed| agreed == email.version);
+        if !agreed || email.current_version_id != version {
             return Err(MessagingError::Outdated {
                 what: "email",
                 current: email.version,
             });
         }
-        self.refuse_unsigned(organization, email.current_version_id)
-            .await?;
         let new = NewSendJob {
             id: SendJobId::generate(&*self.ports.ids),
             organization_id: organization,
             email_id: command.email,
-            email_version_id: email.current_version_id,
+            email_version_id: version,
             segment_id: command.segment,
             lane: Lane::Bulk,
             scheduled_at,

@@ -368,12 +368,14 @@ pub trait Ledger: Send {
     ) -> Result<Vec<Changed>, StoreError>;
 
     /// Forgets what tells who contacts were: addresses, what mail servers said, networks and programs of their hits, and
-    /// their captured mail. The hashes of the addresses stay, so that whoever has an old link can still unsubscribe.
+    /// their captured mail. The hashes of the addresses stay, so that whoever has an old link can still unsubscribe. What
+    /// waits to be sent to them is left out, and returned.
     async fn forget(
         &mut self,
         organization: OrganizationId,
         contacts: &[ContactId],
-    ) -> Result<(), StoreError>;
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError>;
 }
 
 /// The workers that are alive. A worker that misses its time is taken for dead.

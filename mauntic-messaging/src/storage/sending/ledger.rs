@@ -565,11 +565,29 @@ impl Ledger for SeaOrmUnitOfWork {
         &mut self,
         organization: OrganizationId,
         contacts: &[ContactId],
-    ) -> Result<(), StoreError> {
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Changed>, StoreError> {
         let values = || {
             let ids = json!(contacts).to_string();
             [organization.as_uuid().into(), ids.into()]
         };
+        let waiting = format!(
+            "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1
+             AND d.contact_id IN (SELECT id FROM {})
+             AND d.state IN ('planned', 'deferred', 'leased') ORDER BY d.id{}",
+            self.dialect.ids(2, "gone"),
+            self.dialect.for_update()
+        );
+        let waiting = self.query(waiting, values()).await?;
+        let waiting = waiting.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<_> = waiting.iter().map(|changed| changed.delivery).collect();
+        let skip = format!(
+            "UPDATE delivery SET state = 'skipped', skip_reason = 'deleted', updated_at = $2
+             FROM {} WHERE {IS_ROW}",
+            self.dialect.rows(1, "r", REFS)
+        );
+        self.execute(skip, [refs(&names), to_micros(now).into()])
+            .await?;
         let theirs = |state: &str| {
             let gone = self.dialect.ids(2, "gone");
             format!("organization_id = $1 AND contact_id IN (SELECT id FROM {gone}) AND {state}")
@@ -592,7 +610,7 @@ impl Ledger for SeaOrmUnitOfWork {
                 self.execute(sql, values()).await?;
             }
         }
-        Ok(())
+        Ok(waiting)
     }
 }
 
