@@ -9,12 +9,12 @@ use poem::{Request, Result, handler, web::Query};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{EMAILS, column, email_place, place};
+use super::{EMAILS, email_place, place};
 use crate::ui::{
     component::{
         action::{Weight, button_link},
         frame, show as shown,
-        table::table,
+        table::{Column, table},
     },
     failure, send_state, shell,
     visitor::{Visitor, app},
@@ -63,13 +63,13 @@ pub(super) async fn list(
         None => format!("{PLACE}?after={next}"),
     });
     let columns = [
-        column("Email", false),
-        column("State", false),
-        column("Goes", false),
-        column("Planned", true),
-        column("Accepted", true),
-        column("Left out", true),
-        column("Made", false),
+        Column::plain("Email"),
+        Column::plain("State"),
+        Column::plain("Goes"),
+        Column::number("Planned"),
+        Column::number("Accepted"),
+        Column::number("Left out"),
+        Column::plain("Made"),
     ];
     let content = html! {
         (frame::breadcrumbs(&[(EMAILS, "Emails")], "Sends"))
