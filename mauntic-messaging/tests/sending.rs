@@ -13,7 +13,8 @@ use std::{
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, OrganizationId, PageSize, UuidV7Source, storage::test_database::TestDatabase,
+    Actor, ApiTokenId, OrganizationId, PageSize, Permission, Role, UuidV7Source,
+    storage::test_database::TestDatabase,
 };
 use mauntic_messaging::{
     MessagingError,
@@ -41,6 +42,7 @@ macro_rules! on_both {
 
 on_both!(
     everybody_gets_it_once_or_is_left_out_for_a_reason,
+    addresses_show_only_to_who_may_read_contacts,
     engines_share_a_send,
     a_crash_neither_doubles_nor_loses,
     a_paused_send_waits_and_goes_on,
@@ -126,6 +128,31 @@ async fn at_domains(world: &World) -> Vec<(String, u64, u64)> {
     domains
         .map(|of| (of.domain, of.planned, of.accepted))
         .collect()
+}
+
+async fn addresses_show_only_to_who_may_read_contacts(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(3);
+    let id = world.create(1).await;
+    world.run_to_the_end(id).await;
+    for (scopes, shown) in [
+        (vec![Permission::EmailsRead], 0),
+        (vec![Permission::EmailsRead, Permission::ContactsRead], 3),
+    ] {
+        let token = ApiTokenId::generate(&UuidV7Source);
+        let organization = world.actor.organization_id();
+        let scopes = scopes.into_iter().collect();
+        let actor = Actor::token(organization, token, Role::Owner, scopes);
+        let page = world
+            .service
+            .deliveries(&actor, id, None, None, PageSize::default());
+        let page = page.await.unwrap();
+        assert_eq!(page.items.len(), 3);
+        let addresses = page.items.iter().filter(|one| one.address.is_some());
+        assert_eq!(addresses.count(), shown);
+        let replies = page.items.iter().filter(|one| one.reply.is_some());
+        assert_eq!(replies.count(), shown);
+    }
 }
 
 async fn engines_share_a_send(database: TestDatabase) {

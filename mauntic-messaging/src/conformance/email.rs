@@ -228,6 +228,28 @@ pub async fn what_is_being_sent_stays(store: Arc<dyn MessagingStore>) {
     );
 }
 
+/// A list shows the present subjects, of its organisation's emails alone.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_list_shows_subjects(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let emails = [world.email("One").await, world.email("Two").await];
+    let change = UpdateEmail {
+        source: Some(source("Another")),
+        ..UpdateEmail::default()
+    };
+    let second = emails[1].email.id;
+    let changed = world.emails.update(&world.owner, second, change).await;
+    let listed = [emails[0].email.clone(), changed.unwrap().email];
+    let subjects = world.emails.subjects(&world.owner, &listed).await.unwrap();
+    let subjects = listed.each_ref().map(|email| subjects[&email.id].as_str());
+    assert_eq!(subjects, ["Hello", "Another"]);
+    let stranger = Actor::system(OrganizationId::generate(&UuidV7Source));
+    let theirs = world.emails.subjects(&stranger, &listed).await.unwrap();
+    assert!(theirs.is_empty());
+}
+
 /// Every order pages through all emails once; search finds part of the name.
 ///
 /// # Panics

@@ -848,6 +848,23 @@ pub async fn a_send_is_its_organizations_alone(store: Arc<dyn MessagingStore>) {
         .unwrap();
     assert!(rows.items.is_empty());
     assert_eq!(sends.tally(other, job.id).await.unwrap(), Tally::default());
+    let tallies = async |organization| {
+        let unknown = SendJobId::from_uuid(id(77));
+        let tallies = sends.tallies(organization, &[job.id, unknown]).await;
+        let tallies = tallies.unwrap().into_iter();
+        let planned = tallies.map(|(id, tally)| (id, tally.planned));
+        planned.collect::<Vec<_>>()
+    };
+    assert_eq!(tallies(organization()).await, [(job.id, 2)]);
+    assert_eq!(tallies(other).await, []);
+    let unfinished = async |organization, segment| {
+        let jobs = sends.unfinished_to(organization, segment).await.unwrap();
+        jobs.iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(unfinished(organization(), job.segment_id).await, [job.id]);
+    assert_eq!(unfinished(other, job.segment_id).await, []);
+    let elsewhere = SegmentId::from_uuid(id(78));
+    assert_eq!(unfinished(organization(), elsewhere).await, []);
     let ours = sends
         .list_jobs(organization(), Some(job.email_id), None, size)
         .await

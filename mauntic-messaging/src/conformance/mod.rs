@@ -79,6 +79,7 @@ macro_rules! messaging_store_conformance {
             earlier_versions_are_listed_and_found,
             a_name_is_one_emails,
             what_is_being_sent_stays,
+            a_list_shows_subjects,
             lists_page_in_every_order,
             bad_content_is_refused,
             an_email_is_its_organisations_alone,

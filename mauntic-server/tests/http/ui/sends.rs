@@ -6,9 +6,11 @@ use crate::browser::Browser;
 use crate::support::Installation;
 use chrono::TimeDelta;
 use mauntic_core::{
-    DeliveryId, EmailVersionId, UuidV7Source, storage::test_database::TestDatabase,
+    DeliveryId, EmailId, EmailVersionId, PageSize, UuidV7Source,
+    storage::test_database::TestDatabase,
 };
 use mauntic_messaging::{
+    email::PreviewRecipient,
     suppression::{NewSuppression, SuppressionReason},
     token::{Purpose, TokenSigner, TrackingToken},
 };
@@ -264,6 +266,22 @@ async fn sends_forget_who_a_deleted_contact_was() {
     workers.stop(Duration::from_secs(30)).await;
     let inbox = mia.get("/app/inbox").await;
     assert!(!inbox.contains("ann@example.com"), "{inbox}");
+}
+
+#[tokio::test]
+async fn a_test_without_a_contact_is_for_the_person_of_the_preview() {
+    let mia = office(TestDatabase::sqlite()).await;
+    let (app, ours) = (&mia.installation.app, &mia.installation.ours);
+    let email = EmailId::from_uuid(email(&mia.installation).await.parse().unwrap());
+    let preview = app.emails.preview(ours, email, PreviewRecipient::Sample);
+    let preview = preview.await.unwrap();
+    let greeting = "Hello Ann,";
+    has(&preview.text, greeting);
+    let to = ["me@example.com".parse().unwrap()];
+    app.sends.send_test(ours, email, None, &to).await.unwrap();
+    let mails = app.inbox.list(ours, None, None, PageSize::default()).await;
+    let mail = app.inbox.open(ours, mails.unwrap().items[0].id).await;
+    has(&mail.unwrap().content.text.unwrap(), greeting);
 }
 
 #[tokio::test]
