@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::TryStreamExt as _;
 use mauntic_core::{
-    Actor, ContactId, FixedZone, IdSource, ImportId, OrganizationId, PageSize, Relay, Role,
-    SegmentId, UseCase, UserId, WorkerId,
+    Actor, ContactId, FixedZone, Forbidden, IdSource, ImportId, OrganizationId, PageSize,
+    Permission, Relay, Role, SegmentId, UseCase, UserId, WorkerId,
     storage::{
         DbOptions, SeaOrmRelayStore,
         test_database::{FileWatch, TestDatabase},
@@ -538,11 +538,9 @@ impl Fixture {
                         let shared = views.save(&ours, save(true)).await?;
                         match views.delete(actor, shared.id).await {
                             // A token that may look, but not change what is everybody's.
-                            Err(CrmError::Forbidden(refused))
-                                if refused.0 == mauntic_core::Permission::ContactsWrite =>
-                            {
-                                Ok(seen(actor.organization_id() == OWN))
-                            }
+                            Err(CrmError::Forbidden(Forbidden::Lacking(
+                                Permission::ContactsWrite,
+                            ))) => Ok(seen(actor.organization_id() == OWN)),
                             other => allowed(other),
                         }
                     }
