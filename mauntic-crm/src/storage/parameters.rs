@@ -7,8 +7,13 @@ pub(super) struct Parameters(Vec<Value>);
 impl Parameters {
     /// Adds a value and returns what stands for it in the statement.
     pub(super) fn bind(&mut self, value: impl Into<Value>) -> String {
+        format!("${}", self.place(value))
+    }
+
+    /// Adds a value and returns its number, for what asks for that.
+    pub(super) fn place(&mut self, value: impl Into<Value>) -> usize {
         self.0.push(value.into());
-        format!("${}", self.0.len())
+        self.0.len()
     }
 }
 

@@ -2,12 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use mauntic_core::{
-    ContactId, EmailAddress, OrganizationId, StoreError,
-    storage::{Column, Dialect, SqlType},
-};
+use mauntic_core::{ContactId, EmailAddress, OrganizationId, StoreError, storage::Dialect};
 use sea_orm::{ConnectionTrait as _, Statement};
-use serde_json::{Value as Json, json};
 
 use super::{
     read::{by_emails, by_ids},
@@ -19,8 +15,6 @@ use crate::{
     storage::{SeaOrmCrmStore, parameters::Parameters},
 };
 
-/// A part of the index on addresses, with its ends.
-const RANGE: &[Column] = &[("low", SqlType::Text), ("high", SqlType::Text)];
 /// Behind how many letters of a Gmail address the first dot is looked for.
 const DOTS: usize = 30;
 
@@ -71,36 +65,37 @@ fn same_mailbox(
 ) -> Statement {
     let mailbox = mailbox(email);
     let (local, domain) = mailbox.rsplit_once('@').unwrap_or((&mailbox, ""));
-    let mut parameters = Parameters::default();
-    parameters.bind(organization.as_uuid());
-    let begins = |text: &str| json!({"low": text, "high": format!("{text}\u{10ffff}")});
-    let mut ranges = vec![begins(&format!("{local}@")), begins(&format!("{local}+"))];
+    let mut starts = vec![format!("{local}@"), format!("{local}+")];
     if is_gmail(domain) {
         let letters = local.char_indices().skip(1).take(DOTS);
-        ranges.extend(letters.map(|(end, _)| begins(&format!("{}.", &local[..end]))));
+        starts.extend(letters.map(|(end, _)| format!("{}.", &local[..end])));
     }
-    parameters.bind(Json::Array(ranges).to_string());
-    let rows = dialect.rows(2, "r", RANGE);
+    let mut parameters = Parameters::default();
+    let organization = parameters.bind(organization.as_uuid());
     let own = parameters.bind(email.key());
     let suits = if is_gmail(domain) {
-        let dotless = "replace(c.email_key, '.', '')";
-        any_of(
-            dialect,
-            dotless,
-            local,
-            &["@gmailcom", "@googlemailcom"],
-            &mut parameters,
-        )
+        let (dotless, domains) = (
+            "replace(c.email_key, '.', '')",
+            ["@gmailcom", "@googlemailcom"],
+        );
+        any_of(dialect, dotless, local, &domains, &mut parameters)
     } else {
         let domain = format!("@{domain}");
         any_of(dialect, "c.email_key", local, &[&domain], &mut parameters)
     };
-    let sql = format!(
-        "SELECT DISTINCT c.email_key FROM {rows} CROSS JOIN contact c
-         WHERE c.organization_id = $1 AND c.email_key >= r.low AND c.email_key <= r.high
-           AND c.email_key <> {own} AND {suits} LIMIT {limit}"
-    );
-    dialect.statement(sql, parameters)
+    // One statement each, in the order of the index, so that each reads no more of it than it must.
+    let ranges = starts.iter().map(|start| {
+        let low = parameters.bind(start.as_str());
+        let high = parameters.bind(format!("{start}\u{10ffff}"));
+        format!(
+            "SELECT email_key FROM (SELECT c.email_key FROM contact c
+             WHERE c.organization_id = {organization} AND c.email_key >= {low} AND c.email_key <= {high}
+               AND c.email_key <> {own} AND {suits}
+             ORDER BY c.organization_id, c.email_key LIMIT {limit}) AS found"
+        )
+    });
+    let ranges: Vec<_> = ranges.collect();
+    dialect.statement(ranges.join(" UNION "), parameters)
 }
 
 /// Whether a text is a local part, with or without what stands behind a `+`, at one of these domains.

@@ -1,9 +1,9 @@
 use std::fmt::Write as _;
 
-use mauntic_core::{OrganizationId, storage::Dialect};
-use sea_orm::{Statement, Value};
+use mauntic_core::{ContactId, OrganizationId, StoreError, storage::Dialect};
+use sea_orm::{ConnectionTrait, Statement, Value};
 
-use super::row::COLUMNS;
+use super::row::{COLUMNS, contact_id, id_rows};
 use crate::{
     ContactCursor, ContactFilter, ContactListing, ContactSort, storage::parameters::Parameters,
 };
@@ -22,17 +22,110 @@ impl Unlimited {
     }
 }
 
+/// How many contacts may fit a search or be in a segment for them to be looked up before they are sorted. More of them
+/// are found soon enough on the way along what the list is sorted by.
+const FEW: usize = 3_000;
+
+/// Those that a part of a filter lets through, and the rest of the filter. A planner would have to guess how many they are,
+/// and where it guesses wrong the list is read from end to end.
+pub(super) struct Few {
+    ids: Vec<ContactId>,
+    rest: ContactFilter,
+}
+
+/// Looks up whom the search of a list finds, or who is in its segment, unless there are many.
+pub(super) async fn few<C: ConnectionTrait>(
+    connection: &C,
+    dialect: Dialect,
+    organization: OrganizationId,
+    listing: &ContactListing,
+) -> Result<Option<Few>, StoreError> {
+    let filter = &listing.filter;
+    let search = searched(filter).map(|search| lookups(dialect, organization, search));
+    if let Some(ids) = looked_up(connection, search.unwrap_or_default()).await? {
+        let rest = ContactFilter {
+            search: None,
+            ..filter.clone()
+        };
+        return Ok(Some(Few { ids, rest }));
+    }
+    // Members come by id: only another order, or a search, has to look for them.
+    let ordered = listing.sort == ContactSort::CreatedAt && searched(filter).is_none();
+    let segment = filter.segment.filter(|_| !ordered).map(|segment| {
+        let sql = format!(
+            "SELECT contact_id AS id FROM segment_member
+             WHERE organization_id = $1 AND segment_id = $2 AND origin <> 2
+             ORDER BY organization_id, segment_id, contact_id LIMIT {}",
+            FEW + 1
+        );
+        let parameters = [organization.as_uuid().into(), segment.as_uuid().into()];
+        vec![dialect.statement(sql, parameters)]
+    });
+    let ids = looked_up(connection, segment.unwrap_or_default()).await?;
+    Ok(ids.map(|ids| Few {
+        ids,
+        rest: ContactFilter {
+            segment: None,
+            ..filter.clone()
+        },
+    }))
+}
+
+/// The ids that statements find; none if there are no statements, or many ids.
+async fn looked_up<C: ConnectionTrait>(
+    connection: &C,
+    lookups: Vec<Statement>,
+) -> Result<Option<Vec<ContactId>>, StoreError> {
+    if lookups.is_empty() {
+        return Ok(None);
+    }
+    let mut ids = Vec::new();
+    for lookup in lookups {
+        for row in connection.query_all_raw(lookup).await? {
+            ids.push(contact_id(&row, "id")?);
+        }
+        if ids.len() > FEW {
+            return Ok(None);
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(Some(ids))
+}
+
+/// What finds the contacts of a search text, each statement along an index; nothing if there is no such way.
+fn lookups(dialect: Dialect, organization: OrganizationId, search: &str) -> Vec<Statement> {
+    if search.starts_with('*') {
+        return Vec::new();
+    }
+    let lookup = |prefixes: Vec<Prefix>| {
+        let mut parameters = Parameters::default();
+        let organization = parameters.bind(organization.as_uuid());
+        // In the order of an index, so that it is read, however many the planner expects.
+        let order = prefixes.last().map_or("c.id", |prefix| prefix.of.as_str());
+        let sql = format!(
+            "SELECT c.id FROM contact c WHERE c.organization_id = {organization} AND {}
+             ORDER BY c.organization_id, {order} LIMIT {}",
+            all_start(&prefixes, &mut parameters),
+            FEW + 1
+        );
+        dialect.statement(sql, parameters)
+    };
+    ways(dialect, search).into_iter().map(lookup).collect()
+}
+
 /// What to run, one after the other, until the page is full. Those without a value of what the list
 /// is sorted by come last, by id, from a statement of their own, so that each can use its index.
 pub(super) fn statements(
     dialect: Dialect,
     organization: OrganizationId,
     listing: &ContactListing,
+    few: Option<&Few>,
 ) -> Vec<Unlimited> {
     let column = match listing.sort {
-        ContactSort::CreatedAt => return vec![by_id(dialect, organization, listing, "")],
+        ContactSort::CreatedAt => return vec![by_id(dialect, organization, listing, few, "")],
         ContactSort::UpdatedAt => {
-            return vec![by_column(dialect, organization, listing, "updated_at")];
+            return vec![by_column(dialect, organization, listing, few, "updated_at")];
         }
         ContactSort::Email => "email_key",
         ContactSort::LastActive => "last_active_at",
@@ -49,22 +142,24 @@ pub(super) fn statements(
             after: listing.after.clone().filter(|_| among_those_without),
             ..listing.clone()
         },
+        few,
         &without,
     );
     if among_those_without {
         return vec![last];
     }
-    vec![by_column(dialect, organization, listing, column), last]
+    vec![by_column(dialect, organization, listing, few, column), last]
 }
 
 fn by_id(
     dialect: Dialect,
     organization: OrganizationId,
     listing: &ContactListing,
+    few: Option<&Few>,
     condition: &str,
 ) -> Unlimited {
     let mut parameters = Parameters::default();
-    let mut sql = select(dialect, organization, &listing.filter, &mut parameters);
+    let mut sql = select(dialect, organization, &listing.filter, few, &mut parameters);
     sql.push_str(condition);
     let (beyond, order) = direction(listing);
     if let Some(after) = &listing.after {
@@ -83,10 +178,11 @@ fn by_column(
     dialect: Dialect,
     organization: OrganizationId,
     listing: &ContactListing,
+    few: Option<&Few>,
     column: &str,
 ) -> Unlimited {
     let mut parameters = Parameters::default();
-    let mut sql = select(dialect, organization, &listing.filter, &mut parameters);
+    let mut sql = select(dialect, organization, &listing.filter, few, &mut parameters);
     let _ = write!(sql, " AND c.{column} IS NOT NULL");
     let (beyond, order) = direction(listing);
     if let Some((value, id)) = listing.after.as_ref().and_then(sort_value) {
@@ -136,10 +232,17 @@ fn select(
     dialect: Dialect,
     organization: OrganizationId,
     filter: &ContactFilter,
+    few: Option<&Few>,
     parameters: &mut Parameters,
 ) -> String {
-    let filtered = filtered(dialect, organization, filter, parameters);
-    format!("SELECT {COLUMNS} {filtered}")
+    let Some(few) = few else {
+        let filtered = filtered(dialect, organization, filter, parameters);
+        return format!("SELECT {COLUMNS} {filtered}");
+    };
+    let filtered = filtered(dialect, organization, &few.rest, parameters);
+    let ids = parameters.place(id_rows(&few.ids));
+    let ids = dialect.ids(ids, "few");
+    format!("SELECT {COLUMNS} {filtered} AND c.id IN (SELECT id FROM {ids})")
 }
 
 fn filtered(
@@ -159,51 +262,78 @@ fn filtered(
         let _ = write!(sql, " AND c.id IN (SELECT m.contact_id FROM segment_member m
                 WHERE m.organization_id = {organization} AND m.segment_id = {segment} AND m.origin <> 2)");
     }
-    if let Some(search) = filter
-        .search
-        .as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-    {
+    if let Some(search) = searched(filter) {
         let _ = write!(sql, " AND ({})", matching(dialect, search, parameters));
     }
     sql
 }
 
-/// The condition of a search text.
-fn matching(dialect: Dialect, search: &str, parameters: &mut Parameters) -> String {
-    let firstname = dialect.ascii_lower("c.fields ->> 'firstname'");
-    let lastname = dialect.ascii_lower("c.fields ->> 'lastname'");
-    // Addresses have letters of other scripts in lower case too, names only A to Z.
-    let (address, name) = (search.to_lowercase(), search.to_ascii_lowercase());
-    if let (Some(address), Some(name)) = (address.strip_prefix('*'), name.strip_prefix('*')) {
-        let (address, name) = (parameters.bind(address), parameters.bind(name));
-        return [
-            ("c.email_key", &address),
-            (&*firstname, &name),
-            (&*lastname, &name),
-        ]
-        .map(|(text, part)| format!("{} > 0", dialect.position(text, part)))
-        .join(" OR ");
-    }
-    let mut any = vec![starts_with("c.email_key", &address, parameters)];
-    if !search.contains('@') {
-        any.push(starts_with(&firstname, &name, parameters));
-        any.push(starts_with(&lastname, &name, parameters));
-        if let Some((one, other)) = name.split_once(' ') {
-            for (first, last) in [(one, other.trim()), (other.trim(), one)] {
-                let first = starts_with(&firstname, first, parameters);
-                let last = starts_with(&lastname, last, parameters);
-                any.push(format!("({first} AND {last})"));
-            }
-        }
-    }
-    any.join(" OR ")
+/// The text that a filter searches for, if it does.
+fn searched(filter: &ContactFilter) -> Option<&str> {
+    let search = filter.search.as_deref().map(str::trim);
+    search.filter(|text| !text.is_empty())
 }
 
-/// A range that an index on the text serves on both back ends.
-fn starts_with(text: &str, prefix: &str, parameters: &mut Parameters) -> String {
-    let from = parameters.bind(prefix);
-    let to = parameters.bind(format!("{prefix}\u{10ffff}"));
-    format!("({text} >= {from} AND {text} < {to})")
+/// What a text in SQL is to start with.
+struct Prefix {
+    of: String,
+    text: String,
+}
+
+/// The condition of a search text.
+fn matching(dialect: Dialect, search: &str, parameters: &mut Parameters) -> String {
+    let Some(part) = search.strip_prefix('*') else {
+        let ways = ways(dialect, search);
+        let ways: Vec<_> = ways
+            .iter()
+            .map(|prefixes| format!("({})", all_start(prefixes, parameters)))
+            .collect();
+        return ways.join(" OR ");
+    };
+    let address = parameters.bind(part.to_lowercase());
+    let name = parameters.bind(part.to_ascii_lowercase());
+    let [firstname, lastname] = names(dialect);
+    [
+        ("c.email_key", &address),
+        (&*firstname, &name),
+        (&*lastname, &name),
+    ]
+    .map(|(text, part)| format!("{} > 0", dialect.position(text, part)))
+    .join(" OR ")
+}
+
+fn names(dialect: Dialect) -> [String; 2] {
+    ["firstname", "lastname"].map(|alias| dialect.ascii_lower(&format!("c.fields ->> '{alias}'")))
+}
+
+/// The ways in which a contact fits a search text: one of them is enough.
+fn ways(dialect: Dialect, search: &str) -> Vec<Vec<Prefix>> {
+    let prefix = |of: &str, text: &str| Prefix {
+        of: of.to_owned(),
+        text: text.to_owned(),
+    };
+    // Addresses have letters of other scripts in lower case too, names only A to Z.
+    let (address, name) = (search.to_lowercase(), search.to_ascii_lowercase());
+    let mut ways = vec![vec![prefix("c.email_key", &address)]];
+    if search.contains('@') {
+        return ways;
+    }
+    let [first, last] = names(dialect);
+    ways.extend([&first, &last].map(|of| vec![prefix(of, &name)]));
+    if let Some((one, other)) = name.split_once(' ') {
+        for (before, behind) in [(one, other.trim()), (other.trim(), one)] {
+            ways.push(vec![prefix(&first, before), prefix(&last, behind)]);
+        }
+    }
+    ways
+}
+
+fn all_start(prefixes: &[Prefix], parameters: &mut Parameters) -> String {
+    let starts = prefixes.iter().map(|prefix| {
+        // A range that an index on the text serves on both back ends.
+        let from = parameters.bind(prefix.text.as_str());
+        let to = parameters.bind(format!("{}\u{10ffff}", prefix.text));
+        format!("({0} >= {from} AND {0} < {to})", prefix.of)
+    });
+    starts.collect::<Vec<_>>().join(" AND ")
 }

@@ -83,8 +83,9 @@ impl ContactQueries for SeaOrmCrmStore {
     ) -> Result<Page<Contact, ContactCursor>, StoreError> {
         let (connection, dialect) = (self.db.reader(), self.db.dialect());
         let wanted = listing.size.overfetched();
+        let few = list::few(connection, dialect, organization, listing).await?;
         let mut rows = Vec::new();
-        for statement in list::statements(dialect, organization, listing) {
+        for statement in list::statements(dialect, organization, listing, few.as_ref()) {
             let missing = wanted - rows.len() as u64;
             if missing > 0 {
                 rows.extend(connection.query_all_raw(statement.limited(missing)).await?);
