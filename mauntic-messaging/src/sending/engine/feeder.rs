@@ -67,7 +67,7 @@ impl Feeder {
         jobs.retain(|job| {
             !self.run.troubles.is_waiting(job.organization_id) && !self.run.stuck.is_waiting(job.id)
         });
-        let jobs = self.at_work(jobs).await?;
+        let jobs = self.at_work(jobs).await;
         let share = self.run.options.batch / jobs.len().max(1) as u64;
         let mut fed = false;
         for job in &jobs {
@@ -88,23 +88,30 @@ impl Feeder {
 
     /// Pauses the sends of organisations that are blocked or to be deleted, and returns the others. Somebody has to
     /// resume them: what was to go out weeks ago is not wanted by itself once an organisation is back.
-    async fn at_work(&self, jobs: Vec<SendJob>) -> Result<Vec<SendJob>, StoreError> {
+    async fn at_work(&self, jobs: Vec<SendJob>) -> Vec<SendJob> {
         let mut known: HashMap<OrganizationId, bool> = HashMap::new();
         let mut kept = Vec::with_capacity(jobs.len());
         for job in jobs {
             let organization = job.organization_id;
             let active = match known.get(&organization) {
                 Some(active) => *active,
-                None => self.run.ports.standing.is_active(organization).await?,
+                None => match self.run.ports.standing.is_active(organization).await {
+                    Ok(active) => active,
+                    // Whether it may send is not known: it waits, and the others go on.
+                    Err(error) => {
+                        log_retry("asking whether an organisation is blocked", &error);
+                        continue;
+                    }
+                },
             };
             known.insert(organization, active);
             if active {
                 kept.push(job);
-            } else {
-                self.stand_still(&job).await?;
+            } else if let Err(error) = self.stand_still(&job).await {
+                log_retry("pausing a send", &error);
             }
         }
-        Ok(kept)
+        kept
     }
 
     async fn stand_still(&self, job: &SendJob) -> Result<(), StoreError> {
