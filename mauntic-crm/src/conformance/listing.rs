@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
-use mauntic_core::{ContactId, EmailAddress, PageSize};
+use mauntic_core::{ContactId, EmailAddress, PageSize, SegmentId};
+use uuid::Uuid;
 
 use super::{contact, noon, organization};
 use crate::{
     ChangeSet, Contact, ContactCursor, ContactFilter, ContactListing, ContactSort, CrmStore, Value,
+    segment::{Origin, Segment},
 };
 
 const SORTS: [ContactSort; 4] = [
@@ -195,6 +197,59 @@ pub async fn a_search_finds_names_and_addresses(store: Arc<dyn CrmStore>) {
                 .collect();
             ids.sort_unstable();
             assert_eq!(ids, found, "{search} by {sort:?}");
+        }
+    }
+}
+
+/// Those whom a search finds, or who are in a segment, are all there and in order, be they few or thousands.
+pub async fn many_are_found_like_few(store: Arc<dyn CrmStore>) {
+    let mut contacts: Vec<_> = (1..=3_100)
+        .map(|number| named(number, "Ann", "Lee", &format!("p{number}@example.com")))
+        .collect();
+    contacts.push(named(4_000, "Annika", "Öz", "oz@example.com"));
+    contacts.push(named(4_001, "Bob", "Fox", "fox@example.com"));
+    for part in contacts.chunks(1_000) {
+        add(&*store, part).await;
+    }
+    let segment = Segment::new(
+        SegmentId::from_uuid(Uuid::from_u128(1)),
+        "Fans".parse().unwrap(),
+        String::new(),
+        None,
+        noon(),
+    );
+    let few: Vec<_> = contacts[3_099..].iter().map(Contact::id).collect();
+    let mut uow = store.begin().await.unwrap();
+    let segments = uow.segments();
+    segments.insert(organization(1), &segment).await.unwrap();
+    segments
+        .set_by_hand(organization(1), segment.id, &few, Origin::Added, noon())
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    for (search, of_segment, found) in [
+        (Some("ann"), false, &contacts[..3_101]),
+        (Some("ann lee"), false, &contacts[..3_100]),
+        (Some("annik"), false, &contacts[3_100..3_101]),
+        (None, true, &contacts[3_099..]),
+        (Some("ann"), true, &contacts[3_099..3_101]),
+        (Some("fox"), true, &contacts[3_101..]),
+    ] {
+        for sort in SORTS {
+            let listing = ContactListing {
+                filter: ContactFilter {
+                    search: search.map(str::to_owned),
+                    tag: None,
+                    segment: of_segment.then_some(segment.id),
+                },
+                sort,
+                descending: true,
+                size: PageSize::clamped(1_000),
+                after: None,
+            };
+            let ids = pages(&*store, &listing).await;
+            let expected = expected(found, sort, true);
+            assert_eq!(ids, expected, "{search:?} {of_segment} {sort:?}");
         }
     }
 }

@@ -42,6 +42,7 @@ macro_rules! crm_store_conformance {
             pages_have_every_contact_once_and_in_order,
             pages_are_stable_while_contacts_are_added,
             a_search_finds_names_and_addresses,
+            many_are_found_like_few,
             a_list_can_be_of_one_tag,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, use_cases::lifecycle: [
