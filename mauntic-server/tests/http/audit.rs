@@ -191,7 +191,9 @@ async fn secrets_are_not_in_the_log(database: TestDatabase) {
     let limits = mauntic_messaging::transport::SendingLimits::default();
     for password in ["hunter2", "hunter3"] {
         let url = format!("smtp://ann:{password}@mail.example.com:587");
-        let configured = app.transports.configure(&ann, Some(&url), limits.clone(), None);
+        let configured = app
+            .transports
+            .configure(&ann, Some(&url), limits.clone(), None);
         configured.await.unwrap();
     }
     let entries = log(&installation, &ann).await;

@@ -36,7 +36,7 @@ pub(super) async fn list(
 
 fn refused(error: ImageError) -> poem::Error {
     match error {
-        ImageError::Forbidden(reason) => failure::refused(*reason),
+        ImageError::Forbidden(reason) => failure::refused(reason),
         other => failure::internal(&other),
     }
 }

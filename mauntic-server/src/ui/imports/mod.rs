@@ -49,7 +49,7 @@ pub(super) fn place(id: ImportId) -> String {
 /// What an import refused, but for what a form can tell.
 fn refused(error: ImportError) -> Error {
     match error {
-        ImportError::Forbidden(reason) => failure::refused(*reason),
+        ImportError::Forbidden(reason) => failure::refused(reason),
         ImportError::NotFound(_) => failure::missing("import"),
         ImportError::UploadNotFound(_) => failure::missing("upload"),
         ImportError::SegmentNotFound(_) => failure::missing("segment"),

@@ -113,13 +113,8 @@ pub(super) async fn save(request: &Request, posted: Posted) -> Result<Response> 
         Ok(_) => Ok(redirect(&Done::Saved.at(HERE))),
         Err(IdentityError::Outdated { .. }) => {
             let problem = "Somebody else changed the organisation since you opened this page. What you see now is theirs.";
-            let page = settings_page(
-                request,
-                &posted.visitor,
-                None,
-                None,
-                &[("name", problem.to_owned())],
-            );
+            let problems = [("name", problem.to_owned())];
+            let page = settings_page(request, &posted.visitor, None, None, &problems);
             Ok(failure::with_status(page.await?, StatusCode::CONFLICT))
         }
         Err(error) => Err(failure::identity(error)),
