@@ -206,7 +206,9 @@ impl From<SendJob> for SendBody {
             segment_id: job.segment_id.as_uuid(),
             state: job.state.into(),
             scheduled_at: job.scheduled_at,
-            local_time: local.as_ref().map(|local| local.time.to_string()),
+            local_time: local
+                .as_ref()
+                .map(|local| local.time.format("%Y-%m-%dT%H:%M:%S").to_string()),
             local_time_fallback: local.map(|local| local.fallback.to_string()),
             started_at: job.started_at,
             finished_at: job.finished_at,
