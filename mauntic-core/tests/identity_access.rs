@@ -220,9 +220,10 @@ impl Fixture {
             }
             "request_deletion" => {
                 // A user who deletes shows a session, and these have none.
-                let name = service.organization(&Actor::system(actor.organization_id()));
+                let operator = Actor::system(actor.organization_id());
+                let named = service.organization(&operator).await?;
                 let command = RequestDeletion {
-                    name: name.await?.name.to_string(),
+                    name: named.name.to_string(),
                     who: None,
                     password: None,
                 };

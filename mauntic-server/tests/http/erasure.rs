@@ -173,8 +173,9 @@ async fn whoever_comes_after_a_crash_goes_on(database: TestDatabase) {
     let (mut crashes, mut polls) = (0, 3);
     loop {
         match cut_off(polls, worker(filled.app()).run_once(&stop)).await {
-            Some(worked) if !worked.unwrap() => break,
-            Some(_) => {}
+            Some(Ok(false)) => break,
+            Some(Ok(true)) => {}
+            Some(Err(error)) => panic!("{error:#}"),
             None => {
                 crashes += 1;
                 // A little further each time, so that every place is one to be cut off at.
