@@ -22,9 +22,11 @@ impl Unlimited {
     }
 }
 
-/// How many contacts may fit a search or be in a segment for them to be looked up before they are sorted. More of them
-/// are found soon enough on the way along what the list is sorted by.
-const FEW: usize = 3_000;
+/// How many contacts may fit a search for them to be looked up before they are sorted. Of more of them, a page is full
+/// soon enough on the way along what the list is sorted by.
+const FOUND: usize = 1_000;
+/// The same of the members of a segment, whose ids stand together.
+const MEMBERS: usize = 3_000;
 
 /// Those that a part of a filter lets through, and the rest of the filter. A planner would have to guess how many they are,
 /// and where it guesses wrong the list is read from end to end.
@@ -42,7 +44,7 @@ pub(super) async fn few<C: ConnectionTrait>(
 ) -> Result<Option<Few>, StoreError> {
     let filter = &listing.filter;
     let search = searched(filter).map(|search| lookups(dialect, organization, search));
-    if let Some(ids) = looked_up(connection, search.unwrap_or_default()).await? {
+    if let Some(ids) = looked_up(connection, search.unwrap_or_default(), FOUND).await? {
         let rest = ContactFilter {
             search: None,
             ..filter.clone()
@@ -56,12 +58,12 @@ pub(super) async fn few<C: ConnectionTrait>(
             "SELECT contact_id AS id FROM segment_member
              WHERE organization_id = $1 AND segment_id = $2 AND origin <> 2
              ORDER BY organization_id, segment_id, contact_id LIMIT {}",
-            FEW + 1
+            MEMBERS + 1
         );
         let parameters = [organization.as_uuid().into(), segment.as_uuid().into()];
         vec![dialect.statement(sql, parameters)]
     });
-    let ids = looked_up(connection, segment.unwrap_or_default()).await?;
+    let ids = looked_up(connection, segment.unwrap_or_default(), MEMBERS).await?;
     Ok(ids.map(|ids| Few {
         ids,
         rest: ContactFilter {
@@ -75,6 +77,7 @@ pub(super) async fn few<C: ConnectionTrait>(
 async fn looked_up<C: ConnectionTrait>(
     connection: &C,
     lookups: Vec<Statement>,
+    most: usize,
 ) -> Result<Option<Vec<ContactId>>, StoreError> {
     if lookups.is_empty() {
         return Ok(None);
@@ -84,7 +87,7 @@ async fn looked_up<C: ConnectionTrait>(
         for row in connection.query_all_raw(lookup).await? {
             ids.push(contact_id(&row, "id")?);
         }
-        if ids.len() > FEW {
+        if ids.len() > most {
             return Ok(None);
         }
     }
@@ -101,13 +104,15 @@ fn lookups(dialect: Dialect, organization: OrganizationId, search: &str) -> Vec<
     let lookup = |prefixes: Vec<Prefix>| {
         let mut parameters = Parameters::default();
         let organization = parameters.bind(organization.as_uuid());
-        // In the order of an index, so that it is read, however many the planner expects.
-        let order = prefixes.last().map_or("c.id", |prefix| prefix.of.as_str());
+        // In the order of its index, so that it is read, however many the planner expects.
+        let order = match prefixes.as_slice() {
+            [prefix] => format!("ORDER BY c.organization_id, {}", prefix.of),
+            _ => String::new(),
+        };
         let sql = format!(
-            "SELECT c.id FROM contact c WHERE c.organization_id = {organization} AND {}
-             ORDER BY c.organization_id, {order} LIMIT {}",
+            "SELECT c.id FROM contact c WHERE c.organization_id = {organization} AND {} {order} LIMIT {}",
             all_start(&prefixes, &mut parameters),
-            FEW + 1
+            FOUND + 1
         );
         dialect.statement(sql, parameters)
     };
@@ -314,17 +319,18 @@ fn ways(dialect: Dialect, search: &str) -> Vec<Vec<Prefix>> {
     };
     // Addresses have letters of other scripts in lower case too, names only A to Z.
     let (address, name) = (search.to_lowercase(), search.to_ascii_lowercase());
-    let mut ways = vec![vec![prefix("c.email_key", &address)]];
-    if search.contains('@') {
-        return ways;
-    }
-    let [first, last] = names(dialect);
-    ways.extend([&first, &last].map(|of| vec![prefix(of, &name)]));
-    if let Some((one, other)) = name.split_once(' ') {
-        for (before, behind) in [(one, other.trim()), (other.trim(), one)] {
-            ways.push(vec![prefix(&first, before), prefix(&last, behind)]);
+    let mut ways = Vec::new();
+    if !search.contains('@') {
+        let [first, last] = names(dialect);
+        ways.extend([&first, &last].map(|of| vec![prefix(of, &name)]));
+        if let Some((one, other)) = name.split_once(' ') {
+            for (before, behind) in [(one, other.trim()), (other.trim(), one)] {
+                ways.push(vec![prefix(&first, before), prefix(&last, behind)]);
+            }
         }
     }
+    // Last, because addresses that stand together in the index belong to contacts from everywhere.
+    ways.push(vec![prefix("c.email_key", &address)]);
     ways
 }
 
