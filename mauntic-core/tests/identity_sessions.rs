@@ -349,7 +349,7 @@ async fn what_happens_to_an_account_is_noted_in_every_organization(world: World)
         assert!(
             entries
                 .iter()
-                .all(|entry| entry.change.subject.id == who.user.id.as_uuid())
+                .all(|entry| entry.change.subject.id == Some(who.user.id.as_uuid()))
         );
     }
 }
