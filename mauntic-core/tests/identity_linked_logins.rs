@@ -98,7 +98,8 @@ async fn a_login_is_linked_by_the_owner_and_lets_in_from_then_on(world: World) {
     }
     let actor = ann.actor().unwrap();
     let size = mauntic_core::PageSize::default();
-    let log = service.audit_log(&actor, &AuditFilter::default(), None, size);
+    let all = AuditFilter::default();
+    let log = service.audit_log(&actor, &all, None, size);
     let entries = log.await.unwrap().items;
     let linked = |entry: &&AuditEntry| entry.change.action == "user.login_linked";
     let entry = entries.iter().find(linked).unwrap();
