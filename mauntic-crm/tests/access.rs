@@ -617,6 +617,7 @@ fn cases(use_cases: &[UseCase]) -> Vec<AccessCase> {
 const LOOKING: &[(&str, &str)] = &[
     ("bulk.find", "reads"),
     ("bulk.list", "reads"),
+    ("contacts.merge_candidates", "reads"),
     ("imports.glance", "reads"),
     ("imports.preview", "reads"),
     ("views.list", "reads"),
