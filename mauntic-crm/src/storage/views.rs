@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use mauntic_core::{
     OrganizationId, StoreError, UserId,
-    storage::{from_micros, to_micros},
+    storage::{Dialect, from_micros, to_micros},
 };
-use sea_orm::{ConnectionTrait as _, QueryResult};
+use sea_orm::{ConnectionTrait as _, QueryResult, Statement};
 use uuid::Uuid;
 
-use super::{SeaOrmCrmStore, unit_of_work::SeaOrmCrmUnitOfWork};
+use super::{SeaOrmCrmStore, parameters::Parameters, unit_of_work::SeaOrmCrmUnitOfWork};
 use crate::{
     ViewQueries, ViewRepository,
     view::{SavedView, SavedViewId},
@@ -42,29 +42,16 @@ impl ViewQueries for SeaOrmCrmStore {
 #[async_trait]
 impl ViewRepository for SeaOrmCrmUnitOfWork {
     async fn put(&mut self, view: &SavedView) -> Result<SavedView, StoreError> {
-        let unique = match view.owner {
-            Some(_) => "(organization_id, owner_id, name_key) WHERE owner_id IS NOT NULL",
-            None => "(organization_id, name_key) WHERE owner_id IS NULL",
-        };
-        let statement = self.dialect.statement(
-            format!(
-                "INSERT INTO saved_view (organization_id, id, name, name_key, query, owner_id, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)
-                 ON CONFLICT {unique} DO UPDATE SET name = excluded.name, query = excluded.query
-                 RETURNING {COLUMNS}"
-            ),
-            [
-                view.organization_id.as_uuid().into(),
-                view.id.as_uuid().into(),
-                view.name.clone().into(),
-                view.key().into(),
-                view.query.clone().into(),
-                view.owner.map(|user| user.as_uuid()).into(),
-                to_micros(view.created_at).into(),
-            ],
-        );
-        let row = self.txn.query_one_raw(statement).await?;
-        row.as_ref().map_or_else(|| Ok(view.clone()), read)
+        // Twice, for another may add it just between the two.
+        for _ in 0..2 {
+            for statement in [replace(self.dialect, view), insert(self.dialect, view)] {
+                let row = self.txn.query_one_raw(statement).await?;
+                if let Some(row) = row {
+                    return read(&row);
+                }
+            }
+        }
+        Err(StoreError::Missing { what: "saved view" })
     }
 
     async fn forget(
@@ -78,6 +65,44 @@ impl ViewRepository for SeaOrmCrmUnitOfWork {
         );
         Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)
     }
+}
+
+/// Gives the view of that owner and name what it shows, if there is one.
+fn replace(dialect: Dialect, view: &SavedView) -> Statement {
+    let mut parameters = Parameters::default();
+    let organization = parameters.bind(view.organization_id.as_uuid());
+    let key = parameters.bind(view.key());
+    let (name, query) = (
+        parameters.bind(view.name.as_str()),
+        parameters.bind(view.query.as_str()),
+    );
+    let of_owner = match view.owner {
+        Some(owner) => format!("owner_id = {}", parameters.bind(owner.as_uuid())),
+        None => "owner_id IS NULL".to_owned(),
+    };
+    let sql = format!(
+        "UPDATE saved_view SET name = {name}, query = {query}
+         WHERE organization_id = {organization} AND name_key = {key} AND {of_owner} RETURNING {COLUMNS}"
+    );
+    dialect.statement(sql, parameters)
+}
+
+/// Adds the view, unless there is one of that owner and name.
+fn insert(dialect: Dialect, view: &SavedView) -> Statement {
+    let sql = format!(
+        "INSERT INTO saved_view (organization_id, id, name, name_key, query, owner_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING {COLUMNS}"
+    );
+    let parameters = [
+        view.organization_id.as_uuid().into(),
+        view.id.as_uuid().into(),
+        view.name.clone().into(),
+        view.key().into(),
+        view.query.clone().into(),
+        view.owner.map(|user| user.as_uuid()).into(),
+        to_micros(view.created_at).into(),
+    ];
+    dialect.statement(sql, parameters)
 }
 
 fn read(row: &QueryResult) -> Result<SavedView, StoreError> {
