@@ -60,6 +60,7 @@ async fn both_back_ends_have_the_same_tables() {
             "api_token",
             "audit_entry",
             "detour",
+            "erasure",
             "idempotency",
             "inbox",
             "instance",
