@@ -18,6 +18,7 @@ pub(super) const GROUPS: &[(&str, &str)] = &[
     ("send.", "sends"),
     ("captured_mail.", "captured mail"),
     ("suppression.", "addresses that get no mail"),
+    ("list_exit.", "who left a list"),
     ("transport.", "the mail server"),
     ("sending_domain.", "sending domains"),
     ("member.", "members"),
