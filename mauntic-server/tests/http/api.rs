@@ -75,6 +75,15 @@ fn fill(path: &str, operation: &Value) -> String {
             };
             path = path.replace(&format!("{{{name}}}"), value);
         }
+        if parameter["in"] == "query" && parameter["required"] == true {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let name = parameter["name"].as_str().unwrap();
+            let value = match name {
+                "behind" => "accepted",
+                _ => "sample",
+            };
+            path = format!("{path}{sign}{name}={value}");
+        }
     }
     path
 }
