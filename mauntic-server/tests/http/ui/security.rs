@@ -10,13 +10,16 @@ use crate::browser::{Browser, OWNER};
 use crate::support::{Answer, request};
 
 /// Forms of those who are not logged in, which have no session to take a token from. What they do needs a password, or a
-/// secret that was sent by mail; they come from pages of ours all the same.
-const OPEN: [&str; 7] = [
+/// secret that was sent by mail; they come from pages of ours all the same. And the ways over a provider of logins.
+const OPEN: [&str; 10] = [
     "/app/confirm-email",
     "/app/forgot",
     "/app/invitation",
+    "/app/invitation/with/00000000-0000-7000-8000-000000000000",
     "/app/login",
     "/app/login/code",
+    "/app/login/with/00000000-0000-7000-8000-000000000000",
+    "/app/login/with/00000000-0000-7000-8000-000000000000/return",
     "/app/reset",
     "/app/setup",
 ];
@@ -99,6 +102,7 @@ fn balanced(text: &str) -> &str {
 
 fn example(path: &str) -> String {
     let parts = path.split('/').map(|part| match part.chars().next() {
+        Some(':') if part == ":step" => "cancel",
         Some(':' | '*') => "00000000-0000-7000-8000-000000000000",
         _ => part,
     });
