@@ -62,7 +62,18 @@ impl SessionSecret {
         hasher.update(b"mauntic csrf of a page ");
         hasher.update(self.0);
         hasher.update(page.as_bytes());
-        URL_SAFE_NO_PAD.encode(hasher.finalize())
+        format!("{page}.{}", URL_SAFE_NO_PAD.encode(hasher.finalize()))
+    }
+
+    /// Whether the token is the one of this session, or one of its pages.
+    #[must_use]
+    pub fn takes_csrf_token(&self, token: &str) -> bool {
+        let own = match token.split_once('.') {
+            Some((page, _)) => self.csrf_token_of(page),
+            None => self.csrf_token(),
+        };
+        // Hashes are compared, so that the time taken tells nothing.
+        Sha256::digest(own) == Sha256::digest(token)
     }
 }
 
@@ -342,6 +353,13 @@ mod tests {
         assert_eq!(read.csrf_token_of("a"), secret.csrf_token_of("a"));
         assert_ne!(secret.csrf_token_of("a"), secret.csrf_token_of("b"));
         assert_ne!(secret.csrf_token_of(""), secret.csrf_token());
+        for token in [secret.csrf_token(), secret.csrf_token_of("a")] {
+            assert!(read.takes_csrf_token(&token), "{token}");
+            assert!(!read.takes_csrf_token(&token[1..]), "{token}");
+        }
+        for wrong in ["", ".", "a.", "a.b"] {
+            assert!(!read.takes_csrf_token(wrong), "{wrong}");
+        }
         assert_eq!(format!("{secret:?}"), "SessionSecret(…)");
         for text in ["", "abc", &"A".repeat(44), "ä"] {
             assert!(text.parse::<SessionSecret>().is_err(), "{text}");

@@ -48,7 +48,7 @@ use mauntic_core::Permission;
 use mauntic_messaging::sending::{JobState, SendJob};
 use poem::{
     Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route,
-    error::NotFoundError,
+    error::{NotFoundError, ParsePathError},
     get,
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Compression,
@@ -101,6 +101,7 @@ async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem
         // A redirect or a page of ours, only not what the handler meant to answer.
         Err(error) if error.is_from_response() => error.into_response(),
         // An address whose parts cannot be read leads nowhere.
+        Err(error) if error.is::<ParsePathError>() => missing(),
         Err(error) if error.status().is_client_error() => {
             missing().with_status(error.status()).into_response()
         }

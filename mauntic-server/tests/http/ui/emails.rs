@@ -11,7 +11,9 @@ struct Browser<'a> {
 
 /// Sets up a new organisation with its owner, who is logged in.
 async fn set_up(installation: &Installation) -> Browser<'_> {
+    let code = installation.set_up_code().await;
     let form = [
+        ("code", code.as_str()),
         ("organization", "Fjord Books"),
         ("timezone", "UTC"),
         ("name", "Ann"),
