@@ -229,8 +229,8 @@ pub(super) async fn ask_to_cancel(
 #[handler]
 pub(super) async fn steer(
     request: &Request,
-    Path((id, step)): Path<(Uuid, Steer)>,
     posted: Posted,
+    Path((id, step)): Path<(Uuid, Steer)>,
 ) -> Result<Response> {
     let (bulk, actor) = (&app(request)?.bulk, &posted.visitor.actor);
     let id = BulkChangeId::from_uuid(id);

@@ -225,8 +225,8 @@ pub(super) async fn ask_to_cancel(
 #[handler]
 pub(super) async fn steer(
     request: &Request,
-    Path((id, step)): Path<(Uuid, Steer)>,
     posted: Posted,
+    Path((id, step)): Path<(Uuid, Steer)>,
 ) -> Result<Response> {
     let (imports, actor) = (&app(request)?.imports, &posted.visitor.actor);
     let id = ImportId::from_uuid(id);

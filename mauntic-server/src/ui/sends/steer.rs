@@ -46,8 +46,8 @@ pub(super) async fn ask_cancel(
 #[handler]
 pub(super) async fn steer(
     request: &Request,
-    Path((id, step)): Path<(Uuid, Steer)>,
     posted: Posted,
+    Path((id, step)): Path<(Uuid, Steer)>,
 ) -> Result<Response> {
     let (sends, actor) = (&app(request)?.sends, &posted.visitor.actor);
     let id = SendJobId::from_uuid(id);
