@@ -216,9 +216,9 @@ async fn a_change_is_paused_resumed_and_stopped() {
     assert!(page.contains("waiting"), "{page}");
     let page = browser.get(&format!("{at}/cancel")).await;
     assert!(page.contains("those who still wait: 3 contacts"), "{page}");
-    for (step, status) in [("pause", 404), ("resume", 404), ("fly", 400)] {
+    for step in ["pause", "resume", "fly"] {
         browser.get(&format!("{at}/{step}")).await;
-        assert_eq!(browser.status, status, "{step}");
+        assert_eq!(browser.status, 404, "{step}");
     }
     browser.get(&at).await;
     let page = browser.post(&format!("{at}/cancel"), &[]).await;
