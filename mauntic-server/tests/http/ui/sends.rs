@@ -358,7 +358,7 @@ async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
     let send = mia.at.strip_suffix("?done=started").unwrap().to_owned();
     has(&mia.page, ">scheduled<");
     let all = mia.get("/app/sends").await;
-    has(all, &format!("href=\"{send}\">Launch</a>"));
+    has(all, &format!("href=\"{send}\">Renamed</a>"));
     let of = format!("/app/sends?email={email}");
     has(mia.get(&of).await, "Only those of ");
     for (step, state) in [
