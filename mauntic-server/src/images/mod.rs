@@ -77,6 +77,7 @@ impl Images {
         ("add", Access::Needs(Permission::EmailsWrite)),
         ("erase", Access::Itself),
         ("list", Access::Needs(Permission::EmailsRead)),
+        ("probe", Access::Itself),
     ];
 
     /// Images where the settings say: in a bucket if one is named, else in the data folder.

@@ -538,6 +538,7 @@ async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
         ("segment", segment.as_str()),
         ("at", at.as_str()),
         ("clock", "recipient"),
+        ("version", "1"),
     ];
     let query = serde_urlencoded::to_string(form).unwrap();
     let page = mia.get(&format!("{place}/summary?{query}")).await;
