@@ -89,7 +89,7 @@ impl Change {
     /// How many it was about, and the ids of the first.
     #[must_use]
     pub fn naming<K>(self, ids: &[Id<K>]) -> Self {
-        let first: Vec<_> = ids.iter().take(NAMED).map(|id| id.as_uuid()).collect();
+        let first: Vec<_> = ids.iter().take(NAMED).map(Id::as_uuid).collect();
         self.and(json!({"count": ids.len(), "ids": first}))
     }
 

@@ -85,6 +85,7 @@ pub(crate) enum SuppressionsCommand {
 
 impl SuppressionsCommand {
     /// Runs the command.
+    #[expect(clippy::too_many_lines, reason = "an arm for each command")]
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let suppressions = &context.app.suppressions;
         let actor = context.actor().await?;

@@ -407,7 +407,7 @@ pub async fn tokens_are_found_by_the_one_that_made_them(store: Arc<dyn IdentityS
     let mut uow = store.begin().await.unwrap();
     let tokens = uow.tokens();
     let found = tokens.made_by_for_update(acme.id, first.id).await.unwrap();
-    assert_eq!(found, [second.clone()]);
+    assert_eq!(found.as_slice(), std::slice::from_ref(&second));
     let found = tokens.made_by_for_update(acme.id, second.id).await.unwrap();
     assert_eq!(found, []);
     uow.commit().await.unwrap();

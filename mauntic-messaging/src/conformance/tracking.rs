@@ -277,16 +277,18 @@ pub async fn people_stand_behind_the_numbers(store: Arc<dyn MessagingStore>) {
     assert_eq!(people(link(1, false)).await, followed);
     let links = report(&world, &email).await.links;
     assert_eq!((links[0].clicked.human, links[0].clicks.human), (2, 3));
+    nobody_stands_behind_numbers_of_others(&world, email.email.id, link(1, false)).await;
+}
 
+async fn nobody_stands_behind_numbers_of_others(world: &World, email: EmailId, behind: Behind) {
     let theirs = mauntic_core::OrganizationId::generate(&UuidV7Source);
     let tracking = world.store.tracking();
-    let behind = link(1, false);
-    let page = tracking.people(theirs, email.email.id, &behind, None, PageSize::default());
+    let page = tracking.people(theirs, email, &behind, None, PageSize::default());
     assert_eq!(page.await.unwrap().items, []);
     let behind = Behind::State(DeliveryState::Accepted);
-    let page = tracking.people(theirs, email.email.id, &behind, None, PageSize::default());
+    let page = tracking.people(theirs, email, &behind, None, PageSize::default());
     assert_eq!(page.await.unwrap().items, []);
-    let domains = tracking.domains(theirs, email.email.id, 10).await;
+    let domains = tracking.domains(theirs, email, 10).await;
     assert_eq!(domains.unwrap(), []);
 }
 

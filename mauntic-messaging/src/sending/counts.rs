@@ -46,12 +46,11 @@ impl Counts {
     /// Counts somebody of the audience as planned, or as left out for a reason.
     pub fn plan(&mut self, job: SendJobRef, at: DomainRef, reason: Option<SkipReason>) {
         let tally = self.sends.entry(job).or_default();
-        match reason {
-            Some(reason) => tally.skip(reason, 1),
-            None => {
-                tally.planned += 1;
-                self.domains.entry(at).or_default().planned += 1;
-            }
+        if let Some(reason) = reason {
+            tally.skip(reason, 1);
+        } else {
+            tally.planned += 1;
+            self.domains.entry(at).or_default().planned += 1;
         }
     }
 

@@ -162,12 +162,11 @@ pub(super) async fn look(
                 Some(key) if !addresses.insert(key.clone()) => Some(SkipReason::DuplicateAddress),
                 Some(_) => None,
             };
-            match reason {
-                Some(reason) => *seen.left_out.entry(reason).or_default() += 1,
-                None => {
-                    seen.reachable += 1;
-                    *seen.zones.entry(member.timezone).or_default() += 1;
-                }
+            if let Some(reason) = reason {
+                *seen.left_out.entry(reason).or_default() += 1;
+            } else {
+                seen.reachable += 1;
+                *seen.zones.entry(member.timezone).or_default() += 1;
             }
             if reason.is_none() && (first.len() as u64) < READ_FIELDS {
                 first.push(member.contact_id);

@@ -129,9 +129,10 @@ impl Suppression {
         source: impl Into<String>,
         now: DateTime<Utc>,
     ) -> Self {
+        let hash = address_hash(&address_key);
         Self {
-            address_key: Some(address_key.clone()),
-            ..Self::of_hash(address_hash(&address_key), reason, source, now)
+            address_key: Some(address_key),
+            ..Self::of_hash(hash, reason, source, now)
         }
     }
 

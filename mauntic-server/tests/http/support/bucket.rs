@@ -140,10 +140,10 @@ fn is_signed(request: &Request, body: &[u8]) -> bool {
     if payload != "UNSIGNED-PAYLOAD" && payload != hex(&Sha256::digest(body)) {
         return false;
     }
-    let headers: String = names
-        .split(';')
-        .map(|name| format!("{name}:{}\n", header(name).trim()))
-        .collect();
+    let mut headers = String::new();
+    for name in names.split(';') {
+        headers += &format!("{name}:{}\n", header(name).trim());
+    }
     let query = request.uri().query().unwrap_or_default();
     let query = query.split('&').filter(|pair| !pair.is_empty());
     let mut query: Vec<_> = query

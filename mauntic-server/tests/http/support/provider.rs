@@ -138,7 +138,7 @@ impl TestProvider {
     pub(crate) fn rotate(&self) {
         let mut state = self.state.lock().unwrap();
         state.key = new_key();
-        state.key_name = "second".to_owned();
+        "second".clone_into(&mut state.key_name);
     }
 
     /// The paths that it was asked for.

@@ -102,6 +102,50 @@ fn has(page: &str, words: &str) {
     assert!(page.contains(words), "{words} is missing in {page}");
 }
 
+/// The people behind the numbers of the send, over the API.
+async fn programs_see_who_stands_behind(mia: &Browser, email: &str) {
+    let owner = mia.installation.owner.clone();
+    let api = format!("/api/messaging/emails/{email}");
+    let behind = format!("{api}/people?behind=accepted");
+    let people = mia
+        .installation
+        .call(&owner, "GET", &behind, None)
+        .await
+        .ok(200);
+    let addresses: Vec<_> = people["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["address"])
+        .collect();
+    assert_eq!(addresses, ["ann@example.com", "bob@example.org"]);
+    let link = format!(
+        "{api}/people?behind=link%3A{}%3A0%3Ahuman",
+        uuid::Uuid::nil()
+    );
+    let people = mia
+        .installation
+        .call(&owner, "GET", &link, None)
+        .await
+        .ok(200);
+    assert_eq!(people["items"], json!([]));
+    let nothing = format!("{api}/people?behind=nothing");
+    mia.installation
+        .call(&owner, "GET", &nothing, None)
+        .await
+        .ok(422);
+    let domains = mia
+        .installation
+        .call(&owner, "GET", &format!("{api}/domains"), None)
+        .await
+        .ok(200);
+    assert_eq!(domains[0]["domain"], "example.com");
+    assert_eq!(
+        (&domains[0]["planned"], &domains[0]["accepted"]),
+        (&json!(1), &json!(1))
+    );
+}
+
 async fn a_send_reaches_its_people(database: TestDatabase) {
     let mut mia = office(database).await;
     let people = [
@@ -158,46 +202,7 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
         .await;
     has(out, "gone@example.com");
     assert!(!out.contains("ann@example.com"), "{out}");
-    let owner = mia.installation.owner.clone();
-    let api = format!("/api/messaging/emails/{email}");
-    let behind = format!("{api}/people?behind=accepted");
-    let people = mia
-        .installation
-        .call(&owner, "GET", &behind, None)
-        .await
-        .ok(200);
-    let addresses: Vec<_> = people["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| &one["address"])
-        .collect();
-    assert_eq!(addresses, ["ann@example.com", "bob@example.org"]);
-    let link = format!(
-        "{api}/people?behind=link%3A{}%3A0%3Ahuman",
-        uuid::Uuid::nil()
-    );
-    let people = mia
-        .installation
-        .call(&owner, "GET", &link, None)
-        .await
-        .ok(200);
-    assert_eq!(people["items"], json!([]));
-    let nothing = format!("{api}/people?behind=nothing");
-    mia.installation
-        .call(&owner, "GET", &nothing, None)
-        .await
-        .ok(422);
-    let domains = mia
-        .installation
-        .call(&owner, "GET", &format!("{api}/domains"), None)
-        .await
-        .ok(200);
-    assert_eq!(domains[0]["domain"], "example.com");
-    assert_eq!(
-        (&domains[0]["planned"], &domains[0]["accepted"]),
-        (&json!(1), &json!(1))
-    );
+    programs_see_who_stands_behind(&mia, &email).await;
     let domains = mia.get(&format!("{place}/results/domains")).await;
     has(domains, ">example.org</th>");
     mia.get(&format!("{place}/people?behind=nothing")).await;
