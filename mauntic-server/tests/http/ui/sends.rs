@@ -557,6 +557,7 @@ async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
     );
     mia.post(&place, &form).await;
     let send = mia.at.split('?').next().unwrap().to_owned();
+    assert!(send.starts_with("/app/sends/"), "{}: {}", mia.at, mia.page);
     let stop = CancellationToken::new();
     let workers = Workers::start(jobs(&mia.installation.app), stop);
     until(&mut mia, &send, "Accepted</div><div class=\"value\">1<").await;
