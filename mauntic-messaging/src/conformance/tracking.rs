@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use mauntic_core::{
-    CapturedMailId, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, PageSize,
-    SegmentId, SendJobId, TimeZoneName, UuidV7Source,
+    CapturedMailId, Clock as _, ContactId, DeliveryId, EmailId, EmailVersionId, OrganizationId,
+    PageSize, SegmentId, SendJobId, TimeZoneName, UuidV7Source,
 };
 
 use super::fixture::{World, address_of};

@@ -142,7 +142,7 @@ fn is_signed(request: &Request, body: &[u8]) -> bool {
     }
     let mut headers = String::new();
     for name in names.split(';') {
-        headers += &format!("{name}:{}\n", header(name).trim());
+        headers.extend([name, ":", header(name).trim(), "\n"]);
     }
     let query = request.uri().query().unwrap_or_default();
     let query = query.split('&').filter(|pair| !pair.is_empty());
