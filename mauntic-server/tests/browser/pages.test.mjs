@@ -108,6 +108,9 @@ async function furnish() {
   const change = await first("/app/bulk/done");
   const imported = await first("/app/imports");
   const other = await first("/app/contacts?search=b");
+  await page.goto(at("/app/segments"));
+  const readers = await link(page, "Readers in Germany and France").getAttribute("href");
+  const reader = await first(readers);
   await page.goto(at("/app/imports/new"));
   await page.getByLabel("File").setInputFiles({ name: "people.csv", mimeType: "text/csv", buffer: Buffer.from("email,firstname,birthday,notes\na@example.com,Ann,1990-01-02,\nb@example.com,Bo,1991-02-03,a note\nnobody,No,,\n") });
   await button(page, "Upload").click();
@@ -122,7 +125,7 @@ async function furnish() {
   const sending = new URL(page.url()).pathname;
   return [
     "/app/", "/app/running", "/app/contacts?search=a.very.long", contact, `${contact}/merge${other.slice("/app/contacts".length)}`, "/app/search?q=a", "/app/_components", "/app/bulk?action=delete&whom=all&search=a", "/app/bulk/done",
-    sending, `${sending}/retry`, `${email}/versions/1`, `${change}/cancel`, `${imported}/cancel`, `/app/sending/exits/remove?address=x&segment=${segment}&known=never@example.com`,
+    `${reader}${readers.slice("/app".length)}`, sending, `${sending}/retry`, `${email}/versions/1`, `${change}/cancel`, `${imported}/cancel`, `/app/sending/exits/remove?address=x&segment=${segment}&known=never@example.com`,
   ].map(at).concat(upload, summary);
 }
 
