@@ -145,6 +145,7 @@ pub(super) async fn edit(
 #[handler]
 pub(super) async fn create(request: &Request, posted: Posted) -> Result<Response> {
     let Posted { visitor, fields } = &posted;
+    visitor.needs(Permission::FieldsManage)?;
     let draft = Draft::sent(fields);
     let mut problems = Problems::new();
     let kind = draft.kind.parse::<FieldType>();
@@ -188,6 +189,7 @@ pub(super) async fn save(
     posted: Posted,
 ) -> Result<Response> {
     let Posted { visitor, fields } = &posted;
+    visitor.needs(Permission::FieldsManage)?;
     let field = own(request, visitor, &alias).await?;
     let draft = Draft::sent(fields);
     let mut problems = Problems::new();

@@ -211,6 +211,7 @@ pub(super) async fn permissions(request: &Request, visitor: Visitor) -> Result<M
 #[handler]
 pub(super) async fn invite(request: &Request, posted: Posted) -> Result<Response> {
     let (visitor, fields) = (&posted.visitor, &posted.fields);
+    visitor.needs(Permission::MembersManage)?;
     let again = async |problem: &str| {
         let page = list(request, visitor, &Asked::default(), fields, Some(problem)).await?;
         Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
@@ -259,6 +260,7 @@ pub(super) async fn change_role(
     Path(user): Path<Uuid>,
     posted: Posted,
 ) -> Result<Response> {
+    posted.visitor.needs(Permission::MembersManage)?;
     let role = posted.fields.text("role").parse();
     let role: Role = role.map_err(|_| failure::missing("role"))?;
     let identity = &app(request)?.identity;

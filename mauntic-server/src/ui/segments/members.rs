@@ -1,6 +1,6 @@
 //! Putting contacts in and taking them out by hand, and applying the rule anew.
 
-use mauntic_core::{ContactId, EmailAddress};
+use mauntic_core::{ContactId, EmailAddress, Permission};
 use mauntic_crm::Contact;
 use poem::{Request, Response, Result, handler, http::StatusCode, web::Path};
 
@@ -38,6 +38,7 @@ pub(super) async fn add(
     posted: Posted,
 ) -> Result<Response> {
     let (app, visitor) = (app(request)?, &posted.visitor);
+    visitor.needs(Permission::SegmentsWrite)?;
     let segment = found(request, visitor, &id).await?;
     let typed = posted.fields.text("email");
     let contact = match by_email(app, visitor, typed).await? {
@@ -69,6 +70,7 @@ pub(super) async fn remove(
     posted: Posted,
 ) -> Result<Response> {
     let visitor = &posted.visitor;
+    visitor.needs(Permission::SegmentsWrite)?;
     let segment = found(request, visitor, &id).await?;
     let contact: ContactId = posted
         .fields
