@@ -217,11 +217,16 @@ struct Known {
 }
 
 impl Known {
-    /// What is in neither place afterwards, and whose it was.
-    fn lost<'a>(&'a self, both: &'a Both) -> Option<(&'a str, &'a Contact)> {
-        let gone = |text: &'a Option<String>| text.as_deref().filter(|_| *text != self.merged);
-        let ours = gone(&self.stays).map(|text| (text, &both.stays));
-        ours.or_else(|| gone(&self.goes).map(|text| (text, &both.goes)))
+    /// What is nowhere afterwards, and whose it was. Both may have one name, so that is not said by it.
+    fn lost(&self) -> Option<(&str, &'static str)> {
+        let both = [
+            (&self.stays, "the record that stays"),
+            (&self.goes, "the record that becomes part of it"),
+        ];
+        both.into_iter().find_map(|(text, whose)| {
+            let text = text.as_deref()?;
+            (Some(text) != self.merged.as_deref()).then_some((text, whose))
+        })
     }
 }
 
@@ -291,8 +296,8 @@ impl Both {
             .iter()
             .filter(|row| !row.united)
             .filter_map(|row| {
-                let (text, whose) = row.lost(self)?;
-                Some(format!("{}: {text}, of {}", row.name, called(whose)))
+                let (text, whose) = row.lost()?;
+                Some(format!("{}: {text}, of {whose}", row.name))
             })
             .collect();
         lost.push(format!(

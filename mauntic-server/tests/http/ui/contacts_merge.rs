@@ -89,8 +89,8 @@ async fn records_of_one_person_are_found_compared_and_merged() {
     for words in [
         "Merge Ann Lee into Ann Lee?",
         "<del>Bonn</del>",
-        "City: Bonn, of Ann Lee",
-        "Email: annlee+shop@gmail.com, of Ann Lee",
+        "City: Bonn, of the record that stays",
+        "Email: annlee+shop@gmail.com, of the record that becomes part of it",
         "a, b",
         "cannot be told apart again",
     ] {
