@@ -80,6 +80,7 @@ fn fill(path: &str, operation: &Value) -> String {
             let name = parameter["name"].as_str().unwrap();
             let value = match name {
                 "behind" => "accepted",
+                "segment_id" => NOBODY,
                 _ => "sample",
             };
             path = format!("{path}{sign}{name}={value}");
