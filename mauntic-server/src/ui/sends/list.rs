@@ -99,7 +99,7 @@ fn row(status: &SendStatus, name: Option<&str>) -> Markup {
     html! { tr {
         td { a href=(place(job.id)) { (name.unwrap_or("(deleted)")) } }
         td { (send_state(job)) }
-        td { @if let Some(local) = &job.local_time { (words::local_time(local)) } @else { (words::time(job.scheduled_at)) } }
+        td { @if let Some(local) = &job.local_time { (local.time.format("%-d %b %Y, %H:%M").to_string()) " on their clocks" } @else { (words::time(job.scheduled_at)) } }
         td class="number" { (words::counted(tally.planned)) }
         td class="number" { (words::counted(tally.accepted)) }
         td class="number" { (words::counted(tally.skipped_total())) }
