@@ -160,7 +160,7 @@ fn links(email: EmailId, report: &EmailReport) -> Markup {
                 machine,
             };
             html! { tr {
-                td { code { (link.url.as_deref().unwrap_or("(no longer known)")) } }
+                td class="link" { code { (link.url.as_deref().unwrap_or("(no longer known)")) } }
                 td class="number" { (number(email, &behind(false), link.clicked.human)) }
                 td class="number" { (number(email, &behind(true), link.clicked.machine)) }
                 td class="number" { (words::count(link.clicks.human + link.clicks.machine)) }
