@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::Error as _};
 /// use mauntic_server::TrustedProxies;
 ///
 /// let proxies: TrustedProxies = "192.0.2.1, 10.0.0.0/8".parse()?;
-/// let client = proxies.caller("10.1.2.3".parse()?, ["198.51.100.7, 203.0.113.9", "192.0.2.1"]);
+/// let client = proxies.caller("10.1.2.3".parse()?, ["198.51.100.7, 203.0.113.9", "192.0.2.1"].into_iter());
 /// assert_eq!(client, "203.0.113.9".parse::<std::net::IpAddr>()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
