@@ -25,6 +25,7 @@ mod assets;
 mod bulk;
 mod component;
 mod contacts;
+mod csv;
 mod emails;
 mod failure;
 mod fields;

@@ -1,6 +1,6 @@
 //! Who stands behind a number of the results: on a page, and as a file.
 
-use std::{fmt::Write as _, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use futures_util::{StreamExt as _, stream};
 use maud::{Markup, html};
@@ -26,7 +26,7 @@ use crate::{
             show as shown,
             table::{Column, table},
         },
-        failure, shell,
+        csv, failure, shell,
         visitor::{Visitor, app},
         words,
     },
@@ -214,35 +214,5 @@ fn line(one: &Person) -> String {
         time(one.machine_clicked_at),
         time(one.unsubscribed_at),
     ];
-    let mut line = String::new();
-    for (number, cell) in cells.iter().enumerate() {
-        let comma = if number == 0 { "" } else { "," };
-        let _ = write!(line, "{comma}{}", quoted(cell));
-    }
-    line.push_str("\r\n");
-    line
-}
-
-/// A cell of a CSV file. What a spreadsheet would run as a formula gets an apostrophe in front.
-fn quoted(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        "'"
-    } else {
-        ""
-    };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_cell_is_neither_a_formula_nor_a_second_cell() {
-        assert_eq!(
-            quoted("550 no \"such\", user"),
-            "\"550 no \"\"such\"\", user\""
-        );
-        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
-    }
+    csv::line(&cells)
 }

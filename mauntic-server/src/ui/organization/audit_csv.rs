@@ -15,7 +15,7 @@ use super::{audit::Asked, audit_row::Known};
 use crate::{
     audit_words,
     ui::{
-        failure,
+        csv, failure,
         visitor::{Visitor, app},
     },
 };
@@ -99,28 +99,5 @@ fn line(entry: &AuditEntry, known: &Known) -> String {
         value(&change.before),
         value(&change.after),
     ];
-    let cells: Vec<_> = cells.iter().map(|text| cell(text)).collect();
-    cells.join(",") + "\r\n"
-}
-
-/// A cell that no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        "'"
-    } else {
-        ""
-    };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn no_cell_is_a_formula_or_ends_early() {
-        assert_eq!(cell("=1+1"), "\"'=1+1\"");
-        assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
-        assert_eq!(cell("plain"), "\"plain\"");
-    }
+    csv::line(&cells)
 }
