@@ -1,7 +1,7 @@
 // The pages by keyboard: past the navigation, into menus, dialogs and panels, and out of them to where it was.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { World, heading, link, tabTo } from "./world.mjs";
+import { World, becomes, heading, link, tabTo } from "./world.mjs";
 
 let page;
 
@@ -96,7 +96,7 @@ test("a list is gone through without losing the place", async () => {
   await tabTo(page, next);
   await page.keyboard.press("Enter");
   await page.waitForURL(/after=/);
-  assert.equal(await page.evaluate(() => document.activeElement !== document.body), true);
+  await becomes(() => page.evaluate(() => document.activeElement !== document.body), true);
   await page.goBack();
   await heading(page, "Contacts").waitFor();
 });

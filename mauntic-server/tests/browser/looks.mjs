@@ -57,7 +57,13 @@ async function lostFocus(page) {
       const { outlineStyle, outlineWidth } = getComputedStyle(at);
       // A frame, and the parts of a date, show it by themselves.
       if (!at.matches("iframe, [type^=date]") && (outlineStyle === "none" || outlineWidth === "0px")) return `nothing shows that ${called} has the focus`;
-      const spots = [...at.getClientRects()].flatMap(({ left, top, right, bottom }) => [0.1, 0.5, 0.9].map((part) => [left + (right - left) * part, top + (bottom - top) * part]));
+      // Of what is larger than the window, the part that is in it.
+      const within = (side, most) => Math.min(Math.max(side, 0), most);
+      const spots = [...at.getClientRects()].flatMap((at) => {
+        const [left, right] = [at.left, at.right].map((side) => within(side, innerWidth));
+        const [top, bottom] = [at.top, at.bottom].map((side) => within(side, innerHeight));
+        return left < right && top < bottom ? [0.1, 0.5, 0.9].map((part) => [left + (right - left) * part, top + (bottom - top) * part]) : [];
+      });
       const seen = spots.some(([x, y]) => { const hit = document.elementFromPoint(x, y); return hit && (at.contains(hit) || hit.closest("label")?.control === at); });
       return seen ? "" : `${called} has the focus and is hidden`;
     });
