@@ -29,6 +29,9 @@ mod tests {
             cell("550 no \"such\", user"),
             "\"550 no \"\"such\"\", user\""
         );
-        assert_eq!(line(&["a".to_owned(), "=b".to_owned()]), "\"a\",\"'=b\"\r\n");
+        assert_eq!(
+            line(&["a".to_owned(), "=b".to_owned()]),
+            "\"a\",\"'=b\"\r\n"
+        );
     }
 }

@@ -1,19 +1,21 @@
 //! `/api/auth`: logging in, and one's own account.
 
-use chrono::{DateTime, Utc};
+mod body;
+
 use mauntic_core::{
     OrganizationId, SessionId,
-    identity::{
-        IdentityError, LinkedLogin, LogIn, LoggedIn, NewSession, RecoveryCode, Session, SetUp,
-    },
+    identity::{IdentityError, LogIn, NewSession, SetUp},
 };
 use poem::Request;
-use poem_openapi::{
-    ApiResponse, Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined,
-};
+use poem_openapi::{OpenApi, param::Path, payload::Json};
 use uuid::Uuid;
 
-use super::{ApiTag, Done, identity::RoleName, parse};
+use self::body::{
+    Acceptance, Account, AddressBody, Began, BeganBody, CodeBody, Credentials, EmailChange,
+    EnrolmentBody, Left, LinkBody, LinkedLoginBody, Move, OwnerBody, PasswordBody, PasswordChange,
+    PasswordReset, RecoveryCodes, SecondFactor, SessionBody, SetUpBody,
+};
+use super::{ApiTag, Done, parse};
 use crate::{
     App,
     http::{
@@ -43,259 +45,6 @@ impl AuthApi {
             code_awaited: waits,
         };
         Ok(Began::Ok(Json(body), cookie))
-    }
-}
-
-/// What to log in with.
-#[derive(Debug, Object)]
-struct Credentials {
-    email: String,
-    password: String,
-    /// Whether the session is to outlive a night without use.
-    #[oai(default)]
-    remember: bool,
-}
-
-/// The first organisation and who owns it.
-#[derive(Debug, Object)]
-struct SetUpBody {
-    /// What people call the organisation.
-    organization: String,
-    /// The IANA name of the zone in which it counts its days, such as `Europe/Berlin`.
-    timezone: String,
-    /// What the owner is called.
-    name: String,
-    /// The address that the owner logs in with.
-    email: String,
-    /// 12 characters or more.
-    password: String,
-    /// What the operator reads in the log of the server, if there is more here than an empty organisation.
-    code: MaybeUndefined<String>,
-}
-
-/// A code of the second factor.
-#[derive(Debug, Object)]
-struct CodeBody {
-    /// What the app shows, or a recovery code.
-    code: String,
-}
-
-/// A session that has begun.
-#[derive(Debug, Object)]
-struct BeganBody {
-    /// Send it as `X-CSRF-Token` with every call that goes with the cookie.
-    csrf_token: String,
-    /// Whether the code of the second factor is still to be given; until then nothing else answers.
-    code_awaited: bool,
-}
-
-#[derive(ApiResponse)]
-enum Began {
-    /// The cookie is the session.
-    #[oai(status = 200)]
-    Ok(Json<BeganBody>, #[oai(header = "Set-Cookie")] String),
-}
-
-#[derive(ApiResponse)]
-enum Left {
-    /// The session is over.
-    #[oai(status = 204)]
-    Left(#[oai(header = "Set-Cookie")] String),
-}
-
-/// An organisation that one may work in.
-#[derive(Debug, Object)]
-struct Workplace {
-    organization_id: Uuid,
-    name: String,
-    role: RoleName,
-    /// When it is deleted, if it is to be. Until then nothing can be changed in it.
-    deletion_due_at: Option<DateTime<Utc>>,
-}
-
-/// Who is logged in.
-#[derive(Debug, Object)]
-#[oai(skip_serializing_if_is_none)]
-struct Account {
-    user_id: Uuid,
-    email: String,
-    name: String,
-    session_id: Uuid,
-    /// The organisation that is worked in.
-    organization_id: Option<Uuid>,
-    workplaces: Vec<Workplace>,
-}
-
-impl From<LoggedIn> for Account {
-    fn from(who: LoggedIn) -> Self {
-        let organization = who.workplace().map(|place| place.organization_id.as_uuid());
-        let places = who.workplaces.into_iter().map(|place| Workplace {
-            organization_id: place.organization_id.as_uuid(),
-            name: place.name.to_string(),
-            role: place.role.into(),
-            deletion_due_at: place.deletion_due_at,
-        });
-        Self {
-            user_id: who.user.id.as_uuid(),
-            email: who.user.email.to_string(),
-            name: who.user.name.to_string(),
-            session_id: who.session.id.as_uuid(),
-            organization_id: organization,
-            workplaces: places.collect(),
-        }
-    }
-}
-
-/// Where to work from now on.
-#[derive(Debug, Object)]
-struct Move {
-    organization_id: Uuid,
-}
-
-/// A browser in which one is logged in.
-#[derive(Debug, Object)]
-#[oai(rename = "Session", skip_serializing_if_is_none)]
-struct SessionBody {
-    id: Uuid,
-    created_at: DateTime<Utc>,
-    /// To the minute.
-    seen_at: DateTime<Utc>,
-    /// When it ends unless it is used.
-    ends_at: DateTime<Utc>,
-    remembered: bool,
-    /// The network that it came from.
-    network: Option<String>,
-    user_agent: Option<String>,
-}
-
-impl From<Session> for SessionBody {
-    fn from(session: Session) -> Self {
-        Self {
-            id: session.id.as_uuid(),
-            created_at: session.created_at,
-            seen_at: session.seen_at,
-            ends_at: session.ends_at(),
-            remembered: session.remembered,
-            network: session.client.network.map(|network| network.to_string()),
-            user_agent: session.client.user_agent,
-        }
-    }
-}
-
-/// The present password and the new one.
-#[derive(Debug, Object)]
-struct PasswordChange {
-    current: String,
-    /// 12 characters or more.
-    new: String,
-}
-
-/// The present password.
-#[derive(Debug, Object)]
-struct PasswordBody {
-    password: String,
-}
-
-/// The address of an account.
-#[derive(Debug, Object)]
-struct AddressBody {
-    email: String,
-}
-
-/// What a mailed link carries, and the new password.
-#[derive(Debug, Object)]
-struct PasswordReset {
-    token: String,
-    /// 12 characters or more.
-    password: String,
-}
-
-/// The new address, and the present password.
-#[derive(Debug, Object)]
-struct EmailChange {
-    email: String,
-    password: String,
-}
-
-/// What the link of an invitation carries, and who accepts it.
-#[derive(Debug, Object)]
-struct Acceptance {
-    token: String,
-    /// What the new user is called.
-    name: String,
-    /// 12 characters or more.
-    password: String,
-}
-
-/// What a mailed link carries.
-#[derive(Debug, Object)]
-struct LinkBody {
-    token: String,
-}
-
-/// Whether logins ask for a second factor.
-#[derive(Debug, Object)]
-#[oai(skip_serializing_if_is_none)]
-struct SecondFactor {
-    /// Since when they do; absent if they do not.
-    on_since: Option<DateTime<Utc>>,
-    recovery_codes_left: u64,
-}
-
-/// A login at a provider, such as Google, that lets in to the account.
-#[derive(Debug, Object)]
-#[oai(rename = "LinkedLogin", skip_serializing_if_is_none)]
-struct LinkedLoginBody {
-    /// The provider, as the configuration called it when it was linked.
-    provider: String,
-    /// Who the provider is.
-    issuer: String,
-    /// The address that the provider vouched for when it was linked.
-    email: String,
-    created_at: DateTime<Utc>,
-    last_used_at: Option<DateTime<Utc>>,
-}
-
-impl From<LinkedLogin> for LinkedLoginBody {
-    fn from(login: LinkedLogin) -> Self {
-        Self {
-            provider: login.provider.to_string(),
-            issuer: login.issuer,
-            email: login.email.to_string(),
-            created_at: login.created_at,
-            last_used_at: login.last_used_at,
-        }
-    }
-}
-
-/// The present password, if there is one.
-#[derive(Debug, Object)]
-struct OwnerBody {
-    /// Without a password, this works for 15 minutes after logging in.
-    password: Option<String>,
-}
-
-/// What an authenticator app needs.
-#[derive(Debug, Object)]
-#[oai(rename = "Enrolment")]
-struct EnrolmentBody {
-    /// In base 32.
-    secret: String,
-    /// For a QR code.
-    uri: String,
-}
-
-/// Codes that stand for the app once each; they are never shown again.
-#[derive(Debug, Object)]
-struct RecoveryCodes {
-    codes: Vec<String>,
-}
-
-impl From<Vec<RecoveryCode>> for RecoveryCodes {
-    fn from(codes: Vec<RecoveryCode>) -> Self {
-        Self {
-            codes: codes.iter().map(RecoveryCode::reveal).collect(),
-        }
     }
 }
 

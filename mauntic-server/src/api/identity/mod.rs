@@ -1,24 +1,33 @@
 //! `/api/identity`: the organisation, its members and its API tokens.
 
+mod body;
+mod errors;
+
+pub(crate) use body::RoleName;
+pub(crate) use errors::{given, parse};
+
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ApiTokenId, InvitationId, Permission, Principal, Role, UserId,
+    ApiTokenId, InvitationId, Permission, UserId,
     identity::{
-        ApiToken, AuditEntry, AuditFilter, CreateToken, IdentityError, IdentityService, Invitation,
-        Invite, Member, Organization, RequestDeletion, UpdateOrganization,
+        AuditFilter, CreateToken, IdentityService, Invite, RequestDeletion, UpdateOrganization,
     },
 };
 use poem_openapi::{
-    Enum, Object, OpenApi,
+    OpenApi,
     param::{Header, Path, Query},
     payload::Json,
     types::MaybeUndefined,
 };
 use uuid::Uuid;
 
+use self::body::{
+    AuditBody, DeletionBody, InvitationBody, InviteBody, Me, MemberBody, MemberPatch, NewTokenBody,
+    OrganizationBody, OrganizationPatch, TokenBody, TokenWithSecret, Transfer,
+};
 use super::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size};
 use crate::{
-    App, audit_words,
+    App,
     http::{auth::Token, problem::ApiError},
 };
 
@@ -30,270 +39,6 @@ impl IdentityApi {
     pub(crate) fn new(app: &App) -> Self {
         Self {
             identity: app.identity.clone(),
-        }
-    }
-}
-
-/// What a member is; each role may do all that the one before it may: viewer, member, admin, owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase")]
-pub(crate) enum RoleName {
-    Viewer,
-    Member,
-    Admin,
-    Owner,
-}
-
-impl From<RoleName> for Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Viewer => Self::Viewer,
-            RoleName::Member => Self::Member,
-            RoleName::Admin => Self::Admin,
-            RoleName::Owner => Self::Owner,
-        }
-    }
-}
-
-impl From<Role> for RoleName {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Viewer => Self::Viewer,
-            Role::Member => Self::Member,
-            Role::Admin => Self::Admin,
-            Role::Owner => Self::Owner,
-        }
-    }
-}
-
-/// Who the token acts as.
-#[derive(Debug, Object)]
-struct Me {
-    organization: OrganizationBody,
-    role: RoleName,
-    /// What the token may do.
-    permissions: Vec<String>,
-}
-
-/// An organisation.
-#[derive(Debug, Object)]
-#[oai(rename = "Organization", skip_serializing_if_is_none)]
-struct OrganizationBody {
-    id: Uuid,
-    name: String,
-    /// The short name, as in `--org`.
-    slug: String,
-    /// The IANA name of the zone in which days are counted.
-    timezone: String,
-    /// The postal address that mail shows.
-    postal_address: Option<String>,
-    created_at: DateTime<Utc>,
-    /// When it is deleted, if it is to be. Until then nothing is sent and nothing can be changed.
-    deletion_due_at: Option<DateTime<Utc>>,
-    /// For `If-Match`: it tells whether somebody else changed name, zone or address.
-    version: i64,
-}
-
-impl From<Organization> for OrganizationBody {
-    fn from(organization: Organization) -> Self {
-        Self {
-            version: organization.version(),
-            id: organization.id.as_uuid(),
-            name: organization.name.to_string(),
-            slug: organization.slug.to_string(),
-            timezone: organization.timezone.to_string(),
-            postal_address: organization.postal_address,
-            created_at: organization.created_at,
-            deletion_due_at: organization.deletion.map(|planned| planned.due_at),
-        }
-    }
-}
-
-/// What to change; what is absent stays.
-#[derive(Debug, Object)]
-struct OrganizationPatch {
-    name: MaybeUndefined<String>,
-    /// An IANA name, such as `Europe/Berlin`.
-    timezone: MaybeUndefined<String>,
-    /// `null` clears it.
-    postal_address: MaybeUndefined<String>,
-}
-
-/// Somebody who works in the organisation.
-#[derive(Debug, Object)]
-#[oai(rename = "Member")]
-struct MemberBody {
-    user_id: Uuid,
-    email: String,
-    name: String,
-    role: RoleName,
-    since: DateTime<Utc>,
-    /// Whether the user may do nothing, in this organisation or in any.
-    blocked: bool,
-    /// For `If-Match`: it tells whether somebody else changed the role, or blocked the member here.
-    version: i64,
-}
-
-impl From<Member> for MemberBody {
-    fn from(member: Member) -> Self {
-        Self {
-            user_id: member.user_id.as_uuid(),
-            email: member.email.to_string(),
-            name: member.name.to_string(),
-            role: member.role.into(),
-            since: member.since,
-            blocked: member.blocked_at.or(member.blocked_here_at).is_some(),
-            version: member.version(),
-        }
-    }
-}
-
-/// Somebody to invite.
-#[derive(Debug, Object)]
-struct InviteBody {
-    email: String,
-    role: RoleName,
-}
-
-/// An invitation that was not accepted yet.
-#[derive(Debug, Object)]
-#[oai(rename = "Invitation", skip_serializing_if_is_none)]
-struct InvitationBody {
-    id: Uuid,
-    email: String,
-    role: RoleName,
-    invited_by: Option<Uuid>,
-    created_at: DateTime<Utc>,
-    /// When its link stops working.
-    expires_at: DateTime<Utc>,
-}
-
-impl From<Invitation> for InvitationBody {
-    fn from(invitation: Invitation) -> Self {
-        Self {
-            id: invitation.id.as_uuid(),
-            email: invitation.email.to_string(),
-            role: invitation.role.into(),
-            invited_by: invitation.invited_by.map(|id| id.as_uuid()),
-            created_at: invitation.created_at,
-            expires_at: invitation.expires_at,
-        }
-    }
-}
-
-/// Which organisation to delete.
-#[derive(Debug, Object)]
-struct DeletionBody {
-    /// Its name, exactly as it is written: so that it is not another one.
-    name: String,
-}
-
-/// Who gives the organisation to whom.
-#[derive(Debug, Object)]
-struct Transfer {
-    /// An owner.
-    from: Uuid,
-    /// A member.
-    to: Uuid,
-}
-
-/// What to change of a member.
-#[derive(Debug, Object)]
-struct MemberPatch {
-    role: RoleName,
-}
-
-/// An API token, without its secret.
-#[derive(Debug, Object)]
-#[oai(rename = "ApiToken", skip_serializing_if_is_none)]
-struct TokenBody {
-    id: Uuid,
-    name: String,
-    role: RoleName,
-    /// The permissions that the token is narrowed to.
-    scopes: Vec<String>,
-    created_at: DateTime<Utc>,
-    expires_at: Option<DateTime<Utc>>,
-    /// To the minute.
-    last_used_at: Option<DateTime<Utc>>,
-    revoked_at: Option<DateTime<Utc>>,
-}
-
-impl From<ApiToken> for TokenBody {
-    fn from(token: ApiToken) -> Self {
-        Self {
-            id: token.id.as_uuid(),
-            name: token.name.to_string(),
-            role: token.role.into(),
-            scopes: token.scopes.iter().map(ToString::to_string).collect(),
-            created_at: token.created_at,
-            expires_at: token.expires_at,
-            last_used_at: token.last_used_at,
-            revoked_at: token.revoked_at,
-        }
-    }
-}
-
-/// A token to make.
-#[derive(Debug, Object)]
-struct NewTokenBody {
-    #[oai(validator(min_length = 1, max_length = 191))]
-    name: String,
-    role: RoleName,
-    /// Permissions such as `contacts:read`; all of the role's without it.
-    scopes: MaybeUndefined<Vec<String>>,
-    expires_at: MaybeUndefined<DateTime<Utc>>,
-}
-
-/// A new token with its secret, which is shown this once.
-#[derive(Debug, Object)]
-struct TokenWithSecret {
-    token: TokenBody,
-    /// Keep it: it cannot be shown again.
-    secret: String,
-}
-
-/// A change that somebody made.
-#[derive(Debug, Object)]
-#[oai(rename = "AuditEntry", skip_serializing_if_is_none)]
-struct AuditBody {
-    id: Uuid,
-    at: DateTime<Utc>,
-    /// `user`, `token` or `system`.
-    actor_kind: String,
-    actor_id: Option<Uuid>,
-    /// From which address.
-    address: Option<String>,
-    /// What was done, such as `token.created`.
-    action: String,
-    /// The same in words, such as `made the API token`.
-    what: String,
-    subject_kind: String,
-    /// Not for many records, and not for what has a name alone, such as a tag.
-    subject_id: Option<Uuid>,
-    before: Option<serde_json::Value>,
-    after: Option<serde_json::Value>,
-}
-
-impl From<AuditEntry> for AuditBody {
-    fn from(entry: AuditEntry) -> Self {
-        let (actor_kind, actor_id) = match entry.principal {
-            Principal::User { id } => ("user", Some(id.as_uuid())),
-            Principal::Token { id } => ("token", Some(id.as_uuid())),
-            Principal::System => ("system", None),
-        };
-        Self {
-            id: entry.id.as_uuid(),
-            at: entry.at,
-            actor_kind: actor_kind.to_owned(),
-            actor_id,
-            address: entry.address.map(|address| address.to_string()),
-            what: audit_words(&entry.change.action),
-            action: entry.change.action,
-            subject_kind: entry.change.subject.kind,
-            subject_id: entry.change.subject.id,
-            before: Some(entry.change.before).filter(|value| !value.is_null()),
-            after: Some(entry.change.after).filter(|value| !value.is_null()),
         }
     }
 }
@@ -688,75 +433,5 @@ impl IdentityApi {
             .audit_log(&actor, &filter, before, page_size(limit.0))
             .await?;
         Ok(Json(Page::present(page, AuditBody::from)))
-    }
-}
-
-/// Reads a value object from a field of the body.
-pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
-    pointer: &str,
-    text: &str,
-) -> Result<T, ApiError> {
-    text.parse()
-        .map_err(|error: T::Err| ApiError::invalid(pointer, &error))
-}
-
-/// Reads a value object from a field that may be absent; `null` is refused.
-pub(crate) fn given<T: std::str::FromStr<Err: std::fmt::Display>>(
-    pointer: &str,
-    field: MaybeUndefined<String>,
-) -> Result<Option<T>, ApiError> {
-    match field {
-        MaybeUndefined::Undefined => Ok(None),
-        MaybeUndefined::Null => Err(ApiError::invalid(
-            pointer,
-            &"cannot be null; leave it out to keep it",
-        )),
-        MaybeUndefined::Value(text) => parse(pointer, &text).map(Some),
-    }
-}
-
-impl From<IdentityError> for ApiError {
-    fn from(error: IdentityError) -> Self {
-        match error {
-            IdentityError::Forbidden(refused) => refused.into(),
-            IdentityError::Store(failure) => failure.into(),
-            IdentityError::OrganizationNotFound(_)
-            | IdentityError::NoOrganizationCalled
-            | IdentityError::UserNotFound(_)
-            | IdentityError::SessionNotFound(_)
-            | IdentityError::LoginNotLinked
-            | IdentityError::InvitationNotFound(_)
-            | IdentityError::TokenNotFound(_) => Self::not_found(&error),
-            IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
-            IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
-                Self::conflict("taken", &error)
-            }
-            IdentityError::Outdated { .. } => Self::changed(&error),
-            IdentityError::WrongSetUpCode => Self::invalid("/code", &error),
-            IdentityError::AlreadySetUp => Self::conflict("already_set_up", &error),
-            IdentityError::LastOwner => Self::conflict("last_owner", &error),
-            IdentityError::NameDiffers => Self::invalid("/name", &error),
-            IdentityError::ErasureBegun(_) => Self::conflict("erasure_begun", &error),
-            IdentityError::LastWayIn => Self::conflict("last_way_in", &error),
-            IdentityError::LogInAgain => Self::conflict("log_in_again", &error),
-            IdentityError::NotAnOwner => Self::invalid("/from", &error),
-            IdentityError::InvitedAsSomebodyElse => Self::conflict("another_address", &error),
-            IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
-                Self::invalid("/scopes", &error)
-            }
-            IdentityError::RoleBeyondScope(..) => Self::forbidden(&error),
-            IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
-            IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
-            IdentityError::WrongPassword
-            | IdentityError::WrongCode
-            | IdentityError::NoCodeAwaited
-            | IdentityError::Refused(_) => Self::wrong_credentials(&error),
-            IdentityError::TooManyFailures { seconds } => Self::tried_too_often(&error, seconds),
-            IdentityError::DeadLink => Self::conflict("dead_link", &error),
-            IdentityError::SecondFactorOn | IdentityError::SecondFactorOff => {
-                Self::conflict("wrong_state", &error)
-            }
-            _ => Self::internal(&error),
-        }
     }
 }
