@@ -122,8 +122,8 @@ pub(super) async fn ask(
     let lost = [format!("The email {}", email.name)];
     let back = place(email.id);
     let content = html! {
-        p { "What was sent of it keeps its results. An email that is being sent cannot be deleted." }
         (confirmation("Delete this email?", &lost, "Delete", &back, &visitor.csrf()))
+        p class="soft" { "What was sent of it keeps its results. An email that is being sent cannot be deleted." }
     };
     Ok(shell(&visitor, "Delete an email", PLACE, &content))
 }

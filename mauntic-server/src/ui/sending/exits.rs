@@ -15,8 +15,8 @@ use super::{EXITS, PLACE, top};
 use crate::ui::{
     Done,
     component::{
-        action::{ask_first, confirmation},
-        live,
+        action::{Weight, ask_first, button_link, confirmation},
+        live, show as shown,
         table::{Column, table},
     },
     failure, shell,
@@ -117,7 +117,9 @@ pub(super) async fn list(
             button type="submit" class="button plain" { "Find" }
         }))
         div id="exits" class="stack" {
-            @if rows.is_empty() { p { "There is no such address." } } @else { (table("Who left a list", &columns, &rows, next.as_deref())) }
+            @if rows.is_empty() && asked.is_empty() {
+                (shown::empty("Nobody left a mailing list", "A segment becomes a mailing list by a name that its readers know it by.", &button_link("/app/segments", "Go to the segments", Weight::Plain)))
+            } @else if rows.is_empty() { p { "There is no such address." } } @else { (table("Who left a list", &columns, &rows, next.as_deref())) }
         }
     };
     Ok(shell(&visitor, "Left lists", PLACE, &content))

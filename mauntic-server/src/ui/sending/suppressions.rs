@@ -100,7 +100,9 @@ async fn page(
         p class="soft" { "Nobody at these addresses gets mail, also not as a new contact. Who unsubscribes or has no mailbox any more comes here by itself; complaints come here as you or a program of yours learn of them." }
         (filters(listing))
         div id="suppressions" class="stack" {
-            @if rows.is_empty() { p { "There is no such address." } } @else { (table("Suppressed addresses", &columns, &rows, next.as_deref())) }
+            @if rows.is_empty() && asked.is_empty() && filter.reason.is_none() {
+                (shown::empty("No address is suppressed", "Mail may go to everybody. Who unsubscribes or bounces for good comes here by itself.", &html! {}))
+            } @else if rows.is_empty() { p { "There is no such address." } } @else { (table("Suppressed addresses", &columns, &rows, next.as_deref())) }
         }
         @if writes { (add_form(visitor, draft)) }
     };

@@ -130,7 +130,7 @@ async fn an_address_is_suppressed_found_and_removed_after_a_question() {
     let mut ada = office().await;
     ada.log_in("mia@example.com", PASSWORD).await;
     let path = "/app/sending/suppressions";
-    has(ada.get(path).await, "There is no such address");
+    has(ada.get(path).await, "No address is suppressed");
     ada.post(path, &[("address", "nobody")]).await;
     assert_eq!(ada.status, 422);
     let new = [
@@ -156,7 +156,7 @@ async fn an_address_is_suppressed_found_and_removed_after_a_question() {
     has(page, "bob@example.com");
     ada.post(&remove, &[("address", "bob@example.com")]).await;
     assert_eq!(ada.at, format!("{path}?done=deleted"));
-    has(&ada.page, "There is no such address");
+    has(&ada.page, "No address is suppressed");
     ada.get(&format!("{remove}?address=bob%40example.com"))
         .await;
     assert_eq!(ada.status, 404);
@@ -168,7 +168,7 @@ async fn who_left_a_list_is_seen_and_let_back_after_a_question() {
     mia.log_in("mia@example.com", PASSWORD).await;
     let app = mia.installation.app.clone();
     let path = "/app/sending/exits";
-    has(mia.get(path).await, "There is no such address");
+    has(mia.get(path).await, "Nobody left a mailing list");
     let command = CreateSegment {
         name: "Fans <b>".parse().unwrap(),
         description: String::new(),
@@ -199,7 +199,7 @@ async fn who_left_a_list_is_seen_and_let_back_after_a_question() {
     let form = [("address", hash.as_str()), ("segment", segment.as_str())];
     mia.post(&remove, &form).await;
     assert_eq!(mia.at, format!("{path}?done=saved"));
-    has(&mia.page, "There is no such address");
+    has(&mia.page, "Nobody left a mailing list");
     mia.get("/app/account").await;
     mia.post(&remove, &form).await;
     assert_eq!(mia.status, 404);
