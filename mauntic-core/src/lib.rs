@@ -74,6 +74,6 @@ pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
 pub use page::{Page, PageSize};
 pub use relay::{Relay, RelayProgress};
 pub use secret::{InvalidSecret, SecretKey};
-pub use standing::{AlwaysActive, Standing};
+pub use standing::{AlwaysActive, CLOSED, Standing};
 pub use use_case::{Access, Operator, UseCase};
 pub use zone::{Day, FixedZone, InvalidTimeZone, TimeZoneName, Zones, hour_of};

@@ -10,6 +10,10 @@ pub trait Standing: Send + Sync {
     async fn is_active(&self, organization: OrganizationId) -> Result<bool, StoreError>;
 }
 
+/// What long work says that was paused because its organisation is not at work. Somebody has to resume it: what was wanted
+/// weeks ago is not wanted by itself once an organisation is back.
+pub const CLOSED: &str = "the organisation was blocked, or was to be deleted";
+
 /// Every organisation is at work: for programs that have only their own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AlwaysActive;

@@ -5,7 +5,7 @@ pub mod audit;
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub use access::{AccessCase, Reach, access_cases, assert_access, assert_complete};
 pub use audit::{Told, Trace, assert_audited};
 
-use crate::{Clock, IdSource};
+use crate::{Clock, IdSource, OrganizationId, Standing, StoreError};
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
@@ -48,6 +48,24 @@ impl Default for ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Organisations that are at work until a test says otherwise.
+#[derive(Debug, Default)]
+pub struct ManualStanding(AtomicBool);
+
+impl ManualStanding {
+    /// Blocks every organisation, or none.
+    pub fn block(&self, blocked: bool) {
+        self.0.store(blocked, Ordering::SeqCst);
+    }
+}
+
+#[async_trait::async_trait]
+impl Standing for ManualStanding {
+    async fn is_active(&self, _: OrganizationId) -> Result<bool, StoreError> {
+        Ok(!self.0.load(Ordering::SeqCst))
     }
 }
 

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "no letters here")]
+#[expect(dead_code, reason = "no lost letters here")]
 #[path = "support/identity.rs"]
 mod support;
 
@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use mauntic_core::{
     Actor, Forbidden, Operator, PageSize, Permission, Principal, UuidV7Source, WorkerId,
     identity::{
-        CreateToken, IdentityError, LoggedIn, Refusal, RequestDeletion, UpdateOrganization,
+        CreateToken, IdentityError, LoggedIn, Message, Refusal, RequestDeletion, UpdateOrganization,
     },
 };
 use support::{PASSWORD, World, password};
@@ -47,6 +47,16 @@ async fn an_owner_has_the_organization_deleted_and_takes_it_back(world: World) {
     let deletion = asked.await.unwrap().deletion.unwrap();
     assert_eq!(deletion.due_at - deletion.requested_at, TimeDelta::days(30));
     assert_eq!(deletion.requested_by, Principal::User { id: ann.user.id });
+    let letters = world.letters().await;
+    let [letter] = &*letters else {
+        panic!("{letters:?}");
+    };
+    assert_eq!(letter.to, ann.user.email);
+    assert!(
+        matches!(&letter.message, Message::Deletion { organization, due_at }
+            if organization.as_str() == "Acme" && *due_at == Some(deletion.due_at)),
+        "{letter:?}"
+    );
     // The date stays.
     world.clock.advance(TimeDelta::days(1));
     let again = world
@@ -61,6 +71,14 @@ async fn an_owner_has_the_organization_deleted_and_takes_it_back(world: World) {
     let actor = ann.actor().unwrap();
     let restored = world.service.restore_organization(&actor).await.unwrap();
     assert!(restored.is_active());
+    let letters = world.letters().await;
+    assert!(
+        matches!(
+            letters.iter().map(|letter| &letter.message).collect::<Vec<_>>()[..],
+            [Message::Deletion { due_at: None, .. }]
+        ),
+        "{letters:?}"
+    );
     assert!(!reload(&world, &ann).await.actor().unwrap().is_closing());
     let mut log = world.log(&actor).await;
     log.retain(|action| action.starts_with("organization."));

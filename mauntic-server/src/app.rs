@@ -200,7 +200,8 @@ impl App {
             zones.clone(),
             Arc::new(MessagingNames(messaging.store.clone())),
         );
-        let bulk = BulkService::new(contacts.clone(), segments.clone());
+        let bulk = BulkService::new(contacts.clone(), segments.clone())
+            .with_standing(standing.clone());
         let postman = SystemMail::new(
             settings.system_mail.as_deref(),
             settings.sender(),
@@ -229,7 +230,8 @@ impl App {
                 ids.clone(),
                 zones.clone(),
             ),
-            imports: ImportService::new(crm.clone(), clock.clone(), ids.clone()),
+            imports: ImportService::new(crm.clone(), clock.clone(), ids.clone())
+                .with_standing(standing.clone()),
             bulk,
             views: ViewService::new(crm.clone(), clock.clone(), ids.clone()),
             exports: ExportService::new(crm.clone(), clock.clone(), ids.clone()),

@@ -104,6 +104,7 @@ pub(super) async fn run(world: &World<'_>, contacts: u64) -> anyhow::Result<List
         ("newest first", vec![any.clone()]),
         ("far behind", vec![far_behind(world, &any).await?]),
         ("by last change", vec![sorted(ContactSort::UpdatedAt)]),
+        ("by name", vec![sorted(ContactSort::Name)]),
         ("by address", vec![sorted(ContactSort::Email)]),
         ("by last activity", vec![sorted(ContactSort::LastActive)]),
         ("searched, many fit", COMMON.iter().map(search).collect()),

@@ -130,7 +130,7 @@ pub(crate) enum ContactsCommand {
 
 fn sort(text: &str) -> Result<ContactSort, String> {
     serde_json::from_value(Value::from(text))
-        .map_err(|_| "expected created_at, updated_at, email or last_active".to_owned())
+        .map_err(|_| "expected created_at, updated_at, name, email or last_active".to_owned())
 }
 
 impl ContactsCommand {

@@ -127,6 +127,15 @@ pub enum Errand {
         /// Where the failures came from.
         address: Option<IpAddr>,
     },
+    /// An organisation is to be deleted, or is kept after all, which its owners are told.
+    Deletion {
+        /// Which.
+        organization_id: OrganizationId,
+        /// The owner who is told.
+        user_id: UserId,
+        /// When its data is erased; `None` if it is kept after all.
+        due_at: Option<DateTime<Utc>>,
+    },
     /// Somebody is invited.
     Invitation {
         /// Where to.
@@ -144,6 +153,7 @@ impl fmt::Debug for Errand {
             Self::EmailChanged { .. } => "EmailChanged(…)",
             Self::LoginLinked { .. } => "LoginLinked(…)",
             Self::LockOut { .. } => "LockOut(…)",
+            Self::Deletion { .. } => "Deletion(…)",
             Self::Invitation { .. } => "Invitation(…)",
         })
     }
@@ -209,6 +219,13 @@ pub enum Message {
         provider: Slug,
         /// The address that the provider vouched for.
         address: EmailAddress,
+    },
+    /// Your organisation is to be deleted, or is kept after all.
+    Deletion {
+        /// What the organisation is called.
+        organization: DisplayName,
+        /// When its data is erased; `None` if it is kept.
+        due_at: Option<DateTime<Utc>>,
     },
     /// Become a member with this link.
     Invitation {

@@ -510,12 +510,8 @@ pub trait MembershipRepository: Send {
     /// The user's memberships, in the order of the organisations' ids.
     async fn of_user(&mut self, user: UserId) -> Result<Vec<Membership>, StoreError>;
 
-    /// How many owners the organisation has, not counting this one and those who are blocked, here or everywhere.
-    async fn count_other_owners(
-        &mut self,
-        organization: OrganizationId,
-        user: UserId,
-    ) -> Result<u64, StoreError>;
+    /// The organisation's owners, without those who are blocked, here or everywhere, in the order of their ids.
+    async fn owners(&mut self, organization: OrganizationId) -> Result<Vec<UserId>, StoreError>;
 
     /// Adds a membership; a second one is [`StoreError::Conflict`] and the transaction stays usable.
     async fn insert(&mut self, membership: &Membership) -> Result<(), StoreError>;

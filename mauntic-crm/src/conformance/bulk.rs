@@ -10,8 +10,8 @@ use std::{
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, ContactId, FixedZone, PageSize, Role, UserId, WorkerId,
-    testing::{CountingIds, ManualClock},
+    Actor, CLOSED, ContactId, FixedZone, PageSize, Role, UserId, WorkerId,
+    testing::{CountingIds, ManualClock, ManualStanding},
 };
 use serde_json::{Map, json};
 use uuid::Uuid;
@@ -31,6 +31,7 @@ const OTHER_WORKER: WorkerId = WorkerId::from_uuid(Uuid::from_u128(8));
 struct Desk {
     store: Arc<dyn CrmStore>,
     clock: Arc<ManualClock>,
+    standing: Arc<ManualStanding>,
     contacts: ContactService,
     fields: FieldService,
     segments: SegmentService,
@@ -45,6 +46,7 @@ fn tag(text: &str) -> Tag {
 impl Desk {
     fn new(store: Arc<dyn CrmStore>) -> Self {
         let clock = Arc::new(ManualClock::at(super::noon()));
+        let standing = Arc::new(ManualStanding::default());
         let ids = Arc::new(CountingIds::default());
         let zones = Arc::new(FixedZone::default());
         let contacts =
@@ -59,7 +61,10 @@ impl Desk {
         let user = UserId::from_uuid(Uuid::from_u128(5));
         Self {
             fields: FieldService::new(store.clone(), clock.clone(), ids),
-            bulk: BulkService::new(contacts.clone(), segments.clone()).with_batch(2),
+            bulk: BulkService::new(contacts.clone(), segments.clone())
+                .with_batch(2)
+                .with_standing(standing.clone()),
+            standing,
             actor: Actor::user(organization(1), user, Role::Owner),
             store,
             clock,
@@ -213,6 +218,24 @@ pub async fn a_stopped_change_changes_nobody_else(store: Arc<dyn CrmStore>) {
         .iter()
         .filter(|contact| contact.parts().tags.contains(&tag("seen")));
     assert_eq!(seen.count(), 2);
+}
+
+/// Nothing is changed for an organisation that is blocked or to be deleted, until somebody says so once it is back.
+pub async fn the_changes_of_a_closed_organization_are_paused(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.people(3).await;
+    let all = Whom::All(ContactFilter::default());
+    let change = desk.begin(all, off("even")).await;
+    desk.standing.block(true);
+    let paused = desk.finish(&change).await;
+    assert_eq!((paused.state, paused.done), (BulkState::Paused, 0));
+    assert_eq!(paused.problem.as_deref(), Some(CLOSED));
+    desk.standing.block(false);
+    assert_eq!(desk.finish(&change).await.state, BulkState::Paused);
+    desk.bulk.resume(&desk.actor, change.id).await.unwrap();
+    let done = desk.finish(&change).await;
+    assert_eq!((done.state, done.done), (BulkState::Completed, 3));
+    assert_eq!(done.problem, None);
 }
 
 /// A paused change waits for nobody but the person who resumes it, and then goes on where it was.

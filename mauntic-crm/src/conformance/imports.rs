@@ -10,8 +10,8 @@ use std::{
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Clock as _, ImportId, PageSize, Role, SegmentId, UserId, WorkerId,
-    testing::{CountingIds, ManualClock},
+    Actor, CLOSED, Clock as _, ImportId, PageSize, Role, SegmentId, UserId, WorkerId,
+    testing::{CountingIds, ManualClock, ManualStanding},
 };
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ use crate::{
 struct Desk {
     store: Arc<dyn CrmStore>,
     clock: Arc<ManualClock>,
+    standing: Arc<ManualStanding>,
     service: ImportService,
     actor: Actor,
 }
@@ -39,6 +40,7 @@ const OTHER_WORKER: WorkerId = WorkerId::from_uuid(Uuid::from_u128(8));
 impl Desk {
     fn new(store: Arc<dyn CrmStore>) -> Self {
         let clock = Arc::new(ManualClock::default());
+        let standing = Arc::new(ManualStanding::default());
         let service = ImportService::new(
             Arc::clone(&store),
             clock.clone(),
@@ -52,7 +54,8 @@ impl Desk {
         Self {
             store,
             clock,
-            service: service.with_batch(2),
+            service: service.with_batch(2).with_standing(standing.clone()),
+            standing,
             actor,
         }
     }
@@ -507,6 +510,27 @@ pub async fn a_worker_that_lost_its_import_changes_nothing(store: Arc<dyn CrmSto
         error,
         ImportError::WrongState(ImportState::Completed)
     ));
+}
+
+/// Nothing is imported for an organisation that is blocked or to be deleted, until somebody says so once it is back.
+pub async fn the_imports_of_a_closed_organization_are_paused(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let import = desk
+        .create("email\na@example.com\n", ImportOptions::default())
+        .await
+        .unwrap();
+    desk.standing.block(true);
+    assert!(desk.service.run_once(WORKER, &|| false).await.unwrap());
+    let paused = desk.service.find(&desk.actor, import.id).await.unwrap();
+    assert_eq!(paused.state, ImportState::Paused);
+    assert_eq!(paused.error.as_deref(), Some(CLOSED));
+    assert_eq!(counts(&paused), [0; 6]);
+    desk.standing.block(false);
+    assert!(!desk.service.run_once(WORKER, &|| false).await.unwrap());
+    desk.service.resume(&desk.actor, import.id).await.unwrap();
+    let done = desk.finish(import.id).await;
+    assert_eq!((done.state, done.error.as_deref()), (ImportState::Completed, None));
+    assert_eq!(counts(&done), [1, 1, 0, 0, 0, 0]);
 }
 
 /// Empty cells keep or clear, `NULL` clears, and contacts that are there can be spared.

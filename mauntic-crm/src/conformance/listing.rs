@@ -12,9 +12,10 @@ use crate::{
     segment::{Origin, Segment},
 };
 
-const SORTS: [ContactSort; 4] = [
+const SORTS: [ContactSort; 5] = [
     ContactSort::CreatedAt,
     ContactSort::UpdatedAt,
+    ContactSort::Name,
     ContactSort::Email,
     ContactSort::LastActive,
 ];
@@ -26,6 +27,14 @@ fn crowd() -> Vec<Contact> {
             let (mut contact, changes) = (contact(number.into()), &mut ChangeSet::default());
             if number % 4 == 0 {
                 contact.set_email(None, changes);
+            }
+            for (alias, name, chosen) in [
+                ("lastname", ["Zoe", "abel", "Åse"][usize::from(number % 3)], number % 5 != 0),
+                ("firstname", ["Bo", "ann"][usize::from(number % 2)], number % 4 != 1),
+            ] {
+                if chosen {
+                    contact.set_value(&alias.parse().unwrap(), Value::text(name), changes);
+                }
             }
             if number % 3 != 0 {
                 let at = noon() - TimeDelta::minutes(i64::from(number % 5));
@@ -65,9 +74,19 @@ async fn pages(store: &dyn CrmStore, listing: &ContactListing) -> Vec<ContactId>
 
 /// The order that the port promises, told by the contacts themselves.
 fn expected(contacts: &[Contact], sort: ContactSort, descending: bool) -> Vec<ContactId> {
+    let name = |contact: &Contact, alias: &str| {
+        let name = contact.value(alias)?.to_string();
+        Some(name.to_ascii_lowercase())
+    };
+    // Among those without a value another one may decide.
+    let rest = |contact: &Contact| match sort {
+        ContactSort::Name => name(contact, "firstname").unwrap_or_default(),
+        _ => String::new(),
+    };
     let value = |contact: &Contact| {
         let parts = contact.parts();
         match sort {
+            ContactSort::Name => name(contact, "lastname"),
             ContactSort::CreatedAt => Some(String::new()),
             ContactSort::UpdatedAt => Some(Value::datetime(parts.updated_at).to_string()),
             ContactSort::Email => parts.email.as_ref().map(EmailAddress::key),
@@ -78,15 +97,18 @@ fn expected(contacts: &[Contact], sort: ContactSort, descending: bool) -> Vec<Co
     };
     let (mut with, mut without): (Vec<_>, Vec<_>) = contacts
         .iter()
-        .map(|contact| (value(contact), contact.id()))
-        .partition(|(v, _)| v.is_some());
+        .map(|contact| (value(contact), rest(contact), contact.id()))
+        .partition(|(value, ..)| value.is_some());
     with.sort();
     without.sort();
     if descending {
         with.reverse();
         without.reverse();
     }
-    with.into_iter().chain(without).map(|(_, id)| id).collect()
+    with.into_iter()
+        .chain(without)
+        .map(|(.., id)| id)
+        .collect()
 }
 
 /// Every sort, both ways, in pages of any size.

@@ -7,8 +7,10 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mauntic_core::{Clock, IdSource, ImportId, OrganizationId, StoreError, WorkerId};
-use tokio::{sync::mpsc, task::JoinHandle};
+use mauntic_core::{
+    CLOSED, Clock, IdSource, ImportId, OrganizationId, Standing, StoreError, WorkerId,
+};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tracing::{error, info, warn};
 
 use super::{
@@ -26,6 +28,8 @@ use crate::{CrmStore, Field, FieldSet};
 const LEASE: TimeDelta = TimeDelta::seconds(15);
 /// How often a worker that waits for its file says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How often a worker asks whether the organisation of its import is still at work.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a batch is tried before the import fails.
 const ATTEMPTS: u32 = 5;
 
@@ -42,6 +46,7 @@ pub(super) struct ImportRunner {
     pub(super) store: Arc<dyn CrmStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdSource>,
+    pub(super) standing: Arc<dyn Standing>,
     pub(super) batch: usize,
 }
 
@@ -95,9 +100,16 @@ impl ImportRunner {
         let fields = parser.fields().to_vec();
         let mostly_new = Arc::new(AtomicBool::new(true));
         let (mut batches, reader) = self.read(import.clone(), parser, &mostly_new);
+        let mut looked: Option<Instant> = None;
         let outcome = loop {
             if (watch.stop)() {
                 break self.release(import, worker).await;
+            }
+            if looked.is_none_or(|at| at.elapsed() >= LOOK) {
+                if !self.standing.is_active(import.organization_id).await? {
+                    break self.stand_still(import, worker).await;
+                }
+                looked = Some(Instant::now());
             }
             let batch = match tokio::time::timeout(HEARTBEAT, batches.recv()).await {
                 Err(_) => {
@@ -312,6 +324,15 @@ impl ImportRunner {
 
     async fn release(&self, mut import: Import, worker: WorkerId) -> Result<(), ImportError> {
         import.state = ImportState::Pending;
+        import.lease = None;
+        self.save(&import, worker).await?;
+        Ok(())
+    }
+
+    async fn stand_still(&self, mut import: Import, worker: WorkerId) -> Result<(), ImportError> {
+        info!(import.id = %import.id, "an import is paused: its organisation is blocked or to be deleted");
+        import.state = ImportState::Paused;
+        import.error = Some(CLOSED.to_owned());
         import.lease = None;
         self.save(&import, worker).await?;
         Ok(())

@@ -3,8 +3,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use futures_util::{Stream, stream};
 use mauntic_core::{
-    Access, Actor, Clock, IdSource, ImportId, OrganizationId, Page, PageSize, Permission,
-    StoreError, UseCase, WorkerId,
+    Access, Actor, AlwaysActive, Clock, IdSource, ImportId, OrganizationId, Page, PageSize,
+    Permission, Standing, StoreError, UseCase, WorkerId,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -64,6 +64,7 @@ pub struct ImportService {
     pub(super) store: Arc<dyn CrmStore>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    standing: Arc<dyn Standing>,
     batch: usize,
 }
 
@@ -110,8 +111,15 @@ impl ImportService {
             store,
             clock,
             ids,
+            standing: Arc::new(AlwaysActive),
             batch: BATCH,
         }
+    }
+
+    /// The same, but the imports of organisations that are not at work are paused.
+    #[must_use]
+    pub fn with_standing(self, standing: Arc<dyn Standing>) -> Self {
+        Self { standing, ..self }
     }
 
     /// The same with so many rows in a transaction.
@@ -397,6 +405,7 @@ impl ImportService {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
+            standing: Arc::clone(&self.standing),
             batch: self.batch,
         }
     }

@@ -1,4 +1,9 @@
-use mauntic_core::{Access, Actor, OrganizationId, Page, PageSize, Permission, UseCase, WorkerId};
+use std::sync::Arc;
+
+use mauntic_core::{
+    Access, Actor, AlwaysActive, OrganizationId, Page, PageSize, Permission, Standing, UseCase,
+    WorkerId,
+};
 use serde_json::{Map, Value as Json};
 
 use super::{ContactService, batch::at_most_a_batch, bulk_run::BulkRunner, consent::plain_text};
@@ -24,6 +29,7 @@ pub struct CreateBulkChange {
 pub struct BulkService {
     pub(super) contacts: ContactService,
     pub(super) segments: SegmentService,
+    pub(super) standing: Arc<dyn Standing>,
     pub(super) batch: usize,
 }
 
@@ -68,8 +74,15 @@ impl BulkService {
         Self {
             contacts,
             segments,
+            standing: Arc::new(AlwaysActive),
             batch: MAX_BATCH,
         }
+    }
+
+    /// The same, but the changes of organisations that are not at work are paused.
+    #[must_use]
+    pub fn with_standing(self, standing: Arc<dyn Standing>) -> Self {
+        Self { standing, ..self }
     }
 
     /// The same with so many contacts in a transaction.

@@ -1,7 +1,7 @@
 use std::ops::Bound;
 
 use chrono::TimeDelta;
-use mauntic_core::{Cause, ContactId, PageSize, StoreError, WorkerId};
+use mauntic_core::{CLOSED, Cause, ContactId, PageSize, StoreError, WorkerId};
 use serde_json::Value as Json;
 use tracing::info;
 
@@ -50,6 +50,15 @@ impl BulkRunner<'_> {
         loop {
             if stop() {
                 change.lease = Some((self.worker, contacts.clock.now()));
+                self.save(&change).await?;
+                return Ok(true);
+            }
+            let standing = &self.service.standing;
+            if !standing.is_active(change.organization_id).await? {
+                info!(bulk_change.id = %change.id, "a change of many is paused: its organisation is blocked or to be deleted");
+                change.state = BulkState::Paused;
+                change.problem.get_or_insert_with(|| CLOSED.to_owned());
+                change.lease = None;
                 self.save(&change).await?;
                 return Ok(true);
             }
@@ -117,11 +126,7 @@ impl BulkRunner<'_> {
             Whom::All(filter) => {
                 let listing = ContactListing {
                     filter: filter.clone(),
-                    after: change.cursor.map(|id| ContactCursor {
-                        micros: None,
-                        email_key: None,
-                        id,
-                    }),
+                    after: change.cursor.map(ContactCursor::behind_id),
                     size: PageSize::clamped(size),
                     ..ContactListing::default()
                 };

@@ -94,8 +94,9 @@ impl BulkRepository for SeaOrmCrmUnitOfWork {
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
     ) -> Result<Option<BulkChange>, StoreError> {
+        let also = ", problem = CASE WHEN refused > 0 THEN problem END";
         CHANGES
-            .claim(self, None, worker, [now, lease_until], "")
+            .claim(self, None, worker, [now, lease_until], also)
             .await
     }
 

@@ -31,6 +31,9 @@ pub enum ContactSort {
     CreatedAt,
     /// When they were last changed.
     UpdatedAt,
+    /// Their last name and then their first, whatever the case of letters from A to Z. Those without a last name come
+    /// last either way.
+    Name,
     /// Their address; those without one come last either way.
     Email,
     /// When they were last seen; those who never were come last either way.
@@ -55,12 +58,16 @@ pub struct ContactListing {
 /// Where the next page of a list of contacts starts. As text it is opaque, and shows no address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactCursor {
+    /// What the list is sorted by: a cursor is of use in no other order.
+    #[serde(rename = "s")]
+    pub sort: ContactSort,
     /// The instant that the last contact is sorted by, in microseconds.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub micros: Option<i64>,
-    /// The address key that the last contact is sorted by.
-    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
-    pub email_key: Option<String>,
+    /// The texts that the last contact is sorted by: the key of its address; or its last name, if it has one, and its
+    /// first.
+    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
     /// The last contact.
     #[serde(rename = "i")]
     pub id: ContactId,
@@ -71,19 +78,42 @@ impl ContactCursor {
     #[must_use]
     pub fn behind(contact: &Contact, sort: ContactSort) -> Self {
         let parts = contact.parts();
+        let name = |alias: &str| {
+            let value = contact.value(alias)?.as_text()?;
+            Some(value.to_ascii_lowercase())
+        };
         let micros = match sort {
             ContactSort::UpdatedAt => Some(parts.updated_at.timestamp_micros()),
             ContactSort::LastActive => parts.last_active_at.map(|at| at.timestamp_micros()),
-            ContactSort::CreatedAt | ContactSort::Email => None,
+            ContactSort::CreatedAt | ContactSort::Name | ContactSort::Email => None,
         };
-        let email_key = match sort {
-            ContactSort::Email => parts.email.as_ref().map(mauntic_core::EmailAddress::key),
-            _ => None,
+        let texts = match sort {
+            ContactSort::Email => {
+                let key = parts.email.as_ref().map(mauntic_core::EmailAddress::key);
+                Vec::from_iter(key)
+            }
+            ContactSort::Name => {
+                let first = name("firstname").unwrap_or_default();
+                name("lastname").into_iter().chain([first]).collect()
+            }
+            _ => Vec::new(),
         };
         Self {
+            sort,
             micros,
-            email_key,
+            texts,
             id: parts.id,
+        }
+    }
+
+    /// Behind a contact in the order in which they were added.
+    #[must_use]
+    pub fn behind_id(id: ContactId) -> Self {
+        Self {
+            sort: ContactSort::CreatedAt,
+            micros: None,
+            texts: Vec::new(),
+            id,
         }
     }
 }

@@ -1,7 +1,9 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId};
+use mauntic_core::{
+    CLOSED, ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Lane, LocalTime, SkipReason};
@@ -207,7 +209,7 @@ impl SendJob {
     /// [`WrongJobState`] if it is over or paused.
     pub fn stand_still(&mut self) -> Result<(), WrongJobState> {
         self.pause()?;
-        self.note = Some("the organisation was blocked, or was to be deleted".to_owned());
+        self.note = Some(CLOSED.to_owned());
         Ok(())
     }
 

@@ -110,6 +110,29 @@ impl SystemMail {
                     self.base_url
                 ),
             ),
+            Message::Deletion {
+                organization,
+                due_at: Some(due_at),
+            } => (
+                "Your organisation is going to be deleted",
+                format!(
+                    "{organization}, of which you are an owner, is going to be deleted. Nothing is sent or changed in it \
+                     any more, and on {} all of its data is erased for good.\n\n\
+                     Until then any owner can keep it:\n\n{}/app/organization/delete",
+                    time(*due_at),
+                    self.base_url
+                ),
+            ),
+            Message::Deletion {
+                organization,
+                due_at: None,
+            } => (
+                "Your organisation is kept",
+                format!(
+                    "{organization}, of which you are an owner, was to be deleted. An owner took that back: it works as \
+                     before, and nothing of it was erased."
+                ),
+            ),
             Message::Invitation {
                 secret,
                 expires_at,

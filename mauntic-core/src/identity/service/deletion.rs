@@ -1,9 +1,10 @@
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use tracing::info;
 
 use super::super::{
-    Change, Erasure, IdentityError, IdentityService, LoggedIn, Organization, Password, Subject,
+    Change, Erasure, Errand, IdentityError, IdentityService, IdentityUnitOfWork, LoggedIn,
+    Organization, Password, Subject,
 };
 use crate::{Actor, Operator, OrganizationId, Page, PageSize, Permission, Principal, WorkerId};
 
@@ -78,6 +79,7 @@ impl IdentityService {
             let subject = Subject::new("organization", id);
             let change = Change::new("organization.restored", subject).from(json!(deletion));
             self.audit(&mut *uow, actor, change, now).await?;
+            self.tell_owners(&mut *uow, id, None, now).await?;
             uow.commit().await?;
             info!(organization.id = %id, "the deletion of an organisation was taken back");
         }
@@ -141,8 +143,28 @@ impl IdentityService {
             let change = Change::new("organization.deletion_requested", subject)
                 .to(json!({"due_at": due_at}));
             self.audit(&mut *uow, actor, change, now).await?;
+            self.tell_owners(&mut *uow, id, Some(due_at), now).await?;
             uow.commit().await?;
         }
         Ok(organization)
+    }
+
+    /// Writes to all owners, so that one of them can take back what another, or a stolen session, began.
+    async fn tell_owners(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        organization_id: OrganizationId,
+        due_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        for user_id in uow.memberships().owners(organization_id).await? {
+            let errand = Errand::Deletion {
+                organization_id,
+                user_id,
+                due_at,
+            };
+            self.queue(uow, errand, now).await?;
+        }
+        Ok(())
     }
 }

@@ -7,13 +7,13 @@ use tracing::{error, info, warn};
 use super::{
     super::{
         Change, Client, Errand, IdentityError, IdentityService, IdentityUnitOfWork, Letter,
-        LinkSecret, LoggedIn, Message, Password, Postman, Purpose, QueuedLetter, Subject,
-        Undelivered, User, UserLink,
+        LinkSecret, LoggedIn, Message, Organization, Password, Postman, Purpose, QueuedLetter,
+        Subject, Undelivered, User, UserLink,
     },
     calling,
     sessions::reset_keys,
 };
-use crate::{Actor, EmailAddress, LetterId, StoreError, UserId};
+use crate::{Actor, EmailAddress, LetterId, OrganizationId, StoreError, UserId};
 
 /// How many letters one round sends at most.
 const AT_ONCE: u32 = 20;
@@ -240,6 +240,11 @@ impl IdentityService {
                 self.write_invitation(*organization_id, *invitation_id)
                     .await
             }
+            Errand::Deletion {
+                organization_id,
+                user_id,
+                due_at,
+            } => self.write_deletion(*organization_id, *user_id, *due_at).await,
             Errand::EmailChanged { user_id, old } => {
                 let user = self.store.members().find_user(*user_id).await?;
                 Ok(user.map(|user| Letter {
@@ -264,6 +269,32 @@ impl IdentityService {
                 }))
             }
         }
+    }
+
+    /// Nothing is said of a deletion that was taken back, or planned again, before the letter was written.
+    async fn write_deletion(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+        due_at: Option<DateTime<Utc>>,
+    ) -> Result<Option<Letter>, IdentityError> {
+        let found = self.store.organizations().find(organization).await?;
+        let true_still = |found: &Organization| {
+            let planned = found.deletion.map(|deletion| deletion.due_at);
+            planned == due_at
+        };
+        let Some(organization) = found.filter(true_still) else {
+            return Ok(None);
+        };
+        let user = self.store.members().find_user(user).await?;
+        Ok(user.map(|user| Letter {
+            to: user.email,
+            name: Some(user.name),
+            message: Message::Deletion {
+                organization: organization.name,
+                due_at,
+            },
+        }))
     }
 
     async fn write_reset(&self, email: &EmailAddress) -> Result<Option<Letter>, IdentityError> {

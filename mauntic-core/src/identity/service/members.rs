@@ -390,12 +390,9 @@ async fn another_owner(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<(), IdentityError> {
-    match uow
-        .memberships()
-        .count_other_owners(organization, user)
-        .await?
-    {
-        0 => Err(IdentityError::LastOwner),
-        _ => Ok(()),
+    let owners = uow.memberships().owners(organization).await?;
+    if owners.iter().all(|owner| *owner == user) {
+        return Err(IdentityError::LastOwner);
     }
+    Ok(())
 }

@@ -201,25 +201,15 @@ impl MembershipRepository for SeaOrmUnitOfWork {
         rows.iter().map(membership).collect()
     }
 
-    async fn count_other_owners(
-        &mut self,
-        organization: OrganizationId,
-        user: UserId,
-    ) -> Result<u64, StoreError> {
-        let row = self
-            .one(
-                "SELECT COUNT(*) AS owners FROM membership m JOIN account a ON a.id = m.user_id
-                 WHERE m.organization_id = $1 AND m.user_id <> $2 AND m.role = 'owner' AND a.blocked_at IS NULL
-                     AND m.blocked_at IS NULL",
-                [organization.as_uuid().into(), user.as_uuid().into()],
-            )
-            .await?;
-        let owners = row
-            .map(|row| row.try_get::<i64>("", "owners"))
-            .transpose()?;
-        Ok(owners
-            .and_then(|owners| owners.try_into().ok())
-            .unwrap_or_default())
+    async fn owners(&mut self, organization: OrganizationId) -> Result<Vec<UserId>, StoreError> {
+        let sql = "SELECT m.user_id FROM membership m JOIN account a ON a.id = m.user_id
+             WHERE m.organization_id = $1 AND m.role = 'owner' AND a.blocked_at IS NULL AND m.blocked_at IS NULL
+             ORDER BY m.user_id";
+        let key = [organization.as_uuid().into()];
+        let rows = many(&*self.txn, self.dialect, sql, key).await?;
+        rows.iter()
+            .map(|row| Ok(UserId::from_uuid(row.try_get("", "user_id")?)))
+            .collect()
     }
 
     async fn insert(&mut self, membership: &Membership) -> Result<(), StoreError> {

@@ -120,40 +120,69 @@ fn lookups(dialect: Dialect, organization: OrganizationId, search: &str) -> Vec<
 }
 
 /// What to run, one after the other, until the page is full. Those without a value of what the list
-/// is sorted by come last, by id, from a statement of their own, so that each can use its index.
+/// is sorted by come last, from a statement of their own, so that each can use its index.
 pub(super) fn statements(
     dialect: Dialect,
     organization: OrganizationId,
     listing: &ContactListing,
     few: Option<&Few>,
 ) -> Vec<Unlimited> {
-    let column = match listing.sort {
-        ContactSort::CreatedAt => return vec![by_id(dialect, organization, listing, few, "")],
-        ContactSort::UpdatedAt => {
-            return vec![by_column(dialect, organization, listing, few, "updated_at")];
-        }
-        ContactSort::Email => "email_key",
-        ContactSort::LastActive => "last_active_at",
+    // A cursor of another order says nothing in this one.
+    let after = listing.after.as_ref().filter(|after| after.sort == listing.sort);
+    let by_id = |condition: &str, after| by_id(dialect, organization, listing, few, condition, after);
+    let ordered = |order: &Order| ordered(dialect, organization, listing, few, order);
+    let micros = |after: &ContactCursor| after.micros.map(|micros| vec![Value::from(micros)]);
+    let texts = |after: &ContactCursor| {
+        let texts = after.texts.iter().map(|text| Value::from(text.as_str()));
+        (!after.texts.is_empty()).then(|| texts.collect::<Vec<_>>())
     };
-    let without = format!(" AND c.{column} IS NULL");
-    let among_those_without = listing
-        .after
-        .as_ref()
-        .is_some_and(|after| after.micros.is_none() && after.email_key.is_none());
-    let last = by_id(
-        dialect,
-        organization,
-        &ContactListing {
-            after: listing.after.clone().filter(|_| among_those_without),
-            ..listing.clone()
-        },
-        few,
-        &without,
-    );
-    if among_those_without {
-        return vec![last];
+    let (column, values) = match listing.sort {
+        ContactSort::CreatedAt => return vec![by_id("", after)],
+        ContactSort::UpdatedAt => ("c.updated_at", after.and_then(micros)),
+        ContactSort::Email => ("c.email_key", after.and_then(texts)),
+        ContactSort::LastActive => ("c.last_active_at", after.and_then(micros)),
+        ContactSort::Name => {
+            let [last, first] = name_order(dialect);
+            let texts = after.and_then(texts);
+            let (nameless, named) = match &texts {
+                Some(texts) if texts.len() == 1 => (texts.clone(), None),
+                texts => (Vec::new(), Some(texts.clone().unwrap_or_default())),
+            };
+            let behind = |values: Vec<Value>| after.filter(|_| !values.is_empty()).map(|after| (values, after.id));
+            let without = ordered(&Order {
+                condition: format!("{last} IS NULL"),
+                // It is always NULL here, which the planner needs to be told to use the index.
+                constant: Some(&last),
+                columns: vec![&first],
+                after: behind(nameless),
+            });
+            let with = named.map(|named| {
+                ordered(&Order {
+                    condition: format!("{last} IS NOT NULL"),
+                    constant: None,
+                    columns: vec![&last, &first],
+                    after: behind(named),
+                })
+            });
+            return with.into_iter().chain([without]).collect();
+        }
+    };
+    let among_those_without = after.is_some() && values.is_none();
+    let with = Order {
+        condition: format!("{column} IS NOT NULL"),
+        constant: None,
+        columns: vec![column],
+        after: values.zip(after).map(|(values, after)| (values, after.id)),
+    };
+    let without = || {
+        let condition = format!(" AND {column} IS NULL");
+        by_id(&condition, after.filter(|_| among_those_without))
+    };
+    match listing.sort {
+        _ if among_those_without => vec![without()],
+        ContactSort::UpdatedAt => vec![ordered(&with)],
+        _ => vec![ordered(&with), without()],
     }
-    vec![by_column(dialect, organization, listing, few, column), last]
 }
 
 fn by_id(
@@ -162,12 +191,13 @@ fn by_id(
     listing: &ContactListing,
     few: Option<&Few>,
     condition: &str,
+    after: Option<&ContactCursor>,
 ) -> Unlimited {
     let mut parameters = Parameters::default();
     let mut sql = select(dialect, organization, &listing.filter, few, &mut parameters);
     sql.push_str(condition);
     let (beyond, order) = direction(listing);
-    if let Some(after) = &listing.after {
+    if let Some(after) = after {
         let id = parameters.bind(after.id.as_uuid());
         let _ = write!(sql, " AND c.id {beyond} {id}");
     }
@@ -179,36 +209,43 @@ fn by_id(
     }
 }
 
-fn by_column(
+/// An order by something else than the id, which decides between equals.
+struct Order<'a> {
+    /// Who is listed at all.
+    condition: String,
+    /// What an index has before the columns, and what is the same for all who are listed.
+    constant: Option<&'a str>,
+    columns: Vec<&'a str>,
+    /// A value for each column and the id, behind which the page starts.
+    after: Option<(Vec<Value>, ContactId)>,
+}
+
+fn ordered(
     dialect: Dialect,
     organization: OrganizationId,
     listing: &ContactListing,
     few: Option<&Few>,
-    column: &str,
+    order: &Order<'_>,
 ) -> Unlimited {
     let mut parameters = Parameters::default();
     let mut sql = select(dialect, organization, &listing.filter, few, &mut parameters);
-    let _ = write!(sql, " AND c.{column} IS NOT NULL");
-    let (beyond, order) = direction(listing);
-    if let Some((value, id)) = listing.after.as_ref().and_then(sort_value) {
-        let value = parameters.bind(value);
+    let _ = write!(sql, " AND {}", order.condition);
+    let (beyond, direction) = direction(listing);
+    if let Some((values, id)) = &order.after {
+        let values = values.iter().map(|value| parameters.bind(value.clone()));
+        let values: Vec<_> = values.collect();
         let id = parameters.bind(id.as_uuid());
-        let _ = write!(sql, " AND (c.{column}, c.id) {beyond} ({value}, {id})");
+        let (columns, values) = (order.columns.join(", "), values.join(", "));
+        let _ = write!(sql, " AND ({columns}, c.id) {beyond} ({values}, {id})");
     }
-    let _ = write!(sql, " ORDER BY c.{column} {order}, c.id {order}");
+    let by = order.constant.iter().chain(&order.columns);
+    let by = by.map(|column| format!("{column} {direction}, "));
+    let _ = write!(sql, " ORDER BY {}c.id {direction}", by.collect::<String>());
     Unlimited {
         dialect,
         sql,
         parameters: parameters.into_iter().collect(),
     }
-}
-
-fn sort_value(after: &ContactCursor) -> Option<(Value, mauntic_core::ContactId)> {
-    let value = after
-        .micros
-        .map(Value::from)
-        .or_else(|| after.email_key.clone().map(Value::from))?;
-    Some((value, after.id))
 }
 
 fn direction(listing: &ContactListing) -> (&'static str, &'static str) {
@@ -311,6 +348,12 @@ fn names(dialect: Dialect) -> [String; 2] {
     ["firstname", "lastname"].map(|alias| dialect.ascii_lower(&format!("c.fields ->> '{alias}'")))
 }
 
+/// The last and the first name as the index `contact_name` has them, where a missing first name is an empty text.
+fn name_order(dialect: Dialect) -> [String; 2] {
+    let [first, last] = names(dialect);
+    [last, format!("COALESCE({first}, '')")]
+}
+
 /// The ways in which a contact fits a search text: one of them is enough.
 fn ways(dialect: Dialect, search: &str) -> Vec<Vec<Prefix>> {
     let prefix = |of: &str, text: &str| Prefix {
@@ -325,6 +368,8 @@ fn ways(dialect: Dialect, search: &str) -> Vec<Vec<Prefix>> {
         ways.extend([&first, &last].map(|of| vec![prefix(of, &name)]));
         if let Some((one, other)) = name.split_once(' ') {
             for (before, behind) in [(one, other.trim()), (other.trim(), one)] {
+                // Both stand in one index, so that of a common last name only those with the first name are read.
+                let [last, first] = name_order(dialect);
                 ways.push(vec![prefix(&first, before), prefix(&last, behind)]);
             }
         }

@@ -6,6 +6,7 @@ mod imports;
 mod lists;
 mod merges;
 mod mobile;
+mod names;
 mod segments;
 mod view_names;
 mod views;
@@ -32,6 +33,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(contact_hours::ContactHoursMigration),
             Box::new(view_names::ViewNamesMigration),
             Box::new(mobile::MobileMigration),
+            Box::new(names::NamesMigration),
         ]
     }
 

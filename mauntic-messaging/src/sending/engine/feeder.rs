@@ -86,8 +86,7 @@ impl Feeder {
         Ok(fed)
     }
 
-    /// Pauses the sends of organisations that are blocked or to be deleted, and returns the others. Somebody has to
-    /// resume them: what was to go out weeks ago is not wanted by itself once an organisation is back.
+    /// Pauses the sends of organisations that are blocked or to be deleted, and returns the others.
     async fn at_work(&self, jobs: Vec<SendJob>) -> Vec<SendJob> {
         let mut known: HashMap<OrganizationId, bool> = HashMap::new();
         let mut kept = Vec::with_capacity(jobs.len());

@@ -39,6 +39,8 @@ impl ContactsApi {
 enum SortName {
     CreatedAt,
     UpdatedAt,
+    /// The last name and then the first; those without a last name come last.
+    Name,
     Email,
     LastActive,
 }
@@ -48,6 +50,7 @@ impl From<SortName> for ContactSort {
         match name {
             SortName::CreatedAt => Self::CreatedAt,
             SortName::UpdatedAt => Self::UpdatedAt,
+            SortName::Name => Self::Name,
             SortName::Email => Self::Email,
             SortName::LastActive => Self::LastActive,
         }

@@ -6,9 +6,10 @@ use mauntic_crm::{ContactCursor, ContactFilter, ContactSort, FieldSet, Tag};
 use super::PLACE;
 
 /// What the list can be sorted by, with the names in addresses.
-const SORTS: [(&str, ContactSort); 4] = [
+const SORTS: [(&str, ContactSort); 5] = [
     ("created_at", ContactSort::CreatedAt),
     ("updated_at", ContactSort::UpdatedAt),
+    ("name", ContactSort::Name),
     ("email", ContactSort::Email),
     ("last_active", ContactSort::LastActive),
 ];
@@ -151,11 +152,11 @@ impl Listing {
 
     /// Where the same list is sorted by something, or the other way round if it already is.
     pub(in crate::ui) fn sorted_by(&self, sort: ContactSort) -> String {
-        // Who came last is what people look for first; addresses are read from A to Z.
+        // Who came last is what people look for first; names and addresses are read from A to Z.
         let descending = if self.sort == sort {
             !self.descending
         } else {
-            sort != ContactSort::Email
+            !matches!(sort, ContactSort::Name | ContactSort::Email)
         };
         let other = Self {
             sort,
