@@ -131,6 +131,49 @@ impl Dialect {
         }
     }
 
+    /// The condition that a column is one of what a query of one column finds.
+    ///
+    /// PostgreSQL gets an array, which it can only look up in an index, one element after the other. For `IN` it may as
+    /// well compare each row with each element, and does so where it believes that there are hardly any rows: as of an
+    /// organisation that its statistics do not know yet.
+    #[must_use]
+    pub fn among(self, column: &str, query: &str) -> String {
+        match self {
+            Self::Postgres => format!("{column} = ANY (ARRAY({query}))"),
+            Self::Sqlite => format!("{column} IN ({query})"),
+        }
+    }
+
+    /// The condition that a column is [one](Self::among) of a JSON array of UUID texts bound as parameter `number`.
+    #[must_use]
+    pub fn among_ids(self, column: &str, number: usize) -> String {
+        self.among(
+            column,
+            &format!("SELECT id FROM {}", self.ids(number, "wanted")),
+        )
+    }
+
+    /// The condition that a column is [one](Self::among) of a JSON array of texts bound as parameter `number`.
+    #[must_use]
+    pub fn among_texts(self, column: &str, number: usize) -> String {
+        self.among(
+            column,
+            &format!("SELECT value FROM {}", self.texts(number, "wanted")),
+        )
+    }
+
+    /// A UUID, given as a placeholder, in the condition of a join with a set of rows that are to be looked up one by one.
+    ///
+    /// PostgreSQL does not see the value when it plans. If it did, and its statistics did not know an organisation yet,
+    /// it would believe that there are hardly any rows of it, and compare each of them with each row of the set.
+    #[must_use]
+    pub fn unseen(self, placeholder: &str) -> String {
+        match self {
+            Self::Postgres => format!("(SELECT CAST({placeholder} AS uuid))"),
+            Self::Sqlite => placeholder.to_owned(),
+        }
+    }
+
     /// A row source of one column `value` made of a JSON array of texts bound as parameter `number`.
     #[must_use]
     pub fn texts(self, number: usize, alias: &str) -> String {

@@ -177,7 +177,8 @@ impl RelayStore for SeaOrmRelayStore {
             .query_all_raw(dialect.statement(
                 format!(
                     "WITH picked AS MATERIALIZED ({pick})
-                     UPDATE outbox SET fanned_out = TRUE WHERE id IN (SELECT id FROM picked) RETURNING id"
+                     UPDATE outbox SET fanned_out = TRUE WHERE {} RETURNING id",
+                    dialect.among("id", "SELECT id FROM picked")
                 ),
                 [],
             ))
@@ -207,9 +208,9 @@ impl RelayStore for SeaOrmRelayStore {
         .await?;
         // Nobody wants it: it is done.
         let unwanted = format!(
-            "DELETE FROM outbox WHERE id IN (SELECT id FROM {})
+            "DELETE FROM outbox WHERE {}
              AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.event_id = outbox.id)",
-            dialect.ids(1, "picked")
+            dialect.among_ids("id", 1)
         );
         txn.execute_raw(dialect.statement(unwanted, [ids.into()]))
             .await?;

@@ -37,12 +37,13 @@ impl EngagementRepository for SeaOrmCrmUnitOfWork {
         let sql = format!(
             "INSERT INTO engagement (organization_id, contact_id, kind, subject_id, machine, day, count)
              SELECT $1, r.contact_id, r.kind, r.subject_id, r.machine, r.day, r.count FROM {}
-             CROSS JOIN contact c WHERE c.organization_id = $1 AND c.id = r.contact_id
+             CROSS JOIN contact c WHERE c.organization_id = {} AND c.id = r.contact_id
              ORDER BY r.contact_id, r.kind, r.subject_id, r.machine, r.day
              ON CONFLICT (organization_id, contact_id, kind, subject_id, machine, day)
              DO UPDATE SET count = engagement.count + excluded.count
              RETURNING contact_id",
-            self.dialect.rows(2, "r", ROW)
+            self.dialect.rows(2, "r", ROW),
+            self.dialect.unseen("$1")
         );
         let parameters = [organization.as_uuid().into(), rows.into()];
         let counted = self

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mauntic_core::{
     OrganizationId, SendingDomainId, StoreError,
-    storage::{SqlType, from_micros, to_micros},
+    storage::{from_micros, to_micros},
 };
 use sea_orm::{ConnectionTrait as _, QueryResult, Value};
 use serde::{Deserialize, Serialize};
@@ -59,13 +59,11 @@ impl SendingDomainQueries for SeaOrmMessagingStore {
         names: &[&str],
     ) -> Result<Vec<SendingDomain>, StoreError> {
         let dialect = self.db.dialect();
-        let asked: Vec<_> = names.iter().map(|name| json!({"domain": name})).collect();
         let sql = format!(
-            "SELECT {COLUMNS} FROM sending_domain
-             WHERE organization_id = $1 AND domain IN (SELECT asked.domain FROM {})",
-            dialect.rows(2, "asked", &[("domain", SqlType::Text)])
+            "SELECT {COLUMNS} FROM sending_domain WHERE organization_id = $1 AND {}",
+            dialect.among_texts("domain", 2)
         );
-        let asked = serde_json::Value::from(asked).to_string();
+        let asked = json!(names).to_string();
         let statement = dialect.statement(sql, [organization.as_uuid().into(), asked.into()]);
         let rows = self.db.reader().query_all_raw(statement).await?;
         rows.iter().map(domain).collect()

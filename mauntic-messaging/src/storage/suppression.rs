@@ -93,8 +93,9 @@ impl SeaOrmMessagingStore {
         });
         let sql = format!(
             "SELECT s.address_hash FROM {} JOIN {table} s
-             ON s.organization_id = {organization} AND s.address_hash = asked.address_hash{of_segment}",
-            dialect.rows(2, "asked", &ENTRY[..1])
+             ON s.organization_id = {} AND s.address_hash = asked.address_hash{of_segment}",
+            dialect.rows(2, "asked", &ENTRY[..1]),
+            dialect.unseen(&organization)
         );
         let statement = parameters.statement(dialect, sql);
         let rows = self.db.reader().query_all_raw(statement).await?;
@@ -313,8 +314,9 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         let statement = self.dialect.statement(sql, parameters.clone());
         let added = self.txn.query_all_raw(statement).await?;
         let hold = format!(
-            "SELECT s.address_hash FROM suppression s WHERE s.organization_id = $1
+            "SELECT s.address_hash FROM suppression s WHERE s.organization_id = {}
              AND s.address_hash IN (SELECT r.address_hash FROM {}) ORDER BY s.address_hash{}",
+            self.dialect.unseen("$1"),
             self.dialect.rows(2, "r", ENTRY),
             self.dialect.for_update()
         );
@@ -331,7 +333,7 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         let sql = format!(
             "UPDATE suppression SET {}, {}, {}, {},
                  unsubscribed_at = COALESCE(suppression.unsubscribed_at, r.unsubscribed_at)
-             FROM {} WHERE suppression.organization_id = $1
+             FROM {} WHERE suppression.organization_id = {}
              AND suppression.address_hash = r.address_hash
              AND ({stronger} OR (suppression.unsubscribed_at IS NULL AND r.unsubscribed_at IS NOT NULL))",
             stronger_one("reason", "r.reason"),
@@ -342,7 +344,8 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
                 "CASE WHEN suppression.address_key IS NULL THEN NULL ELSE r.note END"
             ),
             stronger_one("created_at", "r.created_at"),
-            self.dialect.rows(2, "r", ENTRY)
+            self.dialect.rows(2, "r", ENTRY),
+            self.dialect.unseen("$1")
         );
         let statement = self.dialect.statement(sql, parameters);
         self.txn.execute_raw(statement).await?;
@@ -362,8 +365,8 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         let ids = |lists: &[SegmentId]| json!(lists).to_string();
         let sql = format!(
             "DELETE FROM list_exit WHERE organization_id = $1 AND address_hash = $2
-             AND segment_id IN (SELECT id FROM {})",
-            self.dialect.ids(3, "joined")
+             AND {}",
+            self.dialect.among_ids("segment_id", 3)
         );
         let values = keys().into_iter().chain([ids(joined).into()]);
         let statement = self.dialect.statement(sql, values);

@@ -126,11 +126,11 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         }
         // The counts of many segments change: with the workers that do so too, one after the other.
         self.enter_gate(organization).await?;
-        let wanted = self.dialect.ids(2, "wanted");
+        let wanted = |column| self.dialect.among_ids(column, 2);
         let parameters = || [organization.as_uuid().into(), id_rows(ids).into()];
         let sql = format!(
-            "DELETE FROM contact WHERE organization_id = $1 AND id IN (SELECT id FROM {wanted})
-             RETURNING id, created_at"
+            "DELETE FROM contact WHERE organization_id = $1 AND {} RETURNING id, created_at",
+            wanted("id")
         );
         let rows = self
             .txn
@@ -152,18 +152,18 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         let sql = format!(
             "UPDATE segment SET member_count = segment.member_count - gone.members
              FROM (SELECT segment_id, COUNT(*) AS members FROM segment_member
-                   WHERE organization_id = $1 AND origin <> 2
-                     AND contact_id IN (SELECT id FROM {wanted})
+                   WHERE organization_id = $1 AND origin <> 2 AND {}
                    GROUP BY segment_id) AS gone
-             WHERE segment.organization_id = $1 AND segment.id = gone.segment_id"
+             WHERE segment.organization_id = $1 AND segment.id = gone.segment_id",
+            wanted("contact_id")
         );
         self.txn
             .execute_raw(self.dialect.statement(sql, parameters()))
             .await?;
         for table in HANGING_ON_CONTACT {
             let sql = format!(
-                "DELETE FROM {table} WHERE organization_id = $1
-                 AND contact_id IN (SELECT id FROM {wanted})"
+                "DELETE FROM {table} WHERE organization_id = $1 AND {}",
+                wanted("contact_id")
             );
             self.txn
                 .execute_raw(self.dialect.statement(sql, parameters()))
@@ -325,9 +325,10 @@ impl SeaOrmCrmUnitOfWork {
             .map(|(name, _)| format!("{name} = r.{name}"))
             .collect();
         let sql = format!(
-            "UPDATE contact SET {} FROM {} WHERE contact.organization_id = $1 AND contact.id = r.id",
+            "UPDATE contact SET {} FROM {} WHERE contact.organization_id = {} AND contact.id = r.id",
             columns.join(", "),
-            self.dialect.rows(2, "r", CONTACT)
+            self.dialect.rows(2, "r", CONTACT),
+            self.dialect.unseen("$1")
         );
         let parameters = [
             organization.as_uuid().into(),
@@ -348,8 +349,8 @@ impl SeaOrmCrmUnitOfWork {
         let ids: Vec<_> = contacts.iter().map(Contact::id).collect();
         let sql = format!(
             "DELETE FROM do_not_contact WHERE organization_id = $1
-             AND contact_id IN (SELECT id FROM {})",
-            self.dialect.ids(2, "changed")
+             AND {}",
+            self.dialect.among_ids("contact_id", 2)
         );
         let parameters = [organization.as_uuid().into(), id_rows(&ids).into()];
         savepoint
@@ -366,9 +367,10 @@ impl SeaOrmCrmUnitOfWork {
     ) -> Result<Vec<UniqueKey>, StoreError> {
         let sql = format!(
             "SELECT r.contact_id, r.field, r.value_key FROM {}
-             CROSS JOIN contact_key k WHERE k.organization_id = $1 AND k.field = r.field
+             CROSS JOIN contact_key k WHERE k.organization_id = {} AND k.field = r.field
                   AND k.value_key = r.value_key AND k.contact_id <> r.contact_id",
-            self.dialect.rows(2, "r", KEY)
+            self.dialect.rows(2, "r", KEY),
+            self.dialect.unseen("$1")
         );
         let all: Vec<_> = keys.iter().collect();
         let parameters = [organization.as_uuid().into(), key_rows(&all).into()];
@@ -400,8 +402,9 @@ impl SeaOrmCrmUnitOfWork {
         let parameters = || [organization.as_uuid().into(), key_rows(keys).into()];
         let rows = self.dialect.rows(2, "r", KEY);
         let sql = format!(
-            "DELETE FROM contact_key WHERE organization_id = $1
-             AND (contact_id, field) IN (SELECT contact_id, field FROM {rows})"
+            "DELETE FROM contact_key WHERE organization_id = {}
+             AND (contact_id, field) IN (SELECT contact_id, field FROM {rows})",
+            self.dialect.unseen("$1")
         );
         self.txn
             .execute_raw(self.dialect.statement(sql, parameters()))

@@ -320,14 +320,15 @@ async fn find_by_keys<C: ConnectionTrait>(
         return Ok(BTreeMap::new());
     }
     let rows = dialect.rows(2, "r", KEY);
+    let organization_id = dialect.unseen("$1");
     let sql = match field {
         None => format!(
             "SELECT c.email_key AS value_key, c.id FROM {rows} CROSS JOIN contact c
-             WHERE c.organization_id = $1 AND c.email_key = r.value_key"
+             WHERE c.organization_id = {organization_id} AND c.email_key = r.value_key"
         ),
         Some(_) => format!(
             "SELECT k.value_key, k.contact_id AS id FROM {rows} CROSS JOIN contact_key k
-             WHERE k.organization_id = $1 AND k.field = $3 AND k.value_key = r.value_key"
+             WHERE k.organization_id = {organization_id} AND k.field = $3 AND k.value_key = r.value_key"
         ),
     };
     let wanted: Vec<_> = keys.iter().map(|key| json!({"value_key": key})).collect();

@@ -134,12 +134,13 @@ impl SeaOrmCrmUnitOfWork {
         }
         let sql = format!(
             "UPDATE segment SET member_count = segment.member_count + r.change FROM {}
-             WHERE segment.organization_id = $1 AND segment.id = r.id",
+             WHERE segment.organization_id = {} AND segment.id = r.id",
             self.dialect.rows(
                 2,
                 "r",
                 &[("id", SqlType::Uuid), ("change", SqlType::BigInt)]
-            )
+            ),
+            self.dialect.unseen("$1")
         );
         let rows = serde_json::Value::from(rows).to_string();
         self.execute(sql, [organization.as_uuid().into(), rows.into()])
@@ -167,9 +168,9 @@ impl SeaOrmCrmUnitOfWork {
         }
         // In one order for everybody, so that nobody waits for each other.
         let lock = format!(
-            "SELECT id FROM segment WHERE organization_id = $1 AND id IN (SELECT id FROM {})
+            "SELECT id FROM segment WHERE organization_id = $1 AND {}
              ORDER BY id{}",
-            self.dialect.ids(2, "touched"),
+            self.dialect.among_ids("id", 2),
             self.dialect.for_update()
         );
         let parameters = [
@@ -180,9 +181,10 @@ impl SeaOrmCrmUnitOfWork {
             .query_all_raw(self.dialect.statement(lock, parameters))
             .await?;
         let remove = format!(
-            "DELETE FROM segment_member WHERE organization_id = $1 AND origin = 0
+            "DELETE FROM segment_member WHERE organization_id = {} AND origin = 0
              AND (segment_id, contact_id) IN (SELECT segment_id, contact_id FROM {})
              RETURNING segment_id, contact_id",
+            self.dialect.unseen("$1"),
             self.dialect.rows(2, "r", MEMBERSHIP)
         );
         let removed = self

@@ -140,7 +140,7 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         if self.find_for_update(organization, segment).await?.is_none() {
             return Err(StoreError::Missing { what: "segment" });
         }
-        let wanted = self.dialect.ids(3, "wanted");
+        let wanted = |column| self.dialect.among_ids(column, 3);
         let parameters = [
             organization.as_uuid().into(),
             segment.as_uuid().into(),
@@ -149,7 +149,8 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         let mut inside = HashSet::new();
         let members = format!(
             "SELECT contact_id FROM segment_member WHERE organization_id = $1 AND segment_id = $2
-             AND origin <> 2 AND contact_id IN (SELECT id FROM {wanted})"
+             AND origin <> 2 AND {}",
+            wanted("contact_id")
         );
         for row in self
             .txn
@@ -161,11 +162,12 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         let write = format!(
             "INSERT INTO segment_member (organization_id, segment_id, contact_id, origin, added_at)
              SELECT $1, $2, c.id, {code}, CAST($4 AS BIGINT) FROM contact c
-             WHERE c.organization_id = $1 AND c.id IN (SELECT id FROM {wanted})
+             WHERE c.organization_id = $1 AND {}
              ON CONFLICT (organization_id, segment_id, contact_id) DO UPDATE SET origin = {code},
                 added_at = CASE WHEN (segment_member.origin = 2) <> ({code} = 2)
                            THEN excluded.added_at ELSE segment_member.added_at END
              RETURNING contact_id",
+            wanted("c.id"),
             code = origin.code()
         );
         let written = self
@@ -218,9 +220,9 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
     ) -> Result<(), StoreError> {
         let sql = format!(
             "UPDATE segment SET next_rebuild_at = $2 WHERE organization_id = $1
-             AND id IN (SELECT id FROM {}) AND rule IS NOT NULL
+             AND {} AND rule IS NOT NULL
              AND (next_rebuild_at IS NULL OR next_rebuild_at > $2)",
-            self.dialect.ids(3, "queued")
+            self.dialect.among_ids("id", 3)
         );
         let parameters = [
             organization.as_uuid().into(),

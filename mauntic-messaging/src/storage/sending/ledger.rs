@@ -206,9 +206,10 @@ impl Ledger for SeaOrmUnitOfWork {
                  AND state IN ('planned', 'deferred') AND next_attempt_at <= $4
                  ORDER BY next_attempt_at, id LIMIT {limit}{})
              UPDATE delivery SET state = 'leased', worker_id = $3, updated_at = $4
-             WHERE organization_id = $1 AND id IN (SELECT picked_id FROM picked)
+             WHERE organization_id = $1 AND {}
              RETURNING {DELIVERY}",
-            self.dialect.skip_locked()
+            self.dialect.skip_locked(),
+            self.dialect.among("id", "SELECT picked_id FROM picked")
         );
         let values = [
             job.organization_id.as_uuid().into(),
@@ -301,8 +302,9 @@ impl Ledger for SeaOrmUnitOfWork {
         let columns: &[Column] = &[("key", SqlType::Text), ("hash", SqlType::Text)];
         let sql = format!(
             "SELECT r.key FROM {} JOIN suppression s
-                 ON s.organization_id = $2 AND s.address_hash = r.hash",
-            self.dialect.rows(1, "r", columns)
+                 ON s.organization_id = {} AND s.address_hash = r.hash",
+            self.dialect.rows(1, "r", columns),
+            self.dialect.unseen("$2")
         );
         let found = self
             .query(sql, [rows.into(), organization.as_uuid().into()])
@@ -573,9 +575,9 @@ impl Ledger for SeaOrmUnitOfWork {
         };
         let waiting = format!(
             "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1
-             AND d.contact_id IN (SELECT id FROM {})
+             AND {}
              AND d.state IN ('planned', 'deferred', 'leased') ORDER BY d.id{}",
-            self.dialect.ids(2, "gone"),
+            self.dialect.among_ids("d.contact_id", 2),
             self.dialect.for_update()
         );
         let waiting = self.query(waiting, values()).await?;
@@ -589,8 +591,8 @@ impl Ledger for SeaOrmUnitOfWork {
         self.execute(skip, [refs(&names), to_micros(now).into()])
             .await?;
         let theirs = |state: &str| {
-            let gone = self.dialect.ids(2, "gone");
-            format!("organization_id = $1 AND contact_id IN (SELECT id FROM {gone}) AND {state}")
+            let gone = self.dialect.among_ids("contact_id", 2);
+            format!("organization_id = $1 AND {gone} AND {state}")
         };
         // Each half has an index of its own.
         for state in ["state <> 'skipped'", "state = 'skipped'"] {

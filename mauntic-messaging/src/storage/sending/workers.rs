@@ -101,16 +101,17 @@ impl RateRepository for SeaOrmUnitOfWork {
         keys: &[String],
     ) -> Result<Vec<Rate>, StoreError> {
         const WHAT: &str = "rate";
-        let rows = keys.iter().map(|key| json!({"key": key}));
-        let rows = rows.collect::<serde_json::Value>().to_string();
         // In the order of the keys, so that two workers do not wait for each other.
         let sql = format!(
             "SELECT key, due_at, level, settled_at FROM rate
-             WHERE organization_id = $1 AND key IN (SELECT r.key FROM {}) ORDER BY key{}",
-            self.dialect.rows(2, "r", &[("key", SqlType::Text)]),
+             WHERE organization_id = $1 AND {} ORDER BY key{}",
+            self.dialect.among_texts("key", 2),
             self.dialect.for_update()
         );
-        let values = [organization.as_uuid().into(), rows.into()];
+        let values = [
+            organization.as_uuid().into(),
+            json!(keys).to_string().into(),
+        ];
         let statement = self.dialect.statement(sql, values);
         let rows = self.txn.query_all_raw(statement).await?;
         rows.iter()
