@@ -132,40 +132,45 @@ impl Dialect {
     }
 
     /// The condition that a column is one of what a query of one column finds.
-    ///
-    /// PostgreSQL gets an array, which it can only look up in an index, one element after the other. For `IN` it may as
-    /// well compare each row with each element, and does so where it believes that there are hardly any rows: as of an
-    /// organisation that its statistics do not know yet.
     #[must_use]
     pub fn among(self, column: &str, query: &str) -> String {
         match self {
+            // An array is looked up in an index, one element after the other.
             Self::Postgres => format!("{column} = ANY (ARRAY({query}))"),
             Self::Sqlite => format!("{column} IN ({query})"),
         }
     }
 
-    /// The condition that a column is [one](Self::among) of a JSON array of UUID texts bound as parameter `number`.
+    /// The condition that a row is of the organisation bound as parameter 1, and that a column, perhaps with the alias of
+    /// its table before it, is one of a JSON array of UUID texts bound as parameter `number`.
     #[must_use]
-    pub fn among_ids(self, column: &str, number: usize) -> String {
-        self.among(
-            column,
-            &format!("SELECT id FROM {}", self.ids(number, "wanted")),
+    pub fn own_ids(self, column: &str, number: usize) -> String {
+        let ids = self.ids(number, "wanted");
+        self.own(column, &format!("SELECT id FROM {ids}"))
+    }
+
+    /// The same as [`own_ids`](Self::own_ids) with a JSON array of texts.
+    #[must_use]
+    pub fn own_texts(self, column: &str, number: usize) -> String {
+        let texts = self.texts(number, "wanted");
+        self.own(column, &format!("SELECT value FROM {texts}"))
+    }
+
+    fn own(self, column: &str, query: &str) -> String {
+        let alias = column
+            .rsplit_once('.')
+            .map(|(alias, _)| format!("{alias}."));
+        let (own, among) = (self.unseen("$1"), self.among(column, query));
+        format!(
+            "{}organization_id = {own} AND {among}",
+            alias.unwrap_or_default()
         )
     }
 
-    /// The condition that a column is [one](Self::among) of a JSON array of texts bound as parameter `number`.
-    #[must_use]
-    pub fn among_texts(self, column: &str, number: usize) -> String {
-        self.among(
-            column,
-            &format!("SELECT value FROM {}", self.texts(number, "wanted")),
-        )
-    }
-
-    /// A UUID, given as a placeholder, in the condition of a join with a set of rows that are to be looked up one by one.
+    /// The id of an organisation, given as a placeholder, beside a set of which each is to be looked up in an index.
     ///
-    /// PostgreSQL does not see the value when it plans. If it did, and its statistics did not know an organisation yet,
-    /// it would believe that there are hardly any rows of it, and compare each of them with each row of the set.
+    /// PostgreSQL does not see the value when it plans. If it did, and its statistics did not know the organisation yet,
+    /// it would believe that there are hardly any rows of it, read them all, and compare each with all of the set.
     #[must_use]
     pub fn unseen(self, placeholder: &str) -> String {
         match self {

@@ -210,7 +210,10 @@ impl RelayStore for SeaOrmRelayStore {
         let unwanted = format!(
             "DELETE FROM outbox WHERE {}
              AND NOT EXISTS (SELECT 1 FROM outbox_delivery d WHERE d.event_id = outbox.id)",
-            dialect.among_ids("id", 1)
+            dialect.among(
+                "id",
+                &format!("SELECT id FROM {}", dialect.ids(1, "picked"))
+            )
         );
         txn.execute_raw(dialect.statement(unwanted, [ids.into()]))
             .await?;

@@ -60,8 +60,8 @@ impl SendingDomainQueries for SeaOrmMessagingStore {
     ) -> Result<Vec<SendingDomain>, StoreError> {
         let dialect = self.db.dialect();
         let sql = format!(
-            "SELECT {COLUMNS} FROM sending_domain WHERE organization_id = $1 AND {}",
-            dialect.among_texts("domain", 2)
+            "SELECT {COLUMNS} FROM sending_domain WHERE {}",
+            dialect.own_texts("domain", 2)
         );
         let asked = json!(names).to_string();
         let statement = dialect.statement(sql, [organization.as_uuid().into(), asked.into()]);

@@ -48,8 +48,8 @@ impl EmailQueries for SeaOrmMessagingStore {
         let dialect = self.db.dialect();
         let sql = format!(
             "SELECT id, name FROM email
-             WHERE organization_id = $1 AND {} AND deleted_at IS NULL",
-            dialect.among_ids("id", 2)
+             WHERE {} AND deleted_at IS NULL",
+            dialect.own_ids("id", 2)
         );
         let parameters = [
             organization.as_uuid().into(),
@@ -154,8 +154,8 @@ impl EmailQueries for SeaOrmMessagingStore {
         let dialect = self.db.dialect();
         let sql = format!(
             "SELECT id, source ->> 'subject' AS subject FROM email_version
-             WHERE organization_id = $1 AND {}",
-            dialect.among_ids("id", 2)
+             WHERE {}",
+            dialect.own_ids("id", 2)
         );
         let ids = serde_json::json!(versions).to_string();
         let statement = dialect.statement(sql, [organization.as_uuid().into(), ids.into()]);

@@ -364,9 +364,8 @@ impl SuppressionRepository for SeaOrmUnitOfWork {
         let keys = || [organization.as_uuid().into(), address_hash.into()];
         let ids = |lists: &[SegmentId]| json!(lists).to_string();
         let sql = format!(
-            "DELETE FROM list_exit WHERE organization_id = $1 AND address_hash = $2
-             AND {}",
-            self.dialect.among_ids("segment_id", 3)
+            "DELETE FROM list_exit WHERE address_hash = $2 AND {}",
+            self.dialect.own_ids("segment_id", 3)
         );
         let values = keys().into_iter().chain([ids(joined).into()]);
         let statement = self.dialect.statement(sql, values);

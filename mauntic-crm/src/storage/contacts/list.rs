@@ -271,7 +271,8 @@ pub(super) fn count(
     filter: &ContactFilter,
 ) -> Statement {
     let mut parameters = Parameters::default();
-    let filtered = filtered(dialect, organization, filter, &mut parameters);
+    let organization = parameters.bind(organization.as_uuid());
+    let filtered = filtered(dialect, &organization, filter, &mut parameters);
     dialect.statement(
         format!("SELECT COUNT(*) AS contacts {filtered}"),
         parameters.into_iter().collect::<Vec<_>>(),
@@ -285,23 +286,25 @@ fn select(
     few: Option<&Few>,
     parameters: &mut Parameters,
 ) -> String {
+    let organization = parameters.bind(organization.as_uuid());
     let Some(few) = few else {
-        let filtered = filtered(dialect, organization, filter, parameters);
+        let filtered = filtered(dialect, &organization, filter, parameters);
         return format!("SELECT {COLUMNS} {filtered}");
     };
-    let filtered = filtered(dialect, organization, &few.rest, parameters);
+    let organization = dialect.unseen(&organization);
+    let filtered = filtered(dialect, &organization, &few.rest, parameters);
     let ids = parameters.place(id_rows(&few.ids));
-    let few = dialect.among_ids("c.id", ids);
+    let few = dialect.ids(ids, "few");
+    let few = dialect.among("c.id", &format!("SELECT id FROM {few}"));
     format!("SELECT {COLUMNS} {filtered} AND {few}")
 }
 
 fn filtered(
     dialect: Dialect,
-    organization: OrganizationId,
+    organization: &str,
     filter: &ContactFilter,
     parameters: &mut Parameters,
 ) -> String {
-    let organization = parameters.bind(organization.as_uuid());
     let mut sql = format!("FROM contact c WHERE c.organization_id = {organization}");
     if let Some(tag) = &filter.tag {
         let tag = parameters.bind(tag.as_str());

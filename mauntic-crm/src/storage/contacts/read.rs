@@ -51,8 +51,8 @@ impl ContactQueries for SeaOrmCrmStore {
         let dialect = self.db.dialect();
         let sql = format!(
             "SELECT merged_id, contact_id FROM contact_merge
-             WHERE organization_id = $1 AND {}",
-            dialect.among_ids("merged_id", 2)
+             WHERE {}",
+            dialect.own_ids("merged_id", 2)
         );
         let parameters = [organization.as_uuid().into(), id_rows(ids).into()];
         let statement = dialect.statement(sql, parameters);
@@ -158,8 +158,8 @@ pub(in crate::storage) async fn by_ids<C: ConnectionTrait>(
     }
     let sql = format!(
         "SELECT {COLUMNS} FROM contact
-         WHERE organization_id = $1 AND {} ORDER BY id{lock}",
-        dialect.among_ids("id", 2)
+         WHERE {} ORDER BY id{lock}",
+        dialect.own_ids("id", 2)
     );
     let parameters = [organization.as_uuid().into(), id_rows(ids).into()];
     let rows = connection
@@ -181,8 +181,8 @@ pub(super) async fn by_emails<C: ConnectionTrait>(
     }
     let sql = format!(
         "SELECT {COLUMNS} FROM contact
-         WHERE organization_id = $1 AND {} ORDER BY id{lock}",
-        dialect.among_texts("email_key", 2)
+         WHERE {} ORDER BY id{lock}",
+        dialect.own_texts("email_key", 2)
     );
     let parameters = [
         organization.as_uuid().into(),
@@ -208,8 +208,8 @@ async fn with_marks<C: ConnectionTrait>(
     let ids: Vec<_> = contacts.iter().map(Contact::id).collect();
     let sql = format!(
         "SELECT contact_id, channel, reason, source, comment, created_at FROM do_not_contact
-         WHERE organization_id = $1 AND {}",
-        dialect.among_ids("contact_id", 2)
+         WHERE {}",
+        dialect.own_ids("contact_id", 2)
     );
     let parameters = [organization.as_uuid().into(), id_rows(&ids).into()];
     let marks = connection

@@ -126,10 +126,10 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         }
         // The counts of many segments change: with the workers that do so too, one after the other.
         self.enter_gate(organization).await?;
-        let wanted = |column| self.dialect.among_ids(column, 2);
+        let wanted = |column| self.dialect.own_ids(column, 2);
         let parameters = || [organization.as_uuid().into(), id_rows(ids).into()];
         let sql = format!(
-            "DELETE FROM contact WHERE organization_id = $1 AND {} RETURNING id, created_at",
+            "DELETE FROM contact WHERE {} RETURNING id, created_at",
             wanted("id")
         );
         let rows = self
@@ -152,7 +152,7 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
         let sql = format!(
             "UPDATE segment SET member_count = segment.member_count - gone.members
              FROM (SELECT segment_id, COUNT(*) AS members FROM segment_member
-                   WHERE organization_id = $1 AND origin <> 2 AND {}
+                   WHERE origin <> 2 AND {}
                    GROUP BY segment_id) AS gone
              WHERE segment.organization_id = $1 AND segment.id = gone.segment_id",
             wanted("contact_id")
@@ -161,10 +161,7 @@ impl ContactRepository for SeaOrmCrmUnitOfWork {
             .execute_raw(self.dialect.statement(sql, parameters()))
             .await?;
         for table in HANGING_ON_CONTACT {
-            let sql = format!(
-                "DELETE FROM {table} WHERE organization_id = $1 AND {}",
-                wanted("contact_id")
-            );
+            let sql = format!("DELETE FROM {table} WHERE {}", wanted("contact_id"));
             self.txn
                 .execute_raw(self.dialect.statement(sql, parameters()))
                 .await?;
@@ -348,9 +345,8 @@ impl SeaOrmCrmUnitOfWork {
         }
         let ids: Vec<_> = contacts.iter().map(Contact::id).collect();
         let sql = format!(
-            "DELETE FROM do_not_contact WHERE organization_id = $1
-             AND {}",
-            self.dialect.among_ids("contact_id", 2)
+            "DELETE FROM do_not_contact WHERE {}",
+            self.dialect.own_ids("contact_id", 2)
         );
         let parameters = [organization.as_uuid().into(), id_rows(&ids).into()];
         savepoint

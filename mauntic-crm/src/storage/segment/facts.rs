@@ -22,8 +22,8 @@ pub(super) async fn facts<C: ConnectionTrait>(
     let wanted = json!(ids).to_string();
     let sql = format!(
         "SELECT contact_id, segment_id, origin FROM segment_member
-         WHERE organization_id = $1 AND {}",
-        dialect.among_ids("contact_id", 2)
+         WHERE {}",
+        dialect.own_ids("contact_id", 2)
     );
     let parameters = [organization.as_uuid().into(), wanted.clone().into()];
     let mut segments: HashMap<ContactId, BTreeSet<SegmentId>> = HashMap::new();
@@ -48,9 +48,12 @@ pub(super) async fn facts<C: ConnectionTrait>(
     if !kinds.is_empty() {
         let sql = format!(
             "SELECT contact_id, kind, subject_id, machine, day, count FROM engagement
-             WHERE organization_id = $1 AND {} AND {}",
-            dialect.among_ids("contact_id", 2),
-            dialect.among_texts("kind", 3)
+             WHERE {} AND {}",
+            dialect.own_ids("contact_id", 2),
+            dialect.among(
+                "kind",
+                &format!("SELECT value FROM {}", dialect.texts(3, "kinds"))
+            )
         );
         let parameters = [
             organization.as_uuid().into(),

@@ -168,9 +168,9 @@ impl SeaOrmCrmUnitOfWork {
         }
         // In one order for everybody, so that nobody waits for each other.
         let lock = format!(
-            "SELECT id FROM segment WHERE organization_id = $1 AND {}
+            "SELECT id FROM segment WHERE {}
              ORDER BY id{}",
-            self.dialect.among_ids("id", 2),
+            self.dialect.own_ids("id", 2),
             self.dialect.for_update()
         );
         let parameters = [

@@ -140,7 +140,7 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         if self.find_for_update(organization, segment).await?.is_none() {
             return Err(StoreError::Missing { what: "segment" });
         }
-        let wanted = |column| self.dialect.among_ids(column, 3);
+        let wanted = |column| self.dialect.own_ids(column, 3);
         let parameters = [
             organization.as_uuid().into(),
             segment.as_uuid().into(),
@@ -148,8 +148,7 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         ];
         let mut inside = HashSet::new();
         let members = format!(
-            "SELECT contact_id FROM segment_member WHERE organization_id = $1 AND segment_id = $2
-             AND origin <> 2 AND {}",
+            "SELECT contact_id FROM segment_member WHERE segment_id = $2 AND origin <> 2 AND {}",
             wanted("contact_id")
         );
         for row in self
@@ -162,7 +161,7 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         let write = format!(
             "INSERT INTO segment_member (organization_id, segment_id, contact_id, origin, added_at)
              SELECT $1, $2, c.id, {code}, CAST($4 AS BIGINT) FROM contact c
-             WHERE c.organization_id = $1 AND {}
+             WHERE {}
              ON CONFLICT (organization_id, segment_id, contact_id) DO UPDATE SET origin = {code},
                 added_at = CASE WHEN (segment_member.origin = 2) <> ({code} = 2)
                            THEN excluded.added_at ELSE segment_member.added_at END
@@ -219,10 +218,9 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "UPDATE segment SET next_rebuild_at = $2 WHERE organization_id = $1
-             AND {} AND rule IS NOT NULL
+            "UPDATE segment SET next_rebuild_at = $2 WHERE {} AND rule IS NOT NULL
              AND (next_rebuild_at IS NULL OR next_rebuild_at > $2)",
-            self.dialect.among_ids("id", 3)
+            self.dialect.own_ids("id", 3)
         );
         let parameters = [
             organization.as_uuid().into(),

@@ -206,9 +206,10 @@ impl Ledger for SeaOrmUnitOfWork {
                  AND state IN ('planned', 'deferred') AND next_attempt_at <= $4
                  ORDER BY next_attempt_at, id LIMIT {limit}{})
              UPDATE delivery SET state = 'leased', worker_id = $3, updated_at = $4
-             WHERE organization_id = $1 AND {}
+             WHERE organization_id = {} AND {}
              RETURNING {DELIVERY}",
             self.dialect.skip_locked(),
+            self.dialect.unseen("$1"),
             self.dialect.among("id", "SELECT picked_id FROM picked")
         );
         let values = [
@@ -574,10 +575,9 @@ impl Ledger for SeaOrmUnitOfWork {
             [organization.as_uuid().into(), ids.into()]
         };
         let waiting = format!(
-            "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1
-             AND {}
+            "SELECT {CHANGED} FROM delivery d WHERE {}
              AND d.state IN ('planned', 'deferred', 'leased') ORDER BY d.id{}",
-            self.dialect.among_ids("d.contact_id", 2),
+            self.dialect.own_ids("d.contact_id", 2),
             self.dialect.for_update()
         );
         let waiting = self.query(waiting, values()).await?;
@@ -591,8 +591,8 @@ impl Ledger for SeaOrmUnitOfWork {
         self.execute(skip, [refs(&names), to_micros(now).into()])
             .await?;
         let theirs = |state: &str| {
-            let gone = self.dialect.among_ids("contact_id", 2);
-            format!("organization_id = $1 AND {gone} AND {state}")
+            let gone = self.dialect.own_ids("contact_id", 2);
+            format!("{gone} AND {state}")
         };
         // Each half has an index of its own.
         for state in ["state <> 'skipped'", "state = 'skipped'"] {

@@ -72,9 +72,9 @@ impl SendQueries for SeaOrmMessagingStore {
             .collect::<serde_json::Value>();
         let sql = format!(
             "SELECT d.contact_id AS id FROM delivery d
-             WHERE d.organization_id = $1 AND {} AND d.email_id = $2
+             WHERE {} AND d.email_id = $2
              AND d.channel = 'email' AND d.occurrence = '' AND d.state <> 'skipped'",
-            dialect.among_ids("d.contact_id", 3)
+            dialect.own_ids("d.contact_id", 3)
         );
         let parameters = [
             organization.as_uuid().into(),
@@ -94,8 +94,8 @@ impl SendQueries for SeaOrmMessagingStore {
         let dialect = self.db.dialect();
         let sql = format!(
             "SELECT job_id, name, CAST(SUM(n) AS BIGINT) AS n FROM send_count
-             WHERE organization_id = $1 AND {} GROUP BY job_id, name",
-            dialect.among_ids("job_id", 2)
+             WHERE {} GROUP BY job_id, name",
+            dialect.own_ids("job_id", 2)
         );
         let ids = serde_json::json!(jobs).to_string();
         let statement = dialect.statement(sql, [organization.as_uuid().into(), ids.into()]);

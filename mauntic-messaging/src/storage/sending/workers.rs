@@ -104,8 +104,8 @@ impl RateRepository for SeaOrmUnitOfWork {
         // In the order of the keys, so that two workers do not wait for each other.
         let sql = format!(
             "SELECT key, due_at, level, settled_at FROM rate
-             WHERE organization_id = $1 AND {} ORDER BY key{}",
-            self.dialect.among_texts("key", 2),
+             WHERE {} ORDER BY key{}",
+            self.dialect.own_texts("key", 2),
             self.dialect.for_update()
         );
         let values = [
