@@ -2,7 +2,6 @@
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "no lost letters here")]
 #[path = "support/identity.rs"]
 mod support;
 
