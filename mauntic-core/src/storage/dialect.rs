@@ -167,9 +167,9 @@ impl Dialect {
         )
     }
 
-    /// The id of an organisation, given as a placeholder, beside a set of which each is to be looked up in an index.
+    /// The id of an organisation or a segment, given as a placeholder, beside a set of which each is to be looked up.
     ///
-    /// PostgreSQL does not see the value when it plans. If it did, and its statistics did not know the organisation yet,
+    /// PostgreSQL does not see the value when it plans. If it did, and its statistics did not know it yet,
     /// it would believe that there are hardly any rows of it, read them all, and compare each with all of the set.
     #[must_use]
     pub fn unseen(self, placeholder: &str) -> String {

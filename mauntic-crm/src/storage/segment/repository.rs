@@ -148,7 +148,8 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         ];
         let mut inside = HashSet::new();
         let members = format!(
-            "SELECT contact_id FROM segment_member WHERE segment_id = $2 AND origin <> 2 AND {}",
+            "SELECT contact_id FROM segment_member WHERE segment_id = {} AND origin <> 2 AND {}",
+            self.dialect.unseen("$2"),
             wanted("contact_id")
         );
         for row in self
