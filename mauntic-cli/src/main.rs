@@ -14,6 +14,7 @@ mod commands;
 mod context;
 mod exit;
 mod output;
+mod paging;
 mod people;
 mod progress;
 

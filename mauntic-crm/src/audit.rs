@@ -111,6 +111,8 @@ pub(crate) fn bulk(plan: &BulkPlan, total: u64) -> Json {
         BulkAction::AddToSegment { segment } => json!({"add_to_segment": segment}),
         BulkAction::RemoveFromSegment { segment } => json!({"remove_from_segment": segment}),
         BulkAction::SetField { field, .. } => json!({"set_field": field}),
+        BulkAction::SetOwner { owner } => json!({"set_owner": owner}),
+        BulkAction::SetStage { stage } => json!({"set_stage": stage}),
         BulkAction::DoNotContact { channel, .. } => json!({"do_not_contact": channel}),
         BulkAction::Delete => json!({"delete": true}),
     };

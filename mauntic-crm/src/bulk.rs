@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, Id, OrganizationId, Principal, SegmentId, WorkerId};
+use mauntic_core::{ContactId, Id, OrganizationId, Principal, SegmentId, UserId, WorkerId};
 use serde::{Deserialize, Serialize};
 
 use crate::{Channel, ContactFilter, FieldAlias, Tag, field::named};
@@ -57,6 +57,18 @@ pub enum BulkAction {
         field: FieldAlias,
         /// A text that the field can read; an empty one clears it.
         value: String,
+    },
+    /// A user is put in charge of them.
+    SetOwner {
+        /// Who; nobody without one.
+        #[serde(default)]
+        owner: Option<UserId>,
+    },
+    /// They are moved to a stage.
+    SetStage {
+        /// Which; none without one.
+        #[serde(default)]
+        stage: Option<String>,
     },
     /// They must not be written to any more.
     DoNotContact {

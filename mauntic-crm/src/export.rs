@@ -1,25 +1,28 @@
 //! Exporting contacts as CSV, in a form that imports back to the same contacts.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use mauntic_core::{
-    Access, Actor, Clock, EmailAddress, IdSource, PageSize, Permission, StoreError, UseCase,
+    Access, Actor, Clock, EmailAddress, IdSource, OrganizationId, PageSize, Permission, StoreError,
+    UseCase, UserId,
 };
 
 use crate::{
-    Channel, Contact, ContactCursor, ContactFilter, ContactListing, CrmError, CrmStore, Field,
-    FieldSet, Tag, Value, audit, import::guard::guarded,
+    AnyOwner, Contact, ContactCursor, ContactFilter, ContactListing, CrmError, CrmStore, Field,
+    FieldSet, OwnerName, Owners, Tag, Value, audit,
+    import::{ID, guard::guarded},
 };
 
 /// Columns that are no fields, as the import knows them.
-const SPECIAL: [&str; 6] = [
+const SPECIAL: [&str; 7] = [
     "tags",
     "stage",
     "owner",
-    "do_not_email",
+    "do_not_contact",
     "last_active",
     "created_at",
+    ID,
 ];
 
 /// Exports contacts.
@@ -28,6 +31,7 @@ pub struct ExportService {
     store: Arc<dyn CrmStore>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    owners: Arc<dyn Owners>,
 }
 
 impl ExportService {
@@ -37,11 +41,26 @@ impl ExportService {
     /// Exports from that store.
     #[must_use]
     pub fn new(store: Arc<dyn CrmStore>, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        Self { store, clock, ids }
+        Self {
+            store,
+            clock,
+            ids,
+            owners: Arc::new(AnyOwner),
+        }
+    }
+
+    /// The same, but owners that are none of these any more are left out, since they could not be imported.
+    #[must_use]
+    pub fn with_owners(self, owners: Arc<dyn Owners>) -> Self {
+        Self { owners, ..self }
     }
 
     /// The contacts that a filter lets through, as pieces of a CSV file in UTF-8, in the order in
     /// which they were added. However many there are, only a page of them is in memory.
+    ///
+    /// The column `mauntic_id` has the ids of the contacts, by which an import knows them again, with or without an
+    /// address. Into another organisation they are imported under ids of its own; it remembers those of the file for
+    /// the contacts that it adds, so that the same file, or a later one, changes them instead of adding them again.
     ///
     /// Values that a spreadsheet would run as formulas have an apostrophe in front, which an import
     /// takes off.
@@ -67,9 +86,10 @@ impl ExportService {
             .collect();
         let header = header(&columns);
         let (store, columns) = (Arc::clone(&self.store), Arc::new(columns));
+        let owners = Arc::clone(&self.owners);
         let pages = stream::try_unfold(Some(None), move |after: Option<Option<ContactCursor>>| {
             let (store, columns) = (Arc::clone(&store), Arc::clone(&columns));
-            let filter = filter.clone();
+            let (owners, filter) = (Arc::clone(&owners), filter.clone());
             async move {
                 let Some(after) = after else { return Ok(None) };
                 let listing = ContactListing {
@@ -79,7 +99,9 @@ impl ExportService {
                     ..ContactListing::default()
                 };
                 let page = store.contacts().list(organization, &listing).await?;
-                Ok(Some((rows(&columns, &page.items), page.next.map(Some))))
+                let members = members(&*owners, organization, &page.items).await?;
+                let rows = rows(&columns, &page.items, &members);
+                Ok(Some((rows, page.next.map(Some))))
             }
         });
         Ok(stream::iter([Ok(header)]).chain(pages))
@@ -96,11 +118,27 @@ fn header(columns: &[Field]) -> Vec<u8> {
     finish(writer)
 }
 
-fn rows(columns: &[Field], contacts: &[Contact]) -> Vec<u8> {
+/// Those of the contacts' owners that can be owners.
+async fn members(
+    owners: &dyn Owners,
+    organization: OrganizationId,
+    contacts: &[Contact],
+) -> Result<BTreeSet<UserId>, StoreError> {
+    let named = contacts.iter().filter_map(|contact| contact.parts().owner);
+    let named: BTreeSet<_> = named.collect();
+    if named.is_empty() {
+        return Ok(named);
+    }
+    let names: Vec<_> = named.into_iter().map(OwnerName::Id).collect();
+    let found = owners.find(organization, &names).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn rows(columns: &[Field], contacts: &[Contact], members: &BTreeSet<UserId>) -> Vec<u8> {
     let mut writer = writer();
     for contact in contacts {
         let values = columns.iter().map(|field| cell(contact, field));
-        write(&mut writer, values.chain(special(contact)));
+        write(&mut writer, values.chain(special(contact, members)));
     }
     finish(writer)
 }
@@ -120,21 +158,29 @@ fn cell(contact: &Contact, field: &Field) -> String {
     }
 }
 
-fn special(contact: &Contact) -> [String; 6] {
+fn special(contact: &Contact, members: &BTreeSet<UserId>) -> [String; 7] {
     let parts = contact.parts();
     let tags: Vec<_> = parts.tags.iter().map(Tag::as_str).collect();
     let instant = |at| Value::datetime(at).to_string();
+    let marks = parts.do_not_contact.values();
+    let marks: Vec<_> = marks
+        .map(|mark| format!("{}:{}", mark.channel, mark.reason))
+        .collect();
     [
-        // With a bar behind it a single tag keeps its commas.
+        // With a bar behind it a single tag keeps its commas and quotes.
         match tags[..] {
-            [only] if only.contains([';', ',']) => guarded(&format!("{only}|")).into_owned(),
+            [only] if only.contains([';', ',', '"']) => guarded(&format!("{only}|")).into_owned(),
             _ => guarded(&tags.join("|")).into_owned(),
         },
         guarded(parts.stage.as_deref().unwrap_or_default()).into_owned(),
-        parts.owner.map_or(String::new(), |owner| owner.to_string()),
-        (!contact.is_contactable(Channel::Email)).to_string(),
+        parts
+            .owner
+            .filter(|owner| members.contains(owner))
+            .map_or(String::new(), |owner| owner.to_string()),
+        marks.join("|"),
         parts.last_active_at.map_or(String::new(), instant),
         instant(parts.created_at),
+        parts.id.to_string(),
     ]
 }
 

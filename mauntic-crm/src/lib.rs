@@ -36,6 +36,7 @@ mod error;
 pub mod export;
 mod field;
 pub mod import;
+mod owner;
 pub mod segment;
 mod service;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -54,6 +55,7 @@ pub use field::{
     Field, FieldAlias, FieldGroup, FieldOption, FieldSet, FieldType, InvalidFieldAlias,
     UnknownFieldGroup, UnknownFieldType, core_fields,
 };
+pub use owner::{AnyOwner, InvalidOwnerName, OwnerName, Owners};
 pub use service::{
     BulkService, Change, ContactPatch, ContactService, CreateBulkChange, CreateContact,
     CreateField, DoNotContactCommand, FieldService, LiftDoNotContact, MAX_BATCH, MergeCandidate,

@@ -12,7 +12,7 @@ use mauntic_core::{
     storage::{Db, DbOptions, DbTarget, SeaOrmEraser, SeaOrmRelayStore, migrate},
 };
 use mauntic_crm::{
-    BulkService, ContactService, CrmStore, FieldService, TagService, ViewService,
+    BulkService, ContactService, CrmStore, FieldService, Owners, TagService, ViewService,
     engagement::EngagementRecorder,
     export::ExportService,
     import::ImportService,
@@ -34,7 +34,9 @@ use serde_json::json;
 
 use crate::{
     Images, InvalidSettings, LoginProviders, Settings,
-    wiring::{CrmDirectory, MessagingNames, Organizations, SystemMail},
+    wiring::{
+        CrmDirectory, MembersAsOwners, MessagingNames, Organizations, PresentZones, SystemMail,
+    },
 };
 
 /// Everything that an installation can do: the use cases of all contexts over their stores. Cheap to clone.
@@ -59,6 +61,8 @@ pub struct Parts {
     pub zones: Arc<dyn Zones>,
     /// Whether organisations are at work.
     pub standing: Arc<dyn Standing>,
+    /// Who can be in charge of contacts.
+    pub owners: Arc<dyn Owners>,
     /// Contacts.
     pub contacts: ContactService,
     /// What can be known of contacts.
@@ -191,7 +195,9 @@ impl App {
             Arc::new(IdentityZones::new(identity_store.clone(), clock.clone()));
         let standing: Arc<dyn Standing> = Arc::new(IdentityStanding::new(identity_store.clone()));
         let crm: Arc<dyn CrmStore> = stores.crm.clone();
-        let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone());
+        let owners: Arc<dyn Owners> = Arc::new(MembersAsOwners(identity_store.clone()));
+        let contacts = ContactService::new(crm.clone(), clock.clone(), ids.clone(), zones.clone())
+            .with_owners(owners.clone());
         let messaging = Messaging::assemble(&settings, &secret, stores, &standing, &clock, &ids);
         let segments = SegmentService::new(
             crm.clone(),
@@ -199,7 +205,8 @@ impl App {
             ids.clone(),
             zones.clone(),
             Arc::new(MessagingNames(messaging.store.clone())),
-        );
+        )
+        .with_owners(owners.clone());
         let bulk =
             BulkService::new(contacts.clone(), segments.clone()).with_standing(standing.clone());
         let postman = SystemMail::new(
@@ -219,7 +226,6 @@ impl App {
         Ok(Self(Arc::new(Parts {
             postman: Arc::new(postman),
             logins,
-            identity_store,
             tags: TagService::new(contacts.clone()),
             contacts,
             fields: FieldService::new(crm.clone(), clock.clone(), ids.clone()),
@@ -228,17 +234,21 @@ impl App {
                 crm.clone(),
                 clock.clone(),
                 ids.clone(),
-                zones.clone(),
+                Arc::new(PresentZones(identity_store.clone())),
             ),
             imports: ImportService::new(crm.clone(), clock.clone(), ids.clone())
-                .with_standing(standing.clone()),
+                .with_standing(standing.clone())
+                .with_owners(owners.clone()),
             bulk,
             views: ViewService::new(crm.clone(), clock.clone(), ids.clone()),
-            exports: ExportService::new(crm.clone(), clock.clone(), ids.clone()),
+            exports: ExportService::new(crm.clone(), clock.clone(), ids.clone())
+                .with_owners(owners.clone()),
             engagement: EngagementRecorder::new(crm.clone(), zones.clone(), clock.clone()),
             crm_store: crm,
+            identity_store,
             zones,
             standing,
+            owners,
             emails: messaging.emails,
             sends: SendService::new(messaging.engine.clone()),
             tracking: messaging.tracking,

@@ -3,18 +3,19 @@
 use std::{collections::BTreeSet, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use mauntic_core::{PageSize, WorkerId};
+use mauntic_core::WorkerId;
 use mauntic_crm::{
     Channel, ContactFilter, CreateBulkChange, Tag,
     bulk::{BulkAction, BulkChange, BulkChangeId, BulkState, Whom},
 };
 use serde_json::{Value, json};
 
-use super::{segments, serve::stop_on_signal};
+use super::{contacts, segments, serve::stop_on_signal};
 use crate::{
     context::Context,
     exit,
     output::{count, table},
+    paging::Paging,
     progress::Progress,
 };
 
@@ -24,11 +25,7 @@ pub(crate) enum BulkCommand {
     /// Change all contacts that fit, here and now
     Start(Box<Start>),
     /// List changes of many contacts, the latest first
-    List {
-        /// How many
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
-    },
+    List(Paging),
     /// Show how far a change is
     Show {
         /// The change
@@ -86,20 +83,26 @@ struct Filter {
 #[group(required = true, multiple = true)]
 struct Action {
     /// Put a tag on; repeat for several
-    #[arg(long, value_name = "TAG", conflicts_with_all = ["put_into", "take_out_of", "set", "block", "delete"])]
+    #[arg(long, value_name = "TAG", conflicts_with_all = ["put_into", "take_out_of", "set", "owner", "stage", "block", "delete"])]
     add_tag: Vec<Tag>,
     /// Take a tag off; repeat for several
-    #[arg(long, value_name = "TAG", conflicts_with_all = ["put_into", "take_out_of", "set", "block", "delete"])]
+    #[arg(long, value_name = "TAG", conflicts_with_all = ["put_into", "take_out_of", "set", "owner", "stage", "block", "delete"])]
     remove_tag: Vec<Tag>,
     /// Put them into a segment by hand, by name or id
-    #[arg(long, value_name = "SEGMENT", conflicts_with_all = ["take_out_of", "set", "block", "delete"])]
+    #[arg(long, value_name = "SEGMENT", conflicts_with_all = ["take_out_of", "set", "owner", "stage", "block", "delete"])]
     put_into: Option<String>,
     /// Take them out of a segment by hand, by name or id
-    #[arg(long, value_name = "SEGMENT", conflicts_with_all = ["set", "block", "delete"])]
+    #[arg(long, value_name = "SEGMENT", conflicts_with_all = ["set", "owner", "stage", "block", "delete"])]
     take_out_of: Option<String>,
     /// Give a field a value; an empty one clears it
-    #[arg(long, value_name = "FIELD=VALUE", conflicts_with_all = ["block", "delete"])]
+    #[arg(long, value_name = "FIELD=VALUE", conflicts_with_all = ["owner", "stage", "block", "delete"])]
     set: Option<String>,
+    /// Put a member in charge of them, by email address or id; an empty one nobody
+    #[arg(long, value_name = "MEMBER", conflicts_with_all = ["stage", "block", "delete"])]
+    owner: Option<String>,
+    /// Move them to a stage; an empty one to none
+    #[arg(long, conflicts_with_all = ["block", "delete"])]
+    stage: Option<String>,
     /// Do not write to them any more by email, sms or push
     #[arg(long, value_name = "CHANNEL", conflicts_with = "delete")]
     block: Option<Channel>,
@@ -119,7 +122,7 @@ impl BulkCommand {
         };
         match self {
             Self::Start(start) => return start.run(context).await,
-            Self::List { limit } => list(context, limit).await?,
+            Self::List(paging) => list(context, &paging).await?,
             Self::Show { id } => {
                 let change = bulk.find(&actor, id).await?;
                 context
@@ -190,6 +193,17 @@ impl Action {
                 value: value.to_owned(),
             });
         }
+        if let Some(owner) = self.owner {
+            let owner = match owner.trim() {
+                "" => None,
+                owner => Some(contacts::owner(context, owner).await?),
+            };
+            return Ok(BulkAction::SetOwner { owner });
+        }
+        if let Some(stage) = self.stage {
+            let stage = Some(stage.trim().to_owned()).filter(|stage| !stage.is_empty());
+            return Ok(BulkAction::SetStage { stage });
+        }
         Ok(match (self.block, self.delete) {
             (Some(channel), _) => BulkAction::DoNotContact {
                 channel,
@@ -247,10 +261,12 @@ async fn work(context: &Context, change: BulkChange) -> anyhow::Result<ExitCode>
     }
 }
 
-async fn list(context: &Context, limit: usize) -> anyhow::Result<()> {
+async fn list(context: &Context, paging: &Paging) -> anyhow::Result<()> {
     let (bulk, actor) = (&context.app.bulk, context.actor().await?);
-    let page = bulk.list(&actor, None, PageSize::clamped(limit)).await?;
-    let records: Vec<_> = page
+    let part = paging
+        .gather(async |after, size| Ok(bulk.list(&actor, after, size).await?))
+        .await?;
+    let records: Vec<_> = part
         .items
         .iter()
         .map(|entry| {
@@ -261,10 +277,11 @@ async fn list(context: &Context, limit: usize) -> anyhow::Result<()> {
             })
         })
         .collect();
-    context.output.result(&json!({"changes": records}), |_| {
+    let result = json!({"changes": records, "next": part.next});
+    context.output.result(&result, |_| {
         table(
             ["Id", "What", "State", "Done", "Not possible", "Begun"],
-            page.items.iter().map(|entry| {
+            part.items.iter().map(|entry| {
                 let action = json!(entry.action);
                 let kind = action["kind"].as_str().unwrap_or_default();
                 [
@@ -277,7 +294,9 @@ async fn list(context: &Context, limit: usize) -> anyhow::Result<()> {
                 ]
             }),
         )
-    })
+    })?;
+    part.tell(context.output);
+    Ok(())
 }
 
 /// The contract of `bulk start --json`.

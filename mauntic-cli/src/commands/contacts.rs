@@ -2,16 +2,18 @@
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use clap::Subcommand;
-use mauntic_core::{ContactId, EmailAddress, PageSize};
+use clap::{Args, Subcommand};
+use mauntic_core::{ContactId, EmailAddress, PageSize, UserId};
 use mauntic_crm::{
-    Channel, Contact, ContactFilter, ContactListing, ContactSort, CreateContact,
-    DoNotContactCommand, LiftDoNotContact, Reason, Tag, UpdateContact,
+    Change, Channel, Contact, ContactCursor, ContactFilter, ContactListing, ContactPatch,
+    ContactSort, CreateContact, DoNotContactCommand, LiftDoNotContact, OwnerName, Reason, Tag,
+    UpdateContact,
 };
+use mauntic_messaging::tracking::{TimelineEntry, TimelineEvent};
 use serde_json::{Map, Value, json};
 
 use super::import::{ExportCommand, ImportFileCommand};
-use crate::{context::Context, exit, output::table};
+use crate::{context::Context, exit, output::table, paging::Paging};
 
 /// `mauntic contacts …`
 #[derive(Debug, Subcommand)]
@@ -30,6 +32,8 @@ pub(crate) enum ContactsCommand {
         /// A tag; repeat for several
         #[arg(long = "tag", value_name = "TAG")]
         tags: Vec<Tag>,
+        #[command(flatten)]
+        standing: Standing,
     },
     /// Show a contact: values, tags, consent and history
     Show {
@@ -53,17 +57,25 @@ pub(crate) enum ContactsCommand {
         /// The other way round
         #[arg(long)]
         descending: bool,
-        /// How many
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show what became of mail to a contact, the latest first
+    Timeline {
+        /// The email address or id
+        contact: String,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Change a contact
     Set {
         /// The email address or id
         contact: String,
         /// A value, such as city=Bonn; an empty one clears; repeat for several
-        #[arg(required = true, value_name = "FIELD=VALUE")]
+        #[arg(required_unless_present_any = ["owner", "stage"], value_name = "FIELD=VALUE")]
         values: Vec<String>,
+        #[command(flatten)]
+        standing: Standing,
     },
     /// Put tags on a contact
     Tag {
@@ -128,6 +140,46 @@ pub(crate) enum ContactsCommand {
     },
 }
 
+/// What is no field: whose a contact is, and how far.
+#[derive(Debug, Args)]
+pub(crate) struct Standing {
+    /// The member in charge, by email address or id; an empty one clears
+    #[arg(long, value_name = "MEMBER")]
+    owner: Option<String>,
+    /// The stage; an empty one clears
+    #[arg(long)]
+    stage: Option<String>,
+}
+
+impl Standing {
+    async fn put(self, context: &Context, patch: &mut ContactPatch) -> anyhow::Result<()> {
+        match self.owner.as_deref().map(str::trim) {
+            None => {}
+            Some("") => patch.owner = Change::Clear,
+            Some(name) => patch.owner = Change::Set(owner(context, name).await?),
+        }
+        match self.stage.as_deref().map(str::trim) {
+            None => {}
+            Some("") => patch.stage = Change::Clear,
+            Some(stage) => patch.stage = Change::Set(stage.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// The member that an address or id names.
+pub(crate) async fn owner(context: &Context, name: &str) -> anyhow::Result<UserId> {
+    let organization = context.actor().await?.organization_id();
+    let parsed = name.parse::<OwnerName>();
+    let parsed = parsed.map_err(|error| exit::invalid(format!("--owner {name}: {error}")))?;
+    let found = context.app.owners.find(organization, &[parsed]).await?;
+    found.into_iter().flatten().next().ok_or_else(|| {
+        exit::not_found(format!(
+            "--owner {name}: no member of the organisation; see: mauntic user list"
+        ))
+    })
+}
+
 fn sort(text: &str) -> Result<ContactSort, String> {
     serde_json::from_value(Value::from(text))
         .map_err(|_| "expected created_at, updated_at, name, email or last_active".to_owned())
@@ -147,11 +199,13 @@ impl ContactsCommand {
                 email,
                 values,
                 tags,
+                standing,
             } => {
                 let mut values = assignments(&values)?;
                 values.insert("email".to_owned(), email.as_str().into());
                 let mut patch = contacts.parse(&actor, &values).await?;
                 patch.add_tags = tags.into_iter().collect();
+                standing.put(context, &mut patch).await?;
                 let command = CreateContact {
                     patch,
                     origin: Some("command line".to_owned()),
@@ -165,7 +219,7 @@ impl ContactsCommand {
                 segment,
                 sort,
                 descending,
-                limit,
+                paging,
             } => {
                 let segment = match segment {
                     Some(name) => Some(super::segments::find(context, &name).await?.id),
@@ -176,19 +230,23 @@ impl ContactsCommand {
                     tag,
                     segment,
                 };
-                let size = PageSize::clamped(limit);
                 let listing = ContactListing {
                     filter,
                     sort,
                     descending,
-                    after: None,
-                    size,
+                    ..ContactListing::default()
                 };
-                list(context, &listing).await?;
+                list(context, &listing, &paging).await?;
             }
-            Self::Set { contact, values } => {
+            Self::Timeline { contact, paging } => timeline(context, &contact, &paging).await?,
+            Self::Set {
+                contact,
+                values,
+                standing,
+            } => {
                 let id = find(context, &contact).await?.id();
-                let patch = contacts.parse(&actor, &assignments(&values)?).await?;
+                let mut patch = contacts.parse(&actor, &assignments(&values)?).await?;
+                standing.put(context, &mut patch).await?;
                 one(&contacts
                     .update(
                         &actor,
@@ -320,31 +378,101 @@ pub(crate) async fn find(context: &Context, text: &str) -> anyhow::Result<Contac
     found.ok_or_else(|| exit::not_found(format!("no contact has the address {email}")))
 }
 
-async fn list(context: &Context, listing: &ContactListing) -> anyhow::Result<()> {
-    let page = context
-        .app
-        .contacts
-        .list(&context.actor().await?, listing)
+async fn list(context: &Context, listing: &ContactListing, paging: &Paging) -> anyhow::Result<()> {
+    let (contacts, actor) = (&context.app.contacts, context.actor().await?);
+    let part = paging
+        .gather(async |after: Option<ContactCursor>, size| {
+            if after
+                .as_ref()
+                .is_some_and(|after| after.sort != listing.sort)
+            {
+                return Err(exit::invalid("--after is of a list in another order"));
+            }
+            let listing = ContactListing {
+                after,
+                size,
+                ..listing.clone()
+            };
+            Ok(contacts.list(&actor, &listing).await?)
+        })
         .await?;
-    let records: Vec<_> = page.items.iter().map(record).collect();
-    context.output.result(
-        &json!({"contacts": records, "more": page.next.is_some()}),
-        |_| {
-            table(
-                ["Email", "Name", "Tags", "Added"],
-                page.items.iter().map(|contact| {
-                    let parts = contact.parts();
-                    let tags: Vec<_> = parts.tags.iter().map(ToString::to_string).collect();
-                    [
-                        address(contact),
-                        name(contact),
-                        tags.join(", "),
-                        parts.created_at.format("%F %R").to_string(),
-                    ]
-                }),
-            )
-        },
-    )
+    let records: Vec<_> = part.items.iter().map(record).collect();
+    let result = json!({"contacts": records, "next": part.next});
+    context.output.result(&result, |_| {
+        table(
+            ["Email", "Name", "Tags", "Added"],
+            part.items.iter().map(|contact| {
+                let parts = contact.parts();
+                let tags: Vec<_> = parts.tags.iter().map(ToString::to_string).collect();
+                [
+                    address(contact),
+                    name(contact),
+                    tags.join(", "),
+                    parts.created_at.format("%F %R").to_string(),
+                ]
+            }),
+        )
+    })?;
+    part.tell(context.output);
+    Ok(())
+}
+
+/// What became of mail to a contact, as the API has it.
+async fn timeline(context: &Context, contact: &str, paging: &Paging) -> anyhow::Result<()> {
+    let (app, actor) = (&context.app, context.actor().await?);
+    let id = find(context, contact).await?.id();
+    let part = paging
+        .gather(async |after, size| Ok(app.tracking.timeline(&actor, id, after, size).await?))
+        .await?;
+    let emails = part.items.iter().map(|entry| entry.email_id).collect();
+    let names = app.emails.names(&actor, &emails).await?;
+    let called = |entry: &TimelineEntry| names.get(&entry.email_id).map(ToString::to_string);
+    let records: Vec<_> = part
+        .items
+        .iter()
+        .map(|entry| happening(entry, called(entry).as_deref()))
+        .collect();
+    let result = json!({"timeline": records, "next": part.next});
+    context.output.result(&result, |_| {
+        let rows = part.items.iter().zip(&records).map(|(entry, record)| {
+            let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+            let what = match record["machine"].as_bool() {
+                Some(true) => format!("{} (machine)", text("kind")),
+                Some(false) => text("kind"),
+                None => text("state"),
+            };
+            let email = called(entry).unwrap_or_else(|| entry.email_id.to_string());
+            [entry.at.format("%F %T").to_string(), what, email]
+        });
+        table(["When", "What", "Email"], rows)
+    })?;
+    part.tell(context.output);
+    Ok(())
+}
+
+/// One thing that happened, as JSON.
+fn happening(entry: &TimelineEntry, email: Option<&str>) -> Value {
+    let mut record = json!({
+        "at": entry.at, "delivery_id": entry.delivery_id, "email_id": entry.email_id, "email": email,
+    });
+    match &entry.event {
+        TimelineEvent::Delivery { state } => {
+            record["kind"] = "delivery".into();
+            record["state"] = state.as_str().into();
+        }
+        TimelineEvent::Hit {
+            hit,
+            link,
+            machine,
+            reasons,
+        } => {
+            record["kind"] = json!(hit);
+            record["link"] = json!(link);
+            record["machine"] = json!(machine);
+            record["reasons"] = json!(reasons);
+        }
+    }
+    record
 }
 
 async fn show(context: &Context, contact: Contact) -> anyhow::Result<()> {

@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, EmailAddress, EmailId, PageSize};
 use mauntic_messaging::{
     content::{Body, EmailSource, blocks::BlockDocument},
-    email::{CreateEmail, EmailFilter, EmailName, PreviewRecipient, SavedEmail, UpdateEmail},
+    email::{
+        CreateEmail, EmailCursor, EmailFilter, EmailName, PreviewRecipient, SavedEmail, UpdateEmail,
+    },
     sending::{CreateSend, LocalTime, SendTime, parse_local_time},
 };
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ use crate::{
     context::Context,
     exit,
     output::{count, table},
+    paging::Paging,
 };
 
 /// `mauntic emails …`
@@ -46,8 +49,8 @@ pub(crate) enum EmailsCommand {
         #[command(flatten)]
         content: Content,
     },
-    /// List emails
-    List,
+    /// List emails, the latest made first
+    List(Paging),
     /// Show an email
     Show {
         /// Its name or id
@@ -232,7 +235,7 @@ impl EmailsCommand {
                     &emails.update(&actor, saved.email.id, command).await?,
                 )?;
             }
-            Self::List => list(context).await?,
+            Self::List(paging) => list(context, &paging).await?,
             Self::Show { email } => show(context, &find(context, &email).await?)?,
             Self::Preview {
                 email,
@@ -349,20 +352,22 @@ fn show(context: &Context, saved: &SavedEmail) -> anyhow::Result<()> {
     })
 }
 
-async fn list(context: &Context) -> anyhow::Result<()> {
-    let size = PageSize::clamped(1_000);
-    let page = context
-        .app
-        .emails
-        .list(&context.actor().await?, &EmailFilter::default(), None, size)
+async fn list(context: &Context, paging: &Paging) -> anyhow::Result<()> {
+    let (emails, actor) = (&context.app.emails, context.actor().await?);
+    let any = EmailFilter::default();
+    let part = paging
+        .gather(async |after: Option<EmailCursor>, size| {
+            Ok(emails.list(&actor, &any, after.as_ref(), size).await?)
+        })
         .await?;
-    let records: Vec<_> = page
+    let records: Vec<_> = part
         .items
         .iter()
         .map(|email| json!({"id": email.id, "name": email.name, "version": email.version, "updated_at": email.updated_at}))
         .collect();
-    context.output.result(&json!({"emails": records}), |_| {
-        let rows = page.items.iter().map(|email| {
+    let result = json!({"emails": records, "next": part.next});
+    context.output.result(&result, |_| {
+        let rows = part.items.iter().map(|email| {
             [
                 email.name.to_string(),
                 email.updated_at.format("%F %R").to_string(),
@@ -370,7 +375,9 @@ async fn list(context: &Context) -> anyhow::Result<()> {
             ]
         });
         table(["Name", "Changed", "Id"], rows)
-    })
+    })?;
+    part.tell(context.output);
+    Ok(())
 }
 
 async fn preview(

@@ -1,13 +1,13 @@
 //! `mauntic fields` and `mauntic tags`.
 
 use clap::Subcommand;
-use mauntic_core::PageSize;
 use mauntic_crm::{CreateField, FieldAlias, FieldOption, FieldType, Tag};
 use serde_json::json;
 
 use crate::{
     context::Context,
     output::{count, table},
+    paging::Paging,
 };
 
 /// `mauntic fields …`
@@ -128,7 +128,7 @@ fn choice(text: &str) -> FieldOption {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TagsCommand {
     /// List the tags and how many contacts have each
-    List,
+    List(Paging),
     /// Rename a tag; if the new name is a tag already, the two become one
     Rename {
         /// The tag
@@ -152,14 +152,19 @@ impl TagsCommand {
         let tags = &context.app.tags;
         let actor = context.actor().await?;
         match self {
-            Self::List => {
-                let page = tags.list(&actor, None, PageSize::clamped(1_000)).await?;
-                let mut counted = Vec::with_capacity(page.items.len());
-                for tag in page.items {
-                    let contacts = tags.count(&actor, &tag).await?;
+            Self::List(paging) => {
+                let part = paging
+                    .gather(async |after: Option<Tag>, size| {
+                        Ok(tags.list(&actor, after.as_ref(), size).await?)
+                    })
+                    .await?;
+                let mut counted = Vec::with_capacity(part.items.len());
+                for tag in &part.items {
+                    let contacts = tags.count(&actor, tag).await?;
                     counted.push(json!({"name": tag, "contacts": contacts}));
                 }
-                context.output.result(&json!({"tags": counted}), |_| {
+                let result = json!({"tags": counted, "next": part.next});
+                context.output.result(&result, |_| {
                     let rows = counted.iter().map(|tag| {
                         [
                             tag["name"].as_str().unwrap_or_default().to_owned(),
@@ -167,7 +172,9 @@ impl TagsCommand {
                         ]
                     });
                     table(["Tag", "Contacts"], rows)
-                })
+                })?;
+                part.tell(context.output);
+                Ok(())
             }
             Self::Rename { tag, to } => {
                 let contacts = tags.rename(&actor, &tag, &to).await?;

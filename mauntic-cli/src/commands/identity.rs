@@ -6,8 +6,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use mauntic_core::{
-    Actor, ApiTokenId, EmailAddress, Operator, PageSize, Permission, Role, Subject, TimeZoneName,
-    UserId,
+    Actor, ApiTokenId, EmailAddress, Operator, Permission, Role, Subject, TimeZoneName, UserId,
     identity::{
         AddMember, AuditFilter, CreateOrganization, CreateToken, CreateUser, DisplayName,
         Organization, Password, PostalAddress, Slug, UpdateOrganization,
@@ -16,7 +15,7 @@ use mauntic_core::{
 use mauntic_server::{audit_words, settle_events};
 use serde_json::json;
 
-use crate::{context::Context, exit, output::table};
+use crate::{context::Context, exit, output::table, paging::Paging};
 
 /// `mauntic org …`
 #[derive(Debug, Subcommand)]
@@ -47,8 +46,8 @@ pub(crate) enum OrgCommand {
         #[arg(long)]
         address: Option<PostalAddress>,
     },
-    /// List the organisations
-    List,
+    /// List the organisations, the oldest first
+    List(Paging),
     /// Let nobody act in an organisation any more
     Block {
         /// Slug, name or id
@@ -76,7 +75,7 @@ pub(crate) enum OrgCommand {
         name: String,
     },
     /// List the organisations that were erased
-    Erased,
+    Erased(Paging),
 }
 
 impl OrgCommand {
@@ -121,26 +120,30 @@ impl OrgCommand {
                         .await?,
                 )
             }
-            Self::List => {
-                let page = identity
-                    .organizations(&Operator::local(), None, PageSize::clamped(1_000))
-                    .await?;
-                context
-                    .output
-                    .result(&json!({"organizations": page.items}), |_| {
-                        table(
-                            ["Slug", "Name", "Zone", "State", "Id"],
-                            page.items.iter().map(|organization| {
-                                [
-                                    organization.slug.to_string(),
-                                    organization.name.to_string(),
-                                    organization.timezone.to_string(),
-                                    state(organization),
-                                    organization.id.to_string(),
-                                ]
-                            }),
-                        )
+            Self::List(paging) => {
+                let operator = Operator::local();
+                let part = paging
+                    .gather(async |after, size| {
+                        Ok(identity.organizations(&operator, after, size).await?)
                     })
+                    .await?;
+                let result = json!({"organizations": part.items, "next": part.next});
+                context.output.result(&result, |_| {
+                    table(
+                        ["Slug", "Name", "Zone", "State", "Id"],
+                        part.items.iter().map(|organization| {
+                            [
+                                organization.slug.to_string(),
+                                organization.name.to_string(),
+                                organization.timezone.to_string(),
+                                state(organization),
+                                organization.id.to_string(),
+                            ]
+                        }),
+                    )
+                })?;
+                part.tell(context.output);
+                Ok(())
             }
             Self::Block { name } => {
                 let organization = identity
@@ -174,7 +177,7 @@ impl OrgCommand {
                 let actor = Actor::system(found?.id);
                 show(context, &identity.restore_organization(&actor).await?)
             }
-            Self::Erased => erased(context).await,
+            Self::Erased(paging) => erased(context, &paging).await,
         }
     }
 }
@@ -197,17 +200,16 @@ async fn delete(context: &Context, name: &str, days: Option<u32>, yes: bool) -> 
     show(context, &planned)
 }
 
-async fn erased(context: &Context) -> anyhow::Result<()> {
-    let size = PageSize::clamped(1_000);
-    let page = context
-        .app
-        .identity
-        .erasures(&Operator::local(), None, size)
+async fn erased(context: &Context, paging: &Paging) -> anyhow::Result<()> {
+    let (identity, operator) = (&context.app.identity, Operator::local());
+    let part = paging
+        .gather(async |after, size| Ok(identity.erasures(&operator, after, size).await?))
         .await?;
-    context.output.result(&json!({"erased": page.items}), |_| {
+    let result = json!({"erased": part.items, "next": part.next});
+    context.output.result(&result, |_| {
         table(
             ["Id", "Asked for by", "Asked for", "Erased"],
-            page.items.iter().map(|erasure| {
+            part.items.iter().map(|erasure| {
                 [
                     erasure.organization_id.to_string(),
                     erasure.requested_by.to_string(),
@@ -216,7 +218,9 @@ async fn erased(context: &Context) -> anyhow::Result<()> {
                 ]
             }),
         )
-    })
+    })?;
+    part.tell(context.output);
+    Ok(())
 }
 
 /// Whether people can work in it.
@@ -279,7 +283,7 @@ pub(crate) enum UserCommand {
         user: String,
     },
     /// List the members
-    List,
+    List(Paging),
     /// Let a user act nowhere any more
     Block {
         /// The user's email address or id
@@ -369,14 +373,15 @@ impl UserCommand {
                 identity.reset_second_factor(&Operator::local(), id).await?;
                 done("logs in without a second factor", id)
             }
-            Self::List => {
-                let page = identity
-                    .members(&actor, None, PageSize::clamped(1_000))
+            Self::List(paging) => {
+                let part = paging
+                    .gather(async |after, size| Ok(identity.members(&actor, after, size).await?))
                     .await?;
-                context.output.result(&json!({"members": page.items}), |_| {
+                let result = json!({"members": part.items, "next": part.next});
+                context.output.result(&result, |_| {
                     table(
                         ["Email", "Name", "Role", "Id"],
-                        page.items.iter().map(|member| {
+                        part.items.iter().map(|member| {
                             [
                                 member.email.to_string(),
                                 member.name.to_string(),
@@ -385,7 +390,9 @@ impl UserCommand {
                             ]
                         }),
                     )
-                })
+                })?;
+                part.tell(context.output);
+                Ok(())
             }
         }
     }
@@ -446,7 +453,7 @@ pub(crate) enum TokenCommand {
         expires: Option<DateTime<Utc>>,
     },
     /// List the API tokens
-    List,
+    List(Paging),
     /// Revoke an API token
     Revoke {
         /// Its id
@@ -482,14 +489,15 @@ impl TokenCommand {
                     .note("Keep the token: it cannot be shown again.");
                 context.output.result(&record, |_| secret.to_owned())
             }
-            Self::List => {
-                let page = identity
-                    .tokens(&actor, None, PageSize::clamped(1_000))
+            Self::List(paging) => {
+                let part = paging
+                    .gather(async |after, size| Ok(identity.tokens(&actor, after, size).await?))
                     .await?;
-                context.output.result(&json!({"tokens": page.items}), |_| {
+                let result = json!({"tokens": part.items, "next": part.next});
+                context.output.result(&result, |_| {
                     table(
                         ["Name", "Role", "Last used", "State", "Id"],
-                        page.items.iter().map(|token| {
+                        part.items.iter().map(|token| {
                             let state = if token.revoked_at.is_some() {
                                 "revoked"
                             } else {
@@ -507,7 +515,9 @@ impl TokenCommand {
                             ]
                         }),
                     )
-                })
+                })?;
+                part.tell(context.output);
+                Ok(())
             }
             Self::Revoke { id } => {
                 identity.revoke_token(&actor, id).await?;
@@ -524,26 +534,26 @@ impl TokenCommand {
 /// `mauntic audit`
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
-    /// How many entries, the latest first
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Audit {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let size = PageSize::clamped(self.limit);
         // What this program did before has perhaps not arrived: no worker need run.
         settle_events(&context.app).await?;
-        let page = context
-            .app
-            .identity
-            .audit_log(&context.actor().await?, &AuditFilter::default(), None, size)
+        let (identity, actor) = (&context.app.identity, context.actor().await?);
+        let any = AuditFilter::default();
+        let part = self
+            .paging
+            .gather(async |before, size| Ok(identity.audit_log(&actor, &any, before, size).await?))
             .await?;
-        context.output.result(&json!({"entries": page.items}), |_| {
+        let result = json!({"entries": part.items, "next": part.next});
+        context.output.result(&result, |_| {
             table(
                 ["When", "Who", "What", "Of"],
-                page.items.iter().map(|entry| {
+                part.items.iter().map(|entry| {
                     [
                         entry.at.format("%F %T").to_string(),
                         entry.principal.to_string(),
@@ -552,7 +562,9 @@ impl Audit {
                     ]
                 }),
             )
-        })
+        })?;
+        part.tell(context.output);
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
-use mauntic_core::{Actor, UserId, WorkerId};
+use mauntic_core::{Actor, WorkerId};
 use mauntic_crm::{
     ContactFilter, DateOrder, FieldAlias, Tag,
     import::{
@@ -46,9 +46,9 @@ pub(crate) struct ImportFileCommand {
     /// The static segment that every contact of the file is put into, by name or id; made if there is none
     #[arg(long)]
     segment: Option<String>,
-    /// The user in charge of every contact of the file, by id
-    #[arg(long)]
-    owner: Option<UserId>,
+    /// The member in charge of every contact of the file, by email address or id
+    #[arg(long, value_name = "MEMBER")]
+    owner: Option<String>,
     /// The unique field that tells which contact a row is about [default: email]
     #[arg(long, value_name = "FIELD")]
     match_on: Option<FieldAlias>,
@@ -67,6 +67,9 @@ pub(crate) struct ImportFileCommand {
     /// , ; tab or | [default: detected]
     #[arg(long)]
     delimiter: Option<Delimiter>,
+    /// The first row is the heading, whatever it looks like [default: detected]
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
     /// The first row is not a heading
     #[arg(long)]
     no_header: bool,
@@ -118,11 +121,19 @@ impl ImportFileCommand {
                 .map(|segment| segment.id),
             (None, _) => None,
         };
+        let owner = match &self.owner {
+            Some(name) => Some(super::contacts::owner(context, name).await?),
+            None => None,
+        };
         let options = ImportOptions {
             format: FormatHints {
                 encoding: self.encoding,
                 delimiter: self.delimiter,
-                header: self.no_header.then_some(false),
+                header: match (self.header, self.no_header) {
+                    (true, _) => Some(true),
+                    (_, true) => Some(false),
+                    _ => None,
+                },
             },
             columns,
             match_on: self.match_on.clone(),
@@ -137,7 +148,7 @@ impl ImportFileCommand {
                 _ => Existing::Update,
             },
             tags: self.tags.clone(),
-            owner: self.owner,
+            owner,
             segment,
             date_order: self.dates.as_deref().map(|order| match order {
                 "day" => DateOrder::DayFirst,

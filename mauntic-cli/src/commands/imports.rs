@@ -3,24 +3,21 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Subcommand;
-use mauntic_core::{ImportId, PageSize};
+use mauntic_core::ImportId;
 use serde_json::json;
 
 use super::import::{finish, summary, watch, write_report};
 use crate::{
     context::Context,
     output::{count, table},
+    paging::Paging,
 };
 
 /// `mauntic imports …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportsCommand {
     /// List imports, the latest first
-    List {
-        /// How many
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
-    },
+    List(Paging),
     /// Show how far an import is
     Show {
         /// The import
@@ -57,13 +54,16 @@ impl ImportsCommand {
         let imports = &context.app.imports;
         let actor = context.actor().await?;
         match self {
-            Self::List { limit } => {
-                let page = imports.list(&actor, None, PageSize::clamped(limit)).await?;
-                let records: Vec<_> = page.items.iter().map(summary).collect();
-                context.output.result(&json!({"imports": records}), |_| {
+            Self::List(paging) => {
+                let part = paging
+                    .gather(async |after, size| Ok(imports.list(&actor, after, size).await?))
+                    .await?;
+                let records: Vec<_> = part.items.iter().map(summary).collect();
+                let result = json!({"imports": records, "next": part.next});
+                context.output.result(&result, |_| {
                     table(
                         ["File", "State", "Rows", "Bad", "Started", "Id"],
-                        page.items.iter().map(|import| {
+                        part.items.iter().map(|import| {
                             [
                                 import.plan.name.clone(),
                                 import.state.to_string(),
@@ -75,6 +75,7 @@ impl ImportsCommand {
                         }),
                     )
                 })?;
+                part.tell(context.output);
             }
             Self::Show { id } => {
                 let import = imports.find(&actor, id).await?;

@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
-use mauntic_core::{Actor, CapturedMailId, PageSize};
+use mauntic_core::{Actor, CapturedMailId};
 use serde_json::json;
 
 use crate::{
     context::Context,
     output::{count, table},
+    paging::Paging,
 };
 
 /// `mauntic inbox …`
@@ -41,9 +42,8 @@ pub(crate) enum InboxCommand {
         /// Only mail to this address
         #[arg(long)]
         to: Option<String>,
-        /// How many
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Show a mail: headers, text and links
     Show {
@@ -77,12 +77,14 @@ impl InboxCommand {
     async fn run(self, context: &Context, actor: Actor) -> anyhow::Result<()> {
         let inbox = &context.app.inbox;
         match self {
-            Self::List { to, limit } => {
-                let page = inbox
-                    .list(&actor, to.as_deref(), None, PageSize::clamped(limit))
+            Self::List { to, paging } => {
+                let part = paging
+                    .gather(async |after, size| {
+                        Ok(inbox.list(&actor, to.as_deref(), after, size).await?)
+                    })
                     .await?;
                 let total = inbox.count(&actor).await?;
-                let mails: Vec<_> = page
+                let mails: Vec<_> = part
                     .items
                     .iter()
                     .map(|mail| {
@@ -92,21 +94,22 @@ impl InboxCommand {
                         })
                     })
                     .collect();
-                context
-                    .output
-                    .result(&json!({"total": total, "mails": mails}), |_| {
-                        table(
-                            ["To", "Subject", "Captured", "Id"],
-                            page.items.iter().map(|mail| {
-                                [
-                                    mail.envelope_to.clone(),
-                                    mail.subject.clone(),
-                                    mail.captured_at.format("%F %T").to_string(),
-                                    mail.id.to_string(),
-                                ]
-                            }),
-                        )
-                    })
+                let result = json!({"total": total, "mails": mails, "next": part.next});
+                context.output.result(&result, |_| {
+                    table(
+                        ["To", "Subject", "Captured", "Id"],
+                        part.items.iter().map(|mail| {
+                            [
+                                mail.envelope_to.clone(),
+                                mail.subject.clone(),
+                                mail.captured_at.format("%F %T").to_string(),
+                                mail.id.to_string(),
+                            ]
+                        }),
+                    )
+                })?;
+                part.tell(context.output);
+                Ok(())
             }
             Self::Show {
                 id,

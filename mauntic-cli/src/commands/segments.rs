@@ -4,9 +4,12 @@ use std::{fmt::Write as _, time::Instant};
 
 use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, PageSize, SegmentId, WorkerId};
-use mauntic_crm::segment::{
-    CreateSegment, InvalidSegmentName, Proof, RuleInput, Segment, SegmentFilter, SegmentName,
-    UpdateSegment,
+use mauntic_crm::{
+    MAX_BATCH,
+    segment::{
+        CreateSegment, InvalidSegmentName, Proof, RuleInput, Segment, SegmentFilter, SegmentName,
+        UpdateSegment,
+    },
 };
 use serde_json::{Value, json};
 
@@ -15,6 +18,7 @@ use crate::{
     context::Context,
     exit,
     output::{count, table},
+    paging::Paging,
 };
 
 /// `mauntic segments …`
@@ -48,8 +52,8 @@ pub(crate) enum SegmentsCommand {
         #[arg(long, value_name = "NAME")]
         list_name: Option<String>,
     },
-    /// List the segments
-    List,
+    /// List the segments, by name
+    List(Paging),
     /// Show a segment
     Show {
         /// Its name or id
@@ -77,9 +81,8 @@ pub(crate) enum SegmentsCommand {
     Members {
         /// Its name or id
         segment: String,
-        /// How many
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Put contacts in by hand; they stay whatever the rule says
     Add(ByHand),
@@ -160,12 +163,12 @@ impl SegmentsCommand {
                 build(context, &segment).await?;
                 show(context, &find(context, &segment.id.to_string()).await?).await
             }
-            Self::List => list(context).await,
+            Self::List(paging) => list(context, &paging).await,
             Self::Show { segment } => show(context, &find(context, &segment).await?).await,
             Self::Rebuild { segment } => rebuild(context, segment.as_deref()).await,
             Self::Explain { segment, contact } => explain(context, &segment, &contact).await,
             Self::Preview { rule } => preview(context, rule).await,
-            Self::Members { segment, limit } => members(context, &segment, limit).await,
+            Self::Members { segment, paging } => members(context, &segment, &paging).await,
             Self::Add(by_hand) => {
                 let (id, ids) = by_hand.ids(context).await?;
                 let changed = segments.add(&actor, id, &ids).await?;
@@ -345,12 +348,20 @@ async fn show(context: &Context, segment: &Segment) -> anyhow::Result<()> {
     })
 }
 
-async fn list(context: &Context) -> anyhow::Result<()> {
+async fn list(context: &Context, paging: &Paging) -> anyhow::Result<()> {
+    let (segments, actor) = (&context.app.segments, context.actor().await?);
+    let any = SegmentFilter::default();
+    let part = paging
+        .gather(async |after: Option<String>, size| {
+            Ok(segments.list(&actor, &any, after.as_deref(), size).await?)
+        })
+        .await?;
     let mut records = Vec::new();
-    for segment in all(context).await? {
-        records.push(record(context, &segment).await?);
+    for segment in &part.items {
+        records.push(record(context, segment).await?);
     }
-    context.output.result(&json!({"segments": records}), |_| {
+    let result = json!({"segments": records, "next": part.next});
+    context.output.result(&result, |_| {
         table(
             ["Name", "Members", "Rule", "Id"],
             records.iter().map(|record| {
@@ -362,7 +373,9 @@ async fn list(context: &Context) -> anyhow::Result<()> {
                 ]
             }),
         )
-    })
+    })?;
+    part.tell(context.output);
+    Ok(())
 }
 
 async fn explain(context: &Context, segment: &str, contact: &str) -> anyhow::Result<()> {
@@ -441,29 +454,30 @@ async fn preview(context: &Context, rule: String) -> anyhow::Result<()> {
     })
 }
 
-async fn members(context: &Context, segment: &str, limit: usize) -> anyhow::Result<()> {
-    let actor = context.actor().await?;
+async fn members(context: &Context, segment: &str, paging: &Paging) -> anyhow::Result<()> {
+    let (segments, actor) = (&context.app.segments, context.actor().await?);
     let id = find(context, segment).await?.id;
-    let page = context
-        .app
-        .segments
-        .members(&actor, id, None, PageSize::clamped(limit))
+    let part = paging
+        .gather(async |after, size| Ok(segments.members(&actor, id, after, size).await?))
         .await?;
-    let ids: Vec<_> = page.items.iter().map(|member| member.contact_id).collect();
-    let contacts = context.app.contacts.find_many(&actor, &ids).await?;
+    let ids: Vec<_> = part.items.iter().map(|member| member.contact_id).collect();
+    let mut contacts = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(MAX_BATCH) {
+        contacts.extend(context.app.contacts.find_many(&actor, ids).await?);
+    }
     let records: Vec<_> = contacts.iter().map(contacts::record).collect();
-    context.output.result(
-        &json!({"members": records, "more": page.next.is_some()}),
-        |_| {
-            let rows = contacts.iter().map(|contact| {
-                [
-                    contact
-                        .email()
-                        .map_or_else(String::new, ToString::to_string),
-                    contact.id().to_string(),
-                ]
-            });
-            table(["Email", "Id"], rows)
-        },
-    )
+    let result = json!({"members": records, "next": part.next});
+    context.output.result(&result, |_| {
+        let rows = contacts.iter().map(|contact| {
+            [
+                contact
+                    .email()
+                    .map_or_else(String::new, ToString::to_string),
+                contact.id().to_string(),
+            ]
+        });
+        table(["Email", "Id"], rows)
+    })?;
+    part.tell(context.output);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Subcommand;
-use mauntic_core::{PageSize, SendJobId};
+use mauntic_core::SendJobId;
 use mauntic_messaging::sending::{DeliveryState, JobState, SendStatus};
 use mauntic_server::{Job, Workers, jobs};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     exit,
     output::{count, table},
+    paging::Paging,
     progress::Progress,
 };
 
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug, Subcommand)]
 pub(crate) enum SendsCommand {
     /// List sends, the newest first
-    List,
+    List(Paging),
     /// Show how far a send is
     Show {
         /// The send
@@ -72,9 +73,8 @@ pub(crate) enum SendsCommand {
         /// Only those in this state, such as refused
         #[arg(long)]
         state: Option<DeliveryState>,
-        /// How many
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[command(flatten)]
+        paging: Paging,
     },
 }
 
@@ -84,12 +84,12 @@ impl SendsCommand {
         let sends = &context.app.sends;
         let actor = context.actor().await?;
         let id = match self {
-            Self::List => {
-                list(context).await?;
+            Self::List(paging) => {
+                list(context, &paging).await?;
                 return Ok(ExitCode::SUCCESS);
             }
-            Self::Deliveries { id, state, limit } => {
-                deliveries(context, id, state, limit).await?;
+            Self::Deliveries { id, state, paging } => {
+                deliveries(context, id, state, &paging).await?;
                 return Ok(ExitCode::SUCCESS);
             }
             Self::Wait { id, no_workers } => return wait(context, id, !no_workers).await,
@@ -172,36 +172,36 @@ pub(crate) fn sentence(status: &SendStatus) -> String {
     )
 }
 
-async fn list(context: &Context) -> anyhow::Result<()> {
-    let page = context
-        .app
-        .sends
-        .list(&context.actor().await?, None, None, PageSize::clamped(50))
+async fn list(context: &Context, paging: &Paging) -> anyhow::Result<()> {
+    let (sends, actor) = (&context.app.sends, context.actor().await?);
+    let part = paging
+        .gather(async |after, size| Ok(sends.list(&actor, None, after, size).await?))
         .await?;
-    let records: Vec<_> = page.items.iter().map(record).collect();
-    context.output.result(&json!({"sends": records}), |_| {
-        let lines: Vec<_> = page.items.iter().map(sentence).collect();
+    let records: Vec<_> = part.items.iter().map(record).collect();
+    let result = json!({"sends": records, "next": part.next});
+    context.output.result(&result, |_| {
+        let lines: Vec<_> = part.items.iter().map(sentence).collect();
         if lines.is_empty() {
             "nothing was sent yet; start with: mauntic emails send".to_owned()
         } else {
             lines.join("\n")
         }
-    })
+    })?;
+    part.tell(context.output);
+    Ok(())
 }
 
 async fn deliveries(
     context: &Context,
     id: SendJobId,
     state: Option<DeliveryState>,
-    limit: usize,
+    paging: &Paging,
 ) -> anyhow::Result<()> {
-    let actor = context.actor().await?;
-    let page = context
-        .app
-        .sends
-        .deliveries(&actor, id, state, None, PageSize::clamped(limit))
+    let (sends, actor) = (&context.app.sends, context.actor().await?);
+    let part = paging
+        .gather(async |after, size| Ok(sends.deliveries(&actor, id, state, after, size).await?))
         .await?;
-    let records: Vec<_> = page
+    let records: Vec<_> = part
         .items
         .iter()
         .map(|delivery| {
@@ -211,12 +211,12 @@ async fn deliveries(
             })
         })
         .collect();
-    context.output.result(
-        &json!({"deliveries": records, "more": page.next.is_some()}),
-        |_| {
+    context
+        .output
+        .result(&json!({"deliveries": records, "next": part.next}), |_| {
             table(
                 ["Address", "State", "Why", "Id"],
-                page.items.iter().map(|delivery| {
+                part.items.iter().map(|delivery| {
                     let why = delivery
                         .skip_reason
                         .map(|reason| reason.as_str().to_owned())
@@ -232,8 +232,9 @@ async fn deliveries(
                     ]
                 }),
             )
-        },
-    )
+        })?;
+    part.tell(context.output);
+    Ok(())
 }
 
 /// Stays until a send is over, and prints what became of it. Works on it here if asked to.

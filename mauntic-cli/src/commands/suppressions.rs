@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use mauntic_core::{EmailAddress, PageSize};
 use mauntic_messaging::suppression::{
-    ListExitFilter, NewSuppression, SuppressionFilter, SuppressionReason, address_hash,
+    ListExitCursor, ListExitFilter, NewSuppression, SuppressionCursor, SuppressionFilter,
+    SuppressionReason, address_hash,
 };
 use serde_json::json;
 
@@ -18,6 +19,7 @@ use crate::{
     context::Context,
     exit,
     output::{count, table},
+    paging::Paging,
 };
 
 /// How many addresses are handed over at once.
@@ -55,9 +57,8 @@ pub(crate) enum SuppressionsCommand {
         /// Only those with this reason
         #[arg(long)]
         reason: Option<SuppressionReason>,
-        /// How many
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Print every suppressed address, one a line
     Export,
@@ -69,9 +70,8 @@ pub(crate) enum SuppressionsCommand {
         /// Only the list of this segment: its name or id
         #[arg(long)]
         segment: Option<String>,
-        /// How many
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Allow mail of a list to an address that left it; its contact is not put into the segment by this
     LetBack {
@@ -124,28 +124,35 @@ impl SuppressionsCommand {
             Self::LeftLists {
                 search,
                 segment,
-                limit,
+                paging,
             } => {
                 let segment = match segment {
                     Some(segment) => Some(segments::find(context, &segment).await?.id),
                     None => None,
                 };
                 let filter = ListExitFilter { search, segment };
-                let size = PageSize::clamped(limit);
-                let page = suppressions.list_exits(&actor, &filter, None, size).await?;
-                context
-                    .output
-                    .result(&json!({"list_exits": page.items}), |_| {
-                        let rows = page.items.iter().map(|exit| {
-                            let address = exit.address_key.clone();
-                            [
-                                address.unwrap_or_else(|| "(not kept)".to_owned()),
-                                exit.segment_id.to_string(),
-                                exit.at.format("%F %R").to_string(),
-                            ]
-                        });
-                        table(["Address", "Segment", "Since"], rows)
+                let part = paging
+                    .gather(async |after: Option<ListExitCursor>, size| {
+                        let after = after.as_ref();
+                        Ok(suppressions
+                            .list_exits(&actor, &filter, after, size)
+                            .await?)
                     })
+                    .await?;
+                let result = json!({"list_exits": part.items, "next": part.next});
+                context.output.result(&result, |_| {
+                    let rows = part.items.iter().map(|exit| {
+                        let address = exit.address_key.clone();
+                        [
+                            address.unwrap_or_else(|| "(not kept)".to_owned()),
+                            exit.segment_id.to_string(),
+                            exit.at.format("%F %R").to_string(),
+                        ]
+                    });
+                    table(["Address", "Segment", "Since"], rows)
+                })?;
+                part.tell(context.output);
+                Ok(())
             }
             Self::LetBack { address, segment } => {
                 let segment = segments::find(context, &segment).await?.id;
@@ -158,30 +165,34 @@ impl SuppressionsCommand {
             Self::List {
                 search,
                 reason,
-                limit,
+                paging,
             } => {
                 let filter = SuppressionFilter { search, reason };
-                let page = suppressions
-                    .list(&actor, &filter, None, PageSize::clamped(limit))
-                    .await?;
-                context
-                    .output
-                    .result(&json!({"suppressions": page.items}), |_| {
-                        table(
-                            ["Address", "Reason", "Source", "Since"],
-                            page.items.iter().map(|entry| {
-                                [
-                                    entry
-                                        .address_key
-                                        .clone()
-                                        .unwrap_or_else(|| "(erased)".to_owned()),
-                                    entry.reason.to_string(),
-                                    entry.source.clone(),
-                                    entry.created_at.format("%F %R").to_string(),
-                                ]
-                            }),
-                        )
+                let part = paging
+                    .gather(async |after: Option<SuppressionCursor>, size| {
+                        let after = after.as_ref();
+                        Ok(suppressions.list(&actor, &filter, after, size).await?)
                     })
+                    .await?;
+                let result = json!({"suppressions": part.items, "next": part.next});
+                context.output.result(&result, |_| {
+                    table(
+                        ["Address", "Reason", "Source", "Since"],
+                        part.items.iter().map(|entry| {
+                            [
+                                entry
+                                    .address_key
+                                    .clone()
+                                    .unwrap_or_else(|| "(erased)".to_owned()),
+                                entry.reason.to_string(),
+                                entry.source.clone(),
+                                entry.created_at.format("%F %R").to_string(),
+                            ]
+                        }),
+                    )
+                })?;
+                part.tell(context.output);
+                Ok(())
             }
             Self::Import { file } => import(context, &file).await,
             Self::Export => export(context).await,

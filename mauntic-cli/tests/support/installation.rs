@@ -67,7 +67,8 @@ impl Installation {
             .expect("the program starts")
     }
 
-    /// Runs a command that has to succeed and returns its result.
+    /// Runs a command that has to succeed and returns its result, which is all that is on standard output: one object
+    /// on one line.
     pub(crate) fn result(&self, arguments: &[&str]) -> Value {
         let mut arguments = arguments.to_vec();
         arguments.push("--json");
@@ -78,8 +79,12 @@ impl Installation {
             "{arguments:?} failed: {text}{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        let line = text.lines().last().unwrap_or_default();
-        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+        let line = text.strip_suffix('\n').unwrap_or_default();
+        assert!(!line.contains('\n'), "{arguments:?} printed {text}");
+        let result: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+        assert!(result.is_object(), "{arguments:?} printed {line}");
+        result
     }
 
     /// Starts a command; its log is added to `NAME.log`.

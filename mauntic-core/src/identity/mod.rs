@@ -79,7 +79,8 @@ pub use letter::{
 pub use linked_login::{LinkedLogin, ProvenLogin};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
 pub use organization::{
-    InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, UpdateOrganization,
+    InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, TimezoneChanged,
+    UpdateOrganization,
 };
 pub use password::{HashingFailed, Password, PasswordHash, PasswordHasher, WeakPassword};
 pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};

@@ -143,6 +143,17 @@ impl DomainEvent for OrganizationCreated {
     const TYPE: &'static str = "identity.organization_created.v1";
 }
 
+/// An organisation counts its days in another zone from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimezoneChanged {
+    /// Which.
+    pub timezone: TimeZoneName,
+}
+
+impl DomainEvent for TimezoneChanged {
+    const TYPE: &'static str = "identity.timezone_changed.v1";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

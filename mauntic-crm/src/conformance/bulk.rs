@@ -16,7 +16,7 @@ use mauntic_core::{
 use serde_json::{Map, json};
 use uuid::Uuid;
 
-use super::organization;
+use super::{Staff, boss, organization};
 use crate::{
     BulkService, Channel, Contact, ContactFilter, ContactListing, ContactService, CreateBulkChange,
     CreateContact, CreateField, CrmError, CrmStore, FieldService, FieldType, Reason, SaveView, Tag,
@@ -50,7 +50,8 @@ impl Desk {
         let ids = Arc::new(CountingIds::default());
         let zones = Arc::new(FixedZone::default());
         let contacts =
-            ContactService::new(store.clone(), clock.clone(), ids.clone(), zones.clone());
+            ContactService::new(store.clone(), clock.clone(), ids.clone(), zones.clone())
+                .with_owners(Arc::new(Staff));
         let segments = SegmentService::new(
             store.clone(),
             clock.clone(),
@@ -337,7 +338,32 @@ pub async fn chosen_contacts_are_changed_in_every_way(store: Arc<dyn CrmStore>) 
     };
     let change = desk.begin(chosen(), mark).await;
     desk.finish(&change).await;
+    let owner = |owner| BulkAction::SetOwner { owner };
+    let stranger = owner(Some(UserId::from_uuid(Uuid::from_u128(77))));
+    let wrong = desk.try_begin(&desk.actor, chosen(), stranger).await;
+    let wrong = wrong.unwrap_err();
+    assert!(matches!(wrong, CrmError::InvalidFields(_)), "{wrong}");
+    let stage = |stage: &str| BulkAction::SetStage {
+        stage: Some(stage.to_owned()),
+    };
+    let wrong = desk.try_begin(&desk.actor, chosen(), stage(&"x".repeat(192)));
+    let wrong = wrong.await.unwrap_err();
+    assert!(matches!(wrong, CrmError::InvalidFields(_)), "{wrong}");
+    for action in [owner(Some(boss())), stage("lead")] {
+        desk.finish(&desk.begin(chosen(), action).await).await;
+    }
+    let last = || Whom::Chosen(BTreeSet::from([ids[2]]));
+    for action in [owner(None), BulkAction::SetStage { stage: None }] {
+        desk.finish(&desk.begin(last(), action).await).await;
+    }
     let all = desk.all().await;
+    let given = all.iter().map(|contact| contact.parts());
+    let given = given.map(|parts| (parts.owner, parts.stage.as_deref()));
+    let (ours, nobodys) = ((Some(boss()), Some("lead")), (None, None));
+    assert_eq!(
+        given.collect::<Vec<_>>(),
+        [ours, ours, nobodys, nobodys, nobodys]
+    );
     for (contact, is_chosen) in all.iter().zip([true, true, true, false, false]) {
         assert_eq!(contact.value(field.as_str()).is_some(), is_chosen);
         let mark = contact.parts().do_not_contact.get(&Channel::Email);

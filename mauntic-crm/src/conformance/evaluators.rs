@@ -2,18 +2,19 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use mauntic_core::{EmailId, SegmentId};
+use mauntic_core::{ContactId, EmailId, SegmentId};
 use proptest::{
     strategy::{Strategy, ValueTree as _},
     test_runner::TestRunner,
 };
+use uuid::Uuid;
 
 use super::organization;
 use crate::{
     Contact, CrmStore,
     engagement::EngagementRow,
     segment::{
-        ContactFacts, EngagementFact, NameTable, Origin, Rule, Segment, Today,
+        Build, Condition, ContactFacts, EngagementFact, NameTable, Origin, Rule, Segment, Today,
         testing::{random_contact, random_fields, random_now, random_rule, random_segments},
     },
 };
@@ -56,12 +57,60 @@ pub async fn random_rules_pick_the_same_contacts(store: Arc<dyn CrmStore>) {
             .await
             .unwrap();
         assert_eq!(count, expected.len() as u64, "{}", text(&rule));
+        assert_eq!(
+            rebuilt(&*store, &condition).await,
+            expected,
+            "{}",
+            text(&rule)
+        );
         picked_some += usize::from(!expected.is_empty() && expected.len() < generated.len());
     }
     assert!(
         picked_some > RULES / 4,
         "the rules should tell contacts apart"
     );
+}
+
+/// Who is in a segment once a rebuild has applied the condition to everybody, in chunks; nothing of it is kept.
+async fn rebuilt(store: &dyn CrmStore, condition: &Condition) -> BTreeSet<ContactId> {
+    let (organization, segment) = (organization(1), SegmentId::from_uuid(Uuid::from_u128(0xB)));
+    let name = "Rebuilt".parse().unwrap();
+    let rule = Some(Rule::everyone());
+    let rebuilt = Segment::new(segment, name, String::new(), rule, random_now());
+    let mut build = Build {
+        started_at: random_now(),
+        cursor: None,
+        added: 0,
+        removed: 0,
+    };
+    let mut uow = store.begin().await.unwrap();
+    let segments = uow.segments();
+    segments.insert(organization, &rebuilt).await.unwrap();
+    let mut everybody = Vec::new();
+    loop {
+        let chunk = segments
+            .rebuild_chunk(organization, segment, Some(condition), &build, 70)
+            .await
+            .unwrap();
+        build.added += chunk.added;
+        build.cursor = chunk.cursor;
+        everybody.extend(chunk.cursor);
+        if chunk.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(everybody.len(), 2, "200 contacts are three chunks of 70");
+    // Taking out whoever is in tells who was.
+    let ids: Vec<_> = (1..=CONTACTS)
+        .map(Uuid::from_u128)
+        .map(ContactId::from_uuid)
+        .collect();
+    let inside = segments
+        .set_by_hand(organization, segment, &ids, Origin::Removed, random_now())
+        .await
+        .unwrap();
+    assert_eq!(build.added, i64::try_from(inside.len()).unwrap());
+    inside.into_iter().collect()
 }
 
 fn text(rule: &Rule) -> String {
@@ -139,7 +188,7 @@ fn engagement_rows(facts: &ContactFacts) -> Vec<EngagementRow> {
 
 /// The segments of other organisations are unknown, and names are taken within one only.
 pub async fn segments_of_another_organisation_are_unknown(store: Arc<dyn CrmStore>) {
-    let id = SegmentId::from_uuid(uuid::Uuid::from_u128(7));
+    let id = SegmentId::from_uuid(Uuid::from_u128(7));
     let segment = Segment::new(
         id,
         "VIP".parse().unwrap(),
@@ -157,7 +206,7 @@ pub async fn segments_of_another_organisation_are_unknown(store: Arc<dyn CrmStor
         .await
         .unwrap();
     let again = Segment {
-        id: SegmentId::from_uuid(uuid::Uuid::from_u128(8)),
+        id: SegmentId::from_uuid(Uuid::from_u128(8)),
         name: "vip".parse().unwrap(),
         ..segment
     };

@@ -28,6 +28,7 @@ const RESERVED: &[&str] = &[
     "is",
     "like",
     "limit",
+    "mauntic_id",
     "not",
     "null",
     "opened",

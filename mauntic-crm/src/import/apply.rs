@@ -5,9 +5,11 @@ use mauntic_core::{ContactId, EmailAddress, StoreError};
 use super::{
     ImportCounts, ImportProblem, ProblemKind,
     batch::Batch,
-    change::{Rules, key_of},
+    change::{Matching, Rules, id_elsewhere, key_of},
 };
-use crate::{ChangeSet, Channel, Contact, ContactChange, CrmUnitOfWork, FieldAlias, UniqueKey};
+use crate::{
+    ChangeSet, Channel, Contact, ContactChange, CrmUnitOfWork, FieldAlias, Reason, UniqueKey,
+};
 
 const TAKEN_EMAIL: &str = "another contact has this email address";
 
@@ -30,8 +32,16 @@ pub(crate) struct Applied {
     pub(super) updated: Vec<ContactId>,
     pub(super) unchanged: Vec<ContactId>,
     pub(super) changed_names: BTreeSet<String>,
-    pub(super) forbidden: Vec<ContactId>,
-    pub(super) allowed: Vec<ContactId>,
+    /// Who must not be written to by now, where and why, or without a reason may be again.
+    pub(super) consent: BTreeMap<(Channel, Option<Reason>), Vec<ContactId>>,
+}
+
+impl Applied {
+    fn note_consent(&mut self, contact: &Contact, channel: Channel) {
+        let mark = contact.parts().do_not_contact.get(&channel);
+        let key = (channel, mark.map(|mark| mark.reason));
+        self.consent.entry(key).or_default().push(contact.id());
+    }
 }
 
 /// A stored contact, what a row changes in it, and which row.
@@ -46,17 +56,17 @@ impl Applier<'_> {
     ) -> Result<Applied, StoreError> {
         let mut applied = Applied::default();
         let mut waiting: Vec<usize> = (0..batch.rows.len()).collect();
-        let by_field = self.rules.match_field().is_some();
+        let by_address = self.rules.matching() == Matching::Address;
         // A row that lacks what a new contact must have can still change one.
         let mut look = self.expect_existing
-            || by_field
+            || !by_address
             || self.rules.fields.iter().any(|field| field.required);
         while !waiting.is_empty() {
             if look {
                 waiting = self.update(uow, batch, waiting, &mut applied).await?;
             }
             waiting = self.insert(uow, batch, waiting, &mut applied).await?;
-            if by_field {
+            if !by_address {
                 let taken = waiting
                     .drain(..)
                     .map(|index| batch.bad_row(index, TAKEN_EMAIL));
@@ -124,7 +134,7 @@ impl Applier<'_> {
             .partition(|(contact, _)| all || inserted.contains(&contact.id()));
         let keys: Vec<_> = contacts
             .iter()
-            .flat_map(|(contact, _)| self.rules.keys_of(contact))
+            .flat_map(|(contact, index)| self.rules.keys_of(contact, &batch.rows[*index].row))
             .collect();
         let taken = taken(uow.contacts().replace_keys(organization, &keys).await?);
         let unwanted: Vec<_> = taken.keys().copied().collect();
@@ -138,8 +148,8 @@ impl Applier<'_> {
                     .push(batch.bad_row(index, &taken_value(field)));
                 continue;
             }
-            if !contact.is_contactable(Channel::Email) {
-                applied.forbidden.push(contact.id());
+            for channel in contact.parts().do_not_contact.keys() {
+                applied.note_consent(contact, *channel);
             }
             applied.created.push(contact.id());
             applied
@@ -197,22 +207,29 @@ impl Applier<'_> {
             .iter()
             .map(|index| batch.rows[*index].row.key.clone())
             .collect();
-        let Some(field) = self.rules.match_field() else {
-            let contacts = uow
-                .contacts()
-                .find_by_emails_for_update(organization, &keys)
-                .await?;
-            let keyed = contacts.into_iter().map(|contact| {
-                (
-                    contact.email().map(EmailAddress::key).unwrap_or_default(),
-                    contact,
-                )
-            });
-            return Ok(keyed.collect());
-        };
+        match self.rules.matching() {
+            Matching::Address => {
+                let contacts = uow
+                    .contacts()
+                    .find_by_emails_for_update(organization, &keys)
+                    .await?;
+                Ok(by_address(contacts).collect())
+            }
+            Matching::Field(field) => self.find_by_keys(uow, field, &keys).await,
+            Matching::Id => self.find_by_id(uow, batch, rows).await,
+        }
+    }
+
+    async fn find_by_keys(
+        &self,
+        uow: &mut dyn CrmUnitOfWork,
+        field: &FieldAlias,
+        keys: &[String],
+    ) -> Result<HashMap<String, Contact>, StoreError> {
+        let organization = self.rules.import.organization_id;
         let ids = uow
             .imports()
-            .find_by_keys(organization, field, &keys)
+            .find_by_keys(organization, field, keys)
             .await?;
         let wanted: Vec<_> = ids.values().copied().collect();
         let contacts = uow
@@ -229,6 +246,50 @@ impl Applier<'_> {
             .collect())
     }
 
+    /// The contacts that have the ids of rows, or had them elsewhere, or else the addresses. Of two rows that turn out
+    /// to be about one contact, the first has it.
+    async fn find_by_id(
+        &self,
+        uow: &mut dyn CrmUnitOfWork,
+        batch: &Batch,
+        rows: &[usize],
+    ) -> Result<HashMap<String, Contact>, StoreError> {
+        let organization = self.rules.import.organization_id;
+        let rows: Vec<_> = rows.iter().map(|index| &batch.rows[*index].row).collect();
+        let ids: Vec<_> = rows.iter().filter_map(|row| row.id).collect();
+        let here = uow
+            .contacts()
+            .find_many_for_update(organization, &ids)
+            .await?;
+        let mut found: HashMap<_, _> = here
+            .into_iter()
+            .map(|contact| (contact.id().to_string(), contact))
+            .collect();
+        let elsewhere = ids.iter().map(ToString::to_string);
+        let elsewhere: Vec<_> = elsewhere.filter(|id| !found.contains_key(id)).collect();
+        found.extend(self.find_by_keys(uow, &id_elsewhere(), &elsewhere).await?);
+        let mut addresses = HashMap::new();
+        for row in rows.iter().filter(|row| !found.contains_key(&row.key)) {
+            if let Some(email) = &row.email {
+                addresses.entry(email.key()).or_insert(&row.key);
+            }
+        }
+        let keys: Vec<_> = addresses.keys().cloned().collect();
+        let there = uow
+            .contacts()
+            .find_by_emails_for_update(organization, &keys)
+            .await?;
+        let mut taken: HashSet<_> = found.values().map(Contact::id).collect();
+        for (address, contact) in by_address(there) {
+            if let Some(key) = addresses.get(&address)
+                && taken.insert(contact.id())
+            {
+                found.insert((*key).clone(), contact);
+            }
+        }
+        Ok(found)
+    }
+
     async fn refuse_taken_emails(
         &self,
         uow: &mut dyn CrmUnitOfWork,
@@ -241,7 +302,7 @@ impl Applier<'_> {
             contact.email().filter(|_| changed).map(EmailAddress::key)
         };
         let keys: Vec<_> = changes.iter().filter_map(new_key).collect();
-        if keys.is_empty() || self.rules.match_field().is_none() {
+        if keys.is_empty() || self.rules.matching() == Matching::Address {
             return Ok(());
         }
         let holders = uow
@@ -319,13 +380,10 @@ impl Applier<'_> {
                     applied.changed_names.insert(name.to_owned());
                 }
             }
-            if changes.values().contains_key(&Channel::Email.change_key()) {
-                let ids = if contact.is_contactable(Channel::Email) {
-                    &mut applied.allowed
-                } else {
-                    &mut applied.forbidden
-                };
-                ids.push(contact.id());
+            for channel in Channel::ALL {
+                if changes.has(&channel.change_key()) {
+                    applied.note_consent(&contact, *channel);
+                }
             }
             history.push(ContactChange {
                 id: self.rules.ids.next(),
@@ -352,6 +410,12 @@ impl ImportCounts {
         };
         *count += 1;
     }
+}
+
+fn by_address(contacts: Vec<Contact>) -> impl Iterator<Item = (String, Contact)> {
+    contacts
+        .into_iter()
+        .filter_map(|contact| Some((contact.email()?.key(), contact)))
 }
 
 /// One field of each contact whose value another contact has.

@@ -4,6 +4,7 @@ use crate::PreparedContacts;
 
 use super::{
     CsvError, Import, ImportProblem, ProblemKind,
+    owners::RowOwners,
     reader::{Place, RecordReader},
     repeats::{RepeatScan, Repeats},
     row::{BadCell, ImportRow, RowParser},
@@ -64,6 +65,7 @@ pub(crate) struct BatchReader {
     reader: RecordReader<Box<dyn ReadSeek>>,
     parser: RowParser,
     columns: Vec<String>,
+    owners: RowOwners,
     repeats: Repeats,
     size: usize,
 }
@@ -74,6 +76,7 @@ impl BatchReader {
         mut file: Box<dyn ReadSeek>,
         import: &Import,
         parser: RowParser,
+        mut owners: RowOwners,
         size: usize,
     ) -> Result<Self, CsvError> {
         let plan = &import.plan;
@@ -92,11 +95,15 @@ impl BatchReader {
             while reader.place().position < import.place.position {
                 let Some(record) = reader.next()? else { break };
                 let line = record.line;
-                if let Some(row) = record
+                let Some(mut row) = record
                     .values
                     .ok()
                     .and_then(|values| parser.parse(line, values).ok())
-                {
+                else {
+                    continue;
+                };
+                owners.learn(std::iter::once(&row))?;
+                if owners.settle(&mut row).is_ok() {
                     repeats.stands_on(&row.key, line);
                 }
             }
@@ -107,6 +114,7 @@ impl BatchReader {
             reader,
             parser,
             columns: plan.columns.clone(),
+            owners,
             repeats,
             size,
         })
@@ -124,7 +132,7 @@ impl BatchReader {
             place: self.reader.place(),
             last: false,
         };
-        let mut by_key = HashMap::with_capacity(self.size);
+        let mut rows = Vec::with_capacity(self.size);
         while batch.read < self.size as u64 {
             let Some(record) = self.reader.next()? else {
                 batch.last = true;
@@ -146,8 +154,7 @@ impl BatchReader {
                     batch
                         .raw
                         .extend_from_slice(&record.raw[..record.raw.len().min(MAX_RAW)]);
-                    let raw = start..batch.raw.len();
-                    add_row(&mut batch, &mut by_key, &mut self.repeats, row, raw);
+                    rows.push((row, start..batch.raw.len()));
                 }
                 Err((column, value, reason)) => batch.problems.push(ImportProblem {
                     line,
@@ -161,7 +168,36 @@ impl BatchReader {
             }
         }
         batch.place = self.reader.place();
+        self.add(&mut batch, rows)?;
         Ok(batch)
+    }
+
+    /// Adds the rows that could be read, but those whose owner is nobody.
+    fn add(
+        &mut self,
+        batch: &mut Batch,
+        rows: Vec<(ImportRow, Range<usize>)>,
+    ) -> Result<(), CsvError> {
+        self.owners.learn(rows.iter().map(|(row, _)| row))?;
+        let mut by_key = HashMap::with_capacity(rows.len());
+        for (mut row, raw) in rows {
+            let name = row.owner_named.as_ref().map(|(_, name)| name.to_string());
+            let Err(cell) = self.owners.settle(&mut row) else {
+                add_row(batch, &mut by_key, &mut self.repeats, row, raw);
+                continue;
+            };
+            let problem = ImportProblem {
+                line: row.line,
+                kind: ProblemKind::Bad,
+                column: self.columns.get(cell.column).cloned(),
+                value: name,
+                reason: cell.reason,
+                raw: text(&batch.raw[raw], MAX_RAW),
+                other_line: None,
+            };
+            batch.problems.push(problem);
+        }
+        Ok(())
     }
 }
 

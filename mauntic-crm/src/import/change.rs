@@ -3,10 +3,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, IdSource};
 
-use super::{Existing, Import, row::ImportRow};
+use super::{Existing, Import, ImportPlan, Target, mapping::ID, row::ImportRow};
 use crate::{
-    ChangeSet, Channel, Contact, ContactParts, DoNotContact, Field, FieldAlias, Reason, Tag,
-    UniqueKey,
+    ChangeSet, Contact, ContactParts, DoNotContact, Field, FieldAlias, Reason, Tag, UniqueKey,
 };
 
 /// What rows do to contacts.
@@ -19,11 +18,37 @@ pub(crate) struct Rules<'a> {
     pub(crate) now: DateTime<Utc>,
 }
 
+/// What tells which contact a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Matching<'a> {
+    /// The address.
+    Address,
+    /// The value of a unique field.
+    Field(&'a FieldAlias),
+    /// The id that the contact has or, where it was exported, had; else the address.
+    Id,
+}
+
+impl ImportPlan {
+    /// What tells which contact a row is about.
+    pub(super) fn matching(&self) -> Matching<'_> {
+        match &self.options.match_on {
+            Some(alias) if alias.as_str() != "email" => Matching::Field(alias),
+            None if self.mapping.column_of(&Target::Id).is_some() => Matching::Id,
+            _ => Matching::Address,
+        }
+    }
+}
+
+/// What the ids that contacts had elsewhere are kept as: like the values of a unique field.
+pub(super) fn id_elsewhere() -> FieldAlias {
+    FieldAlias::trusted(ID.to_owned())
+}
+
 impl Rules<'_> {
-    /// The field that tells which contact a row is about, if it is not the address.
-    pub(super) fn match_field(&self) -> Option<&FieldAlias> {
-        let alias = self.import.plan.options.match_on.as_ref();
-        alias.filter(|alias| alias.as_str() != "email")
+    /// What tells which contact a row is about.
+    pub(super) fn matching(&self) -> Matching<'_> {
+        self.import.plan.matching()
     }
 
     /// A contact with the defaults of the fields, the values of a row and what all rows get.
@@ -68,19 +93,31 @@ impl Rules<'_> {
 
     fn with_consent(&self, parts: ContactParts, row: &ImportRow) -> Contact {
         let mut contact = Contact::from_parts(parts);
-        if row.do_not_email == Some(true) {
-            contact.forbid(self.mark(), &mut ChangeSet::default());
-        }
+        self.change_consent(&mut contact, row, &mut ChangeSet::default());
         contact
     }
 
-    fn mark(&self) -> DoNotContact {
-        DoNotContact {
-            channel: Channel::Email,
-            reason: Reason::Manual,
-            source: self.import.origin(),
-            comment: String::new(),
-            at: self.now,
+    /// A row may say more about why somebody is not to be written to, but never less: who opted out, or whose mailbox
+    /// is gone, stays so.
+    fn change_consent(&self, contact: &mut Contact, row: &ImportRow, changes: &mut ChangeSet) {
+        for (channel, reason) in &row.do_not_contact {
+            let there = contact.parts().do_not_contact.get(channel);
+            let there = there.map(|mark| mark.reason);
+            match reason {
+                Some(Reason::Manual) if there.is_some() => {}
+                Some(reason) => {
+                    let mark = DoNotContact {
+                        channel: *channel,
+                        reason: *reason,
+                        source: self.import.origin(),
+                        comment: String::new(),
+                        at: self.now,
+                    };
+                    contact.forbid(mark, changes);
+                }
+                // Only what a user decided; what the contact said themselves stays.
+                None => drop(contact.allow(*channel, Some(Reason::Manual), changes)),
+            }
         }
     }
 
@@ -105,7 +142,10 @@ impl Rules<'_> {
                 contact.set_value(&field.alias, value.clone(), changes);
             }
         }
-        if let Some(email) = row.email.as_ref().filter(|_| self.match_field().is_some())
+        if let Some(email) = row
+            .email
+            .as_ref()
+            .filter(|_| self.matching() != Matching::Address)
             && (!blanks_only || contact.email().is_none())
         {
             contact.set_email(Some(email.clone()), changes);
@@ -134,22 +174,25 @@ impl Rules<'_> {
         {
             contact.set_last_active(Some(at), changes);
         }
-        match row.do_not_email {
-            Some(true) => drop(contact.forbid(self.mark(), changes)),
-            // Only what a user decided; what the contact said themselves stays.
-            Some(false) => drop(contact.allow(Channel::Email, Some(Reason::Manual), changes)),
-            None => {}
-        }
+        self.change_consent(contact, row, changes);
     }
 
+    /// The unique values of a new contact, and the id that it had elsewhere.
     pub(super) fn keys_of<'a>(
         &'a self,
         contact: &'a Contact,
+        row: &'a ImportRow,
     ) -> impl Iterator<Item = UniqueKey> + 'a {
         let unique = self.fields.iter().filter(|field| field.unique);
+        let elsewhere = row.id.map(|id| UniqueKey {
+            contact_id: contact.id(),
+            field: id_elsewhere(),
+            key: Some(id.to_string()),
+        });
         unique
             .map(|field| key_of(contact, field))
             .filter(|key| key.key.is_some())
+            .chain(elsewhere)
     }
 }
 

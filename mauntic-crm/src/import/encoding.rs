@@ -30,6 +30,30 @@ impl TextEncoding {
         self.0.name()
     }
 
+    /// How many bytes a text in UTF-8 has in this encoding. Where characters have one to four bytes, all but those of
+    /// ASCII count as two, which is near enough for people who wait.
+    pub(crate) fn raw_len(self, text: &[u8]) -> u64 {
+        let (ascii, wide) = if self.0 == UTF_8 {
+            return text.len() as u64;
+        } else if self.0 == UTF_16LE || self.0 == UTF_16BE {
+            (2, 2)
+        } else if self.0.is_single_byte() {
+            (1, 1)
+        } else {
+            (1, 2)
+        };
+        text.iter()
+            .map(|byte| match *byte {
+                ..0x80 => ascii,
+                // Bytes that go on with a character.
+                0x80..0xC0 => 0,
+                // Beyond the first 65,536 characters, UTF-16 has two units for one.
+                0xF0.. if ascii == 2 => 4,
+                _ => wide,
+            })
+            .sum()
+    }
+
     /// Finds out how a file is encoded, from its byte order mark or its content.
     ///
     /// Without a mark, UTF-16 is known by its zero bytes and UTF-8 by being valid; all else is Windows-1252.
@@ -167,6 +191,7 @@ fn by_zero_bytes(bytes: &[u8]) -> Result<Option<&'static Encoding>, CsvError> {
 /// on from a position jumps there. What is UTF-8 already is not checked here and not copied.
 pub(crate) struct DecodedText<R> {
     input: R,
+    encoding: TextEncoding,
     decoder: Option<Decoder>,
     raw: Vec<u8>,
     pending: std::ops::Range<usize>,
@@ -186,6 +211,7 @@ impl<R: Read + Seek> DecodedText<R> {
         input.seek(SeekFrom::Start(if utf8 { position } else { 0 }))?;
         let mut text = Self {
             input,
+            encoding,
             decoder: (!utf8).then(|| encoding.0.new_decoder_with_bom_removal()),
             raw: if utf8 { Vec::new() } else { vec![0; BLOCK] },
             pending: 0..0,
@@ -198,6 +224,11 @@ impl<R: Read + Seek> DecodedText<R> {
             text.skip_to(position)?
         };
         Ok((text, start))
+    }
+
+    /// How the characters of the file are written.
+    pub(crate) fn encoding(&self) -> TextEncoding {
+        self.encoding
     }
 
     fn skip_utf8_mark(&mut self, position: u64) -> io::Result<u64> {

@@ -1,4 +1,4 @@
-use mauntic_core::{Forbidden, ImportId, SegmentId, StoreError};
+use mauntic_core::{Forbidden, ImportId, SegmentId, StoreError, UserId};
 
 use super::{InvalidMapping, MAX_COLUMNS};
 
@@ -42,6 +42,9 @@ pub enum ImportError {
     /// There is no such static segment.
     #[error("no static segment has the id {0}")]
     SegmentNotFound(SegmentId),
+    /// The user who is to be in charge is no member of the organisation.
+    #[error("no member of the organisation has the id {0}")]
+    NotAMember(UserId),
     /// The import is not in a state in which that is possible.
     #[error("the import is {0}")]
     WrongState(super::ImportState),

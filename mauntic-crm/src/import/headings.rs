@@ -34,6 +34,7 @@ const USUAL: &[(&str, &str)] = &[
     ("fullname", "full_name"),
     ("contactname", "full_name"),
     ("salutation", "title"),
+    ("primarycompany", "company"),
     ("companyname", "company"),
     ("accountname", "company"),
     ("associatedcompany", "company"),
@@ -93,22 +94,41 @@ const USUAL: &[(&str, &str)] = &[
     ("tag", "tags"),
     ("labels", "tags"),
     ("contacttags", "tags"),
-    ("ownerid", "owner"),
     ("score", "points"),
     ("lastactivitydate", "last_active"),
+    ("datelastactive", "last_active"),
     ("donotemail", "do_not_email"),
-    ("donotcontact", "do_not_email"),
     ("emailoptout", "do_not_email"),
     ("hasoptedoutofemail", "do_not_email"),
     ("unsubscribedfromallemail", "do_not_email"),
     ("optedout", "do_not_email"),
+    ("unsubtime", "unsubscribed_at"),
+    ("unsubscribedate", "unsubscribed_at"),
+    ("cleantime", "bounced_at"),
     ("dateadded", "created_at"),
     ("createdate", "created_at"),
     ("createddate", "created_at"),
-    ("optintime", "created_at"),
     ("confirmtime", "created_at"),
     ("attribs", "attributes"),
 ];
+
+/// Headings that mean something else beside another heading, which tells whose they are.
+const BESIDE: &[(&str, &str, &str)] = &[
+    // Salesforce: the job and the form of address.
+    ("title", "salutation", "position"),
+    // listmonk: who is blocklisted.
+    ("status", "attribs", "do_not_email"),
+    ("status", "attributes", "do_not_email"),
+];
+
+/// What a heading becomes because of the others.
+pub(super) fn target_beside(name: &str, others: &[String]) -> Option<Target> {
+    let fits = |(heading, other, _): &&(&str, &str, &str)| {
+        *heading == name && others.iter().any(|heading| heading == other)
+    };
+    let (_, _, target) = BESIDE.iter().find(fits)?;
+    target.parse().ok()
+}
 
 /// What a heading that others write becomes; a field must exist for that.
 pub(super) fn usual_target(name: &str, fields: &FieldSet) -> Option<Target> {

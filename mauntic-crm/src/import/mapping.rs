@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::headings::{normalised, usual_target};
+use super::headings::{normalised, target_beside, usual_target};
 use crate::{Field, FieldAlias, FieldSet};
 
 /// Columns of reports, which are not data: a repaired report is imported as it is.
@@ -25,7 +25,7 @@ pub enum Target {
     FullName,
     /// Tags, parted by `|`, `,` or `;`.
     Tags,
-    /// The id of the user in charge.
+    /// The address or id of the user in charge.
     Owner,
     /// The name of the stage.
     Stage,
@@ -35,13 +35,22 @@ pub enum Target {
     LastActive,
     /// Whether they must not be mailed.
     DoNotEmail,
+    /// Where and why they must not be written to: `email:unsubscribed|sms:manual`; or whether they must not be mailed.
+    DoNotContact,
+    /// When they unsubscribed elsewhere, if they did.
+    UnsubscribedAt,
+    /// When mail to them did not arrive any more, if so.
+    BouncedAt,
     /// When the contact was added elsewhere; counts for new contacts.
     CreatedAt,
     /// A JSON object of field values, as listmonk exports it.
     Attributes,
+    /// The id of the contact where the file was exported.
+    Id,
 }
 
-const SPECIAL: [(&str, Target); 10] = [
+/// What columns can become beside fields, by name.
+const SPECIAL: [(&str, Target); 14] = [
     ("email", Target::Email),
     ("full_name", Target::FullName),
     ("tags", Target::Tags),
@@ -50,14 +59,21 @@ const SPECIAL: [(&str, Target); 10] = [
     ("points", Target::Points),
     ("last_active", Target::LastActive),
     ("do_not_email", Target::DoNotEmail),
+    ("do_not_contact", Target::DoNotContact),
+    ("unsubscribed_at", Target::UnsubscribedAt),
+    ("bounced_at", Target::BouncedAt),
     ("created_at", Target::CreatedAt),
     ("attributes", Target::Attributes),
+    (ID, Target::Id),
 ];
+
+/// The column of an export with the ids of the contacts. Others call theirs `id`, so this is called after whose it is.
+pub(crate) const ID: &str = "mauntic_id";
 
 /// The text names nothing that a column can become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "neither the alias of a field nor one of email, full_name, tags, owner, stage, points, last_active, do_not_email, created_at, attributes"
+    "neither the alias of a field nor one of email, full_name, tags, owner, stage, points, last_active, do_not_email, do_not_contact, unsubscribed_at, bounced_at, created_at, attributes, mauntic_id"
 )]
 pub struct UnknownTarget;
 
@@ -191,14 +207,17 @@ impl Mapping {
             targets[index] = target;
             decided[index] = true;
         }
+        let names: Vec<_> = columns.iter().map(|column| normalised(column)).collect();
+        let beside = |name: &str, _: &FieldSet| target_beside(name, &names);
         // What is certain comes first, so that `Mail` does not take the place of `Email`.
-        for guess in [by_alias, by_label, usual_target] {
+        let guesses: [&dyn Fn(&str, &FieldSet) -> Option<Target>; 4] =
+            [&beside, &by_alias, &by_label, &usual_target];
+        for guess in guesses {
             for (index, column) in columns.iter().enumerate() {
-                let name = normalised(column);
                 if decided[index] || REPORT_COLUMNS.contains(&column.as_str()) {
                     continue;
                 }
-                let Some(target) = guess(&name, fields) else {
+                let Some(target) = guess(&names[index], fields) else {
                     continue;
                 };
                 if !targets.contains(&Some(target.clone())) {

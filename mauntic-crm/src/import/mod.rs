@@ -21,6 +21,7 @@ mod look;
 mod mapping;
 mod model;
 mod options;
+mod owners;
 mod preview;
 mod reader;
 #[cfg(test)]
@@ -31,6 +32,8 @@ mod row;
 mod run;
 mod service;
 mod source;
+#[cfg(test)]
+mod source_systems;
 mod store;
 mod tell;
 
@@ -38,6 +41,7 @@ pub use encoding::{TextEncoding, UnknownEncoding};
 pub use error::{CsvError, ImportError};
 pub use format::{CsvFormat, Delimiter, FormatHints, Sniffed, UnknownDelimiter};
 pub use glance::{Glance, GlancedColumn};
+pub(crate) use mapping::ID;
 pub use mapping::{ColumnChoice, InvalidMapping, Mapping, Target, UnknownTarget};
 pub use model::{
     Import, ImportCounts, ImportPlan, ImportProblem, ImportProgress, ImportSource, ImportState,

@@ -142,15 +142,19 @@ impl Import {
         format!("import:{}", self.id)
     }
 
-    /// Where the next row starts: bytes of text before it, and the number of its line.
+    /// Where the next row starts: bytes of text before it, the number of its line, and bytes of the file before it.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn place(&self) -> (u64, u64) {
-        (self.place.position, self.place.line)
+    pub(crate) fn place(&self) -> [u64; 3] {
+        [self.place.position, self.place.line, self.place.raw]
     }
 
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn set_place(&mut self, position: u64, line: u64) {
-        self.place = Place { position, line };
+    pub(crate) fn set_place(&mut self, [position, line, raw]: [u64; 3]) {
+        self.place = Place {
+            position,
+            line,
+            raw,
+        };
     }
 
     /// How far it is and how long it may take.
@@ -158,7 +162,7 @@ impl Import {
     pub fn progress(&self) -> ImportProgress {
         #[expect(clippy::cast_precision_loss, reason = "shown to people, rounded")]
         let (done, bytes, seconds, rows) = (
-            self.place.position.min(self.plan.bytes) as f64,
+            self.place.raw.min(self.plan.bytes) as f64,
             self.plan.bytes.max(1) as f64,
             self.busy_micros as f64 / 1e6,
             self.counts.rows as f64,

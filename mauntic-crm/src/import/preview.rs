@@ -1,14 +1,15 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mauntic_core::EmailAddress;
+use mauntic_core::{EmailAddress, OrganizationId, StoreError};
 use serde::Serialize;
 
 use super::{
-    CsvFormat, ImportCounts, ImportProblem, Mapping, ProblemKind, Target,
+    CsvFormat, ImportCounts, ImportPlan, ImportProblem, Mapping, ProblemKind, Target,
     batch::{Batch, BatchReader},
+    change::{Matching, id_elsewhere},
     row::ImportRow,
 };
-use crate::Field;
+use crate::{CrmStore, Field, Reason};
 
 /// How many rows and problems a preview shows.
 const SHOWN: usize = 10;
@@ -88,11 +89,20 @@ fn preview_row(row: &ImportRow, fields: &[Field]) -> PreviewRow {
     note("email", row.email.as_ref().map(EmailAddress::to_string));
     let tags: Vec<_> = row.tags.iter().map(crate::Tag::as_str).collect();
     note("tags", (!tags.is_empty()).then(|| tags.join("|")));
+    note("mauntic_id", row.id.map(|id| id.to_string()));
     note("owner", row.owner.flatten().map(|owner| owner.to_string()));
     note("stage", row.stage.clone().flatten());
     note("points", row.points.map(|points| points.to_string()));
     note("last_active", row.last_active.map(|at| at.to_rfc3339()));
-    note("do_not_email", row.do_not_email.map(|yes| yes.to_string()));
+    let marks = row.do_not_contact.iter().map(|(channel, reason)| {
+        let reason = reason.map_or("allowed", Reason::as_str);
+        format!("{channel}:{reason}")
+    });
+    let marks: Vec<_> = marks.collect();
+    note(
+        "do_not_contact",
+        (!marks.is_empty()).then(|| marks.join("|")),
+    );
     note("created_at", row.created_at.map(|at| at.to_rfc3339()));
     for (index, value) in &row.values {
         let text = value
@@ -104,6 +114,40 @@ fn preview_row(row: &ImportRow, fields: &[Field]) -> PreviewRow {
         line: row.line,
         values,
     }
+}
+
+/// How many of the contacts that rows are about are there, those that earlier rows were about left out.
+pub(super) async fn existing(
+    store: &dyn CrmStore,
+    organization: OrganizationId,
+    plan: &ImportPlan,
+    batch: &Batch,
+) -> Result<usize, StoreError> {
+    let rows = batch.rows.iter().filter(|row| !row.repeats);
+    let rows: Vec<_> = rows.map(|row| &row.row).collect();
+    let keys = || rows.iter().map(|row| row.key.clone()).collect::<Vec<_>>();
+    let imports = store.imports();
+    let field = match plan.matching() {
+        Matching::Address => None,
+        Matching::Field(field) => Some(field),
+        Matching::Id => {
+            let ids: Vec<_> = rows.iter().filter_map(|row| row.id).collect();
+            let here = store.contacts().find_many(organization, &ids).await?;
+            let elsewhere = imports
+                .find_by_keys(organization, Some(&id_elsewhere()), &keys())
+                .await?;
+            let mut known: BTreeSet<_> = elsewhere.into_keys().collect();
+            known.extend(here.iter().map(|contact| contact.id().to_string()));
+            let left = rows.iter().filter(|row| !known.contains(&row.key));
+            let addresses: Vec<_> = left
+                .filter_map(|row| Some(row.email.as_ref()?.key()))
+                .collect();
+            let there = imports.find_by_keys(organization, None, &addresses).await?;
+            return Ok(known.len() + there.len());
+        }
+    };
+    let there = imports.find_by_keys(organization, field, &keys()).await?;
+    Ok(there.len())
 }
 
 /// Reads batches on a thread that may block, and hands over each with the fields of its values.

@@ -42,6 +42,9 @@ pub(crate) struct Place {
     pub(crate) position: u64,
     /// The number of the line that starts there, from 1.
     pub(crate) line: u64,
+    /// Bytes of the file before it, which are others than those of the text unless it is in UTF-8.
+    #[serde(default)]
+    pub(crate) raw: u64,
 }
 
 impl Place {
@@ -49,6 +52,7 @@ impl Place {
     pub(crate) const START: Self = Self {
         position: 0,
         line: 1,
+        raw: 0,
     };
 }
 
@@ -136,6 +140,8 @@ impl<R: Read + Seek> RecordReader<R> {
             ended: false,
             place: Place {
                 position,
+                // A mark of the byte order at the start was skipped.
+                raw: place.raw + (position - place.position),
                 line: place.line,
             },
             values: vec![0; 4096],
@@ -245,6 +251,7 @@ impl<R: Read + Seek> RecordReader<R> {
             if surplus > MAX_RECORD {
                 let cut = self.start + MAX_RECORD;
                 self.place.position += (self.buffer.len() - cut) as u64;
+                self.place.raw += self.text.encoding().raw_len(&self.buffer[cut..]);
                 self.buffer.truncate(cut);
             }
             from = self.buffer.len() - self.start;
@@ -279,6 +286,7 @@ impl<R: Read + Seek> RecordReader<R> {
     fn move_to(&mut self, end: usize) {
         let done = &self.buffer[self.start..end];
         self.place.position += done.len() as u64;
+        self.place.raw += self.text.encoding().raw_len(done);
         self.place.line += done.iter().filter(|byte| **byte == b'\n').count() as u64;
         self.start = end;
         self.seen = end;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{EmailAddress, UserId};
+use mauntic_core::{ContactId, EmailAddress, UserId};
 
 use super::{
     EmptyCells, ImportOptions, InvalidMapping, Mapping, Target,
@@ -10,8 +10,8 @@ use super::{
     reader::Values,
 };
 use crate::{
-    Country, Field, FieldAlias, FieldSet, FieldType, InvalidTag, InvalidValue, ParseContext, Tag,
-    Value,
+    Channel, Country, Field, FieldAlias, FieldSet, FieldType, InvalidOwnerName, InvalidTag,
+    InvalidValue, OwnerName, ParseContext, Reason, Tag, UnknownChannel, UnknownReason, Value,
 };
 
 /// Longest name of a stage, in characters.
@@ -26,17 +26,22 @@ const MAX_STAGE: usize = 191;
 pub(crate) struct ImportRow {
     /// The number of the line that it starts on.
     pub(crate) line: u64,
-    /// What tells which contact it is about: the key of the address or of another unique value.
+    /// What tells which contact it is about: the key of the address or of another unique value, or an id.
     pub(crate) key: String,
+    /// The id of the contact where the file was exported.
+    pub(crate) id: Option<ContactId>,
     pub(crate) email: Option<EmailAddress>,
     /// Values by the number of the field in [`RowParser::fields`]; `None` clears, and later ones win.
     pub(crate) values: Vec<(usize, Option<Value>)>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) owner: Option<Option<UserId>>,
+    /// Who is to be in charge, by name, and the column that says so.
+    pub(crate) owner_named: Option<(usize, OwnerName)>,
     pub(crate) stage: Option<Option<String>>,
     pub(crate) points: Option<i64>,
     pub(crate) last_active: Option<DateTime<Utc>>,
-    pub(crate) do_not_email: Option<bool>,
+    /// Where they must not be written to and why; without a reason, where they may be.
+    pub(crate) do_not_contact: BTreeMap<Channel, Option<Reason>>,
     pub(crate) created_at: Option<DateTime<Utc>>,
 }
 
@@ -45,14 +50,16 @@ impl ImportRow {
         Self {
             line,
             key: String::new(),
+            id: None,
             email: None,
             values: Vec::new(),
             tags: Vec::new(),
             owner: None,
+            owner_named: None,
             stage: None,
             points: None,
             last_active: None,
-            do_not_email: None,
+            do_not_contact: BTreeMap::new(),
             created_at: None,
         }
     }
@@ -61,6 +68,15 @@ impl ImportRow {
     fn value(&self, field: usize) -> Option<&Value> {
         let (_, value) = self.values.iter().rfind(|(index, _)| *index == field)?;
         value.as_ref()
+    }
+
+    /// Notes that they must not be written to for a reason, or without one that they may. Of two columns that differ,
+    /// the one that forbids counts, and what they said themselves before all.
+    fn mark(&mut self, channel: Channel, reason: Option<Reason>) {
+        let mark = self.do_not_contact.entry(channel).or_default();
+        if *mark != Some(Reason::Unsubscribed) {
+            *mark = reason.or(*mark);
+        }
     }
 
     /// Lets a later row about the same contact have the last word, as if it came in another batch.
@@ -73,7 +89,7 @@ impl ImportRow {
         self.stage = later.stage.or(self.stage.take());
         self.points = later.points.or(self.points);
         self.last_active = later.last_active.or(self.last_active);
-        self.do_not_email = later.do_not_email.or(self.do_not_email);
+        self.do_not_contact.extend(later.do_not_contact);
         self.created_at = self.created_at.or(later.created_at);
     }
 }
@@ -110,7 +126,15 @@ enum Meaning {
 /// Which column tells which contact a row is about.
 enum KeyColumn {
     Email(usize),
-    Field { column: usize, field: usize },
+    Field {
+        column: usize,
+        field: usize,
+    },
+    /// The id or, where it is empty, the address.
+    Id {
+        column: usize,
+        email: Option<usize>,
+    },
 }
 
 impl RowParser {
@@ -171,11 +195,16 @@ impl RowParser {
 
     /// What tells which contact a record is about, if it says so.
     pub(crate) fn key(&self, values: Values<'_>) -> Option<String> {
+        let address = |column| {
+            let email: EmailAddress = unguarded(values.get(column)).parse().ok()?;
+            Some(email.key())
+        };
         match self.key {
-            KeyColumn::Email(column) => {
-                let email: EmailAddress = unguarded(values.get(column)).parse().ok()?;
-                Some(email.key())
-            }
+            KeyColumn::Email(column) => address(column),
+            KeyColumn::Id { column, email } => match values.get(column).trim() {
+                "" => address(email?),
+                id => Some(id.parse::<ContactId>().ok()?.to_string()),
+            },
             KeyColumn::Field { column, field } => {
                 let text = unguarded(values.get(column));
                 let value = self.fields[field].parse(text, &self.context).ok()??;
@@ -206,7 +235,7 @@ impl RowParser {
                     }
                     parsed.map(|_| ()).map_err(|error| error.to_string())
                 }
-                Meaning::Special(target) => self.special(&mut row, target, cell),
+                Meaning::Special(target) => self.special(&mut row, *column, target, cell),
             };
             if let Err(reason) = outcome {
                 bad.push(BadCell {
@@ -252,7 +281,13 @@ impl RowParser {
         Ok(None)
     }
 
-    fn special(&self, row: &mut ImportRow, target: &Target, cell: &str) -> Result<(), String> {
+    fn special(
+        &self,
+        row: &mut ImportRow,
+        column: usize,
+        target: &Target,
+        cell: &str,
+    ) -> Result<(), String> {
         let clears = is_null(cell) || (cell.is_empty() && self.empty == EmptyCells::Clear);
         if cell.is_empty() || is_null(cell) {
             match target {
@@ -273,7 +308,8 @@ impl RowParser {
             Target::FullName => self.full_name(row, cell).map_err(say::<InvalidValue>)?,
             Target::Tags => row.tags = tags(cell).map_err(say::<InvalidTag>)?,
             Target::Owner => {
-                row.owner = Some(Some(cell.parse().map_err(|_| "not the id of a user")?));
+                let name = cell.parse().map_err(say::<InvalidOwnerName>)?;
+                row.owner_named = Some((column, name));
             }
             Target::Stage if cell.chars().count() > MAX_STAGE => {
                 return Err(say(InvalidValue::TooLong { max: MAX_STAGE }));
@@ -282,7 +318,17 @@ impl RowParser {
             Target::Points => row.points = Some(points(cell)?),
             Target::LastActive => row.last_active = Some(self.instant(cell)?),
             Target::CreatedAt => row.created_at = Some(self.instant(cell)?),
-            Target::DoNotEmail => row.do_not_email = Some(do_not_email(cell)?),
+            Target::DoNotEmail => row.mark(Channel::Email, do_not_email(cell)?),
+            Target::DoNotContact => do_not_contact(row, cell)?,
+            Target::UnsubscribedAt | Target::BouncedAt => {
+                self.instant(cell)?;
+                let reason = match target {
+                    Target::BouncedAt => Reason::Bounced,
+                    _ => Reason::Unsubscribed,
+                };
+                row.mark(Channel::Email, Some(reason));
+            }
+            Target::Id => row.id = Some(cell.parse().map_err(|_| "not the id of a contact")?),
             Target::Attributes => self.attributes(row, cell)?,
             Target::Field(_) => {}
         }
@@ -331,6 +377,11 @@ impl RowParser {
         let (column, key) = match self.key {
             KeyColumn::Email(column) => (column, row.email.as_ref().map(EmailAddress::key)),
             KeyColumn::Field { column, field } => (column, row.value(field).map(Value::key)),
+            KeyColumn::Id { column, .. } => {
+                let id = row.id.map(|id| id.to_string());
+                let address = || row.email.as_ref().map(EmailAddress::key);
+                (column, id.or_else(address))
+            }
         };
         row.key = key.ok_or_else(|| BadCell {
             column,
@@ -345,12 +396,12 @@ fn key_column(
     fields: &[Field],
     options: &ImportOptions,
 ) -> Result<KeyColumn, InvalidMapping> {
-    let alias = match &options.match_on {
-        Some(alias) if alias.as_str() != "email" => alias,
+    let email = mapping.column_of(&Target::Email);
+    let alias = match (&options.match_on, mapping.column_of(&Target::Id)) {
+        (Some(alias), _) if alias.as_str() != "email" => alias,
+        (None, Some(column)) => return Ok(KeyColumn::Id { column, email }),
         _ => {
-            let column = mapping
-                .column_of(&Target::Email)
-                .ok_or(InvalidMapping::NoKey(Target::Email))?;
+            let column = email.ok_or(InvalidMapping::NoKey(Target::Email))?;
             return Ok(KeyColumn::Email(column));
         }
     };
@@ -399,16 +450,30 @@ fn is_null(cell: &str) -> bool {
     cell == "NULL"
 }
 
-/// Tags parted by `|`, or else by `;`, or else by `,`, with or without quotes around each.
+/// Tags parted by `|`, or else in quotes and parted by `,`, or else by `;`, or else by `,`.
 fn tags(cell: &str) -> Result<Vec<Tag>, InvalidTag> {
+    if !cell.contains('|') && cell.starts_with('"') {
+        return quoted_tags(cell);
+    }
     let separator = ['|', ';', ',']
         .into_iter()
         .find(|separator| cell.contains(*separator));
-    // Mailchimp puts quotes around each of its comma-separated tags.
-    let quotes: &[char] = if separator == Some(',') { &['"'] } else { &[] };
     cell.split(separator.unwrap_or('|'))
-        .map(|tag| tag.trim().trim_matches(quotes).trim())
+        .map(str::trim)
         .filter(|tag| !tag.is_empty())
+        .map(str::parse)
+        .collect()
+}
+
+/// Tags as Mailchimp writes them, which may have commas in them: `"a","b, c"`.
+fn quoted_tags(cell: &str) -> Result<Vec<Tag>, InvalidTag> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(cell.as_bytes());
+    let record = reader.records().next().and_then(Result::ok);
+    let tags = record.iter().flatten().map(|tag| tag.trim_matches('"'));
+    tags.filter(|tag| !tag.trim().is_empty())
         .map(str::parse)
         .collect()
 }
@@ -421,14 +486,32 @@ fn points(cell: &str) -> Result<i64, String> {
     digits.parse().map_err(|_| "not a whole number".to_owned())
 }
 
-/// Reads yes and no, and the words by which listmonk, Mailchimp and others say whether somebody may be mailed.
-fn do_not_email(cell: &str) -> Result<bool, String> {
+/// Reads yes and no, and the words by which listmonk, Mailchimp and others say whether somebody may be mailed; returns
+/// why not.
+fn do_not_email(cell: &str) -> Result<Option<Reason>, String> {
     match cell.to_ascii_lowercase().as_str() {
-        "blocklisted" | "unsubscribed" | "bounced" | "cleaned" | "disabled" => Ok(true),
-        "enabled" | "subscribed" => Ok(false),
+        "unsubscribed" => Ok(Some(Reason::Unsubscribed)),
+        "bounced" | "cleaned" => Ok(Some(Reason::Bounced)),
+        "blocklisted" | "disabled" => Ok(Some(Reason::Manual)),
+        "enabled" | "subscribed" => Ok(None),
         _ => match FieldType::Boolean.parse(cell, &ParseContext::default()) {
-            Ok(Some(Value::Boolean(value))) => Ok(value),
+            Ok(Some(Value::Boolean(value))) => Ok(value.then_some(Reason::Manual)),
             _ => Err(say(InvalidValue::NotABoolean)),
         },
     }
+}
+
+/// Reads `email:unsubscribed|sms:manual`, as an export has it, or what [`do_not_email`] reads.
+fn do_not_contact(row: &mut ImportRow, cell: &str) -> Result<(), String> {
+    if let Ok(reason) = do_not_email(cell) {
+        row.mark(Channel::Email, reason);
+        return Ok(());
+    }
+    for mark in cell.split(['|', ';', ',']) {
+        let (channel, reason) = mark.split_once(':').unwrap_or((mark, "manual"));
+        let channel = channel.parse().map_err(say::<UnknownChannel>)?;
+        let reason = reason.parse().map_err(say::<UnknownReason>)?;
+        row.mark(channel, Some(reason));
+    }
+    Ok(())
 }

@@ -18,11 +18,12 @@ use super::{
     apply::{Applied, Applier},
     batch::{Batch, BatchReader, Prepare},
     change::Rules,
+    owners::RowOwners,
     row::RowParser,
     source,
-    tell::FOLLOWED_BYTES,
+    tell::queue_rebuilds,
 };
-use crate::{CrmStore, Field, FieldSet};
+use crate::{CrmStore, Field, FieldSet, Owners};
 
 /// How long a worker may be silent before another takes its import.
 const LEASE: TimeDelta = TimeDelta::seconds(15);
@@ -47,6 +48,7 @@ pub(super) struct ImportRunner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdSource>,
     pub(super) standing: Arc<dyn Standing>,
+    pub(super) owners: Arc<dyn Owners>,
     pub(super) batch: usize,
 }
 
@@ -196,9 +198,11 @@ impl ImportRunner {
     ) -> (mpsc::Receiver<Result<Batch, CsvError>>, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(1);
         let (store, size) = (Arc::clone(&self.store), self.batch);
+        let owners = Arc::clone(&self.owners);
         let prepare = self.prepare(&import, parser.fields(), wanted);
         let task = tokio::task::spawn_blocking(move || {
-            let mut reader = match open(&store, &import, parser, size) {
+            let owners = RowOwners::of(import.organization_id, owners);
+            let mut reader = match open(&store, &import, parser, owners, size) {
                 Ok(reader) => reader,
                 Err(error) => return drop(sender.blocking_send(Err(error))),
             };
@@ -304,17 +308,7 @@ impl ImportRunner {
                 .delete_chunks(import.organization_id, import.id)
                 .await?;
         }
-        if import.plan.bytes >= FOLLOWED_BYTES {
-            let organization = import.organization_id;
-            let segments = self.store.segments().all(organization).await?;
-            let with_rule = segments.iter().filter(|segment| segment.rule.is_some());
-            let ids: Vec<_> = with_rule.map(|segment| segment.id).collect();
-            let now = self.clock.now();
-            uow.segments()
-                .queue_rebuilds(organization, &ids, now)
-                .await?;
-        }
-        Ok(())
+        queue_rebuilds(uow, import, self.clock.now()).await
     }
 
     async fn heartbeat(&self, import: &mut Import, worker: WorkerId) -> Result<bool, StoreError> {
@@ -356,6 +350,10 @@ impl ImportRunner {
     async fn save(&self, import: &Import, worker: WorkerId) -> Result<bool, StoreError> {
         let mut uow = self.store.begin().await?;
         let held = uow.imports().save_progress(import, worker).await?;
+        let stands = matches!(import.state, ImportState::Paused | ImportState::Failed);
+        if held && stands && import.counts.rows > 0 {
+            queue_rebuilds(&mut *uow, import, self.clock.now()).await?;
+        }
         uow.commit().await?;
         Ok(held)
     }
@@ -376,6 +374,7 @@ fn open(
     store: &Arc<dyn CrmStore>,
     import: &Import,
     parser: RowParser,
+    owners: RowOwners,
     size: usize,
 ) -> Result<BatchReader, CsvError> {
     let plan = &import.plan;
@@ -392,5 +391,5 @@ fn open(
         import.id,
         plan.bytes,
     )?;
-    BatchReader::open(file, import, parser, size)
+    BatchReader::open(file, import, parser, owners, size)
 }

@@ -13,13 +13,15 @@ use super::{
     ImportSource, ImportState, Mapping, ProblemKind, Watch,
     batch::BatchReader,
     look::{blocking, look},
-    preview::next_batch,
+    owners::RowOwners,
+    preview::{existing, next_batch},
     report,
     row::RowParser,
     run::ImportRunner,
     source::{self, CHUNK},
+    tell::queue_rebuilds,
 };
-use crate::{CrmStore, FieldSet, audit};
+use crate::{AnyOwner, CrmStore, FieldSet, OwnerName, Owners, audit};
 
 /// Rows in a batch: the larger, the fewer commits; the smaller, the less memory. What PostgreSQL works
 /// on at once must fit its `work_mem`, 4 MB unless configured: else it writes it to disk first.
@@ -65,6 +67,7 @@ pub struct ImportService {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     standing: Arc<dyn Standing>,
+    owners: Arc<dyn Owners>,
     batch: usize,
 }
 
@@ -112,6 +115,7 @@ impl ImportService {
             clock,
             ids,
             standing: Arc::new(AlwaysActive),
+            owners: Arc::new(AnyOwner),
             batch: BATCH,
         }
     }
@@ -120,6 +124,12 @@ impl ImportService {
     #[must_use]
     pub fn with_standing(self, standing: Arc<dyn Standing>) -> Self {
         Self { standing, ..self }
+    }
+
+    /// The same, but only these can be in charge of contacts.
+    #[must_use]
+    pub fn with_owners(self, owners: Arc<dyn Owners>) -> Self {
+        Self { owners, ..self }
     }
 
     /// The same with so many rows in a transaction.
@@ -186,7 +196,7 @@ impl ImportService {
     ) -> Result<ImportPreview, ImportError> {
         let organization = actor.require(Permission::ContactsImport)?;
         let import = self.plan(actor, organization, command).await?;
-        let (plan, store) = (&import.plan, Arc::clone(&self.store));
+        let (plan, store) = (import.plan.clone(), Arc::clone(&self.store));
         let parser = RowParser::new(
             &plan.mapping,
             &self.fields(organization).await?,
@@ -194,12 +204,8 @@ impl ImportService {
         )?;
         let fields = parser.fields().to_vec();
         let mut preview = ImportPreview::new(plan.format, &plan.columns, &plan.mapping);
-        let match_on = plan
-            .options
-            .match_on
-            .clone()
-            .filter(|alias| alias.as_str() != "email");
         let size = self.batch;
+        let owners = Arc::clone(&self.owners);
         let mut reader = blocking(move || {
             let file = source::open(
                 &import.plan.source,
@@ -208,24 +214,15 @@ impl ImportService {
                 import.id,
                 import.plan.bytes,
             )?;
-            BatchReader::open(file, &import, parser, size)
+            let owners = RowOwners::of(organization, owners);
+            BatchReader::open(file, &import, parser, owners, size)
         })
         .await?;
         loop {
             let (next, batch) = blocking(move || next_batch(reader)).await?;
             reader = next;
-            let keys: Vec<_> = batch
-                .rows
-                .iter()
-                .filter(|row| !row.repeats)
-                .map(|row| row.row.key.clone())
-                .collect();
-            let there = self
-                .store
-                .imports()
-                .find_by_keys(organization, match_on.as_ref(), &keys)
-                .await?;
-            preview.add(&batch, &fields, there.len() as u64);
+            let there = existing(&*self.store, organization, &plan, &batch).await?;
+            preview.add(&batch, &fields, there as u64);
             if batch.last {
                 return Ok(preview);
             }
@@ -406,6 +403,7 @@ impl ImportService {
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
             standing: Arc::clone(&self.standing),
+            owners: Arc::clone(&self.owners),
             batch: self.batch,
         }
     }
@@ -428,6 +426,7 @@ impl ImportService {
         action: &str,
     ) -> Result<Import, ImportError> {
         let organization = actor.require(Permission::ContactsImport)?;
+        let import = self.find(actor, id).await?;
         let mut uow = self.store.begin().await?;
         let changed = uow
             .imports()
@@ -435,6 +434,9 @@ impl ImportService {
             .await?;
         if changed && to == ImportState::Cancelled {
             uow.imports().delete_chunks(organization, id).await?;
+        }
+        if changed && to != ImportState::Pending {
+            queue_rebuilds(&mut *uow, &import, self.clock.now()).await?;
         }
         if changed {
             let now = self.clock.now();
@@ -464,6 +466,13 @@ impl ImportService {
             let found = self.store.segments().find(organization, segment).await?;
             if found.is_none_or(|segment| segment.rule.is_some()) {
                 return Err(ImportError::SegmentNotFound(segment));
+            }
+        }
+        if let Some(owner) = options.owner {
+            let named = [OwnerName::Id(owner)];
+            let found = self.owners.find(organization, &named).await?;
+            if found.into_iter().flatten().next().is_none() {
+                return Err(ImportError::NotAMember(owner));
             }
         }
         let fields = self.fields(organization).await?;

@@ -1,19 +1,42 @@
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use mauntic_core::{Cause, ContactId, DomainEvent, Envelope, SegmentId, StoreError};
 
 use super::{
+    Import,
     apply::{Applied, Applier},
     batch::Batch,
 };
 use crate::{
-    Channel, ConsentChanged, ContactCreated, ContactUpdated, CrmUnitOfWork, EVENT_BATCH, Reason,
-    Tag,
+    ConsentChanged, ContactCreated, ContactUpdated, CrmUnitOfWork, EVENT_BATCH, Tag,
     segment::{ContactAddedToSegment, Origin},
 };
 
-/// Imports of fewer bytes have segments follow each contact; larger ones have segments rebuilt at the end.
-pub(crate) const FOLLOWED_BYTES: u64 = 2 * 1024 * 1024;
+/// Imports of fewer bytes have segments follow each contact; larger ones have segments rebuilt when they end or stand
+/// still.
+const FOLLOWED_BYTES: u64 = 2 * 1024 * 1024;
+
+impl Import {
+    /// Whether segments follow each contact while it goes on.
+    fn is_followed(&self) -> bool {
+        self.plan.bytes < FOLLOWED_BYTES
+    }
+}
+
+/// Has segments rebuilt if they did not follow an import, which has ended or stands still now.
+pub(super) async fn queue_rebuilds(
+    uow: &mut dyn CrmUnitOfWork,
+    import: &Import,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if import.is_followed() {
+        return Ok(());
+    }
+    uow.segments()
+        .queue_all_rebuilds(import.organization_id, now)
+        .await
+}
 
 impl Applier<'_> {
     /// Whatever follows from the changes, in the same transaction.
@@ -42,7 +65,7 @@ impl Applier<'_> {
                 .await?;
             events.extend(self.added_to_segment(segment, &added)?);
         }
-        if self.rules.import.plan.bytes < FOLLOWED_BYTES {
+        if self.rules.import.is_followed() {
             let changed = [&applied.created[..], &applied.updated].concat();
             uow.contacts()
                 .mark_dirty(organization, &changed, self.rules.now)
@@ -88,15 +111,12 @@ impl Applier<'_> {
                 source: source.clone(),
             })?);
         }
-        for (all, reason) in [
-            (&applied.forbidden, Some(Reason::Manual)),
-            (&applied.allowed, None),
-        ] {
+        for ((channel, reason), all) in &applied.consent {
             for ids in all.chunks(EVENT_BATCH) {
                 events.push(self.seal(&ConsentChanged {
                     ids: ids.to_vec(),
-                    channel: Channel::Email,
-                    reason,
+                    channel: *channel,
+                    reason: *reason,
                     source: source.clone(),
                 })?);
             }

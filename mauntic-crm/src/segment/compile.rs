@@ -615,7 +615,9 @@ fn owner(op: Operator, test: &FieldTest) -> Checked<Test> {
     let mut wanted = Vec::new();
     for literal in test.value.literals() {
         let id = Uuid::try_parse(text_literal("owner", literal)?);
-        wanted.push(id.map_err(|_| Wrong::new("owner is compared with the ids of users"))?);
+        wanted.push(
+            id.map_err(|_| Wrong::new("owner is compared with the addresses or ids of members"))?,
+        );
     }
     Ok(Test::Owner(wanted))
 }

@@ -45,7 +45,7 @@
 //! | boolean | `=` `!=` `is set` `is empty` |
 //! | date, datetime, `created_at`, `updated_at`, `last_active`, `identified_at` | as numbers |
 //! | multiselect, `tag` | `=` `!=` `in` `contains` `has all` `is set` `is empty` |
-//! | `owner` | `=` `!=` `in` `is set` `is empty` |
+//! | `owner` (a member, by address or id) | `=` `!=` `in` `is set` `is empty` |
 //!
 //! Every operator but `<`, `<=`, `>`, `>=`, `is set` and `is empty` has an opposite with `not` in front.
 

@@ -5,7 +5,7 @@ pub enum Property {
     EmailDomain,
     /// The tags.
     Tag,
-    /// The user in charge, by id.
+    /// The user in charge, by address or id.
     Owner,
     /// The stage, by name.
     Stage,

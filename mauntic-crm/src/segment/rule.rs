@@ -4,7 +4,7 @@ use mauntic_core::{EmailId, SegmentId};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::moment::Moment;
+use super::{moment::Moment, property::Property};
 use crate::{Channel, Reason};
 
 /// What makes a contact a member of a segment.
@@ -353,6 +353,29 @@ impl Rule {
         f(self);
         for child in self.children() {
             child.visit(f);
+        }
+    }
+
+    /// Calls a function with every owner that it names.
+    pub(super) fn each_owner(&mut self, f: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::All(rules) | Self::Any(rules) => {
+                rules.iter_mut().for_each(|rule| rule.each_owner(f));
+            }
+            Self::Not(rule) => rule.each_owner(f),
+            Self::Field(test) if test.name == Property::Owner.as_str() => {
+                let literals: &mut [Literal] = match &mut test.value {
+                    Operand::None => &mut [],
+                    Operand::One(literal) => std::slice::from_mut(literal),
+                    Operand::Many(literals) => literals,
+                };
+                for literal in literals {
+                    if let Literal::Text(owner) = literal {
+                        f(owner);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 

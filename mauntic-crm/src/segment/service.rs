@@ -17,7 +17,7 @@ pub use self::{
     members::SegmentMembership,
     rules::{Explanation, Preview, RuleInput},
 };
-use crate::CrmStore;
+use crate::{AnyOwner, CrmStore, Owners};
 
 /// Knows the emails that rules speak of. Another context answers.
 #[async_trait]
@@ -68,6 +68,7 @@ pub struct SegmentService {
     ids: Arc<dyn IdSource>,
     zones: Arc<dyn Zones>,
     emails: Arc<dyn EmailNames>,
+    owners: Arc<dyn Owners>,
 }
 
 impl SegmentService {
@@ -75,6 +76,7 @@ impl SegmentService {
     pub const USE_CASES: &[UseCase] = &[
         ("add", Access::Needs(Permission::SegmentsWrite)),
         ("apply_list_choice", Access::Itself),
+        ("apply_timezone", Access::Itself),
         ("create", Access::Needs(Permission::SegmentsWrite)),
         ("delete", Access::Needs(Permission::SegmentsWrite)),
         (
@@ -113,6 +115,13 @@ impl SegmentService {
             ids,
             zones,
             emails,
+            owners: Arc::new(AnyOwner),
         }
+    }
+
+    /// The same, but rules can name these owners by their addresses.
+    #[must_use]
+    pub fn with_owners(self, owners: Arc<dyn Owners>) -> Self {
+        Self { owners, ..self }
     }
 }

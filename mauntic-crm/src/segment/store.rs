@@ -191,6 +191,13 @@ pub trait SegmentRepository: Send {
         at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
+    /// Makes the rebuilds of all segments with a rule due, unless they are earlier already.
+    async fn queue_all_rebuilds(
+        &mut self,
+        organization: OrganizationId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
     /// Takes the rebuild that is due first, or whose worker is gone, until `lease_until`; a new one
     /// starts at `now`. Nobody else gets it before then. With `only`, no other segment's.
     async fn claim_rebuild(

@@ -44,6 +44,13 @@ pub fn random_fields() -> FieldSet {
         field("newsletter", FieldType::Boolean),
         field("colour", FieldType::Select),
         field("colours", FieldType::Multiselect),
+        field("link", FieldType::Url),
+        field("second_phone", FieldType::Phone),
+        field("homeland", FieldType::Country),
+        field("province", FieldType::Region),
+        field("tongue", FieldType::Locale),
+        field("zone", FieldType::Timezone),
+        field("notes", FieldType::Textarea),
     ])
 }
 
@@ -97,6 +104,36 @@ const PATTERNS: &[&str] = &[
     "x.y",
     r"[\d\s]",
     "^$",
+];
+/// Values of the other kinds of texts, as they are stored; rules name them in other forms too.
+const KINDS: &[(&str, &[&str])] = &[
+    (
+        "link",
+        &["https://example.com/", "http://example.org/a?b=%20_c"],
+    ),
+    ("second_phone", &["+4930123456", "+16175550100"]),
+    ("homeland", &["DE", "FR", "US"]),
+    ("province", &["Bavaria", "bavaria", "Île-de-France"]),
+    ("tongue", &["de", "de-DE", "en-US"]),
+    ("zone", &["Europe/Berlin", "America/New_York"]),
+    ("notes", &["one\ntwo", "größe\tx", "100% _sure_"]),
+];
+const KIND_LITERALS: &[&str] = &[
+    "https://example.com/",
+    "https://EXAMPLE.com",
+    "+49 30 123456",
+    "+16175550100",
+    "Germany",
+    "de",
+    "FR",
+    "United States",
+    "Bavaria",
+    "de_DE",
+    "en-us",
+    "europe/berlin",
+    "Europe/Berlin",
+    "one\ntwo",
+    "100% _sure_",
 ];
 const TAGS: &[&str] = &["vip", "VIP", "press", "größe", "it's"];
 const OPTIONS: &[&str] = &["Red", "red", "green", "Größe", "none"];
@@ -207,6 +244,13 @@ fn text_test() -> impl Strategy<Value = Rule> {
         "email.domain",
         "stage",
         "colour",
+        "link",
+        "second_phone",
+        "homeland",
+        "province",
+        "tongue",
+        "zone",
+        "notes",
     ]);
     let one = |ops: Vec<Operator>, from: &'static [&'static str]| {
         (select(ops), texts(from)).prop_map(|(op, text)| (op, Operand::One(text)))
@@ -229,11 +273,17 @@ fn text_test() -> impl Strategy<Value = Rule> {
     ];
     let comparison = prop_oneof![
         one(compared.clone(), TEXTS),
+        one(compared.clone(), KIND_LITERALS),
         one(compared, EMAILS),
         one(parts, PARTS),
         one(vec![O::Like, O::NotLike], SHAPES),
         one(vec![O::Matches, O::NotMatches], PATTERNS),
         (select(vec![O::In, O::NotIn]), vec(texts(TEXTS), 1..4))
+            .prop_map(|(op, list)| (op, Operand::Many(list))),
+        (
+            select(vec![O::In, O::NotIn]),
+            vec(texts(KIND_LITERALS), 1..4)
+        )
             .prop_map(|(op, list)| (op, Operand::Many(list))),
         (
             select(vec![O::Between, O::NotBetween]),
@@ -506,8 +556,12 @@ fn random_values() -> impl Strategy<Value = crate::FieldValues> {
         newsletter,
         colours,
     );
-    values.prop_map(|(a, b, c, d, e, f, g, h, i)| {
-        let present = [a, b, c, d, e, f, g, h, i].into_iter();
+    let kinds: Vec<_> = KINDS
+        .iter()
+        .map(|(alias, from)| text(alias, from))
+        .collect();
+    (values, kinds).prop_map(|((a, b, c, d, e, f, g, h, i), kinds)| {
+        let present = [a, b, c, d, e, f, g, h, i].into_iter().chain(kinds);
         present
             .filter_map(|(alias, value)| Some((alias.parse().expect("a valid alias"), value?)))
             .collect()

@@ -279,7 +279,10 @@ fn a_rule_that_does_not_suit_the_fields_is_refused_with_reasons() {
         ),
         ("city matches \"(\"", "not a regular expression"),
         ("tag starts with \"a\"", "tag is a set of texts"),
-        ("owner = \"ann\"", "owner is compared with the ids of users"),
+        (
+            "owner = \"ann\"",
+            "owner is compared with the addresses or ids of members",
+        ),
         (
             "seen < anniversary",
             "an anniversary is compared with = or !=",

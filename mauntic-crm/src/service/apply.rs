@@ -19,7 +19,7 @@ impl Writing<'_> {
     ) -> Result<Changed, CrmError> {
         let mut contact = Contact::new(ContactId::generate(self.ids), origin, self.now);
         let mut changes = ChangeSet::default();
-        let applied = patch.apply(&mut contact, self.fields, self.now, &mut changes);
+        let applied = patch.apply(&mut contact, self, &mut changes);
         let mut problems = applied.err().unwrap_or_default();
         for field in self.fields.iter().filter(|field| !field.is_column()) {
             let given = patch.values.contains_key(field.alias.as_str());
@@ -58,7 +58,7 @@ impl Writing<'_> {
                 ..command.patch.clone()
             };
             patch
-                .apply(&mut next.contact, self.fields, self.now, &mut next.changes)
+                .apply(&mut next.contact, self, &mut next.changes)
                 .map_err(CrmError::InvalidFields)?;
             *state = next;
             return Ok(());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     Actor, Cause, ContactId, DomainEvent, EmailAddress, Envelope, IdSource, OrganizationId,
-    Principal, StoreError,
+    Principal, StoreError, UserId,
 };
 use serde_json::Value as Json;
 
@@ -27,6 +27,8 @@ pub(super) struct Writing<'a> {
     pub(super) cause: Cause,
     pub(super) ids: &'a dyn IdSource,
     pub(super) fields: &'a FieldSet,
+    /// Users that are to be in charge and cannot be.
+    pub(super) strangers: BTreeSet<UserId>,
     /// What the audit log is told of the contacts that are written; nothing if a worker or a handler writes.
     pub(super) audited: Option<Audited<'a>>,
 }

@@ -6,7 +6,10 @@ use mauntic_core::{
 };
 use serde_json::{Map, Value as Json};
 
-use super::{ContactService, batch::at_most_a_batch, bulk_run::BulkRunner, consent::plain_text};
+use super::{
+    Change, ContactPatch, ContactService, batch::at_most_a_batch, bulk_run::BulkRunner,
+    consent::plain_text, patch::check_stage,
+};
 use crate::{
     CrmError, FieldProblem, InvalidValue, MAX_BATCH, audit,
     bulk::{BulkAction, BulkChange, BulkChangeId, BulkEntry, BulkPlan, BulkState, Whom},
@@ -42,7 +45,11 @@ impl BulkAction {
                 Some(Permission::SegmentsWrite)
             }
             Self::Delete => Some(Permission::ContactsDelete),
-            Self::Tags { .. } | Self::SetField { .. } | Self::DoNotContact { .. } => None,
+            Self::Tags { .. }
+            | Self::SetField { .. }
+            | Self::SetOwner { .. }
+            | Self::SetStage { .. }
+            | Self::DoNotContact { .. } => None,
         }
     }
 }
@@ -268,6 +275,24 @@ impl BulkService {
                 self.segments.find(actor, *segment).await.map(|_| ())
             }
             BulkAction::DoNotContact { comment, .. } => plain_text(comment, 1_000),
+            BulkAction::SetOwner { owner } => {
+                let patch = ContactPatch {
+                    owner: Change::to(*owner),
+                    ..ContactPatch::default()
+                };
+                let organization = actor.organization_id();
+                let strangers = self.contacts.strangers(organization, &[&patch]).await?;
+                if strangers.is_empty() {
+                    Ok(())
+                } else {
+                    let problem = FieldProblem::new("owner", InvalidValue::NotAMember);
+                    Err(CrmError::InvalidFields(vec![problem]))
+                }
+            }
+            BulkAction::SetStage { stage } => {
+                let checked = stage.as_deref().map_or(Ok(()), check_stage);
+                checked.map_err(|problem| CrmError::InvalidFields(vec![problem]))
+            }
             BulkAction::SetField { field, value } => {
                 let name = field.as_str();
                 let fields = self.contacts.fields(actor.organization_id()).await?;

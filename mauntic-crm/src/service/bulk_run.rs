@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use tracing::info;
 
 use super::{
-    BulkService, ContactPatch,
+    BulkService, Change, ContactPatch,
     batch::{Writing, retried},
     contacts::Results,
 };
@@ -104,6 +104,7 @@ impl BulkRunner<'_> {
             cause: Cause::root(&*contacts.ids),
             ids: &*contacts.ids,
             fields: &fields,
+            strangers: contacts.strangers(organization, &[&patch]).await?,
             // It was told of when somebody asked for it.
             audited: None,
         };
@@ -167,6 +168,14 @@ impl BulkRunner<'_> {
                 ContactPatch::from_json(fields, [(field.as_str(), &value)], &context)
                     .map_err(CrmError::InvalidFields)
             }
+            BulkAction::SetOwner { owner } => Ok(ContactPatch {
+                owner: Change::to(*owner),
+                ..ContactPatch::default()
+            }),
+            BulkAction::SetStage { stage } => Ok(ContactPatch {
+                stage: Change::to(stage.clone()),
+                ..ContactPatch::default()
+            }),
             _ => Ok(ContactPatch::default()),
         }
     }
@@ -217,9 +226,12 @@ impl BulkRunner<'_> {
         all: &[Segment],
     ) -> Result<Vec<CrmError>, CrmError> {
         let results: Results<Contact> = match &change.plan.action {
-            BulkAction::Tags { .. } | BulkAction::SetField { .. } => {
+            BulkAction::Tags { .. }
+            | BulkAction::SetField { .. }
+            | BulkAction::SetOwner { .. }
+            | BulkAction::SetStage { .. } => {
                 let edit = |_, contact: &mut Contact, changes: &mut ChangeSet| {
-                    let applied = patch.apply(contact, writing.fields, writing.now, changes);
+                    let applied = patch.apply(contact, writing, changes);
                     applied.map_err(CrmError::InvalidFields)
                 };
                 writing.edit_within(uow, ids, &edit).await?

@@ -129,7 +129,11 @@ impl ContactService {
     ) -> Result<Results<Contact>, CrmError> {
         let organization = actor.organization_id();
         let fields = self.fields(organization).await?;
-        let writing = self.writing(actor, &fields);
+        let patches: Vec<_> = commands.iter().map(|command| &command.patch).collect();
+        let writing = Writing {
+            strangers: self.strangers(organization, &patches).await?,
+            ..self.writing(actor, &fields)
+        };
         let repeated =
             repeated_addresses(commands.iter().map(|command| match &command.patch.email {
                 Change::Set(email) => Some(email),
@@ -173,7 +177,11 @@ impl ContactService {
     ) -> Result<Vec<Result<Contact, CrmError>>, CrmError> {
         let organization = actor.require(Permission::ContactsWrite)?;
         let fields = self.fields(organization).await?;
-        let writing = self.writing(actor, &fields);
+        let patches: Vec<_> = commands.iter().map(|command| &command.patch).collect();
+        let writing = Writing {
+            strangers: self.strangers(organization, &patches).await?,
+            ..self.writing(actor, &fields)
+        };
         let ids: Vec<_> = commands.iter().map(|command| command.id).collect();
         self.edit(&writing, &ids, |place, contact, changes| {
             let command = &commands[place];
@@ -183,7 +191,7 @@ impl ContactService {
             }
             command
                 .patch
-                .apply(contact, &fields, writing.now, changes)
+                .apply(contact, &writing, changes)
                 .map_err(CrmError::InvalidFields)
         })
         .await
@@ -202,8 +210,10 @@ impl ContactService {
         at_most_a_batch(commands.len())?;
         plain_text(source, 191)?;
         let fields = self.fields(organization).await?;
+        let patches: Vec<_> = commands.iter().map(|command| &command.patch).collect();
         let writing = Writing {
             source: source.to_owned(),
+            strangers: self.strangers(organization, &patches).await?,
             ..self.writing(actor, &fields)
         };
         retried!(self.try_upsert(&writing, commands))

@@ -2,15 +2,18 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mauntic_core::{
     Access, Actor, Cause, Clock, ContactId, EmailAddress, Envelope, IdSource, OrganizationId, Page,
-    PageSize, Permission, Principal, UseCase, Zones,
+    PageSize, Permission, Principal, StoreError, UseCase, UserId, Zones,
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::batch::{Audited, Writing, at_most_a_batch, retried, source_of};
+use super::{
+    Change, ContactPatch,
+    batch::{Audited, Writing, at_most_a_batch, retried, source_of},
+};
 use crate::{
-    ChangeSet, Contact, ContactChange, ContactCursor, ContactFilter, ContactGrowth, ContactListing,
-    CrmError, CrmStore, FieldSet,
+    AnyOwner, ChangeSet, Contact, ContactChange, ContactCursor, ContactFilter, ContactGrowth,
+    ContactListing, CrmError, CrmStore, FieldSet, OwnerName, Owners,
 };
 
 /// Adds, changes, finds and deletes contacts.
@@ -23,6 +26,7 @@ pub struct ContactService {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdSource>,
     pub(super) zones: Arc<dyn Zones>,
+    pub(super) owners: Arc<dyn Owners>,
 }
 
 /// What became of each item of a batch, in the order given.
@@ -86,7 +90,14 @@ impl ContactService {
             clock,
             ids,
             zones,
+            owners: Arc::new(AnyOwner),
         }
+    }
+
+    /// The same, but only these can be in charge of contacts.
+    #[must_use]
+    pub fn with_owners(self, owners: Arc<dyn Owners>) -> Self {
+        Self { owners, ..self }
     }
 
     /// The contact; for one that was merged into another, that one.
@@ -245,6 +256,28 @@ impl ContactService {
         ))
     }
 
+    /// Those of the users that changes put in charge who cannot be.
+    pub(super) async fn strangers(
+        &self,
+        organization: OrganizationId,
+        patches: &[&ContactPatch],
+    ) -> Result<BTreeSet<UserId>, StoreError> {
+        let named: BTreeSet<_> = patches
+            .iter()
+            .filter_map(|patch| match patch.owner {
+                Change::Set(owner) => Some(owner),
+                Change::Keep | Change::Clear => None,
+            })
+            .collect();
+        if named.is_empty() {
+            return Ok(named);
+        }
+        let names: Vec<_> = named.iter().copied().map(OwnerName::Id).collect();
+        let found = self.owners.find(organization, &names).await?;
+        let known: BTreeSet<_> = found.into_iter().flatten().collect();
+        Ok(&named - &known)
+    }
+
     pub(super) fn writing<'a>(&'a self, actor: &'a Actor, fields: &'a FieldSet) -> Writing<'a> {
         Writing {
             organization: actor.organization_id(),
@@ -254,6 +287,7 @@ impl ContactService {
             cause: Cause::root(&*self.ids),
             ids: &*self.ids,
             fields,
+            strangers: BTreeSet::new(),
             audited: Some(Audited {
                 actor,
                 action: "contact.updated",
@@ -277,6 +311,7 @@ impl ContactService {
             cause: envelope.as_cause(),
             ids: &*self.ids,
             fields,
+            strangers: BTreeSet::new(),
             audited: None,
         }
     }

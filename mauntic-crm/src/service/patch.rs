@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{EmailAddress, UserId};
 use serde_json::Value as Json;
 
+use super::batch::Writing;
 use crate::{
     ChangeSet, Contact, Country, Field, FieldAlias, FieldProblem, FieldSet, FieldType,
     InvalidValue, ParseContext, Tag, Value, value::line,
@@ -132,27 +133,31 @@ impl ContactPatch {
     pub(super) fn apply(
         &self,
         contact: &mut Contact,
-        fields: &FieldSet,
-        now: DateTime<Utc>,
+        writing: &Writing<'_>,
         changes: &mut ChangeSet,
     ) -> Result<(), Vec<FieldProblem>> {
         let mut problems = Vec::new();
         for (alias, value) in &self.values {
-            match self.checked(contact, fields, alias, value.as_ref()) {
+            match self.checked(contact, writing.fields, alias, value.as_ref()) {
                 Ok(value) => contact.set_value(alias, value, changes),
                 Err(reason) => problems.push(FieldProblem::new(alias.as_str(), reason)),
             }
         }
-        if let Change::Set(stage) = &self.stage
-            && let Err(reason) = line(stage, 191)
+        if let Change::Set(stage) = &self.stage {
+            problems.extend(check_stage(stage).err());
+        }
+        // Who was in charge before leaving the organisation may stay so.
+        if let Change::Set(owner) = self.owner
+            && writing.strangers.contains(&owner)
+            && contact.parts().owner != Some(owner)
         {
-            problems.push(FieldProblem::new("stage", reason));
+            problems.push(FieldProblem::new("owner", InvalidValue::NotAMember));
         }
         if !problems.is_empty() {
             return Err(problems);
         }
         self.apply_columns(contact, changes);
-        date_the_attribution(contact, now, changes);
+        date_the_attribution(contact, writing.now, changes);
         Ok(())
     }
 
@@ -210,6 +215,14 @@ impl ContactPatch {
         } else {
             field.parse_value(value, &context)
         }
+    }
+}
+
+/// Holds a text to be the name of a stage.
+pub(super) fn check_stage(stage: &str) -> Result<(), FieldProblem> {
+    match line(stage, 191) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(FieldProblem::new("stage", reason)),
     }
 }
 

@@ -64,6 +64,9 @@ pub enum InvalidValue {
     /// There is no such field.
     #[error("there is no such field")]
     UnknownField,
+    /// Nobody who works in the organisation.
+    #[error("not a member of the organisation")]
+    NotAMember,
     /// The field must have a value.
     #[error("a value is required")]
     Required,

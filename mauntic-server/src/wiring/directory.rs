@@ -1,14 +1,14 @@
 //! What the contexts ask of each other.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use mauntic_core::{
-    ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, TimeZoneName,
-    identity::IdentityStore,
+    ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, TimeZoneName, UserId,
+    Zones, identity::IdentityStore,
 };
 use mauntic_crm::{
-    Channel, Contact, CrmStore, FieldSet,
+    Channel, Contact, CrmStore, FieldSet, OwnerName, Owners,
     segment::{EmailNames, Origin},
 };
 use mauntic_messaging::{
@@ -173,6 +173,46 @@ impl OrganizationDirectory for Organizations {
             .map(|field| field.alias.to_string())
             .chain(columns)
             .collect())
+    }
+}
+
+/// The zones of the organisations as they are this moment, for work that has to know a change at once.
+pub(crate) struct PresentZones(pub(crate) Arc<dyn IdentityStore>);
+
+#[async_trait]
+impl Zones for PresentZones {
+    async fn zone_of(&self, organization: OrganizationId) -> Result<TimeZoneName, StoreError> {
+        let found = self.0.organizations().find(organization).await?;
+        Ok(found.map_or_else(TimeZoneName::utc, |found| found.timezone))
+    }
+}
+
+/// Answers the CRM's questions about who can be in charge of contacts: the members of the organisation.
+pub(crate) struct MembersAsOwners(pub(crate) Arc<dyn IdentityStore>);
+
+#[async_trait]
+impl Owners for MembersAsOwners {
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        names: &[OwnerName],
+    ) -> Result<Vec<Option<UserId>>, StoreError> {
+        let mut members = HashMap::new();
+        let mut after = None;
+        loop {
+            let size = PageSize::clamped(usize::from(PageSize::MAX));
+            let page = self.0.members().list(organization, after, size).await?;
+            for member in page.items {
+                members.insert(member.user_id.to_string(), member.user_id);
+                members.insert(member.email.key(), member.user_id);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let found = names.iter().map(|name| members.get(&name.key()).copied());
+        Ok(found.collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use mauntic_core::{
     ChangeMade, ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError,
-    identity::IdentityService,
+    identity::{IdentityService, TimezoneChanged},
 };
 use mauntic_crm::{
     ContactDeleted, ContactMerged, ContactService,
@@ -96,6 +96,28 @@ impl EventHandler for FollowListChoices {
                 .apply_list_choice(self.name(), envelope, event.contact_id, &choices)
                 .await
                 .map_err(HandlerError::new)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where days begin at another moment, other people are in segments.
+pub(super) struct FollowTimezones(pub(super) SegmentService);
+
+#[async_trait]
+impl EventHandler for FollowTimezones {
+    fn name(&self) -> &'static str {
+        "crm.follow_timezones"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[TimezoneChanged::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        if envelope.open::<TimezoneChanged>()?.is_some() {
+            let applied = self.0.apply_timezone(self.name(), envelope).await;
+            applied.map_err(HandlerError::new)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{
     erasure::{Erasures, sweep},
     handlers::{
         CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
-        FollowUnsubscribes, KeepChanges,
+        FollowTimezones, FollowUnsubscribes, KeepChanges,
     },
 };
 use crate::{App, Job};
@@ -95,6 +95,7 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowMerges(app.sends.clone())),
         Arc::new(FollowDeletions(app.sends.clone())),
         Arc::new(FollowListChoices(app.segments.clone())),
+        Arc::new(FollowTimezones(app.segments.clone())),
         Arc::new(KeepChanges(app.identity.clone())),
     ]
 }

@@ -7,7 +7,9 @@ mod handlers;
 mod jobs;
 mod letters;
 
-pub(crate) use directory::{CrmDirectory, MessagingNames, Organizations};
+pub(crate) use directory::{
+    CrmDirectory, MembersAsOwners, MessagingNames, Organizations, PresentZones,
+};
 pub use jobs::{jobs, settle_events};
 pub(crate) use letters::SystemMail;
 pub use letters::installation;

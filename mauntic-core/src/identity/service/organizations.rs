@@ -3,7 +3,7 @@ use tracing::info;
 
 use super::super::{
     Change, DisplayName, IdentityError, IdentityService, Organization, PostalAddress, Slug,
-    Subject, UpdateOrganization,
+    Subject, TimezoneChanged, UpdateOrganization,
 };
 use crate::{
     Actor, Operator, OrganizationId, Page, PageSize, Permission, StoreError, TimeZoneName,
@@ -156,6 +156,11 @@ impl IdentityService {
         let mut organization = before.clone();
         if organization.update(command) {
             uow.organizations().update(&organization).await?;
+            if organization.timezone != before.timezone {
+                let timezone = organization.timezone.clone();
+                self.publish(&mut *uow, id, &TimezoneChanged { timezone }, now)
+                    .await?;
+            }
             let change = Change::new("organization.updated", Subject::new("organization", id))
                 .from(json!(before))
                 .to(json!(organization));

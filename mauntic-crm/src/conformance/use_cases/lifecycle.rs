@@ -6,10 +6,11 @@ use mauntic_core::{Actor, PageSize, Role, UserId, UuidV7Source};
 use serde_json::{Map, json};
 
 use super::{crm, tags};
-use crate::conformance::organization;
 use crate::{
-    Channel, ContactPatch, CreateContact, CreateField, CrmError, CrmStore, DoNotContactCommand,
-    FieldType, LiftDoNotContact, Reason, UpdateContact, UpdateField, Value,
+    Change, Channel, ContactPatch, CreateContact, CreateField, CrmError, CrmStore,
+    DoNotContactCommand, FieldProblem, FieldType, InvalidValue, LiftDoNotContact, Reason,
+    UpdateContact, UpdateField, UpsertContact, Value,
+    conformance::{boss, organization},
 };
 
 /// Created, read, changed in part, deleted; each step is in the history.
@@ -102,6 +103,71 @@ pub async fn an_update_can_ask_for_a_version(store: Arc<dyn CrmStore>) {
         stale,
         Err(CrmError::VersionMismatch { current: 2 })
     ));
+}
+
+/// A contact is given to somebody who works in the organisation, and to nobody else.
+pub async fn owners_work_in_the_organisation(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let stranger = UserId::generate(&UuidV7Source);
+    let given = |owner| ContactPatch {
+        owner: Change::Set(owner),
+        ..ContactPatch::default()
+    };
+    let create = |email: &str, owner| CreateContact {
+        patch: ContactPatch {
+            email: Change::Set(email.parse().unwrap()),
+            ..given(owner)
+        },
+        origin: None,
+    };
+    let refused = |error: CrmError| {
+        let CrmError::InvalidFields(problems) = error else {
+            panic!("{error}");
+        };
+        let expected = [FieldProblem::new("owner", InvalidValue::NotAMember)];
+        assert_eq!(problems, expected);
+    };
+    let commands = [
+        create("ann@example.com", boss()),
+        create("bob@example.com", stranger),
+    ];
+    let mut made = crm.contacts.create_many(&crm.us, &commands).await.unwrap();
+    refused(made.remove(1).unwrap_err());
+    let ann = made.remove(0).unwrap();
+    assert_eq!(ann.parts().owner, Some(boss()));
+    let update = |owner| UpdateContact {
+        id: ann.id(),
+        version: None,
+        patch: given(owner),
+    };
+    refused(
+        crm.contacts
+            .update(&crm.us, update(stranger))
+            .await
+            .unwrap_err(),
+    );
+    let upsert = |email: &str| UpsertContact {
+        email: email.parse().unwrap(),
+        patch: given(stranger),
+    };
+    let commands = [upsert("ann@example.com"), upsert("new@example.com")];
+    let done = crm.contacts.upsert_batch(&crm.us, "test", &commands).await;
+    for result in done.unwrap() {
+        refused(result.unwrap_err());
+    }
+    // Who left the organisation stays in charge until somebody else is.
+    let mut uow = store.begin().await.unwrap();
+    let mut left = ann.clone();
+    left.set_owner(Some(stranger), &mut crate::ChangeSet::default());
+    uow.contacts()
+        .update_many(organization(1), &[left])
+        .await
+        .unwrap();
+    uow.commit().await.unwrap();
+    let same = crm.contacts.update(&crm.us, update(stranger)).await;
+    assert_eq!(same.unwrap().parts().owner, Some(stranger));
+    let given = crm.contacts.update(&crm.us, update(boss())).await;
+    assert_eq!(given.unwrap().parts().owner, Some(boss()));
 }
 
 /// All that is wrong with an input is said at once, and nothing is written.

@@ -14,7 +14,7 @@ use mauntic_core::{
 };
 use serde_json::Value as Json;
 
-use super::organization;
+use super::{Staff, organization};
 use crate::{
     Channel, Contact, ContactPatch, ContactService, CreateContact, CrmError, CrmStore,
     FieldService, Reason, Tag, TagService, UpdateContact,
@@ -30,7 +30,8 @@ struct Crm {
 fn crm(store: &Arc<dyn CrmStore>) -> Crm {
     let clock = Arc::new(ManualClock::default());
     let zones = Arc::new(FixedZone::default());
-    let contacts = ContactService::new(Arc::clone(store), clock, Arc::new(UuidV7Source), zones);
+    let contacts = ContactService::new(Arc::clone(store), clock, Arc::new(UuidV7Source), zones)
+        .with_owners(Arc::new(Staff));
     let user = UserId::generate(&UuidV7Source);
     Crm {
         tags: TagService::new(contacts.clone()),

@@ -168,6 +168,24 @@ impl SegmentService {
         Ok(())
     }
 
+    /// Applies the organisation's zone to everybody anew, since days begin at another moment now.
+    pub async fn apply_timezone(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+    ) -> Result<(), CrmError> {
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        if !uow.inbox().first_time(handler, envelope.id, now).await? {
+            return Ok(());
+        }
+        uow.segments()
+            .queue_all_rebuilds(envelope.organization_id, now)
+            .await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
     /// The contact that an id stands for, kept from being merged or deleted until the transaction ends.
     async fn locked(
         &self,

@@ -1,8 +1,10 @@
+use std::collections::HashMap;
+
 use mauntic_core::{Actor, ContactId, EmailId, OrganizationId, Permission, SegmentId};
 
 use super::SegmentService;
 use crate::{
-    Contact, CrmError, FieldSet,
+    Contact, CrmError, FieldSet, OwnerName,
     segment::{
         InvalidRule, MentionedNames, NameTable, Origin, Proof, Rule, RuleProblem, Segment, Today,
     },
@@ -133,14 +135,17 @@ impl SegmentService {
     ) -> Result<(Rule, Vec<RuleProblem>), CrmError> {
         let fields = self.fields(organization).await?;
         match input {
-            RuleInput::Tree(rule) => {
+            RuleInput::Tree(mut rule) => {
+                self.know_owners(organization, &mut rule).await?;
                 let warnings = rule.check(&fields)?;
                 Ok((rule, warnings))
             }
             RuleInput::Text(text) => {
                 let mentioned = MentionedNames::in_text(&text, &fields).map_err(Box::new)?;
                 let names = self.mentioned(organization, &mentioned).await?;
-                let parsed = Rule::parse_with_places(&text, &fields, &names).map_err(Box::new)?;
+                let mut parsed =
+                    Rule::parse_with_places(&text, &fields, &names).map_err(Box::new)?;
+                self.know_owners(organization, &mut parsed.rule).await?;
                 let warnings = parsed
                     .rule
                     .check(&fields)
@@ -155,6 +160,27 @@ impl SegmentService {
                 Ok((parsed.rule, warnings))
             }
         }
+    }
+
+    /// Puts the ids of owners in the place of their addresses; those of nobody stay, and are refused as what they are.
+    async fn know_owners(
+        &self,
+        organization: OrganizationId,
+        rule: &mut Rule,
+    ) -> Result<(), CrmError> {
+        let mut names = Vec::new();
+        rule.each_owner(&mut |owner| names.extend(address(owner)));
+        if names.is_empty() {
+            return Ok(());
+        }
+        let found = self.owners.find(organization, &names).await?;
+        let ids: HashMap<_, _> = names.iter().map(OwnerName::key).zip(found).collect();
+        rule.each_owner(&mut |owner| {
+            if let Some(Some(id)) = address(owner).and_then(|name| ids.get(&name.key())) {
+                *owner = id.to_string();
+            }
+        });
+        Ok(())
     }
 
     pub(super) async fn fields(&self, organization: OrganizationId) -> Result<FieldSet, CrmError> {
@@ -215,4 +241,10 @@ impl SegmentService {
             .map(|segment| (segment.id, segment.name.into()))
             .collect())
     }
+}
+
+/// The name of an owner, if it is one that stands for an id.
+fn address(owner: &str) -> Option<OwnerName> {
+    let name = owner.parse().ok();
+    name.filter(|name| matches!(name, OwnerName::Address(_)))
 }

@@ -156,11 +156,12 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
             .map_err(|_| StoreError::corrupt("import", "plan"))?;
         let sql = "INSERT INTO import (organization_id, id, state, fingerprint, plan, created_at,
                        rows_read, created, updated, unchanged, failed, duplicates,
-                       position, line, busy_micros)
+                       position, line, raw_position, busy_micros)
                    SELECT $1, $2, $3, $4, plan, CAST($6 AS BIGINT), 0, 0, 0, 0, 0, 0,
-                       CAST($7 AS BIGINT), CAST($8 AS BIGINT), 0";
+                       CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT), 0";
         let plan_column: &[Column] = &[("plan", SqlType::Json)];
         let sql = format!("{sql} FROM {}", self.dialect.rows(5, "r", plan_column));
+        let [position, line, raw] = import.place().map(number);
         let parameters = [
             import.organization_id.as_uuid().into(),
             import.id.as_uuid().into(),
@@ -168,8 +169,9 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
             import.plan.fingerprint.as_str().into(),
             format!("[{{\"plan\":{plan}}}]").into(),
             to_micros(import.created_at).into(),
-            number(import.place().0).into(),
-            number(import.place().1).into(),
+            position.into(),
+            line.into(),
+            raw.into(),
         ];
         self.txn
             .execute_raw(self.dialect.statement(sql, parameters))
@@ -199,7 +201,7 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
         let sql = "UPDATE import SET state = $4, rows_read = $5, created = $6, updated = $7,
                        unchanged = $8, failed = $9, duplicates = $10, position = $11, line = $12,
                        busy_micros = $13, worker_id = $14, lease_until = $15, error = $16,
-                       finished_at = $17
+                       finished_at = $17, raw_position = $18
                    WHERE organization_id = $1 AND id = $2 AND worker_id = $3 AND state = 'running'";
         let statement = self.dialect.statement(sql, progress(import, worker));
         Ok(self.txn.execute_raw(statement).await?.rows_affected() == 1)

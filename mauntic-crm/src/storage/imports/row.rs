@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) const COLUMNS: &str = "organization_id, id, state, plan, rows_read, created, updated, \
-     unchanged, failed, duplicates, position, line, busy_micros, worker_id, lease_until, error, \
+     unchanged, failed, duplicates, position, line, raw_position, busy_micros, worker_id, lease_until, error, \
      created_at, finished_at";
 
 pub(super) const PROBLEM: &[Column] = &[
@@ -55,7 +55,11 @@ pub(super) fn import(row: &QueryResult) -> Result<Import, StoreError> {
         failed: count(row, "failed")?,
         duplicates: count(row, "duplicates")?,
     };
-    import.set_place(count(row, "position")?, count(row, "line")?);
+    import.set_place([
+        count(row, "position")?,
+        count(row, "line")?,
+        count(row, "raw_position")?,
+    ]);
     import.busy_micros = row.try_get("", "busy_micros")?;
     import.error = row.try_get("", "error")?;
     import.lease = worker.map(WorkerId::from_uuid).zip(until);
@@ -65,7 +69,7 @@ pub(super) fn import(row: &QueryResult) -> Result<Import, StoreError> {
 
 /// The parameters that save how far an import is: which one, whose it must be, and the new values.
 pub(super) fn progress(import: &Import, worker: WorkerId) -> Vec<Value> {
-    let (position, line) = import.place();
+    let [position, line, raw] = import.place();
     let counts = &import.counts;
     vec![
         import.organization_id.as_uuid().into(),
@@ -85,6 +89,7 @@ pub(super) fn progress(import: &Import, worker: WorkerId) -> Vec<Value> {
         import.lease.map(|(_, until)| to_micros(until)).into(),
         import.error.clone().into(),
         import.finished_at.map(to_micros).into(),
+        number(raw).into(),
     ]
 }
 

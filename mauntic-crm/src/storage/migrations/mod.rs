@@ -2,6 +2,7 @@ mod bulk;
 mod contact_hours;
 mod contacts;
 mod growth;
+mod import_bytes;
 mod imports;
 mod lists;
 mod merges;
@@ -34,6 +35,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(view_names::ViewNamesMigration),
             Box::new(mobile::MobileMigration),
             Box::new(names::NamesMigration),
+            Box::new(import_bytes::ImportBytesMigration),
         ]
     }
 

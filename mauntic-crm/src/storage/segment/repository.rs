@@ -232,6 +232,18 @@ impl SegmentRepository for SeaOrmCrmUnitOfWork {
         Ok(())
     }
 
+    async fn queue_all_rebuilds(
+        &mut self,
+        organization: OrganizationId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE segment SET next_rebuild_at = $2 WHERE organization_id = $1
+             AND rule IS NOT NULL AND (next_rebuild_at IS NULL OR next_rebuild_at > $2)";
+        self.execute(sql, [organization.as_uuid().into(), to_micros(at).into()])
+            .await?;
+        Ok(())
+    }
+
     async fn claim_rebuild(
         &mut self,
         worker: WorkerId,

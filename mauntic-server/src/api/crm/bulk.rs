@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, SegmentId};
+use mauntic_core::{ContactId, SegmentId, UserId};
 use mauntic_crm::{
     BulkService, ContactFilter, CreateBulkChange, Tag,
     bulk::{BulkAction, BulkChange, BulkChangeId, BulkEntry, BulkState, Whom},
@@ -72,6 +72,10 @@ enum KindName {
     RemoveFromSegment,
     /// The field `field` gets the value `value`; an empty one clears it.
     SetField,
+    /// The user `owner_id` is put in charge of them; nobody without it.
+    SetOwner,
+    /// They are moved to the stage `stage`; to none without it.
+    SetStage,
     /// They must not be written to on `channel` any more; `comment` says why.
     DoNotContact,
     /// They are deleted, and all that is known of them.
@@ -98,6 +102,9 @@ struct ActionBody {
     /// The alias of a field that is not unique.
     field: Option<String>,
     value: Option<String>,
+    /// A member of the organisation.
+    owner_id: Option<Uuid>,
+    stage: Option<String>,
     channel: Option<ChannelName>,
     #[oai(validator(max_length = 1000))]
     comment: Option<String>,
@@ -112,6 +119,8 @@ impl ActionBody {
             segment_id: None,
             field: None,
             value: None,
+            owner_id: None,
+            stage: None,
             channel: None,
             comment: None,
         }
@@ -135,6 +144,10 @@ impl ActionBody {
                 field: parse("/action/field", &needed("/action/field", self.field)?)?,
                 value: self.value.unwrap_or_default(),
             },
+            KindName::SetOwner => BulkAction::SetOwner {
+                owner: self.owner_id.map(UserId::from_uuid),
+            },
+            KindName::SetStage => BulkAction::SetStage { stage: self.stage },
             KindName::DoNotContact => BulkAction::DoNotContact {
                 channel: needed("/action/channel", self.channel)?.into(),
                 comment: self.comment.unwrap_or_default(),
@@ -165,6 +178,14 @@ impl From<BulkAction> for ActionBody {
                 field: Some(field.to_string()),
                 value: Some(value),
                 ..Self::of(KindName::SetField)
+            },
+            BulkAction::SetOwner { owner } => Self {
+                owner_id: owner.map(|owner| owner.as_uuid()),
+                ..Self::of(KindName::SetOwner)
+            },
+            BulkAction::SetStage { stage } => Self {
+                stage,
+                ..Self::of(KindName::SetStage)
             },
             BulkAction::DoNotContact { channel, comment } => Self {
                 channel: Some(channel.into()),

@@ -66,7 +66,8 @@ fn help(message: String, help: Option<String>) -> String {
 /// Where the API has the value of a field.
 fn pointer(field: &str) -> String {
     match field {
-        "email" | "points" => format!("/{field}"),
+        "email" | "points" | "stage" => format!("/{field}"),
+        "owner" => "/owner_id".to_owned(),
         _ => format!("/fields/{}", field.replace('~', "~0").replace('/', "~1")),
     }
 }
@@ -77,6 +78,7 @@ impl From<ImportError> for ApiError {
             ImportError::Forbidden(refused) => refused.into(),
             ImportError::NotFound(_) | ImportError::UploadNotFound(_) => Self::not_found(&error),
             ImportError::SegmentNotFound(_) => Self::invalid("segment_id", &error),
+            ImportError::NotAMember(_) => Self::invalid("owner_id", &error),
             ImportError::WrongState(_) => Self::conflict("wrong_state", &error),
             ImportError::TooLarge { .. } => Self::too_large(&error),
             ImportError::Mapping(problem) => Self::invalid("map", &problem),

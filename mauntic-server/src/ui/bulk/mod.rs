@@ -60,6 +60,10 @@ pub(super) fn words(action: &BulkAction) -> String {
             format!("Clear the field {field}")
         }
         BulkAction::SetField { field, value } => format!("Set the field {field} to “{value}”"),
+        BulkAction::SetOwner { owner: None } => "Take away the owner".to_owned(),
+        BulkAction::SetOwner { .. } => "Set the owner".to_owned(),
+        BulkAction::SetStage { stage: None } => "Take out of their stage".to_owned(),
+        BulkAction::SetStage { stage: Some(stage) } => format!("Move to the stage “{stage}”"),
         BulkAction::DoNotContact { channel, .. } => format!(
             "Mark as not to be written to by {}",
             contacts::channel_name(*channel).to_lowercase()

@@ -131,7 +131,11 @@ fn asked(change: &BulkChange, fields: &FieldSet, people: &People, segment: Optio
             ": " @if value.is_empty() { "cleared" } @else { (value) }
         },
         BulkAction::DoNotContact { comment, .. } => html! { (comment) },
-        BulkAction::Tags { .. } | BulkAction::Delete => html! {},
+        BulkAction::SetOwner { owner: Some(owner) } => html! { (people.name(*owner)) },
+        BulkAction::SetOwner { .. }
+        | BulkAction::SetStage { .. }
+        | BulkAction::Tags { .. }
+        | BulkAction::Delete => html! {},
     };
     let mut pairs = vec![("Whom", whom)];
     if !what.0.is_empty() {

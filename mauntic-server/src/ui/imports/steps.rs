@@ -35,16 +35,20 @@ use crate::ui::{
 /// How many characters of a value are shown.
 const LONGEST: usize = 60;
 /// What columns can become beside fields.
-const SPECIAL: [(&str, &str); 9] = [
+const SPECIAL: [(&str, &str); 13] = [
     ("full_name", "First and last name in one"),
     ("tags", "Tags"),
     ("do_not_email", "Do not email (yes or no)"),
-    ("owner", "Owner (their id)"),
+    ("do_not_contact", "Do not contact (yes, no, or as exported)"),
+    ("unsubscribed_at", "Unsubscribed on"),
+    ("bounced_at", "Bounced on"),
+    ("owner", "Owner (their address or id)"),
     ("stage", "Stage"),
     ("points", "Points"),
     ("last_active", "Last active"),
     ("created_at", "Added on"),
     ("attributes", "Values as a JSON object"),
+    ("mauntic_id", "Id in Mauntic (as exported)"),
 ];
 
 /// The name of the file.
