@@ -61,7 +61,7 @@ async fn contacts_belong_to_members() {
     wrong(owner(&installation, "PATCH", &one, body).await);
     let body =
         json!({"contacts": [input("c@example.com", &stranger), input("d@example.com", &mia)]});
-    let batch = format!("{CONTACTS}/batch");
+    let batch = format!("{CONTACTS}/batch/create");
     let done = owner(&installation, "POST", &batch, body).await.ok(200);
     assert_eq!(
         (&done["succeeded"], &done["failed"]),
