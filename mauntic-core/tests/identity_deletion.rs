@@ -74,7 +74,10 @@ async fn an_owner_has_the_organization_deleted_and_takes_it_back(world: World) {
     let letters = world.letters().await;
     assert!(
         matches!(
-            letters.iter().map(|letter| &letter.message).collect::<Vec<_>>()[..],
+            letters
+                .iter()
+                .map(|letter| &letter.message)
+                .collect::<Vec<_>>()[..],
             [Message::Deletion { due_at: None, .. }]
         ),
         "{letters:?}"

@@ -200,8 +200,8 @@ impl App {
             zones.clone(),
             Arc::new(MessagingNames(messaging.store.clone())),
         );
-        let bulk = BulkService::new(contacts.clone(), segments.clone())
-            .with_standing(standing.clone());
+        let bulk =
+            BulkService::new(contacts.clone(), segments.clone()).with_standing(standing.clone());
         let postman = SystemMail::new(
             settings.system_mail.as_deref(),
             settings.sender(),

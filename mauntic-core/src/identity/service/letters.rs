@@ -244,7 +244,10 @@ impl IdentityService {
                 organization_id,
                 user_id,
                 due_at,
-            } => self.write_deletion(*organization_id, *user_id, *due_at).await,
+            } => {
+                self.write_deletion(*organization_id, *user_id, *due_at)
+                    .await
+            }
             Errand::EmailChanged { user_id, old } => {
                 let user = self.store.members().find_user(*user_id).await?;
                 Ok(user.map(|user| Letter {
