@@ -175,6 +175,7 @@ impl ContactsCommand {
                     search,
                     tag,
                     segment,
+                    ..ContactFilter::default()
                 };
                 let size = PageSize::clamped(limit);
                 let listing = ContactListing {

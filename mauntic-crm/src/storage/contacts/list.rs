@@ -128,8 +128,12 @@ pub(super) fn statements(
     few: Option<&Few>,
 ) -> Vec<Unlimited> {
     // A cursor of another order says nothing in this one.
-    let after = listing.after.as_ref().filter(|after| after.sort == listing.sort);
-    let by_id = |condition: &str, after| by_id(dialect, organization, listing, few, condition, after);
+    let after = listing
+        .after
+        .as_ref()
+        .filter(|after| after.sort == listing.sort);
+    let by_id =
+        |condition: &str, after| by_id(dialect, organization, listing, few, condition, after);
     let ordered = |order: &Order| ordered(dialect, organization, listing, few, order);
     let micros = |after: &ContactCursor| after.micros.map(|micros| vec![Value::from(micros)]);
     let texts = |after: &ContactCursor| {
@@ -148,7 +152,11 @@ pub(super) fn statements(
                 Some(texts) if texts.len() == 1 => (texts.clone(), None),
                 texts => (Vec::new(), Some(texts.clone().unwrap_or_default())),
             };
-            let behind = |values: Vec<Value>| after.filter(|_| !values.is_empty()).map(|after| (values, after.id));
+            let behind = |values: Vec<Value>| {
+                after
+                    .filter(|_| !values.is_empty())
+                    .map(|after| (values, after.id))
+            };
             let without = ordered(&Order {
                 condition: format!("{last} IS NULL"),
                 // It is always NULL here, which the planner needs to be told to use the index.
@@ -303,6 +311,30 @@ fn filtered(
         let segment = parameters.bind(segment.as_uuid());
         let _ = write!(sql, " AND c.id IN (SELECT m.contact_id FROM segment_member m
                 WHERE m.organization_id = {organization} AND m.segment_id = {segment} AND m.origin <> 2)");
+    }
+    if let Some(owner) = filter.owner {
+        let owner = parameters.bind(owner.as_uuid());
+        let _ = write!(sql, " AND c.owner_id = {owner}");
+    }
+    if let Some(stage) = &filter.stage {
+        let stage = parameters.bind(stage.as_str());
+        let _ = write!(sql, " AND c.stage = {stage}");
+    }
+    if let Some(channel) = filter.do_not_contact {
+        let channel = parameters.bind(channel.as_str());
+        let _ = write!(
+            sql,
+            " AND c.id IN (SELECT d.contact_id FROM do_not_contact d
+                WHERE d.organization_id = {organization} AND d.channel = {channel})"
+        );
+    }
+    if let Some(channel) = filter.may_contact {
+        let channel = parameters.bind(channel.as_str());
+        let _ = write!(
+            sql,
+            " AND NOT EXISTS (SELECT 1 FROM do_not_contact d
+                WHERE d.organization_id = {organization} AND d.contact_id = c.id AND d.channel = {channel})"
+        );
     }
     if let Some(search) = searched(filter) {
         let _ = write!(sql, " AND ({})", matching(dialect, search, parameters));

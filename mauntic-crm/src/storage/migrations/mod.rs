@@ -1,6 +1,7 @@
 mod bulk;
 mod contact_hours;
 mod contacts;
+mod filters;
 mod growth;
 mod imports;
 mod lists;
@@ -34,6 +35,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(view_names::ViewNamesMigration),
             Box::new(mobile::MobileMigration),
             Box::new(names::NamesMigration),
+            Box::new(filters::FiltersMigration),
         ]
     }
 
