@@ -102,14 +102,19 @@ test("an image is uploaded and chosen in the editor, and is seen in the preview 
   const address = page.locator("[name$='.src']");
   await becomes(async () => /^http:\/\/127\.0\.0\.1:\d+\/i\/.+\.png$/.test(await address.inputValue()), true);
   await page.getByLabel("What it shows").fill("A square");
-  const drawn = (frame) => frame.getByRole("img", { name: "A square" }).evaluate((image) => image.complete && image.naturalWidth);
-  await becomes(() => drawn(page.frameLocator("iframe[name=preview]")).catch(() => 0), 2);
+  // A frame that may not load it asks for nothing, and says so, which is a fault; whatever would count is asked for too.
+  const shown = new Set();
+  const tracked = [];
+  page.context().on("request", (request) => { if (/\/t\/[oc]\//.test(request.url())) tracked.push(request.url()); });
+  page.context().on("requestfinished", (request) => {
+    if (request.resourceType() === "image" && /\/i\//.test(request.url())) shown.add(new URL(request.frame().url()).pathname.replace(/[0-9a-f-]{36}/, "ID"));
+  });
+  const isShownIn = (frame) => becomes(async () => shown.has(frame), true);
+  await isShownIn("/app/emails/preview");
   await button(page, "Save").click();
   await page.waitForURL(/\/app\/emails\/[0-9a-f-]{36}/);
-  const shown = page.frameLocator("iframe.mail").first();
-  await shown.getByRole("img", { name: "A square" }).scrollIntoViewIfNeeded();
-  await becomes(() => drawn(shown), 2);
-  const email = new URL(page.url()).pathname;
+  await page.frameLocator("iframe.mail").first().getByRole("img", { name: "A square" }).scrollIntoViewIfNeeded();
+  await isShownIn("/app/emails/ID/preview");
   await link(page, "Send").click();
   await button(page, "Go on to the summary").click();
   await button(page, "Send it now").click();
@@ -118,18 +123,15 @@ test("an image is uploaded and chosen in the editor, and is seen in the preview 
   await page.getByRole("main").locator("tbody a").first().click();
   await heading(page, "Hello Ann").waitFor();
   const mail = page.frameLocator("iframe.mail").first();
-  await becomes(() => drawn(mail), 2);
+  await mail.getByRole("img", { name: "A square" }).scrollIntoViewIfNeeded();
+  await isShownIn("/app/inbox/ID/html");
   // A link opens beside the mail, at its target, and nothing of this is counted.
   const opened = page.context().waitForEvent("page");
   await page.context().route("https://example.com/**", (route) => route.fulfill({ contentType: "text/html", body: "<title>News</title>" }));
-  await mail.getByRole("link").first().click();
+  await mail.locator("a[href='https://example.com/news']").first().click();
   await becomes(async () => (await opened).url(), "https://example.com/news");
   await (await opened).close();
-  await page.waitForTimeout(8000);
-  await page.goto(world.at(`${email}/results`));
-  for (const name of ["Opened by people", "Clicked by people"]) {
-    assert.match(await page.locator(".funnel li", { hasText: name }).textContent(), /0,/);
-  }
+  assert.deepEqual(tracked, []);
 });
 
 test("an earlier version is brought back", async () => {
