@@ -97,6 +97,10 @@ pub(crate) fn filter(filter: &ContactFilter) -> Json {
         "search": filter.search.is_some(),
         "tag": filter.tag,
         "segment": filter.segment,
+        "owner": filter.owner,
+        "stage": filter.stage,
+        "do_not_contact": filter.do_not_contact,
+        "may_contact": filter.may_contact,
     })
 }
 

@@ -114,8 +114,14 @@ document.addEventListener("htmx:responseError", () => say("This could not be loa
 document.addEventListener("htmx:sendError", () => say("The server does not answer. Reload the page to try again."));
 document.addEventListener("htmx:afterSettle", (event) => {
   // What had the focus is gone: go on in what came instead.
-  const part = event.detail.elt;
-  if (document.activeElement === document.body && event.detail.requestConfig?.triggeringEvent?.type === "click") {
-    find("[role=region]", part)?.focus({ preventScroll: true });
-  }
+  const { elt: part, requestConfig: asked } = event.detail;
+  const gone = document.activeElement === document.body && ["click", "submit"].includes(asked?.triggeringEvent?.type);
+  // The next page is read from its top.
+  if (gone || asked?.elt?.matches("[rel=next]")) find("[role=region]", part)?.focus({ preventScroll: true });
+});
+
+// Ticks are of the page that is looked at: how many there are is said where they are used.
+document.addEventListener("change", ({ target }) => {
+  const said = target.form?.id === "many" && target.name === "contact" && find("[data-ticked]");
+  if (said) said.textContent = ` (${document.querySelectorAll("[name=contact]:checked").length})`;
 });

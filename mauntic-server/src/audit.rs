@@ -29,6 +29,7 @@ pub(crate) const DONE: &[(&str, &str)] = &[
     ("field.deleted", "deleted the field and its values"),
     ("field.updated", "changed the field"),
     ("image.added", "uploaded an image"),
+    ("image.deleted", "deleted an image"),
     ("import.cancelled", "stopped the import"),
     ("import.created", "began the import"),
     ("import.paused", "paused the import"),

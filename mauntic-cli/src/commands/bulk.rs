@@ -154,6 +154,7 @@ impl Start {
             search: self.whom.search,
             tag: self.whom.tag,
             segment,
+            ..ContactFilter::default()
         };
         let action = self.what.read(context).await?;
         let total = app.contacts.count(&actor, &filter).await?;

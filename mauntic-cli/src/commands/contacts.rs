@@ -229,6 +229,7 @@ impl ContactsCommand {
                     search,
                     tag,
                     segment,
+                    ..ContactFilter::default()
                 };
                 let listing = ContactListing {
                     filter,

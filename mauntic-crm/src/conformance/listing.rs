@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
-use mauntic_core::{ContactId, EmailAddress, PageSize, SegmentId};
+use mauntic_core::{ContactId, EmailAddress, PageSize, SegmentId, UserId};
 use uuid::Uuid;
 
 use super::{contact, noon, organization};
 use crate::{
-    ChangeSet, Contact, ContactCursor, ContactFilter, ContactListing, ContactSort, CrmStore, Value,
+    ChangeSet, Channel, Contact, ContactCursor, ContactFilter, ContactListing, ContactSort,
+    CrmStore, DoNotContact, Reason, Value,
     segment::{Origin, Segment},
 };
 
@@ -266,8 +267,8 @@ pub async fn many_are_found_like_few(store: Arc<dyn CrmStore>) {
             let listing = ContactListing {
                 filter: ContactFilter {
                     search: search.map(str::to_owned),
-                    tag: None,
                     segment: of_segment.then_some(segment.id),
+                    ..ContactFilter::default()
                 },
                 sort,
                 descending: true,
@@ -315,5 +316,122 @@ pub async fn a_list_can_be_of_one_tag(store: Arc<dyn CrmStore>) {
             .await
             .unwrap();
         assert_eq!(counted, found.len() as u64, "{tag}");
+    }
+}
+
+/// A list of those whom somebody is in charge of, who are in a stage, or who may or may not be contacted.
+pub async fn a_list_can_be_of_an_owner_a_stage_and_a_consent(store: Arc<dyn CrmStore>) {
+    let (mut contacts, changes) = (crowd(), &mut ChangeSet::default());
+    let [ann, bob] = [1, 2].map(|number| UserId::from_uuid(Uuid::from_u128(number)));
+    for (place, owner, stage) in [
+        (0, Some(ann), Some("lead")),
+        (1, Some(ann), Some("customer")),
+        (2, Some(bob), None),
+        (3, None, Some("lead")),
+    ] {
+        contacts[place].set_owner(owner, changes);
+        contacts[place].set_stage(stage.map(str::to_owned), changes);
+    }
+    let mark = |channel| DoNotContact {
+        channel,
+        reason: Reason::Manual,
+        source: "test".to_owned(),
+        comment: String::new(),
+        at: noon(),
+    };
+    assert!(contacts[0].forbid(mark(Channel::Email), changes));
+    assert!(contacts[1].forbid(mark(Channel::Sms), changes));
+    assert!(contacts[4].forbid(mark(Channel::Email), changes));
+    add(&*store, &contacts[..6]).await;
+    let all = ContactFilter::default;
+    let lead = || Some("lead".to_owned());
+    let (email, sms) = (Some(Channel::Email), Some(Channel::Sms));
+    let (of_ann, of_bob) = (Some(ann), Some(bob));
+    let cases = [
+        (
+            ContactFilter {
+                owner: of_ann,
+                ..all()
+            },
+            vec![1, 2],
+        ),
+        (
+            ContactFilter {
+                owner: of_bob,
+                ..all()
+            },
+            vec![3],
+        ),
+        (
+            ContactFilter {
+                stage: lead(),
+                ..all()
+            },
+            vec![1, 4],
+        ),
+        (
+            ContactFilter {
+                stage: Some("Lead".to_owned()),
+                ..all()
+            },
+            vec![],
+        ),
+        (
+            ContactFilter {
+                do_not_contact: email,
+                ..all()
+            },
+            vec![1, 5],
+        ),
+        (
+            ContactFilter {
+                may_contact: email,
+                ..all()
+            },
+            vec![2, 3, 4, 6],
+        ),
+        (
+            ContactFilter {
+                do_not_contact: email,
+                may_contact: sms,
+                ..all()
+            },
+            vec![1, 5],
+        ),
+        (
+            ContactFilter {
+                owner: of_ann,
+                stage: lead(),
+                do_not_contact: email,
+                ..all()
+            },
+            vec![1],
+        ),
+        (
+            ContactFilter {
+                owner: of_ann,
+                may_contact: sms,
+                ..all()
+            },
+            vec![1],
+        ),
+    ];
+    for (filter, found) in cases {
+        let counted = store.contacts().count(organization(1), &filter).await;
+        assert_eq!(counted.unwrap(), found.len() as u64, "{filter:?}");
+        let others = store.contacts().count(organization(2), &filter).await;
+        assert_eq!(others.unwrap(), 0, "{filter:?}");
+        for sort in SORTS {
+            let listing = ContactListing {
+                filter: filter.clone(),
+                sort,
+                size: PageSize::clamped(2),
+                ..ContactListing::default()
+            };
+            let ids = pages(&*store, &listing).await;
+            let mut ids: Vec<_> = ids.iter().map(|id| id.as_uuid().as_u128()).collect();
+            ids.sort_unstable();
+            assert_eq!(ids, found, "{filter:?} by {sort:?}");
+        }
     }
 }

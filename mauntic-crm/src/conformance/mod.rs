@@ -44,6 +44,7 @@ macro_rules! crm_store_conformance {
             a_search_finds_names_and_addresses,
             many_are_found_like_few,
             a_list_can_be_of_one_tag,
+            a_list_can_be_of_an_owner_a_stage_and_a_consent,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, use_cases::lifecycle: [
             a_contact_lives,

@@ -2,11 +2,11 @@ use std::{any::Any, collections::BTreeMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, SegmentId, StoreError};
+use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, SegmentId, StoreError, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Contact, ContactChange, FieldAlias, Tag, segment::Origin};
+use crate::{Channel, Contact, ContactChange, FieldAlias, Tag, segment::Origin};
 
 /// Which contacts a list has.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,6 +20,22 @@ pub struct ContactFilter {
     pub tag: Option<Tag>,
     /// Only the members of this segment.
     pub segment: Option<SegmentId>,
+    /// Only those whom this user is in charge of.
+    pub owner: Option<UserId>,
+    /// Only those in this stage, as it is written.
+    pub stage: Option<String>,
+    /// Only those who may not be contacted by this channel.
+    pub do_not_contact: Option<Channel>,
+    /// Only those of whom nothing says that they may not be contacted by this channel.
+    pub may_contact: Option<Channel>,
+}
+
+impl ContactFilter {
+    /// Whether it lets only some of the contacts through.
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
+        *self != Self::default()
+    }
 }
 
 /// What a list of contacts is sorted by; the id decides between equals.

@@ -411,3 +411,53 @@ pub async fn an_email_is_its_organisations_alone(store: Arc<dyn MessagingStore>)
         );
     }
 }
+
+/// What any version of an email says is found, letter by letter, also of a deleted email, and of no other organisation.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn emails_are_found_by_what_any_version_says(store: Arc<dyn MessagingStore>) {
+    let world = World::new(Arc::clone(&store));
+    let (kept, gone) = (world.email("Kept").await, world.email("Gone").await);
+    let change = UpdateEmail {
+        source: Some(source("Good day")),
+        ..UpdateEmail::default()
+    };
+    let changed = world.emails.update(&world.owner, kept.email.id, change);
+    changed.await.unwrap();
+    world
+        .emails
+        .delete(&world.owner, gone.email.id)
+        .await
+        .unwrap();
+    let found = async |text: &str, limit| {
+        let found = world.emails.mentioning(&world.owner, text, limit).await;
+        let found = found.unwrap().into_iter();
+        let names = found.map(|(id, name)| (id, name.map(|name| name.to_string())));
+        names.collect::<Vec<_>>()
+    };
+    let (first, second) = (
+        (gone.email.id, None),
+        (kept.email.id, Some("Kept".to_owned())),
+    );
+    assert_eq!(
+        found("https://example.com/1", 9).await,
+        [first.clone(), second.clone()]
+    );
+    assert_eq!(found("https://example.com/1", 1).await, [first.clone()]);
+    assert_eq!(
+        found("Hello", 9).await,
+        [first, second.clone()],
+        "an earlier version"
+    );
+    assert_eq!(found("Good day", 9).await, [second]);
+    for nothing in ["good day", "%", "https://example.com/9"] {
+        assert_eq!(found(nothing, 9).await, [], "{nothing}");
+    }
+    let stranger = World::new(store);
+    let theirs = stranger
+        .emails
+        .mentioning(&stranger.owner, "Hello", 9)
+        .await;
+    assert_eq!(theirs.unwrap(), []);
+}

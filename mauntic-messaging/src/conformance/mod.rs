@@ -81,6 +81,7 @@ macro_rules! messaging_store_conformance {
             what_is_being_sent_stays,
             a_list_shows_subjects,
             lists_page_in_every_order,
+            emails_are_found_by_what_any_version_says,
             bad_content_is_refused,
             an_email_is_its_organisations_alone,
         ]);
@@ -95,6 +96,7 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [
             hits_are_counted,
             what_happens_is_counted_by_the_day,
+            emails_are_held_against_each_other,
             people_stand_behind_the_numbers,
             machines_are_kept_apart,
             projectors_that_race_count_once,

@@ -14,7 +14,9 @@ use crate::{
     sending::{Counts, DeliveryState, SendJobRef, SkipReason, Tally},
     suppression::{Suppression, SuppressionReason, address_hash},
     token::Purpose,
-    tracking::{Behind, HitContext, Person, Reason, Split, TimelineEvent},
+    tracking::{
+        Behind, HitContext, Person, Reason, Split, SummaryListing, SummarySort, TimelineEvent,
+    },
     transport::capture::CapturedMail,
 };
 
@@ -94,6 +96,98 @@ pub async fn hits_are_counted(store: Arc<dyn MessagingStore>) {
         Some("https://example.com/1")
     );
     assert_eq!(world.project().await, 0, "nothing is left");
+}
+
+/// Emails stand side by side with what came of them, in every order, page by page; those that were never sent, deleted or
+/// are another organisation's do not.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn emails_are_held_against_each_other(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store.clone());
+    let (read, ignored) = (world.email("Read").await, world.email("Ignored").await);
+    world.email("Unsent").await;
+    let gone = world.email("Gone").await;
+    world.deliver(&gone, 1).await;
+    let mut uow = store.begin().await.unwrap();
+    let deleted = uow
+        .emails()
+        .delete(world.organization(), gone.email.id, world.clock.now());
+    deleted.await.unwrap();
+    uow.commit().await.unwrap();
+    let deliveries = world.deliver(&read, 2).await;
+    world.advance(60);
+    let later = world.clock.now();
+    world.deliver(&ignored, 3).await;
+    world.advance(60);
+    let latest = world.clock.now();
+    world.deliver(&read, 2).await;
+    world.advance(60);
+    for delivery in &deliveries {
+        let token = world.token(*delivery, read.current.id, click(1));
+        world.tracking.click(&token, &world.person()).await.unwrap();
+        world.advance(10);
+    }
+    let token = world.token(deliveries[0], read.current.id, Purpose::Unsubscribe);
+    let context = world.person();
+    world.tracking.unsubscribe(&token, &context).await.unwrap();
+    world.project().await;
+    let all = async |listing: SummaryListing| {
+        let (mut listing, mut found) = (listing, Vec::new());
+        listing.size = PageSize::clamped(1);
+        loop {
+            let page = world.tracking.summaries(&world.owner, &listing).await;
+            let page = page.unwrap();
+            found.extend(page.items);
+            listing.after = page.next;
+            if listing.after.is_none() {
+                return found;
+            }
+        }
+    };
+    for (sort, first) in [
+        (SummarySort::LastSent, Some("Read")),
+        (SummarySort::Accepted, Some("Read")),
+        (SummarySort::Opened, Some("Read")),
+        (SummarySort::Clicked, Some("Read")),
+        (SummarySort::Unsubscribed, Some("Read")),
+        (SummarySort::Refused, None),
+    ] {
+        let listing = SummaryListing {
+            sort,
+            ..SummaryListing::default()
+        };
+        let found = all(listing).await;
+        let mut names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
+        if let Some(first) = first {
+            assert_eq!(names[0], first, "{sort:?}");
+        }
+        names.sort_unstable();
+        assert_eq!(names, ["Ignored", "Read"], "{sort:?}");
+    }
+    let found = all(SummaryListing::default()).await;
+    let read = found
+        .iter()
+        .find(|one| one.name.as_str() == "Read")
+        .unwrap();
+    assert_eq!((read.planned, read.accepted, read.refused), (4, 4, 0));
+    let two = Split {
+        human: 2,
+        machine: 0,
+    };
+    assert_eq!((read.opened, read.clicked), (two, two));
+    assert_eq!((read.unsubscribed, read.last_sent_at), (1, latest));
+    let since = |since| SummaryListing {
+        since: Some(since),
+        ..SummaryListing::default()
+    };
+    assert_eq!(all(since(later)).await.len(), 2);
+    assert_eq!(all(since(latest)).await.len(), 1);
+    assert_eq!(all(since(world.clock.now())).await, []);
+    let stranger = World::new(store);
+    let listing = SummaryListing::default();
+    let theirs = stranger.tracking.summaries(&stranger.owner, &listing).await;
+    assert_eq!(theirs.unwrap().items, []);
 }
 
 /// Days add up what was accepted, opened and clicked, whoever counted it, each delivery once; in the zone asked for.

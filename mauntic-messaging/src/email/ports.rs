@@ -96,6 +96,15 @@ pub trait EmailQueries: Send + Sync {
         ids: &[EmailId],
     ) -> Result<Vec<(EmailId, EmailName)>, StoreError>;
 
+    /// Emails with a text in what people wrote into any of their versions, letter by letter as JSON has it, the newest
+    /// first; those that were deleted without their names.
+    async fn mentioning(
+        &self,
+        organization: OrganizationId,
+        text: &str,
+        limit: u16,
+    ) -> Result<Vec<(EmailId, Option<EmailName>)>, StoreError>;
+
     /// The email of that name.
     async fn find_named(
         &self,

@@ -82,6 +82,7 @@ impl EmailService {
         ("get", Access::Needs(Permission::EmailsRead)),
         ("get_named", Access::Needs(Permission::EmailsRead)),
         ("list", Access::Needs(Permission::EmailsRead)),
+        ("mentioning", Access::Needs(Permission::EmailsRead)),
         ("names", Access::Needs(Permission::EmailsRead)),
         ("preview", Access::Needs(Permission::EmailsRead)),
         ("preview_source", Access::Needs(Permission::EmailsRead)),
@@ -257,6 +258,19 @@ impl EmailService {
         let ids: Vec<_> = ids.iter().copied().collect();
         let names = self.parts.store.emails().names(organization, &ids).await?;
         Ok(names.into_iter().collect())
+    }
+
+    /// Emails that have a text in any of their versions, such as the address of an image, the newest first, up to a limit; of
+    /// one that was deleted, which may have been sent, without its name.
+    pub async fn mentioning(
+        &self,
+        actor: &Actor,
+        text: &str,
+        limit: u16,
+    ) -> Result<Vec<(EmailId, Option<EmailName>)>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let emails = self.parts.store.emails();
+        Ok(emails.mentioning(organization, text, limit).await?)
     }
 
     /// What an email said in the version of that number. To bring it back, save its content with

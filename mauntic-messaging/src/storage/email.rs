@@ -114,6 +114,32 @@ impl EmailQueries for SeaOrmMessagingStore {
         row.as_ref().map(version).transpose()
     }
 
+    async fn mentioning(
+        &self,
+        organization: OrganizationId,
+        text: &str,
+        limit: u16,
+    ) -> Result<Vec<(EmailId, Option<EmailName>)>, StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT e.id, CASE WHEN e.deleted_at IS NULL THEN e.name END AS name FROM email e
+             WHERE e.organization_id = $1 AND EXISTS (
+                SELECT 1 FROM email_version v WHERE v.organization_id = e.organization_id AND v.email_id = e.id
+                AND {} > 0)
+             ORDER BY e.id DESC LIMIT {limit}",
+            dialect.position("CAST(v.source AS TEXT)", "$2")
+        );
+        let statement = dialect.statement(sql, [organization.as_uuid().into(), text.into()]);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        let found = rows.iter().map(|row| {
+            let name = row.find_text("name")?.map(|name| name.parse());
+            let name = name.transpose();
+            let name = name.map_err(|error| StoreError::corrupt("email", error))?;
+            Ok((row.id("id")?, name))
+        });
+        found.collect()
+    }
+
     async fn list_versions(
         &self,
         organization: OrganizationId,

@@ -13,6 +13,7 @@ mod projection;
 mod projector;
 mod report;
 mod service;
+mod summary;
 mod unsubscribe;
 mod verdict;
 
@@ -29,5 +30,9 @@ pub use report::{
     DayActivity, EmailReport, LinkReport, Split, TimelineCursor, TimelineEntry, TimelineEvent,
 };
 pub use service::{ClickTarget, TrackingParts, TrackingService, WebView};
+pub use summary::{
+    EmailSummary, InvalidSummaryCursor, SummaryCursor, SummaryListing, SummarySort,
+    UnknownSummarySort,
+};
 pub use unsubscribe::UnsubscribePage;
 pub use verdict::{Reason, VerdictRules, bursts, is_early, judge};

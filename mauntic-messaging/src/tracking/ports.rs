@@ -8,8 +8,8 @@ use mauntic_core::{
 };
 
 use super::{
-    Behind, DayActivity, DomainReport, EmailReport, Hit, Person, Reason, TimelineCursor,
-    TimelineEntry,
+    Behind, DayActivity, DomainReport, EmailReport, EmailSummary, Hit, Person, Reason,
+    SummaryCursor, SummaryListing, TimelineCursor, TimelineEntry,
 };
 use crate::sending::{DomainRef, DomainTally};
 
@@ -186,6 +186,14 @@ pub trait TrackingQueries: Send + Sync {
         organization: OrganizationId,
         email: EmailId,
     ) -> Result<EmailReport, StoreError>;
+
+    /// The results of emails that were sent and not deleted, one beside the other. One query, however many they are. A
+    /// cursor of another order is an error of the caller's.
+    async fn summaries(
+        &self,
+        organization: OrganizationId,
+        listing: &SummaryListing,
+    ) -> Result<Page<EmailSummary, SummaryCursor>, StoreError>;
 
     /// What happened on each of the days.
     async fn activity(

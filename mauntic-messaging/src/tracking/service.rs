@@ -7,8 +7,9 @@ use mauntic_core::{
 use tracing::warn;
 
 use super::{
-    Behind, DayActivity, DomainReport, EmailReport, Hit, HitCommitter, HitContext, HitKind, Person,
-    TimelineCursor, TimelineEntry, VerdictRules, judge, network_of, stored_agent,
+    Behind, DayActivity, DomainReport, EmailReport, EmailSummary, Hit, HitCommitter, HitContext,
+    HitKind, Person, SummaryCursor, SummaryListing, TimelineCursor, TimelineEntry, VerdictRules,
+    judge, network_of, stored_agent,
 };
 use crate::{
     ContactDirectory, MessagingError, MessagingStore, MessagingUnitOfWork, OrganizationDirectory,
@@ -84,6 +85,7 @@ impl TrackingService {
         ("people", Access::Needs(Permission::EmailsRead)),
         ("report", Access::Needs(Permission::EmailsRead)),
         ("resubscribe", Access::Anybody),
+        ("summaries", Access::Needs(Permission::EmailsRead)),
         ("target", Access::Anybody),
         ("timeline", Access::Needs(Permission::ContactsRead)),
         ("unsubscribe", Access::Anybody),
@@ -223,6 +225,17 @@ impl TrackingService {
             });
         }
         Ok(report)
+    }
+
+    /// The results of the emails that were sent, one beside the other.
+    pub async fn summaries(
+        &self,
+        actor: &Actor,
+        listing: &SummaryListing,
+    ) -> Result<Page<EmailSummary, SummaryCursor>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let summaries = self.parts.store.tracking().summaries(organization, listing);
+        Ok(summaries.await?)
     }
 
     /// Who stands behind a number of an email's report. Their addresses, and what was answered there, show only to who may

@@ -86,6 +86,7 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
         .data(Arc::new(public::PublicLimits::new(
             settings.public_requests_per_second,
         )))
+        .data(Arc::new(ui::FormLimits::new()))
         .data(metrics)
         .with(CatchPanic::new().with_handler(panicked))
         .with(Observation)

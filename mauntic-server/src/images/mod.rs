@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use mauntic_core::{
-    Access, Actor, Change, Forbidden, OrganizationId, Permission, StoreError, Subject, UseCase,
-    identity::AuditLog,
+    Access, Actor, Change, Forbidden, OrganizationId, Page, PageSize, Permission, StoreError,
+    Subject, UseCase, identity::AuditLog,
 };
 use object_store::{Error as StorageError, ObjectStoreExt as _};
 use serde_json::json;
@@ -52,6 +52,8 @@ pub struct Image {
     pub organization_id: OrganizationId,
     /// The name of its file.
     pub name: String,
+    /// What it was called where it came from; empty if that is not known.
+    pub called: String,
 }
 
 impl Image {
@@ -60,6 +62,18 @@ impl Image {
     pub fn path(&self) -> String {
         format!("/i/{}/{}", self.organization_id, self.name)
     }
+}
+
+/// The file beside an image that holds what it was called.
+fn beside(name: &str) -> String {
+    format!("{name}.name")
+}
+
+/// The name of a file as it can be shown: its last part, on one line, and not long.
+fn cleaned(called: &str) -> String {
+    let last = called.rsplit(['/', '\\']).next().unwrap_or_default();
+    let shown = last.chars().filter(|letter| !letter.is_control());
+    shown.take(100).collect::<String>().trim().to_owned()
 }
 
 /// Keeps the images of all organisations, each organisation's apart.
@@ -75,7 +89,9 @@ impl Images {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("add", Access::Needs(Permission::EmailsWrite)),
+        ("delete", Access::Needs(Permission::EmailsWrite)),
         ("erase", Access::Itself),
+        ("find", Access::Needs(Permission::EmailsRead)),
         ("list", Access::Needs(Permission::EmailsRead)),
         ("probe", Access::Itself),
     ];
@@ -97,11 +113,16 @@ impl Images {
         self.place.folder()
     }
 
-    /// Keeps an image. The same image again is the same file.
+    /// Keeps an image, with what it was called where it comes from. The same image again is the same file.
     ///
     /// # Errors
     /// [`ImageError`].
-    pub async fn add(&self, actor: &Actor, bytes: &[u8]) -> Result<Image, ImageError> {
+    pub async fn add(
+        &self,
+        actor: &Actor,
+        called: &str,
+        bytes: &[u8],
+    ) -> Result<Image, ImageError> {
         let organization_id = actor.require(Permission::EmailsWrite)?;
         if bytes.len() > Self::MAX_BYTES {
             return Err(ImageError::TooLarge);
@@ -117,10 +138,15 @@ impl Images {
         let image = Image {
             organization_id,
             name,
+            called: cleaned(called),
         };
         let key = self.place.key(organization_id, &image.name);
+        let beside = self.place.key(organization_id, &beside(&image.name));
         let put = async {
             let store = self.place.store().await?;
+            if !image.called.is_empty() {
+                store.put(&beside, image.called.clone().into()).await?;
+            }
             store.put(&key, bytes.to_vec().into()).await
         };
         put.await.map_err(|error| self.failed(error))?;
@@ -130,11 +156,16 @@ impl Images {
         Ok(image)
     }
 
-    /// The organisation's images, the newest first.
+    /// The organisation's images, the newest first, page by page: `after` names the last one of the page before.
     ///
     /// # Errors
     /// [`ImageError`].
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<Image>, ImageError> {
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        after: Option<&str>,
+        size: PageSize,
+    ) -> Result<Page<Image, String>, ImageError> {
         let organization_id = actor.require(Permission::EmailsRead)?;
         let folder = self.place.folder_of(organization_id);
         let list = async {
@@ -148,11 +179,95 @@ impl Images {
             .filter(|(_, name)| kind_of_name(name).is_some())
             .collect();
         found.sort_unstable_by(|one, other| other.cmp(one));
-        let images = found.into_iter().map(|(_, name)| Image {
+        // One that is gone meanwhile leads back to the first page.
+        let behind = after.and_then(|after| found.iter().position(|(_, name)| name == after));
+        let names = found.into_iter().map(|(_, name)| name);
+        let names = names.skip(behind.map_or(0, |place| place + 1));
+        let names = names.take(size.get() + 1).collect();
+        let page = Page::from_overfetched(names, size, String::clone);
+        let mut items = Vec::with_capacity(page.items.len());
+        for name in page.items {
+            items.push(self.named(organization_id, name).await?);
+        }
+        let next = page.next;
+        Ok(Page { items, next })
+    }
+
+    /// The organisation's image of that name, if there is one.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub async fn find(&self, actor: &Actor, name: &str) -> Result<Option<Image>, ImageError> {
+        let organization_id = actor.require(Permission::EmailsRead)?;
+        if !self.has(organization_id, name).await? {
+            return Ok(None);
+        }
+        let found = self.named(organization_id, name.to_owned()).await;
+        found.map(Some)
+    }
+
+    /// Whether there is an image of that name.
+    async fn has(&self, organization: OrganizationId, name: &str) -> Result<bool, ImageError> {
+        if kind_of_name(name).is_none() {
+            return Ok(false);
+        }
+        let key = self.place.key(organization, name);
+        let head = async { self.place.store().await?.head(&key).await };
+        match head.await {
+            Ok(_) => Ok(true),
+            Err(StorageError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Deletes an image; one that is gone already is none to delete. Whether mails show it is for the caller to know.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub async fn delete(&self, actor: &Actor, name: &str) -> Result<(), ImageError> {
+        let organization_id = actor.require(Permission::EmailsWrite)?;
+        if !self.has(organization_id, name).await? {
+            return Ok(());
+        }
+        let names = [beside(name), name.to_owned()];
+        let delete = async {
+            let store = self.place.store().await?;
+            for name in names {
+                match store.delete(&self.place.key(organization_id, &name)).await {
+                    Ok(()) | Err(StorageError::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        };
+        delete.await.map_err(|error| self.failed(error))?;
+        let change = Change::new("image.deleted", Subject::nameless("image"));
+        let change = change.from(json!({"name": name}));
+        self.log.record(actor, change).await?;
+        Ok(())
+    }
+
+    /// An image with what it was called.
+    async fn named(
+        &self,
+        organization_id: OrganizationId,
+        name: String,
+    ) -> Result<Image, ImageError> {
+        let key = self.place.key(organization_id, &beside(&name));
+        let get = async {
+            let store = self.place.store().await?;
+            store.get(&key).await?.bytes().await
+        };
+        let called = match get.await {
+            Ok(bytes) => cleaned(&String::from_utf8_lossy(&bytes)),
+            Err(StorageError::NotFound { .. }) => String::new(),
+            Err(error) => return Err(self.failed(error)),
+        };
+        Ok(Image {
             organization_id,
             name,
-        });
-        Ok(images.collect())
+            called,
+        })
     }
 
     /// Deletes all images of an organisation that is erased. One that is gone already is none to delete.

@@ -32,6 +32,7 @@ pub(crate) fn gallery() -> Markup {
         href: HERE,
         name: "Components",
         icon: Icon::Settings,
+        group: None,
     }];
     let around = Around {
         places: &places,

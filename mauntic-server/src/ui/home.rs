@@ -14,7 +14,7 @@ use super::{
         chart::{Series, Shape, chart},
         frame, show,
     },
-    failure,
+    failure, recent,
     running::{self, Job},
     shell,
     visitor::{Visitor, app},
@@ -46,6 +46,7 @@ pub(crate) async fn home(
     let growth = growth(request, &visitor, days).await?;
     let activity = activity(request, &visitor, days).await?;
     let jobs = running::jobs(request, &visitor).await?;
+    let recent = recent::cards(request, &visitor, &jobs).await?;
     let steps = Steps::of(growth.as_ref(), &jobs);
     let content = html! {
         (frame::header("Start", &ranges(days)))
@@ -56,7 +57,7 @@ pub(crate) async fn home(
             (charts(growth.as_ref(), activity.as_deref()))
         }
         (running::going_on(&jobs))
-        @if !jobs.is_empty() { (show::card("Recently", &running::latest(&jobs))) }
+        (recent)
     };
     Ok(shell(&visitor, "Start", "/app/", &content))
 }

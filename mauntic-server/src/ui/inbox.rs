@@ -205,9 +205,8 @@ fn meaning(header: &str) -> Option<&'static str> {
 async fn html_part(request: &Request, visitor: Visitor, Path(id): Path<Uuid>) -> Result<Response> {
     let opened = opened(request, &visitor, id).await?;
     let part = opened.content.html;
-    Ok(mail::html_of(
-        part.ok_or_else(|| failure::missing("part of the mail"))?,
-    ))
+    let part = part.ok_or_else(|| failure::missing("part of the mail"))?;
+    mail::captured(request, &part).await
 }
 
 /// Asks before a mail is deleted.

@@ -33,8 +33,11 @@ mod gallery;
 mod home;
 mod imports;
 mod inbox;
+mod limits;
 mod mail;
 mod organization;
+mod recent;
+mod reports;
 mod running;
 mod search;
 mod segments;
@@ -43,6 +46,8 @@ mod sends;
 mod tags;
 pub(crate) mod visitor;
 mod words;
+
+use std::sync::Arc;
 
 use maud::{Markup, html};
 use mauntic_core::Permission;
@@ -59,6 +64,7 @@ use poem::{
 use serde::Deserialize;
 
 use component::icon::{Icon, icon};
+pub(crate) use limits::FormLimits;
 use visitor::{Person, Visitor};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -76,7 +82,7 @@ pub(crate) fn routes(route: Route) -> Route {
             .at("/running", get(running::running))
             .at("/search", get(search::search)),
     );
-    let pages = inbox::routes(sends::routes(emails::routes(pages)));
+    let pages = inbox::routes(reports::routes(sends::routes(emails::routes(pages))));
     let pages = sending::routes(organization::routes(segments::routes(pages)));
     let pages = bulk::routes(tags::routes(fields::routes(imports::routes(
         contacts::routes(pages),
@@ -95,10 +101,19 @@ pub(crate) fn routes(route: Route) -> Route {
 }
 
 /// Adds the headers that keep a page from being framed, and from running what is not ours.
-async fn secured<E: Endpoint>(next: std::sync::Arc<E>, request: Request) -> poem::Result<Response> {
+async fn secured<E: Endpoint>(next: Arc<E>, request: Request) -> poem::Result<Response> {
     let packed = takes_gzip(&request);
-    let mut response = match next.call(request).await {
-        Ok(response) => response.into_response(),
+    let limits = request.data::<Arc<FormLimits>>();
+    let refused = limits.is_some_and(|limits| limits.refuses(&request));
+    let answer = if refused {
+        Ok(limits::too_often())
+    } else {
+        next.call(request)
+            .await
+            .map(poem::IntoResponse::into_response)
+    };
+    let mut response = match answer {
+        Ok(response) => response,
         // A redirect or a page of ours, only not what the handler meant to answer.
         Err(error) if error.is_from_response() => error.into_response(),
         // An address whose parts cannot be read leads nowhere.

@@ -12,7 +12,7 @@ use poem::{Request, Result, handler};
 use super::{
     bulk,
     component::{
-        Tone, frame, live, show,
+        Tone, frame, live, show, slug,
         table::{Column, table},
     },
     failure, imports, shell,
@@ -49,7 +49,7 @@ impl Job {
     fn progress(&self) -> Markup {
         html! {
             li {
-                div class="row" { span class="soft" { (self.kind) } (self.title()) (show::badge(&self.state, self.tone)) }
+                div class="row" { span class="soft" { (self.kind) } a id=(slug(&self.place)) href=(self.place) { (self.name) } (show::badge(&self.state, self.tone)) }
                 @if let Some((done, all)) = self.progress { (show::progress("Done", done, all)) }
             }
         }

@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission};
-use mauntic_crm::{ContactFilter, ContactListing, segment::SegmentFilter};
+use mauntic_crm::{Contact, ContactFilter, ContactListing, segment::SegmentFilter};
 use mauntic_messaging::email::{EmailFilter, EmailSort};
 use poem::{Request, Result, handler, web::Query};
 use serde::Deserialize;
 
 use super::{
     component::frame,
-    contacts, failure, shell_searched,
+    contacts::{called, lookup, place},
+    failure, shell_searched,
     visitor::{Visitor, app},
     words,
 };
@@ -22,7 +23,8 @@ const LONGEST: usize = 200;
 /// What is searched for.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
-    #[serde(default)]
+    /// By other names where a field of a form asks what fits.
+    #[serde(default, alias = "as", alias = "contact", alias = "email")]
     q: String,
 }
 
@@ -31,6 +33,8 @@ struct Found {
     kind: &'static str,
     /// Address, name, and what else tells it from others.
     things: Vec<(String, String, String)>,
+    /// The list of all that are found of this kind.
+    all: &'static str,
 }
 
 /// Shows what was found. With htmx, `#found` of it stands below the field while somebody types.
@@ -41,11 +45,12 @@ pub(super) async fn search(
     Query(asked): Query<Asked>,
 ) -> Result<Markup> {
     let asked: String = asked.q.trim().chars().take(LONGEST).collect();
+    let contacts = contacts(request, &visitor, &asked).await?;
     let found = if asked.is_empty() {
         Vec::new()
     } else {
         vec![
-            people(request, &visitor, &asked).await?,
+            people(&contacts),
             segments(request, &visitor, &asked).await?,
             emails(request, &visitor, &asked).await?,
         ]
@@ -53,6 +58,7 @@ pub(super) async fn search(
     let content = html! {
         (frame::header("Search", &html! {}))
         div class="found card" id="found" { div class="found" { (list(&asked, &found)) } }
+        (lookup::options(contacts.iter()))
     };
     Ok(shell_searched(&visitor, "Search", "", &asked, &content))
 }
@@ -71,35 +77,48 @@ fn list(asked: &str, found: &[Found]) -> Markup {
                     ul { @for (href, name, more) in &found.things {
                         li { a href=(href) { span { (name) } span class="soft" { (more) } } }
                     } }
+                    @if found.things.len() == FOUND { p { a href=(of_all(found.all, asked)) { "All " (found.kind.to_lowercase()) " that fit" } } }
                 }
             } }
         }
     }
 }
 
-async fn people(request: &Request, visitor: &Visitor, asked: &str) -> Result<Found> {
-    let mut things = Vec::new();
-    if visitor.may(Permission::ContactsRead) {
-        let listing = ContactListing {
-            filter: ContactFilter {
-                search: Some(asked.to_owned()),
-                ..ContactFilter::default()
-            },
-            size: PageSize::clamped(FOUND),
-            ..ContactListing::default()
-        };
-        let page = app(request)?.contacts.list(&visitor.actor, &listing).await;
-        for contact in page.map_err(failure::crm)?.items {
-            let name = contacts::called(&contact);
-            let email = contact.email().map(ToString::to_string);
-            let email = email.filter(|email| *email != name).unwrap_or_default();
-            things.push((contacts::place(contact.id()), name, email));
-        }
+/// The list that a text finds the same in.
+fn of_all(list: &str, asked: &str) -> String {
+    let (place, name) = list.split_once('?').unwrap_or((list, "q"));
+    let query = serde_urlencoded::to_string([(name, asked)]);
+    format!("{place}?{}", query.unwrap_or_default())
+}
+
+async fn contacts(request: &Request, visitor: &Visitor, asked: &str) -> Result<Vec<Contact>> {
+    if asked.is_empty() || !visitor.may(Permission::ContactsRead) {
+        return Ok(Vec::new());
     }
-    Ok(Found {
+    let listing = ContactListing {
+        filter: ContactFilter {
+            search: Some(asked.to_owned()),
+            ..ContactFilter::default()
+        },
+        size: PageSize::clamped(FOUND),
+        ..ContactListing::default()
+    };
+    let page = app(request)?.contacts.list(&visitor.actor, &listing).await;
+    Ok(page.map_err(failure::crm)?.items)
+}
+
+fn people(contacts: &[Contact]) -> Found {
+    let things = contacts.iter().map(|contact| {
+        let name = called(contact);
+        let email = contact.email().map(ToString::to_string);
+        let email = email.filter(|email| *email != name).unwrap_or_default();
+        (place(contact.id()), name, email)
+    });
+    Found {
         kind: "Contacts",
-        things,
-    })
+        things: things.collect(),
+        all: "/app/contacts?search",
+    }
 }
 
 async fn segments(request: &Request, visitor: &Visitor, asked: &str) -> Result<Found> {
@@ -125,6 +144,7 @@ async fn segments(request: &Request, visitor: &Visitor, asked: &str) -> Result<F
     Ok(Found {
         kind: "Segments",
         things,
+        all: "/app/segments?q",
     })
 }
 
@@ -149,5 +169,6 @@ async fn emails(request: &Request, visitor: &Visitor, asked: &str) -> Result<Fou
     Ok(Found {
         kind: "Emails",
         things,
+        all: "/app/emails?q",
     })
 }

@@ -475,18 +475,24 @@ impl<'a> FromRequest<'a> for PostedFile {
 }
 
 /// The places of the navigation.
-pub(super) fn places() -> [Place<'static>; 8] {
+pub(super) fn places() -> [Place<'static>; 9] {
     [
-        ("/app/", "Start", Icon::Reports),
+        ("/app/", "Start", Icon::Start),
         ("/app/contacts", "Contacts", Icon::Contacts),
         ("/app/segments", "Segments", Icon::Segments),
         ("/app/emails", "Emails", Icon::Emails),
+        ("/app/reports", "Reports", Icon::Reports),
         ("/app/inbox", "Inbox", Icon::Inbox),
         ("/app/sending", "Sending", Icon::Sending),
         ("/app/organization", "Organisation", Icon::Members),
         ("/app/account", "Account", Icon::Settings),
     ]
-    .map(|(href, name, icon)| Place { href, name, icon })
+    .map(|(href, name, icon)| Place {
+        href,
+        name,
+        icon,
+        group: (icon == Icon::Sending).then_some("Settings"),
+    })
 }
 
 #[cfg(test)]

@@ -17,12 +17,16 @@ async function freePort() {
 }
 
 export class Installation {
-  /** Serves; with `demo`, after the whole job was done on so many people who are made up. `settings` makes variables of the environment from the address. */
-  static async start({ demo, settings } = {}) {
+  /**
+   * Serves; with `demo`, after the whole job was done on so many people who are made up; `idle`, without doing what nobody
+   * waits for. `settings` makes variables of the environment from the address.
+   */
+  static async start({ demo, idle, settings } = {}) {
     const folder = await mkdtemp(join(tmpdir(), "mauntic-browser-"));
     const base = `http://127.0.0.1:${await freePort()}`;
     const installation = new Installation(folder, base, await settings?.(base));
-    await installation.serve(demo ? ["demo", "--contacts", `${demo}`] : ["serve"], demo ? /with the password\s+\S+/ : /^/);
+    const parts = demo ? ["demo", "--contacts", `${demo}`] : ["serve", ...(idle ? ["--no-workers"] : [])];
+    await installation.serve(parts, demo ? /with the password\s+\S+/ : /^/);
     return installation;
   }
 
@@ -49,6 +53,11 @@ export class Installation {
       if (answer?.ok) return;
       await new Promise((done) => setTimeout(done, 50));
     }
+  }
+
+  /** Does from now on what nobody waits for. */
+  work() {
+    this.worker = spawn(program, ["work"], { env: this.environment(), cwd: this.folder, stdio: "ignore" });
   }
 
   /** Who the demo says can log in. */
@@ -78,8 +87,10 @@ export class Installation {
   }
 
   async stop() {
-    this.process.kill("SIGTERM");
-    if (this.process.exitCode === null) await new Promise((done) => this.process.once("exit", done));
+    for (const process of [this.worker, this.process].filter(Boolean)) {
+      process.kill("SIGTERM");
+      if (process.exitCode === null) await new Promise((done) => process.once("exit", done));
+    }
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -8,6 +8,10 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 /** HTML, stylesheet and scripts of a first visit, over the wire. */
 const MOST_BYTES = 150_000;
 const VISITS = 5;
+/** Until the first content, in milliseconds, as the median of the visits. */
+const SOONEST = 300;
+/** How much of the window moves by itself, as browsers sum it up. */
+const MOST_SHIFT = 0.1;
 /** More than a person would press to see whether the focus is lost. */
 const MOST_STEPS = 60;
 const WINDOWS = [[1440, 900], [390, 844]];
@@ -19,8 +23,6 @@ export function watch(page, faults) {
   page.on("pageerror", (error) => faults.push(`${page.url()}: ${error}`));
   page.on("console", (message) => {
     const text = message.text();
-    // A captured mail may load nothing from here: its pixel would count an open.
-    if (/^Loading the image '[^']+\/t\/o\//.test(text)) return;
     if (message.type() === "error" && !/the server responded with a status of 4\d\d/.test(text)) faults.push(`${page.url()}: ${text}`);
   });
 }
@@ -107,7 +109,7 @@ export async function look(page, name) {
 }
 
 /** What a visit costs with nothing kept of earlier ones: bytes over the wire, and the median time until the first content. */
-export async function cost(browser, address, storageState) {
+async function once(browser, address, storageState) {
   const context = await browser.newContext({ storageState });
   const page = await context.newPage();
   const wire = await context.newCDPSession(page);
@@ -125,6 +127,7 @@ export async function cost(browser, address, storageState) {
   await wire.send("Network.setCacheDisabled", { cacheDisabled: true });
   const paints = [];
   const sums = [];
+  const shifts = [];
   for (let visit = 0; visit < VISITS; visit += 1) {
     bytes = new Map();
     await page.goto(address, { waitUntil: "load" });
@@ -135,18 +138,41 @@ export async function cost(browser, address, storageState) {
       }).observe({ type: "paint", buffered: true });
     })));
     sums.push([...bytes.values()].reduce((sum, size) => sum + size, 0));
+    // What moves once everything is there, as far as two frames later.
+    shifts.push(await page.evaluate(() => new Promise((done) => {
+      let sum = 0;
+      const add = (entries) => { for (const { value, hadRecentInput } of entries) if (!hadRecentInput) sum += value; };
+      const observer = new PerformanceObserver((list) => add(list.getEntries()));
+      observer.observe({ type: "layout-shift", buffered: true });
+      requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { add(observer.takeRecords()); done(sum); })));
+    })));
   }
   await context.close();
-  return { bytes: Math.max(...sums), paint: Math.round(paints.sort((a, b) => a - b)[VISITS >> 1]) };
+  const paint = Math.round(paints.sort((a, b) => a - b)[VISITS >> 1]);
+  return { bytes: Math.max(...sums), paint, shift: Math.max(...shifts) };
 }
 
-/** Prints what pages cost; how long they take depends on the machine and is only told. */
+/** The same; a page that was slow while something else went on in the machine is looked at again. */
+export async function cost(browser, address, storageState) {
+  let found = await once(browser, address, storageState);
+  for (let again = 0; again < 2 && found.paint > SOONEST; again += 1) {
+    const next = await once(browser, address, storageState);
+    found = { ...next, paint: Math.min(found.paint, next.paint), shift: Math.max(found.shift, next.shift) };
+  }
+  return found;
+}
+
+/** Prints what pages cost, and holds them to it. */
 export function assertLight(costs) {
-  for (const [path, { bytes, paint }] of costs) {
-    console.log(`${path.padEnd(56)} ${String(bytes).padStart(8)} bytes ${String(paint).padStart(5)} ms to the first content`);
+  for (const [path, { bytes, paint, shift }] of costs) {
+    console.log(`${path.padEnd(56)} ${String(bytes).padStart(8)} bytes ${String(paint).padStart(5)} ms to the first content, ${shift.toFixed(3)} moved`);
   }
   const paints = [...costs.values()].map(({ paint }) => paint).sort((a, b) => a - b);
   console.log(`first content: median ${paints[paints.length >> 1]} ms, slowest page ${paints.at(-1)} ms`);
   const heavy = [...costs].filter(([, { bytes }]) => bytes > MOST_BYTES).map(([path, { bytes }]) => `${path}: ${bytes} bytes`);
   assert.deepEqual(heavy, []);
+  const slow = [...costs].filter(([, { paint }]) => paint > SOONEST).map(([path, { paint }]) => `${path}: ${paint} ms`);
+  assert.deepEqual(slow, []);
+  const moving = [...costs].filter(([, { shift }]) => shift >= MOST_SHIFT).map(([path, { shift }]) => `${path}: ${shift.toFixed(3)}`);
+  assert.deepEqual(moving, []);
 }

@@ -99,6 +99,12 @@ async function furnish() {
   const contact = new URL(page.url()).pathname;
   await fill(page, page.url(), `${contact}/tags`, { add: "a tag of several words" });
   await fill(page, at(contact), `${contact}/do-not-contact`, { channel: "email", comment: "by telephone" });
+  // An image that no email shows.
+  await page.goto(at("/app/emails/images"));
+  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+  await page.getByLabel("File").setInputFiles({ name: "a picture with a long name.png", mimeType: "image/png", buffer: Buffer.from(pixel, "base64") });
+  await button(page, "Upload").click();
+  await page.getByText("a picture with a long name.png").waitFor();
   // A change of many, a file on its way in, an email in HTML, one that is sent later.
   await fill(page, at("/app/bulk?action=tags&whom=all&search=a"), "/app/bulk", { add: "seen" });
   const first = async (path) => {
@@ -151,6 +157,13 @@ test("pages in other states", async (t) => {
   });
   await state("nobody found", () => page.goto(world.at("/app/contacts?search=zzzzzz")));
   await state("nothing found", () => page.goto(world.at("/app/search?q=zzzzzz")));
+  await state("images to choose from", async () => {
+    await page.goto(world.at("/app/emails/new"));
+    await page.getByLabel("Kind of the block to add").last().selectOption("image");
+    await page.getByRole("button", { name: "Add block at the end of this list" }).last().click();
+    await page.getByRole("button", { name: /^Choose an image/ }).click();
+    await page.getByRole("button", { name: "Take a picture with a long name.png" }).waitFor();
+  });
   await state("in code", () => page.goto(world.at("/app/emails/new?kind=code")));
   await state("wrong", async () => {
     await page.goto(world.at("/app/emails/new"));

@@ -25,7 +25,7 @@ use mauntic_messaging::{
         ListExitFilter, NewSuppression, SuppressionFilter, SuppressionReason, SuppressionService,
         address_hash,
     },
-    tracking::{Behind, TrackingService},
+    tracking::{Behind, SummaryListing, TrackingService},
     transport::{SendingLimits, TransportService, capture::CapturedMailService},
 };
 use mauntic_server::{App, Settings, settle_events};
@@ -210,6 +210,10 @@ impl Fixture {
                 let names = emails.names(actor, &[id].into()).await?;
                 Ok(seen(names.contains_key(&id)))
             }
+            "mentioning" => {
+                let found = emails.mentioning(actor, "subject", 9).await?;
+                Ok(seen(found.iter().any(|(found, _)| *found == id)))
+            }
             "version" => allowed(emails.version(actor, id, 1).await),
             "versions" => allowed(emails.versions(actor, id, None, all).await),
             "check" => {
@@ -293,6 +297,13 @@ impl Fixture {
                     Ok(report) if empty(&report) => Ok(self.mine(actor)),
                     report => allowed(report),
                 }
+            }
+            "summaries" => {
+                let listing = SummaryListing::default();
+                let page = tracking.summaries(actor, &listing).await?;
+                // Nothing was sent yet, so there is nothing that others could see.
+                assert_eq!(page.items, []);
+                Ok(self.mine(actor))
             }
             "people" => {
                 let behind = Behind::Unsubscribed;

@@ -81,7 +81,10 @@ impl Filled {
             fill(db, ours, &[ann, bob], &[REMEMBERED]).await.unwrap();
             fill(db, theirs, &[bob], &[REMEMBERED]).await.unwrap();
         }
-        app.images.add(&installation.ours, PNG).await.unwrap();
+        app.images
+            .add(&installation.ours, "a.png", PNG)
+            .await
+            .unwrap();
         for organization in [ours, theirs] {
             let counted = rows(app, organization).await;
             let empty: Vec<_> = counted.iter().filter(|(_, rows)| **rows == 0).collect();
@@ -120,7 +123,10 @@ impl Filled {
         let members = app.identity_store.members();
         assert_eq!(members.find_user(self.ann).await.unwrap(), None);
         assert!(members.find_user(self.bob).await.unwrap().is_some());
-        let images = app.images.list(&self.installation.ours).await.unwrap();
+        let images = app
+            .images
+            .list(&self.installation.ours, None, PageSize::default());
+        let images = images.await.unwrap().items;
         assert!(images.is_empty(), "{images:?}");
         let noted = app
             .identity

@@ -315,6 +315,30 @@ fn filtered(
         let _ = write!(sql, " AND c.id IN (SELECT m.contact_id FROM segment_member m
                 WHERE m.organization_id = {organization} AND m.segment_id = {segment} AND m.origin <> 2)");
     }
+    if let Some(owner) = filter.owner {
+        let owner = parameters.bind(owner.as_uuid());
+        let _ = write!(sql, " AND c.owner_id = {owner}");
+    }
+    if let Some(stage) = &filter.stage {
+        let stage = parameters.bind(stage.as_str());
+        let _ = write!(sql, " AND c.stage = {stage}");
+    }
+    if let Some(channel) = filter.do_not_contact {
+        let channel = parameters.bind(channel.as_str());
+        let _ = write!(
+            sql,
+            " AND c.id IN (SELECT d.contact_id FROM do_not_contact d
+                WHERE d.organization_id = {organization} AND d.channel = {channel})"
+        );
+    }
+    if let Some(channel) = filter.may_contact {
+        let channel = parameters.bind(channel.as_str());
+        let _ = write!(
+            sql,
+            " AND NOT EXISTS (SELECT 1 FROM do_not_contact d
+                WHERE d.organization_id = {organization} AND d.contact_id = c.id AND d.channel = {channel})"
+        );
+    }
     if let Some(search) = searched(filter) {
         let _ = write!(sql, " AND ({})", matching(dialect, search, parameters));
     }

@@ -1,6 +1,7 @@
 mod bulk;
 mod contact_hours;
 mod contacts;
+mod filters;
 mod growth;
 mod import_bytes;
 mod imports;
@@ -36,6 +37,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(mobile::MobileMigration),
             Box::new(names::NamesMigration),
             Box::new(import_bytes::ImportBytesMigration),
+            Box::new(filters::FiltersMigration),
         ]
     }
 

@@ -3,6 +3,7 @@
 mod counting;
 mod people;
 mod queries;
+mod summaries;
 
 use std::net::IpAddr;
 

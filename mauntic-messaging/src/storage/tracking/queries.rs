@@ -13,8 +13,9 @@ use crate::{
         sql::{Parameters, Row as _},
     },
     tracking::{
-        Behind, DayActivity, DomainReport, EmailReport, Hit, LinkReport, Metric, Person, Split,
-        TimelineCursor, TimelineEntry, TimelineEvent, TrackingQueries,
+        Behind, DayActivity, DomainReport, EmailReport, EmailSummary, Hit, LinkReport, Metric,
+        Person, Split, SummaryCursor, SummaryListing, TimelineCursor, TimelineEntry, TimelineEvent,
+        TrackingQueries,
     },
 };
 
@@ -54,6 +55,14 @@ impl TrackingQueries for SeaOrmMessagingStore {
             .await?;
         report.links = self.link_reports(organization, email).await?;
         Ok(report)
+    }
+
+    async fn summaries(
+        &self,
+        organization: OrganizationId,
+        listing: &SummaryListing,
+    ) -> Result<Page<EmailSummary, SummaryCursor>, StoreError> {
+        self.summaries_of(organization, listing).await
     }
 
     async fn activity(

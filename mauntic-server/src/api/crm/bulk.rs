@@ -216,6 +216,14 @@ struct FilterBody {
     tag: Option<String>,
     /// Only the members of this segment.
     segment_id: Option<Uuid>,
+    /// Only those whom this user is in charge of.
+    owner_id: Option<Uuid>,
+    /// Only those in this stage.
+    stage: Option<String>,
+    /// Only those who may not be contacted by this channel.
+    do_not_contact: Option<ChannelName>,
+    /// Only those of whom nothing says that they may not be contacted by this channel.
+    may_contact: Option<ChannelName>,
 }
 
 impl FilterBody {
@@ -225,6 +233,10 @@ impl FilterBody {
             search: self.search.filter(|text| !text.trim().is_empty()),
             tag: tag.transpose()?,
             segment: self.segment_id.map(SegmentId::from_uuid),
+            owner: self.owner_id.map(UserId::from_uuid),
+            stage: self.stage,
+            do_not_contact: self.do_not_contact.map(Into::into),
+            may_contact: self.may_contact.map(Into::into),
         })
     }
 }
@@ -235,6 +247,10 @@ impl From<ContactFilter> for FilterBody {
             search: filter.search,
             tag: filter.tag.map(|tag| tag.to_string()),
             segment_id: filter.segment.map(|id| id.as_uuid()),
+            owner_id: filter.owner.map(|id| id.as_uuid()),
+            stage: filter.stage,
+            do_not_contact: filter.do_not_contact.map(Into::into),
+            may_contact: filter.may_contact.map(Into::into),
         }
     }
 }

@@ -182,6 +182,14 @@ impl ContactsApi {
         tag: Query<Option<String>>,
         /// Only the members of this segment.
         segment_id: Query<Option<Uuid>>,
+        /// Only those whom this user is in charge of.
+        owner_id: Query<Option<Uuid>>,
+        /// Only those in this stage.
+        stage: Query<Option<String>>,
+        /// Only those who may not be contacted by this channel.
+        do_not_contact: Query<Option<ChannelName>>,
+        /// Only those of whom nothing says that they may not be contacted by this channel.
+        may_contact: Query<Option<ChannelName>>,
         /// What to sort by; `created_at` without it.
         sort: Query<Option<SortName>>,
         /// The other way round.
@@ -197,6 +205,10 @@ impl ContactsApi {
                 search: search.0.filter(|text| !text.trim().is_empty()),
                 tag: tag.0.map(|tag| parse("tag", &tag)).transpose()?,
                 segment: segment_id.0.map(mauntic_core::SegmentId::from_uuid),
+                owner: owner_id.0.map(mauntic_core::UserId::from_uuid),
+                stage: stage.0,
+                do_not_contact: do_not_contact.0.map(Into::into),
+                may_contact: may_contact.0.map(Into::into),
             },
             sort: sort.0.map_or_else(ContactSort::default, Into::into),
             descending: descending.0.unwrap_or_default(),

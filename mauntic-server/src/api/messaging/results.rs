@@ -4,10 +4,11 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{DeliveryId, EmailId};
 use mauntic_messaging::tracking::{
-    Behind, DomainReport, EmailReport, LinkReport, Person, Split, TrackingService,
+    Behind, DomainReport, EmailReport, EmailSummary, LinkReport, Person, Split, SummaryListing,
+    SummarySort, TrackingService,
 };
 use poem_openapi::{
-    Object, OpenApi,
+    Enum, Object, OpenApi,
     param::{Path, Query},
     payload::Json,
 };
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::send_body::{DeliveryStateName, SkipReasonName};
 use crate::{
     App,
-    api::{ApiTag, Page, page_size},
+    api::{ApiTag, Page, page_size, parse},
     http::{auth::Token, problem::ApiError},
 };
 
@@ -209,8 +210,101 @@ impl From<DomainReport> for DomainBody {
     }
 }
 
+/// An email that was sent, with what became of it over all its sends.
+#[derive(Debug, Object)]
+#[oai(rename = "EmailResults")]
+struct SummaryBody {
+    email_id: Uuid,
+    name: String,
+    /// When its last send began.
+    last_sent_at: DateTime<Utc>,
+    planned: u64,
+    /// Taken by the receiving side.
+    accepted: u64,
+    /// Refused for good.
+    refused: u64,
+    /// Messages that were opened; a human click counts as an open too.
+    opened: SplitBody,
+    /// Messages with a click.
+    clicked: SplitBody,
+    /// Messages answered with the wish for no more mail.
+    unsubscribed: u64,
+}
+
+impl From<EmailSummary> for SummaryBody {
+    fn from(of: EmailSummary) -> Self {
+        Self {
+            email_id: of.id.as_uuid(),
+            name: of.name.to_string(),
+            last_sent_at: of.last_sent_at,
+            planned: of.planned,
+            accepted: of.accepted,
+            refused: of.refused,
+            opened: of.opened.into(),
+            clicked: of.clicked.into(),
+            unsubscribed: of.unsubscribed,
+        }
+    }
+}
+
+/// What to sort by, the most first; all but the first two are rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "EmailResultsSort", rename_all = "snake_case")]
+enum SummarySortName {
+    LastSent,
+    Accepted,
+    Opened,
+    Clicked,
+    Refused,
+    Unsubscribed,
+}
+
+impl From<SummarySortName> for SummarySort {
+    fn from(name: SummarySortName) -> Self {
+        match name {
+            SummarySortName::LastSent => Self::LastSent,
+            SummarySortName::Accepted => Self::Accepted,
+            SummarySortName::Opened => Self::Opened,
+            SummarySortName::Clicked => Self::Clicked,
+            SummarySortName::Refused => Self::Refused,
+            SummarySortName::Unsubscribed => Self::Unsubscribed,
+        }
+    }
+}
+
 #[OpenApi(prefix_path = "/messaging/emails", tag = "ApiTag::Emails")]
 impl ResultsApi {
+    /// List what became of emails, side by side
+    ///
+    /// Of emails that were sent and not deleted.
+    #[oai(
+        path = "/summaries",
+        method = "get",
+        operation_id = "listEmailSummaries"
+    )]
+    async fn summaries(
+        &self,
+        Token(actor): Token,
+        /// Only emails whose last send began then or later.
+        since: Query<Option<DateTime<Utc>>>,
+        /// What to sort by; `last_sent` without it.
+        sort: Query<Option<SummarySortName>>,
+        /// The `next` of the page before, which was in the same order.
+        after: Query<Option<String>>,
+        /// Rows per page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u16>>,
+    ) -> Result<Json<Page<SummaryBody>>, ApiError> {
+        let listing = SummaryListing {
+            since: since.0,
+            sort: sort.0.map_or_else(SummarySort::default, Into::into),
+            after: after.0.map(|cursor| parse("after", &cursor)).transpose()?,
+            size: page_size(limit.0),
+        };
+        let page = self.tracking.summaries(&actor, &listing).await?;
+        Ok(Json(Page::present(page, SummaryBody::from)))
+    }
+
     /// Show what became of an email
     #[oai(
         path = "/:email_id/report",

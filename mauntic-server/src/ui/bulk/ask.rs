@@ -241,10 +241,7 @@ impl Desk<'_> {
         };
         let back = contacts::PLACE;
         let kept = self.form.pairs().filter(|(name, _)| {
-            matches!(
-                *name,
-                "whom" | "contact" | "action" | "search" | "tag" | "segment"
-            )
+            matches!(*name, "whom" | "contact" | "action") || contacts::FILTERS.contains(name)
         });
         let (verb, weight) = match kind {
             "delete" => (format!("Delete {}", people(self.total)), Weight::Danger),

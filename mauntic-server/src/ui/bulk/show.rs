@@ -113,12 +113,15 @@ fn asked(change: &BulkChange, fields: &FieldSet, people: &People, segment: Optio
     let whom = match &change.plan.whom {
         Whom::Chosen(_) => html! { "Chosen one by one" },
         Whom::All(filter) => {
-            let none = filter.search.is_none() && filter.tag.is_none() && filter.segment.is_none();
             html! {
-                @if none { "All contacts" } @else { "All that the list showed" }
+                @if filter.is_narrow() { "All that the list showed" } @else { "All contacts" }
                 @if let Some(text) = &filter.search { ", search “" (text) "”" }
                 @if let Some(tag) = filter.tag.as_ref().map(Tag::as_str) { ", tag “" (tag) "”" }
                 @if filter.segment.is_some() { ", a segment" }
+                @if let Some(owner) = filter.owner { ", owner " (people.name(owner)) }
+                @if let Some(stage) = &filter.stage { ", stage “" (stage) "”" }
+                @if let Some(channel) = filter.do_not_contact { ", " (contacts::channel_name(channel)) ": do not contact" }
+                @if let Some(channel) = filter.may_contact { ", " (contacts::channel_name(channel)) ": may be contacted" }
             }
         }
     };

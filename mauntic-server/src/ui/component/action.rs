@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::icon::{Icon, icon};
+use super::{
+    icon::{Icon, icon},
+    slug,
+};
 
 /// How much a button asks for attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,8 @@ pub(crate) fn step_button(step: &str, text: &str, weight: Weight) -> Markup {
 
 /// Does something at once; `token` is the field that proves the form is ours.
 pub(crate) fn act(action: &str, text: &str, token: &Markup) -> Markup {
-    html! { form method="post" action=(action) { (token) (button(text, Weight::Plain)) } }
+    let id = slug(action);
+    html! { form method="post" action=(action) { (token) button type="submit" class=(Weight::Plain.class()) id=(id) { (text) } } }
 }
 
 /// A link that looks like a button.
@@ -70,13 +74,13 @@ pub(crate) fn named_menu(shown: &Markup, items: &[Markup]) -> Markup {
 
 /// A link to a page of a [`confirmation`], which shows as a dialog where there is scripting.
 pub(crate) fn ask_first(href: &str, text: &str) -> Markup {
-    html! { a class="button danger" href=(href) data-confirm { (text) } }
+    html! { a class="button danger" href=(href) id=(slug(href)) data-confirm { (text) } }
 }
 
 /// What opens below a button, by keyboard or mouse without the script.
 pub(crate) fn panel(label: &str, content: &Markup) -> Markup {
     html! {
-        details class="panel" {
+        details class="panel" id=(slug(label)) {
             summary class="button" { (label) }
             div class="card" { (content) }
         }

@@ -56,6 +56,19 @@ pub(crate) fn filled(field: &Field<'_>, kind: &str, with: &str) -> Markup {
     line(field, kind, Some(with))
 }
 
+/// One line that offers what fits while somebody types: the parts `select` of the page at `source`, asked with what was
+/// typed, which are options.
+pub(crate) fn looked_up(field: &Field<'_>, source: &str, select: &str) -> Markup {
+    let list = format!("{}-found", field.name);
+    field.wrap(&html! {
+        input id=(field.name) name=(field.name) type="text" value=(field.value) required[field.required] list=(list) autocomplete="off"
+            aria-invalid=[field.error.map(|_| "true")] aria-describedby=[field.described()]
+            hx-get=(source) hx-trigger="input changed delay:200ms" hx-target={ "#" (list) } hx-select=(select)
+            hx-swap="innerHTML" hx-sync="this:replace";
+        datalist id=(list) {}
+    })
+}
+
 fn line(field: &Field<'_>, kind: &str, with: Option<&str>) -> Markup {
     field.wrap(&html! {
         input id=(field.name) name=(field.name) type=(kind) value=(field.value) required[field.required]

@@ -14,6 +14,8 @@ pub(crate) struct Place<'a> {
     pub(crate) name: &'a str,
     /// Its icon.
     pub(crate) icon: Icon,
+    /// What it and those behind it are together, if it is the first of them.
+    pub(crate) group: Option<&'a str>,
 }
 
 /// How htmx behaves: no script or style of its own making, nothing kept of pages, no other site.
@@ -66,6 +68,7 @@ pub(crate) fn page(title: &str, around: &Around<'_>, content: &Markup) -> Markup
                     nav class="nav" aria-label="Main" {
                         a class="brand" href="/app/" { (icon(Icon::Mark)) span { "Mauntic" } }
                         @for place in around.places {
+                            @if let Some(group) = place.group { span class="group" { (group) } }
                             a class="place" href=(place.href) aria-current=[(place.href == around.current).then_some("page")] {
                                 (icon(place.icon)) span { (place.name) }
                             }

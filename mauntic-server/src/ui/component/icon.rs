@@ -5,6 +5,8 @@ use maud::{Markup, html};
 /// An icon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Icon {
+    /// A house.
+    Start,
     /// One person.
     Contacts,
     /// Overlapping circles.
@@ -35,7 +37,8 @@ pub(crate) enum Icon {
 
 impl Icon {
     /// All of them, for the gallery.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Start,
         Self::Contacts,
         Self::Segments,
         Self::Emails,
@@ -53,6 +56,7 @@ impl Icon {
 
     fn path(self) -> &'static str {
         match self {
+            Self::Start => "M4 11.5 12 4l8 7.5M6.5 10v10h11V10M10 20v-5h4v5",
             Self::Contacts => "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21a8 8 0 0 1 16 0",
             Self::Segments => {
                 "M9 17A5 5 0 1 0 9 7a5 5 0 0 0 0 10zM15 17a5 5 0 1 0 0-10 5 5 0 0 0 0 10z"

@@ -4,13 +4,31 @@
 
 use maud::{Markup, html};
 
+/// What of a page comes anew when its address says something else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'a> {
+    /// The id of what is looked at.
+    pub(crate) id: &'a str,
+    /// The ids of what else depends on the address, with `#` in front and commas between.
+    pub(crate) others: Option<&'a str>,
+}
+
 /// A form of filters, sent with `GET` to `action`: what they leave shows at once, in the part of the page with the id `part`.
 /// Have a button in it for those without scripting; class `plain` hides it from all others.
 pub(crate) fn filters(action: &str, part: &str, content: &Markup) -> Markup {
-    let part = format!("#{part}");
+    let part = Part {
+        id: part,
+        others: None,
+    };
+    filters_of(action, part, "filters", content)
+}
+
+/// The same where more of the page depends on what the form says.
+pub(crate) fn filters_of(action: &str, part: Part<'_>, class: &str, content: &Markup) -> Markup {
+    let id = format!("#{}", part.id);
     html! {
-        form class="filters" method="get" action=(action) hx-get=(action) hx-trigger="input delay:250ms, submit"
-            hx-target=(part) hx-select=(part) hx-swap="outerHTML" hx-indicator=(part) hx-sync="this:replace"
+        form class=(class) method="get" action=(action) hx-get=(action) hx-trigger="input delay:250ms, submit"
+            hx-target=(id) hx-select=(id) hx-select-oob=[part.others] hx-swap="outerHTML" hx-indicator=(id) hx-sync="this:replace"
             hx-replace-url="true" { (content) }
     }
 }

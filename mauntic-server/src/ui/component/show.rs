@@ -33,6 +33,11 @@ pub(crate) fn empty(title: &str, text: &str, action: &Markup) -> Markup {
 
 /// Says what just happened.
 pub(crate) fn toast(text: &str, tone: Tone) -> Markup {
+    told(&html! { (text) }, tone)
+}
+
+/// The same with more than plain text in it.
+pub(crate) fn told(text: &Markup, tone: Tone) -> Markup {
     let role = if tone == Tone::Bad { "alert" } else { "status" };
     html! { p class={ "toast " (tone.class()) } role=(role) { (text) } }
 }

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::{live::Part, slug};
+
 /// The head of a column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column<'a> {
@@ -35,13 +37,6 @@ impl<'a> Column<'a> {
     }
 }
 
-/// The id of a list, for htmx to find it again in the next page.
-fn id(caption: &str) -> String {
-    let words = caption.split(|c: char| !c.is_ascii_alphanumeric());
-    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
-    format!("list-{}", words.join("-").to_ascii_lowercase())
-}
-
 /// A table. `rows` are `tr`; `caption` says what it lists; `next` leads to the following page.
 pub(crate) fn table(
     caption: &str,
@@ -49,18 +44,33 @@ pub(crate) fn table(
     rows: &[Markup],
     next: Option<&str>,
 ) -> Markup {
-    let id = id(caption);
-    let itself = format!("#{id}");
+    let id = format!("list-{}", slug(caption));
+    let part = Part {
+        id: &id,
+        others: None,
+    };
+    table_of(caption, columns, rows, next, part)
+}
+
+/// The same where more than the table changes with the address.
+pub(crate) fn table_of(
+    caption: &str,
+    columns: &[Column<'_>],
+    rows: &[Markup],
+    next: Option<&str>,
+    part: Part<'_>,
+) -> Markup {
+    let id = format!("list-{}", slug(caption));
     html! {
         div class="stack" id=(id) {
-            div class="scroll" tabindex="0" role="region" aria-label=(caption) {
+            div class="scroll" id={ (id) "-rows" } tabindex="0" role="region" aria-label=(caption) {
                 table {
                     caption class="hidden" { (caption) }
                     thead { tr {
                         @for column in columns {
                             @if column.name.is_empty() { td {} } @else {
                                 th scope="col" class=[column.number.then_some("number")] aria-sort=[column.sorted] {
-                                    @if let Some(href) = column.sort { (way(href, &itself, None, column.name)) } @else { (column.name) }
+                                    @if let Some(href) = column.sort { (way(href, part, None, column.name, &format!("{id}-by-{}", slug(column.name)))) } @else { (column.name) }
                                 }
                             }
                         }
@@ -68,25 +78,16 @@ pub(crate) fn table(
                     tbody { @for row in rows { (row) } }
                 }
             }
-            @if let Some(next) = next { nav class="row" aria-label="Pages" { (way(next, &itself, Some("next"), "Next page")) } }
+            @if let Some(next) = next { nav class="row" aria-label="Pages" { (way(next, part, Some("next"), "Next page", &format!("{id}-next"))) } }
         }
     }
 }
 
 /// A link to the same list, sorted otherwise or further on: with htmx only the list changes.
-fn way(href: &str, list: &str, rel: Option<&str>, text: &str) -> Markup {
+fn way(href: &str, part: Part<'_>, rel: Option<&str>, text: &str, id: &str) -> Markup {
+    let list = format!("#{}", part.id);
     html! {
-        a href=(href) rel=[rel] class=[rel.map(|_| "button")] hx-get=(href) hx-target=(list) hx-select=(list)
-            hx-swap="outerHTML show:top" hx-push-url="true" { (text) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::id;
-
-    #[test]
-    fn a_list_is_found_again_by_its_caption() {
-        assert_eq!(id("Bad rows, by line"), "list-bad-rows-by-line");
+        a href=(href) rel=[rel] id=(id) class=[rel.map(|_| "button")] hx-get=(href) hx-target=(list) hx-select=(list)
+            hx-select-oob=[part.others] hx-swap="outerHTML show:top" hx-push-url="true" { (text) }
     }
 }

@@ -1,9 +1,9 @@
 //! Which part of the list a page shows, as its address says it.
 
-use mauntic_core::SegmentId;
-use mauntic_crm::{ContactCursor, ContactFilter, ContactSort, FieldSet, Tag};
+use mauntic_core::{SegmentId, UserId};
+use mauntic_crm::{Channel, ContactCursor, ContactFilter, ContactSort, FieldSet, Tag};
 
-use super::PLACE;
+use super::{PLACE, channel_name};
 
 /// What the list can be sorted by, with the names in addresses.
 const SORTS: [(&str, ContactSort); 5] = [
@@ -27,6 +27,53 @@ const USUAL: [&str; 5] = ["email", "country", "tags", "last_active", "created_at
 /// Most columns that can be chosen.
 const MOST: usize = 24;
 
+/// What a list says of who may be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Consent {
+    /// Only those who may not be contacted by a channel.
+    Not(Channel),
+    /// Only those of whom nothing says so.
+    May(Channel),
+}
+
+impl Consent {
+    fn read(text: &str) -> Option<Self> {
+        let (verb, channel) = text.split_once('-')?;
+        let channel = channel.parse().ok()?;
+        match verb {
+            "not" => Some(Self::Not(channel)),
+            "may" => Some(Self::May(channel)),
+            _ => None,
+        }
+    }
+
+    /// As addresses say it.
+    pub(in crate::ui) fn text(self) -> String {
+        match self {
+            Self::Not(channel) => format!("not-{channel}"),
+            Self::May(channel) => format!("may-{channel}"),
+        }
+    }
+
+    /// In words.
+    pub(in crate::ui) fn words(self) -> String {
+        match self {
+            Self::Not(channel) => format!("{}: do not contact", channel_name(channel)),
+            Self::May(channel) => format!("{}: may be contacted", channel_name(channel)),
+        }
+    }
+
+    /// All that there is to choose from.
+    pub(in crate::ui) fn all() -> impl Iterator<Item = Self> {
+        let channels = Channel::ALL.iter();
+        channels.flat_map(|channel| [Self::Not(*channel), Self::May(*channel)])
+    }
+}
+
+/// What of an address says which contacts are wanted.
+pub(in crate::ui) const FILTERS: [&str; 6] =
+    ["search", "tag", "segment", "owner", "stage", "consent"];
+
 /// A part of the list, in an order, with columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) struct Listing {
@@ -36,6 +83,12 @@ pub(in crate::ui) struct Listing {
     pub(in crate::ui) tag: Option<Tag>,
     /// Only the members of this segment.
     pub(in crate::ui) segment: Option<SegmentId>,
+    /// Only those whom this member is in charge of.
+    pub(in crate::ui) owner: Option<UserId>,
+    /// Only those in this stage.
+    pub(in crate::ui) stage: Option<String>,
+    /// Only those who may, or may not, be written to.
+    pub(in crate::ui) consent: Option<Consent>,
     /// What to sort by.
     pub(in crate::ui) sort: ContactSort,
     /// The other way round.
@@ -53,6 +106,9 @@ impl Default for Listing {
             search: None,
             tag: None,
             segment: None,
+            owner: None,
+            stage: None,
+            consent: None,
             sort: ContactSort::CreatedAt,
             descending: true,
             columns: Vec::new(),
@@ -81,6 +137,9 @@ impl Listing {
                 "search" => listing.search = (!value.is_empty()).then(|| value.to_owned()),
                 "tag" => listing.tag = value.parse().ok(),
                 "segment" => listing.segment = value.parse().ok(),
+                "owner" => listing.owner = value.parse().ok(),
+                "stage" => listing.stage = (!value.is_empty()).then(|| value.to_owned()),
+                "consent" => listing.consent = Consent::read(value),
                 "sort" => listing.sort_by(value),
                 "column" if listing.columns.len() < MOST => listing.columns.push(value.to_owned()),
                 "after" => listing.after = value.parse().ok(),
@@ -109,6 +168,9 @@ impl Listing {
         pairs.extend(self.search.clone().map(|text| ("search", text)));
         pairs.extend(self.tag.as_ref().map(|tag| ("tag", tag.to_string())));
         pairs.extend(self.segment.map(|id| ("segment", id.to_string())));
+        pairs.extend(self.owner.map(|id| ("owner", id.to_string())));
+        pairs.extend(self.stage.clone().map(|stage| ("stage", stage)));
+        pairs.extend(self.consent.map(|consent| ("consent", consent.text())));
         let usual = Self::default();
         if (self.sort, self.descending) != (usual.sort, usual.descending) {
             pairs.push(("sort", self.sort_text()));
@@ -168,7 +230,7 @@ impl Listing {
 
     /// Whether not all contacts are wanted.
     pub(in crate::ui) fn is_filtered(&self) -> bool {
-        self.search.is_some() || self.tag.is_some() || self.segment.is_some()
+        self.filter().is_narrow()
     }
 
     /// Whom it lets through.
@@ -177,6 +239,16 @@ impl Listing {
             search: self.search.clone(),
             tag: self.tag.clone(),
             segment: self.segment,
+            owner: self.owner,
+            stage: self.stage.clone(),
+            do_not_contact: match self.consent {
+                Some(Consent::Not(channel)) => Some(channel),
+                _ => None,
+            },
+            may_contact: match self.consent {
+                Some(Consent::May(channel)) => Some(channel),
+                _ => None,
+            },
         }
     }
 
@@ -218,7 +290,7 @@ mod tests {
 
     #[test]
     fn an_address_says_what_is_shown_and_is_read_back() {
-        let query = "search=Ann+%26+Bo&tag=a%2Bb&segment=00000000-0000-0000-0000-000000000001&sort=email&column=city&column=tags";
+        let query = "search=Ann+%26+Bo&tag=a%2Bb&segment=00000000-0000-0000-0000-000000000001&owner=00000000-0000-0000-0000-000000000002&stage=lead&consent=not-email&sort=email&column=city&column=tags";
         let listing = Listing::read(query);
         assert_eq!(listing.sort, ContactSort::Email);
         assert_eq!(listing.href(), format!("{PLACE}?{query}"));
@@ -231,6 +303,9 @@ mod tests {
             "search=++",
             "tag=a%7Cb",
             "segment=x",
+            "owner=x",
+            "stage=+",
+            "consent=not-pigeon",
             "sort=shoes",
             "after=zz",
             "%ff=%",

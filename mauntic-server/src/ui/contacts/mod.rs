@@ -5,11 +5,13 @@ mod export;
 mod form;
 mod list;
 mod listing;
+pub(in crate::ui) mod lookup;
 mod merge;
 pub(in crate::ui) mod people;
 mod save;
 mod show;
 mod timeline;
+mod tools;
 mod value;
 mod views;
 mod why;
@@ -19,7 +21,7 @@ use mauntic_crm::{Channel, Contact, FieldGroup};
 use poem::{Error, Request, Result, Route, get, post};
 use uuid::Uuid;
 
-pub(in crate::ui) use listing::Listing;
+pub(in crate::ui) use listing::{FILTERS, Listing};
 
 use super::{
     failure,

@@ -118,12 +118,42 @@ pub(super) async fn ask(
     Path(id): Path<Uuid>,
 ) -> Result<Markup> {
     visitor.needs(Permission::EmailsWrite)?;
-    let email = find(request, &visitor, id).await?.email;
-    let lost = [format!("The email {}", email.name)];
+    let saved = find(request, &visitor, id).await?;
+    let (app, email) = (app(request)?, saved.email);
+    let report = app.tracking.report(&visitor.actor, email.id).await;
+    let report = report.map_err(failure::messaging)?;
+    let size = PageSize::clamped(ROWS);
+    let sends = app.sends.list(&visitor.actor, Some(email.id), None, size);
+    let sends = sends.await.map_err(failure::messaging)?;
+    let mut lost = vec![format!(
+        "The email {}, with all its versions (the newest is {})",
+        email.name, saved.current.number
+    )];
+    if report.planned > 0 {
+        lost.push(format!(
+            "Its results: {} mails accepted, {} opened and {} clicked by people, {} unsubscribed",
+            words::count(report.accepted),
+            words::count(report.opened.human),
+            words::count(report.clicked.human),
+            words::count(report.unsubscribed.human + report.unsubscribed.machine),
+        ));
+    }
+    let more = if sends.next.is_some() {
+        "more than "
+    } else {
+        ""
+    };
+    let kept = match sends.items.len() {
+        0 => "It was never sent.".to_owned(),
+        1 => "Its send stays in the list of sends, without its name.".to_owned(),
+        many => {
+            format!("Its sends, {more}{many} of them, stay in the list of sends, without its name.")
+        }
+    };
     let back = place(email.id);
     let content = html! {
         (confirmation("Delete this email?", &lost, "Delete", &back, &visitor.csrf()))
-        p class="soft" { "What was sent of it keeps its results. An email that is being sent cannot be deleted." }
+        p class="soft" { (kept) " An email that is being sent cannot be deleted." }
     };
     Ok(shell(&visitor, "Delete an email", PLACE, &content))
 }

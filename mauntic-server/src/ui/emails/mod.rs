@@ -1,6 +1,7 @@
 //! Emails: what they say, how they look, and what came of them.
 
 mod blocks;
+mod checks;
 mod images;
 mod list;
 mod people;
@@ -34,6 +35,10 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/emails", get(list::list))
         .at("/emails/new", get(write::new).post(write::create))
         .at("/emails/images", get(images::list).post(images::take))
+        .at(
+            "/emails/images/:image/delete",
+            get(images::ask).post(images::delete),
+        )
         .at("/emails/preview", post(write::live_preview))
         .at("/emails/:email", get(show::show))
         .at("/emails/:email/edit", get(write::edit).post(write::update))

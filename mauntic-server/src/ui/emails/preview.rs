@@ -1,7 +1,7 @@
 //! How an email looks: for somebody made up or a contact, wide or narrow, or as text.
 
 use maud::{Markup, html};
-use mauntic_core::{EmailAddress, EmailId, Permission};
+use mauntic_core::{EmailId, Permission};
 use mauntic_messaging::{
     MessagingError,
     content::in_the_dark,
@@ -17,9 +17,10 @@ use uuid::Uuid;
 use crate::ui::{
     component::{
         action::{Weight, button},
-        form::{Field, input, select},
+        form::{Field, select},
         show as shown,
     },
+    contacts::lookup,
     failure, mail,
     visitor::{Visitor, app},
 };
@@ -27,7 +28,7 @@ use crate::ui::{
 /// For whom to show it, and how.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct View {
-    /// The address of a contact; somebody made up if it is empty.
+    /// Names a contact; somebody made up if it is empty.
     #[serde(default, rename = "as")]
     pub(super) recipient: String,
     /// `wide`, `phone`, `dark`, `dark-phone` or `text`.
@@ -52,15 +53,8 @@ pub(super) async fn recipient(
     if text.is_empty() {
         return Ok(Ok(PreviewRecipient::Sample));
     }
-    let Ok(address) = text.parse::<EmailAddress>() else {
-        return Ok(Err(format!("{text} is not an email address")));
-    };
-    let contacts = &app(request)?.contacts;
-    let found = contacts.find_by_email(&visitor.actor, &address).await;
-    Ok(match found.map_err(failure::crm)? {
-        Some(contact) => Ok(PreviewRecipient::Contact(contact.id())),
-        None => Err("no contact has this address".to_owned()),
-    })
+    let found = lookup::find(request, visitor, text).await?;
+    Ok(found.map(|contact| PreviewRecipient::Contact(contact.id())))
 }
 
 /// The HTML of an email, for the frame.
@@ -76,11 +70,10 @@ pub(super) async fn html(
     let emails = &app(request)?.emails;
     let preview = emails.preview(&visitor.actor, EmailId::from_uuid(id), recipient);
     let html = preview.await.map_err(failure::messaging)?.html;
-    Ok(mail::html_of(if view.is_dark() {
-        in_the_dark(&html).html
-    } else {
-        html
-    }))
+    if view.is_dark() {
+        return mail::html_of(request, &in_the_dark(&html).html);
+    }
+    mail::html_of(request, &html)
 }
 
 /// The preview, or what keeps the email from being shown.
@@ -107,7 +100,7 @@ pub(super) fn chooser(visitor: &Visitor, here: &str, view: &View, problem: Optio
         name: "as",
         label: "As this contact",
         value: &view.recipient,
-        hint: Some("An email address; somebody made up if it is empty"),
+        hint: Some("A name or an address, or the id; somebody made up if it is empty"),
         error: problem,
         required: false,
     };
@@ -127,7 +120,7 @@ pub(super) fn chooser(visitor: &Visitor, here: &str, view: &View, problem: Optio
     ];
     html! {
         form method="get" action=(here) class="fields" {
-            @if visitor.may(Permission::ContactsRead) { (input(&who, "email")) }
+            @if visitor.may(Permission::ContactsRead) { (lookup::field(&who)) }
             (select(&how, &ways))
             div { (button("Show", Weight::Plain)) }
         }

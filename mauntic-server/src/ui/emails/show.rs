@@ -2,12 +2,7 @@
 
 use maud::{Markup, html};
 use mauntic_core::{EmailAddress, EmailId, PageSize, Permission};
-use mauntic_messaging::{
-    MessagingError,
-    content::{CompiledEmail, Problem},
-    email::PreviewRecipient,
-    sending::SendStatus,
-};
+use mauntic_messaging::{MessagingError, email::PreviewRecipient, sending::SendStatus};
 use poem::{
     Request, Response, Result, handler,
     http::StatusCode,
@@ -16,7 +11,13 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{PLACE, Tab, find, place, preview, preview::View, top};
+use super::{
+    PLACE, Tab,
+    checks::{self, Variables},
+    find, place, preview,
+    preview::View,
+    top,
+};
 use crate::ui::{
     Done,
     component::{
@@ -52,6 +53,9 @@ pub(super) struct Asked {
     recipient: String,
     #[serde(default)]
     view: String,
+    /// Whether to count for whom the variables are empty.
+    #[serde(default)]
+    values: bool,
 }
 
 /// Shows it.
@@ -70,7 +74,15 @@ pub(super) async fn show(
         recipient: asked.recipient,
         view: asked.view,
     };
-    page(request, &visitor, id, asked.done, &view, &tested).await
+    page(
+        request,
+        &visitor,
+        id,
+        asked.done,
+        (&view, asked.values),
+        &tested,
+    )
+    .await
 }
 
 /// Sends a test.
@@ -104,7 +116,15 @@ pub(super) async fn test(
         to: to.to_owned(),
         problem: Some(problem),
     };
-    let page = page(request, visitor, id.as_uuid(), None, &view, &tested).await?;
+    let page = page(
+        request,
+        visitor,
+        id.as_uuid(),
+        None,
+        (&view, false),
+        &tested,
+    )
+    .await?;
     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
 }
 
@@ -153,7 +173,7 @@ async fn page(
     visitor: &Visitor,
     id: Uuid,
     done: Option<Done>,
-    view: &View,
+    (view, values): (&View, bool),
     tested: &Tested,
 ) -> Result<Markup> {
     let app = app(request)?;
@@ -173,11 +193,13 @@ async fn page(
     let size = PageSize::clamped(SENDS);
     let sends = app.sends.list(&visitor.actor, Some(id), None, size).await;
     let sends = sends.map_err(failure::messaging)?.items;
+    let compiled = &saved.current.compiled;
+    let variables = Variables::of(request, visitor, compiled, &sends, values).await?;
     let chooser = preview::chooser(visitor, &here, view, problem.as_deref());
     let content = html! {
         (top(visitor, &saved, Tab::Email))
         @if let Some(done) = done { (done.toast()) }
-        (checks(&saved.current.compiled))
+        (checks::card(&here, compiled, looks.as_ref().ok().map(|looks| looks.html.as_str()), &variables))
         @match &looks {
             Ok(looks) => (preview::card(&here, &shown_view, looks, &chooser)),
             Err(problems) => (shown::card("It cannot be shown", &html! {
@@ -189,53 +211,6 @@ async fn page(
         @if !sends.is_empty() { (list(id, &sends)) }
     };
     Ok(shell(visitor, saved.email.name.as_str(), PLACE, &content))
-}
-
-/// What was looked at when it was saved, and what was found.
-fn checks(compiled: &CompiledEmail) -> Markup {
-    let warnings = compiled.warnings();
-    let found = |code: &str| -> Vec<&Problem> {
-        warnings.iter().filter(|found| found.code == code).collect()
-    };
-    let row = |name: &str, problems: &[&Problem], good: &str| {
-        html! {
-            li {
-                @if problems.is_empty() { (shown::badge("fine", Tone::Good)) } @else { (shown::badge("look", Tone::Warn)) }
-                " " strong { (name) } " "
-                @if problems.is_empty() { (good) }
-                @for problem in problems { (problem.to_string()) ". " }
-            }
-        }
-    };
-    let known = ["missing_unsubscribe", "missing_alt", "too_long_for_gmail"];
-    let others: Vec<_> = warnings
-        .iter()
-        .filter(|found| !known.contains(&found.code.as_str()))
-        .collect();
-    let plain: Vec<_> = compiled
-        .links()
-        .iter()
-        .filter(|link| link.url.starts_with("http://"))
-        .collect();
-    let links = compiled.links().len();
-    shown::card(
-        "Checks",
-        &html! {
-            ul class="tree" {
-                (row("Unsubscribe", &found(known[0]), "The HTML and the text lead to it."))
-                (row("Images", &found(known[1]), "Each has a text for those who do not see it."))
-                (row("Size", &found(known[2]), "Mail programs will not clip it."))
-                li {
-                    @if plain.is_empty() { (shown::badge("fine", Tone::Good)) } @else { (shown::badge("look", Tone::Warn)) }
-                    " " strong { "Links" } " "
-                    @if plain.is_empty() { (words::count(links as u64)) " of them, none without encryption." }
-                    @else { "Not encrypted: " @for link in &plain { code { (link.url) } " " } }
-                }
-                (row("Variables", &[], "All of them are known."))
-                @for other in &others { (row("More", &[*other], "")) }
-            }
-        },
-    )
 }
 
 fn test_form(visitor: &Visitor, here: &str, view: &View, tested: &Tested) -> Markup {

@@ -139,9 +139,8 @@ pub(super) async fn html(
     let emails = &app(request)?.emails;
     let sample = PreviewRecipient::Sample;
     let preview = emails.preview_source(&visitor.actor, &version.source, sample);
-    Ok(mail::html_of(
-        preview.await.map_err(failure::messaging)?.html,
-    ))
+    let preview = preview.await.map_err(failure::messaging)?;
+    mail::html_of(request, &preview.html)
 }
 
 /// Makes an earlier version the newest.

@@ -81,12 +81,10 @@ async fn so_far(
         (counts(import))
         @if let Some(bad) = &bad { (show::card("Rows that could not be used", &problems(import, &bad.items, bad.next))) }
     };
-    Ok(live::followed(
-        "import",
-        &place(import.id),
-        goes_on,
-        &content,
-    ))
+    // Looked at again where it is: on the page of bad rows that is open.
+    let here = place(import.id);
+    let here = after.map_or_else(|| here.clone(), |after| format!("{here}?after={after}"));
+    Ok(live::followed("import", &here, goes_on, &content))
 }
 
 fn progress(visitor: &Visitor, import: &Import, goes_on: bool) -> Markup {
@@ -156,8 +154,8 @@ fn problems(import: &Import, bad: &[ImportProblem], next: Option<u64>) -> Markup
             "The columns that explain are left out by themselves; what is in already is not added twice."
         }
         div class="row" {
-            a class="button" href=(format!("{at}/report")) download { "Download the bad rows" }
-            (button_link("/app/imports/new", "Import the repaired file", Weight::Plain))
+            a class="button" id="report" href=(format!("{at}/report")) download { "Download the bad rows" }
+            a class="button" id="again" href="/app/imports/new" { "Import the repaired file" }
         }
         (table("Bad rows", &PROBLEM.map(Column::plain), &rows, next.as_deref()))
     }

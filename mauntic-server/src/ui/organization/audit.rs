@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use maud::{Markup, html};
-use mauntic_core::{AuditEntryId, PageSize, Principal, identity::AuditFilter};
+use mauntic_core::{AuditEntryId, PageSize, Permission, Principal, identity::AuditFilter};
 use poem::{IntoResponse as _, Request, Response, Result, handler, web::Query};
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,31 @@ pub(super) async fn audit(
         }
     };
     Ok(page(&visitor, TITLE, HERE, &content).into_response())
+}
+
+/// What people changed last, for the start page; nothing if there is nothing that the visitor may see.
+pub(in crate::ui) async fn latest(
+    request: &Request,
+    visitor: &Visitor,
+    most: usize,
+) -> Result<Option<Markup>> {
+    if !visitor.may(Permission::AuditRead) {
+        return Ok(None);
+    }
+    let (app, size) = (app(request)?, PageSize::default());
+    let all = AuditFilter::default();
+    let found = app.identity.audit_log(&visitor.actor, &all, None, size);
+    let mut entries = found.await.map_err(failure::identity)?.items;
+    entries.retain(|entry| entry.principal != Principal::System);
+    entries.truncate(most);
+    let known = Known::of(app, &visitor.actor, &entries).await?;
+    let rows: Vec<_> = entries.iter().map(|one| known.row(one)).collect();
+    let heads = columns(["When", "Who", "What", "Details", "From"]);
+    let list = html! {
+        (table("Changes made last", &heads, &rows, None))
+        p { a href=(HERE) { "The whole audit log" } }
+    };
+    Ok((!rows.is_empty()).then_some(list))
 }
 
 fn form(asked: &Asked, known: &Known, problem: Option<&str>) -> Markup {

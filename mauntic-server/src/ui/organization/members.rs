@@ -166,7 +166,7 @@ fn open_invitations(
                 td { @if invitation.is_open(now) { (words::time(invitation.expires_at)) } @else { (show::badge("too old", Tone::Warn)) } }
                 td { div class="row" {
                     @if may { form method="post" action=(format!("{path}/resend")) { (visitor.csrf()) (button("Send again", Weight::Plain)) } }
-                    @if may { form method="post" action=(format!("{path}/revoke")) { (visitor.csrf()) (button("Take back", Weight::Danger)) } }
+                    @if may { (ask_first(&format!("{path}/revoke"), "Take back")) }
                 } }
             } }
         })
@@ -233,6 +233,38 @@ pub(super) async fn invite(request: &Request, posted: Posted) -> Result<Response
         }
         Err(error) => Err(failure::identity(error)),
     }
+}
+
+/// Asks before an invitation is taken back.
+#[handler]
+pub(super) async fn ask_to_revoke(
+    request: &Request,
+    visitor: Visitor,
+    Path((invitation, what)): Path<(Uuid, String)>,
+) -> Result<Response> {
+    visitor.needs(Permission::MembersManage)?;
+    if what != "revoke" {
+        return Err(failure::missing("page"));
+    }
+    let (identity, id) = (&app(request)?.identity, InvitationId::from_uuid(invitation));
+    let (mut after, size) = (None, PageSize::clamped(usize::from(PageSize::MAX)));
+    let found = loop {
+        let page = identity.invitations(&visitor.actor, after, size).await;
+        let page = page.map_err(failure::identity)?;
+        let found = page.items.into_iter().find(|one| one.id == id);
+        after = page.next;
+        if found.is_some() || after.is_none() {
+            break found;
+        }
+    };
+    let invited = found.ok_or_else(|| failure::missing("invitation"))?;
+    let lost = [format!(
+        "The invitation of {} as {}: its link stops working",
+        invited.email, invited.role
+    )];
+    let question = format!("Take back the invitation of {}?", invited.email);
+    let content = confirmation(&question, &lost, "Take back", PLACE, &visitor.csrf());
+    Ok(page(&visitor, "Members", PLACE, &content).into_response())
 }
 
 /// Sends an invitation again, or takes it back.

@@ -23,6 +23,7 @@ use super::{
     visitor::Visitor,
 };
 
+pub(super) use audit::latest;
 pub(super) use invitation::over as invitation_over;
 
 const PLACE: &str = "/app/organization";
@@ -44,7 +45,7 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/organization/invitations", post(members::invite))
         .at(
             "/organization/invitations/:invitation/:what",
-            post(members::change_invitation),
+            get(members::ask_to_revoke).post(members::change_invitation),
         )
         .at(
             "/organization/members/:user/role",

@@ -1,34 +1,17 @@
 //! Putting contacts in and taking them out by hand, and applying the rule anew.
 
-use mauntic_core::{ContactId, EmailAddress, Permission};
-use mauntic_crm::Contact;
+use mauntic_core::{ContactId, Permission};
 use poem::{Request, Response, Result, handler, http::StatusCode, web::Path};
 
 use super::{
     found,
     page::{Told, View, content},
 };
-use crate::{
-    App,
-    ui::{
-        failure,
-        visitor::{Posted, Visitor, app, redirect},
-    },
+use crate::ui::{
+    contacts::lookup,
+    failure,
+    visitor::{Posted, app, redirect},
 };
-
-/// The contact with an address, or why there is none.
-pub(super) async fn by_email(
-    app: &App,
-    visitor: &Visitor,
-    text: &str,
-) -> Result<std::result::Result<Contact, String>> {
-    let Ok(email) = text.trim().parse::<EmailAddress>() else {
-        return Ok(Err("This is not an email address.".to_owned()));
-    };
-    let found = app.contacts.find_by_email(&visitor.actor, &email).await;
-    let found = found.map_err(failure::crm)?;
-    Ok(found.ok_or_else(|| format!("No contact has the address {email}.")))
-}
 
 /// Puts a contact in.
 #[handler]
@@ -41,7 +24,7 @@ pub(super) async fn add(
     visitor.needs(Permission::SegmentsWrite)?;
     let segment = found(request, visitor, &id).await?;
     let typed = posted.fields.text("email");
-    let contact = match by_email(app, visitor, typed).await? {
+    let contact = match lookup::find(request, visitor, typed).await? {
         Ok(contact) => contact.id(),
         Err(problem) => {
             let view = View::default();

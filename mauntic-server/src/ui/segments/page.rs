@@ -21,10 +21,11 @@ use crate::ui::{
     component::{
         Tone,
         action::{Weight, ask_first, button, button_link},
-        form::{Field, input},
+        form::Field,
         frame, live, show,
         table::{Column, table},
     },
+    contacts::lookup,
     failure, shell,
     visitor::{Visitor, app},
     words,
@@ -175,13 +176,15 @@ fn add_form(visitor: &Visitor, here: &str, refused: Option<(&str, &str)>) -> Mar
         name: "email",
         label: "Put in by hand",
         value: refused.map_or("", |(typed, _)| typed),
-        hint: Some("The email address of a contact, who then stays in whatever the rule says"),
+        hint: Some(
+            "The name or address of a contact, or the id, who then stays in whatever the rule says",
+        ),
         error: refused.map(|(_, problem)| problem),
         required: true,
     };
     html! {
         form method="post" action=(format!("{here}/add")) class="stack" {
-            (visitor.csrf()) (input(&field, "text")) div class="row" { (button("Put in", Weight::Plain)) }
+            (visitor.csrf()) (lookup::field(&field)) div class="row" { (button("Put in", Weight::Plain)) }
         }
     }
 }
@@ -250,7 +253,7 @@ async fn why(
     let asked = view.contact.as_deref().unwrap_or_default();
     let mut field = Field {
         name: "contact",
-        label: "Email address",
+        label: "Name or address",
         value: asked,
         required: true,
         ..Field::default()
@@ -258,7 +261,7 @@ async fn why(
     let mut answer = html! {};
     let problem;
     if !asked.trim().is_empty() {
-        match super::members::by_email(app, visitor, asked).await? {
+        match lookup::find(request, visitor, asked).await? {
             Ok(contact) => {
                 let why = app
                     .segments
@@ -273,7 +276,7 @@ async fn why(
     }
     Ok(html! {
         form method="get" action=(place(segment)) class="stack" {
-            (input(&field, "text")) div class="row" { (button("Explain", Weight::Plain)) }
+            (lookup::field(&field)) div class="row" { (button("Explain", Weight::Plain)) }
         }
         (answer)
     })

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
-use mauntic_core::{DeliveryId, PageSize, Permission};
+use mauntic_core::{DeliveryId, PageSize, Permission, TimeZoneName};
 use mauntic_messaging::{
     MessagingError,
-    sending::{DeliveryState, JobState, SendStatus, SkipReason},
+    sending::{DeliveryState, JobState, SendJob, SendStatus, SkipReason},
 };
 use poem::{
     Request, Result, handler,
@@ -19,7 +19,7 @@ use crate::ui::{
     Done,
     component::{
         Tone,
-        action::{Weight, ask_first, button, button_link},
+        action::{Weight, act, ask_first, button_link},
         frame, live, show as shown,
         table::{Column, table},
     },
@@ -61,6 +61,8 @@ pub(super) async fn show(
     let title = format!("Send of {name}");
     let email_at = email_place(job.email_id);
     let now = app.clock.now();
+    let zone = app.zones.zone_of(visitor.actor.organization_id()).await;
+    let zone = zone.map_err(failure::store)?;
     let due = job.state == JobState::Scheduled && job.scheduled_at <= now;
     let moving = job.state.is_running() || due;
     let results = html! {
@@ -73,11 +75,27 @@ pub(super) async fn show(
             (frame::breadcrumbs(&[(EMAILS, "Emails")], "Send"))
         }
         (frame::header(&title, &results))
-        @if let Some(done) = listing.done { (done.toast()) }
+        @match listing.done {
+            Some(Done::Started) if job.state == JobState::Scheduled && job.scheduled_at > now => (scheduled(job, &zone)),
+            Some(done) => (done.toast()),
+            None => {}
+        }
         (live::followed("progress", &here, moving, &progress(&visitor, &status, now)))
         (deliveries)
     };
     Ok(shell(&visitor, &title, EMAILS, &content))
+}
+
+/// Says of a send that waits for its time when that is.
+fn scheduled(job: &SendJob, zone: &TimeZoneName) -> Markup {
+    let when = match &job.local_time {
+        Some(local) => words::local_time(local),
+        None => words::time_in(zone, job.scheduled_at),
+    };
+    shown::told(
+        &html! { "The send is scheduled: it goes on " (when) "." },
+        Tone::Good,
+    )
 }
 
 /// How far it is, and what can be done about it.
@@ -96,16 +114,14 @@ fn actions(visitor: &Visitor, status: &SendStatus) -> Markup {
     let state = status.job.state;
     let going = state.is_running() || state == JobState::Scheduled;
     let stopped = matches!(state, JobState::Paused | JobState::Failed);
-    let post = |verb: &str, text| {
-        html! { form method="post" action=(format!("{here}/{verb}")) { (visitor.csrf()) (button(text, Weight::Plain)) } }
-    };
+    let post = |verb: &str, text| act(&format!("{here}/{verb}"), text, &visitor.csrf());
     html! {
         @if visitor.may(Permission::EmailsSend) {
             div class="row" {
                 @if going { (post("pause", "Pause")) }
                 @if stopped { (post("resume", "Resume")) }
                 @if going || stopped { (ask_first(&format!("{here}/cancel"), "Stop for good")) }
-                @if status.tally.unknown > 0 { (button_link(&format!("{here}/retry"), "Retry unknown", Weight::Plain)) }
+                @if status.tally.unknown > 0 { a class="button" id="retry" href=(format!("{here}/retry")) { "Retry unknown" } }
             }
         }
     }

@@ -155,7 +155,7 @@ async fn what_is_written_is_shown_where_it_can_do_nothing() {
     let body = serde_urlencoded::to_string(form).unwrap();
     let shown = ann.send("POST", path, Some(body.clone())).await;
     let policy = shown.headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("sandbox;"), "{policy}");
+    assert!(policy.starts_with("sandbox "), "{policy}");
     let html = String::from_utf8(shown.body).unwrap();
     assert!(html.contains("Fjords today"), "{html}");
     let bad = body.replace("Fjords+today", "%7B%7B+contact.nothing+%7D%7D");
@@ -191,5 +191,119 @@ async fn a_viewer_builds_nothing() {
         vic.post(path, &[("kind", "blocks"), ("step", "add:top")])
             .await;
         assert_eq!(vic.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn columns_profiles_space_and_html_are_filled_in() {
+    let mut ann = Browser::new().await;
+    ann.get(NEW).await;
+    for kind in ["columns", "social", "spacer", "html"] {
+        post(&mut ann, NEW, &[("step", "add:top"), ("kind.top", kind)]).await;
+        assert_eq!(ann.status, 200, "{kind}");
+    }
+    let now = document(&ann.page);
+    let ids: Vec<_> = now.blocks[5..]
+        .iter()
+        .map(|block| block.id.to_string())
+        .collect();
+    let [columns, social, spacer, html] = ids.as_slice() else {
+        panic!("{ids:?}");
+    };
+    // A third column, a text into the second, and another profile.
+    for (step, list, kind) in [
+        (format!("more:{columns}"), "top".to_owned(), ""),
+        (format!("add:{columns}.1"), format!("{columns}.1"), "text"),
+        (format!("more:{social}"), "top".to_owned(), ""),
+    ] {
+        let list = format!("kind.{list}");
+        post(&mut ann, NEW, &[("step", &step), (&list, kind)]).await;
+        assert_eq!(ann.status, 200, "{step}");
+    }
+    let name = |id: &str, field: &str| format!("b.{id}.{field}");
+    let fields = [
+        (name(columns, "here"), "1"),
+        (name(columns, "width.0"), "50"),
+        (name(columns, "width.1"), "30"),
+        (name(columns, "width.2"), "20"),
+        (name(social, "here"), "1"),
+        (name(social, "name.0"), "Mastodon"),
+        (name(social, "href.0"), "https://example.social/@fjord"),
+        (name(social, "align"), "right"),
+        (name(spacer, "here"), "1"),
+        (name(spacer, "height"), "48"),
+        (name(html, "here"), "1"),
+        (name(html, "html"), "<p>Written\r\nby hand</p>"),
+        (name("1", "here"), "1"),
+        (name("1", "text"), "Fjords"),
+    ];
+    let mut filled: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    filled.push(("step", "up:1"));
+    post(&mut ann, NEW, &filled).await;
+    let now = document(&ann.page);
+    let content = |id: &str| {
+        &now.blocks
+            .iter()
+            .find(|block| block.id.to_string() == id)
+            .unwrap()
+            .content
+    };
+    let BlockContent::Columns { columns: found } = content(columns) else {
+        panic!("{now:?}");
+    };
+    let widths: Vec<_> = found.iter().map(|column| column.width).collect();
+    assert_eq!(widths, [50, 30, 20]);
+    assert_eq!(found[1].blocks.len(), 1);
+    let BlockContent::Social { links, align } = content(social) else {
+        panic!("{now:?}");
+    };
+    assert_eq!(
+        (links[0].name.as_str(), links[0].href.as_str()),
+        ("Mastodon", "https://example.social/@fjord")
+    );
+    assert_eq!(align.as_str(), "right");
+    assert!(
+        matches!(content(spacer), BlockContent::Spacer { height: 48 }),
+        "{now:?}"
+    );
+    assert!(
+        matches!(content(html), BlockContent::Html { html } if html == "<p>Written\nby hand</p>"),
+        "{now:?}"
+    );
+    what_cannot_be_is_said(&mut ann, columns, spacer).await;
+}
+
+/// What cannot be is said at its block, and a column that holds something stays.
+async fn what_cannot_be_is_said(ann: &mut Browser, columns: &str, spacer: &str) {
+    let name = |id: &str, field: &str| format!("b.{id}.{field}");
+    let wrong = [
+        (name(spacer, "here"), "1"),
+        (name(spacer, "height"), "high"),
+    ];
+    let mut wrong: Vec<_> = wrong
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    wrong.push(("step", "save"));
+    post(ann, NEW, &wrong).await;
+    assert_eq!(ann.status, 422);
+    assert!(
+        ann.page
+            .contains("high is not a number that can be used here"),
+        "{}",
+        ann.page
+    );
+    for left in [2, 2] {
+        post(ann, NEW, &[("step", &format!("fewer:{columns}"))]).await;
+        let now = document(&ann.page);
+        let found = now
+            .blocks
+            .iter()
+            .find(|block| block.id.to_string() == columns)
+            .unwrap();
+        assert_eq!(found.content.children().count(), left);
     }
 }

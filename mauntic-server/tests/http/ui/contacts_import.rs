@@ -272,6 +272,16 @@ async fn an_import_is_paused_goes_on_and_is_stopped() {
     assert!(page.contains("paused") && page.contains("Go on"), "{page}");
     let page = browser.post(&format!("{import}/resume"), &[]).await;
     assert!(page.contains("waiting"), "{page}");
+    // It is looked at again where it is, with what has the focus still there.
+    let page = browser.get(&import).await;
+    assert!(page.contains(&format!("hx-get=\"{import}\"")), "{page}");
+    let id = import.trim_start_matches('/').replace('/', "-");
+    assert!(page.contains(&format!("id=\"{id}-pause\"")), "{page}");
+    let page = browser.get(&format!("{import}?after=50")).await;
+    assert!(
+        page.contains(&format!("hx-get=\"{import}?after=50\"")),
+        "{page}"
+    );
     let page = browser.get(&format!("{import}/cancel")).await;
     assert!(page.contains("What is imported so far stays"), "{page}");
     let page = browser.post(&format!("{import}/cancel"), &[]).await;

@@ -148,6 +148,14 @@ async fn what_is_wrong_is_said_where_it_is_and_the_draft_stays() {
     let refused = ann.post("/app/emails/new", &email("Hi", body)).await;
     assert_eq!(refused.status, 422);
     let page = text(&refused);
+    assert!(
+        page.contains(" data-changed>"),
+        "what is not saved is known"
+    );
+    assert!(page.contains("data-unsaved>Not saved yet"), "{page}");
+    let start = ann.page("/app/emails/new").await;
+    assert!(!start.contains("data-changed"), "{start}");
+    assert!(start.contains("data-unsaved hidden>"), "{start}");
     let problem = between(&page, "id=\"body-error\">", "</p>");
     assert!(problem.contains("line 2"), "{problem}");
     assert!(
@@ -210,11 +218,16 @@ async fn a_test_is_captured_and_shown_where_it_can_do_nothing() {
         let answer = ann.get(&path).await;
         assert_eq!(answer.status, 200, "{path}");
         let policy = header(&answer, "content-security-policy");
-        assert!(policy.starts_with("sandbox;"), "{policy}");
-        assert!(
-            !policy.contains("allow-") && !policy.contains("script"),
-            "{policy}"
+        assert!(policy.starts_with("sandbox "), "{policy}");
+        // Links open beside it; that is all it can do.
+        let allowed = policy.split_once(';').unwrap().0;
+        assert_eq!(
+            allowed,
+            "sandbox allow-popups allow-popups-to-escape-sandbox"
         );
+        assert!(!policy.contains("script"), "{policy}");
+        let images = policy.split_once("img-src ").unwrap().1;
+        assert_eq!(images, "https: data: http://127.0.0.1:8080/i/", "{policy}");
         assert_eq!(header(&answer, "x-frame-options"), "SAMEORIGIN");
         assert!(text(&answer).contains("unsubscribe"), "{path}");
     }

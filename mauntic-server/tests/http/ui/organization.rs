@@ -76,10 +76,17 @@ async fn an_invitation_is_sent_again_and_taken_back() {
     assert_eq!(browser.status, 410);
     browser.get(&second).await;
     assert_eq!(browser.status, 200);
-    browser.get("/app/organization").await;
-    browser
-        .post(&format!("/app/organization/invitations/{id}/revoke"), &[])
-        .await;
+    let revoke = format!("/app/organization/invitations/{id}/revoke");
+    let page = browser.get(&revoke).await;
+    assert!(
+        page.contains(&format!("Take back the invitation of {}?", BOB.0)),
+        "{page}"
+    );
+    assert!(page.contains("its link stops working"), "{page}");
+    browser.get(&second).await;
+    assert_eq!(browser.status, 200, "asking takes nothing back");
+    browser.get(&revoke).await;
+    browser.post(&revoke, &[]).await;
     browser.get(&second).await;
     assert_eq!(browser.status, 410);
 }

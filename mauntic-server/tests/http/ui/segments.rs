@@ -364,8 +364,12 @@ async fn an_address_that_nobody_has_is_refused_at_its_field() {
     let mut mia = browser_of("member").await;
     let place = segment(&mut mia, "Few", "").await;
     for (email, told) in [
-        ("nobody", "not an email address"),
-        ("no@example.com", "No contact has"),
+        ("nobody", "No contact has a name or an address"),
+        ("no@example.com", "No contact has the address"),
+        (
+            "00000000-0000-7000-8000-000000000000",
+            "No contact has this id",
+        ),
     ] {
         let page = mia.post(&format!("{place}/add"), &[("email", email)]).await;
         assert_has(
@@ -526,4 +530,60 @@ async fn a_name_with_a_script_is_shown_as_it_is() {
     ];
     let page = mia.post("/app/segments/new", &draft).await;
     assert_lacks(page, &["<script>alert", "</textarea><script"]);
+}
+
+#[tokio::test]
+async fn people_are_named_as_they_are_called_and_those_without_an_address_by_their_id() {
+    let mut mia = browser_of("member").await;
+    let place = segment(&mut mia, "Few", "").await;
+    let made = async |mia: &Browser, fields: Value| {
+        let body = json!({"fields": fields});
+        let made = api(mia, "/api/crm/contacts", body).await;
+        made["id"].as_str().unwrap().to_owned()
+    };
+    made(
+        &mia,
+        json!({"firstname": "Ann", "lastname": "Lee", "email": "ann@example.com"}),
+    )
+    .await;
+    let zoe = made(&mia, json!({"firstname": "Zoe", "lastname": "Fjord"})).await;
+    // What fits is offered as it can be sent.
+    let page = mia.get("/app/search?contact=zoe").await;
+    assert_has(
+        page,
+        &[&format!("<option value=\"{zoe}\">Zoe Fjord</option>")],
+    );
+    let page = mia.get("/app/search?email=ann").await;
+    assert_has(
+        page,
+        &["<option value=\"ann@example.com\">Ann Lee</option>"],
+    );
+    let page = mia.get(&place).await;
+    assert_has(
+        page,
+        &[
+            "hx-get=\"/app/search\"",
+            "list=\"email-found\"",
+            "list=\"contact-found\"",
+        ],
+    );
+    for named in ["Lee Ann", &zoe] {
+        mia.get(&place).await;
+        mia.post(&format!("{place}/add"), &[("email", named)]).await;
+        assert_eq!(mia.status, 200, "{named}: {}", mia.page);
+    }
+    let page = mia.get(&format!("{place}?contact={zoe}")).await;
+    assert_has(page, &["Zoe Fjord", " is in"]);
+    let page = mia.get(&format!("{place}?contact=ann")).await;
+    assert_has(page, &["Ann Lee", " is in"]);
+    made(&mia, json!({"firstname": "Anna", "lastname": "Moe"})).await;
+    let page = mia.get(&format!("{place}?contact=ann")).await;
+    assert_has(
+        page,
+        &[
+            "Several contacts fit",
+            "Ann Lee (ann@example.com)",
+            "Anna Moe (",
+        ],
+    );
 }

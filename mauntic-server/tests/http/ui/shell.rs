@@ -70,3 +70,21 @@ async fn every_page_has_the_search_the_person_and_a_way_past_the_navigation() {
         assert_eq!(page.matches("<h1>").count(), 1, "{path}");
     }
 }
+
+#[tokio::test]
+async fn the_search_leads_on_to_all_that_fit() {
+    let mut browser = Browser::new().await;
+    for number in 0..7 {
+        let body = serde_json::json!({"fields": {"email": format!("ann{number}@example.com")}});
+        crate::people::contact(&browser, body).await;
+    }
+    let page = browser.get("/app/search?q=ann%26").await;
+    assert!(!page.contains("that fit"), "{page}");
+    let page = browser.get("/app/search?q=ann").await;
+    assert!(
+        page.contains("href=\"/app/contacts?search=ann\">All contacts that fit<"),
+        "{page}"
+    );
+    let page = browser.get("/app/contacts?search=ann").await;
+    assert!(page.contains("ann6@example.com"), "{page}");
+}

@@ -1,13 +1,20 @@
 //! The form of the block editor.
 
 use maud::{Markup, html};
+use mauntic_core::Page;
 use mauntic_messaging::content::blocks::{Block, EmailStyles};
 
 use super::{
     Align, BlockContent, BlockDocument, BlockId, Color, Condition, DOCUMENT, Font, List, Test,
     fields::name, kind_name, list_name,
 };
-use crate::ui::component::{Tone, form, show};
+use crate::{
+    Image,
+    ui::{
+        component::{Tone, form, show},
+        emails::images,
+    },
+};
 
 /// What is shown of a document beside itself.
 #[derive(Debug, Default)]
@@ -18,6 +25,17 @@ pub(in crate::ui::emails) struct Shown<'a> {
     pub(in crate::ui::emails) touched: Option<BlockId>,
     /// The aliases of the contacts' fields.
     pub(in crate::ui::emails) fields: &'a [(String, String)],
+    /// The images to choose from, for one of the blocks.
+    pub(in crate::ui::emails) picker: Option<&'a Picker>,
+}
+
+/// Images that a block can show.
+#[derive(Debug)]
+pub(in crate::ui::emails) struct Picker {
+    /// The block.
+    pub(in crate::ui::emails) block: BlockId,
+    /// One page of them.
+    pub(in crate::ui::emails) images: Page<Image, String>,
 }
 
 /// More blocks than these are folded, but for the one that was touched.
@@ -165,6 +183,32 @@ fn optional_color(id: BlockId, field: &str, label: &str, value: Option<Color>) -
     form::input(&field, "text")
 }
 
+/// The images to choose from. Without scripting, uploading is done on their own page, beside this one.
+fn pick(picker: &Picker) -> Markup {
+    let id = picker.block;
+    html! {
+        fieldset class="inner" data-picker {
+            legend { "Your images" }
+            @if picker.images.items.is_empty() { p class="soft" { "There are none yet." } }
+            ul class="picks" {
+                @for image in &picker.images.items {
+                    @let called = images::called(image);
+                    li { button type="submit" class="button" name="step" value=(format!("image:{id}:{}", image.name)) formnovalidate aria-label={ "Take " (called) } {
+                        img src=(image.path()) alt="" loading="lazy"; span { (called) }
+                    } }
+                }
+            }
+            div class="row" {
+                @if let Some(next) = &picker.images.next { (step(&format!("pick:{id}:{next}"), "More images", "More images")) }
+                label class="button small" data-upload { "Upload an image"
+                    input class="hidden" type="file" accept="image/png,image/jpeg,image/gif,image/webp" data-upload-to=(images::IMAGES) data-block=(id);
+                }
+                a class="button small" href=(images::IMAGES) target="_blank" rel="noopener" { "All images" }
+            }
+        }
+    }
+}
+
 const LINK: &str = "An address, or a variable such as {{ unsubscribe_url }}";
 
 fn content(block: &Block, shown: &Shown<'_>, folded: bool) -> Markup {
@@ -200,6 +244,8 @@ fn content(block: &Block, shown: &Shown<'_>, folded: bool) -> Markup {
             let width = width.map(|width| width.to_string()).unwrap_or_default();
             html! {
                 (text(id, "src", "Address of the picture", src, None))
+                div class="row" { (step(&format!("pick:{id}"), "Choose an image", &format!("Choose an image for block {id}"))) }
+                @if let Some(picker) = shown.picker.filter(|picker| picker.block == id) { (pick(picker)) }
                 (text(id, "alt", "What it shows", alt, Some("For those who do not see it; empty for decoration")))
                 (text(id, "href", "A click leads to", href.as_deref().unwrap_or_default(), Some(LINK)))
                 div class="fields" { (number(&name(id, "width"), "Width in pixels (as wide as there is room, if empty)", &width, (8, 1_200))) (align(id, *at)) }

@@ -11,7 +11,7 @@ use mauntic_messaging::content::blocks::{
 
 use crate::ui::visitor::Fields;
 
-pub(super) use form::{Shown, editor};
+pub(super) use form::{Picker, Shown, editor};
 
 /// The field that holds the document as it was before the form was filled in.
 const DOCUMENT: &str = "document";
@@ -76,6 +76,20 @@ pub(super) fn step(document: &mut BlockDocument, fields: &Fields, step: &str) ->
             Some(id)
         }
         _ => None,
+    }
+}
+
+/// The block that a step chooses an image for, and the rest of what it says.
+pub(super) fn of_image(step: &str) -> Option<(BlockId, &str)> {
+    let (id, rest) = step.split_once(':').unwrap_or((step, ""));
+    Some((id.parse().ok()?, rest))
+}
+
+/// Has an image block show what is at an address. Any other block stays as it is.
+pub(super) fn show_image(document: &mut BlockDocument, id: BlockId, address: String) {
+    let block = document.find_mut(id).map(|block| &mut block.content);
+    if let Some(BlockContent::Image { src, .. }) = block {
+        *src = address;
     }
 }
 

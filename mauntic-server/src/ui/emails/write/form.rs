@@ -15,7 +15,7 @@ use crate::ui::{
         frame, show,
     },
     emails::{PLACE, blocks, place},
-    failure, shell,
+    failure, mail, shell,
     visitor::{Visitor, app},
 };
 
@@ -27,6 +27,10 @@ pub(super) struct Form<'a> {
     pub(super) wrong: &'a Wrong,
     /// The block that the last step was about.
     pub(super) touched: Option<BlockId>,
+    /// The images to choose from for a block.
+    pub(super) picker: Option<blocks::Picker>,
+    /// Whether something in it is not saved: a step was done, or saving was refused.
+    pub(super) unsaved: bool,
 }
 
 /// The page with the form.
@@ -61,7 +65,7 @@ pub(super) async fn page(request: &Request, visitor: &Visitor, form: &Form<'_>) 
                 } }
             }
         }
-        form method="post" action=(action) class="editor" data-editor {
+        form method="post" action=(action) class="editor" data-editor data-changed[form.unsaved] {
             div class="stack" {
                 (visitor.csrf())
                 input type="hidden" name="version" value=(draft.version);
@@ -69,7 +73,7 @@ pub(super) async fn page(request: &Request, visitor: &Visitor, form: &Form<'_>) 
                 div class="row" {
                     button type="submit" class="button primary" name="step" value="save" { "Save" }
                     (button_link(&back, "Back", Weight::Plain))
-                    span class="soft" data-unsaved hidden { "Not saved yet" }
+                    span class="soft" role="status" data-unsaved hidden[!form.unsaved] { "Not saved yet" }
                 }
                 (fields(draft, wrong))
                 (body(form, &known))
@@ -129,7 +133,7 @@ fn preview(known: &[(String, String)]) -> Markup {
                     }
                 }
             }
-            iframe class="mail" name="preview" title="Preview of the email" sandbox referrerpolicy="no-referrer" {}
+            iframe class="mail" name="preview" title="Preview of the email" sandbox=(mail::SANDBOX) referrerpolicy="no-referrer" {}
         }
     }
 }
@@ -187,6 +191,7 @@ fn body(form: &Form<'_>, known: &[(String, String)]) -> Markup {
                         problems: &shape_problems(form),
                         touched: form.touched,
                         fields: known,
+                        picker: form.picker.as_ref(),
                     }))
                     p class="soft" {
                         button type="submit" class="button small" name="step" value="to_mjml" formnovalidate { "Turn the blocks into MJML" }

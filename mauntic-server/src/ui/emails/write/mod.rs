@@ -4,9 +4,10 @@ mod draft;
 mod form;
 
 use maud::{DOCTYPE, Markup, html};
-use mauntic_core::{EmailId, Permission};
+use mauntic_core::{EmailId, PageSize, Permission};
 use mauntic_messaging::{
     MessagingError,
+    content::blocks::BlockId,
     email::{CreateEmail, EmailName, PreviewRecipient, SavedEmail, UpdateEmail},
 };
 use poem::{
@@ -17,7 +18,10 @@ use poem::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{find, place};
+use super::{
+    blocks::{self, Picker},
+    find, images, place,
+};
 use crate::ui::{
     Done, failure, mail,
     visitor::{Posted, Visitor, app, redirect},
@@ -69,6 +73,8 @@ async fn show_form(
         draft,
         wrong: &Wrong::default(),
         touched: None,
+        picker: None,
+        unsaved: false,
     };
     page(request, visitor, &form).await
 }
@@ -102,12 +108,18 @@ async fn posted_form(
     let email = saved.map(|saved| saved.email.id);
     let step = posted.fields.text("step");
     if !matches!(step, "" | "save") {
-        let touched = draft.step(&posted.fields, step);
+        let (touched, picker) = match step.split_once(':') {
+            Some(("pick", what)) => pick(request, visitor, what).await?,
+            Some(("image", what)) => choose_image(request, visitor, &mut draft, what).await?,
+            _ => (draft.step(&posted.fields, step), None),
+        };
         let form = Form {
             email,
             draft: &draft,
             wrong: &Wrong::default(),
             touched,
+            picker,
+            unsaved: true,
         };
         return Ok(page(request, visitor, &form).await?.into_response());
     }
@@ -120,6 +132,40 @@ async fn posted_form(
         Ok(id) => Ok(redirect(&done.at(&place(id)))),
         Err(wrong) => again(request, visitor, email, &draft, &wrong).await,
     }
+}
+
+/// What a step about an image was about, and what there is to choose from.
+type Picked = (Option<BlockId>, Option<Picker>);
+
+/// The images that a block may show.
+async fn pick(request: &Request, visitor: &Visitor, what: &str) -> Result<Picked> {
+    let Some((block, after)) = blocks::of_image(what) else {
+        return Ok((None, None));
+    };
+    let (images, size) = (&app(request)?.images, PageSize::clamped(images::ROWS));
+    let after = Some(after).filter(|after| !after.is_empty());
+    let images = images.list(&visitor.actor, after, size).await;
+    let images = images.map_err(images::refused)?;
+    Ok((Some(block), Some(Picker { block, images })))
+}
+
+/// Puts the image into its block; one that is gone changes nothing.
+async fn choose_image(
+    request: &Request,
+    visitor: &Visitor,
+    draft: &mut Draft,
+    what: &str,
+) -> Result<Picked> {
+    let Some((block, name)) = blocks::of_image(what) else {
+        return Ok((None, None));
+    };
+    let app = app(request)?;
+    let found = app.images.find(&visitor.actor, name).await;
+    if let Some(image) = found.map_err(images::refused)? {
+        let address = format!("{}{}", app.settings.public_url(), image.path());
+        blocks::show_image(&mut draft.blocks.document, block, address);
+    }
+    Ok((Some(block), None))
 }
 
 /// Saves a draft; the inner error is what the form can tell.
@@ -186,7 +232,7 @@ pub(super) async fn live_preview(request: &Request, posted: Posted) -> Result<Re
         .into_string(),
         Err(error) => return Err(failure::messaging(error)),
     };
-    Ok(mail::html_of(html))
+    mail::html_of(request, &html)
 }
 
 async fn again(
@@ -206,6 +252,8 @@ async fn again(
         draft,
         wrong,
         touched: None,
+        picker: None,
+        unsaved: true,
     };
     let page = page(request, visitor, &form).await?;
     Ok(failure::with_status(page, status))

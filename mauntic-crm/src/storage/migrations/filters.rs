@@ -1,0 +1,31 @@
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
+};
+
+use super::execute;
+
+/// Lists contacts by who is in charge of them, by their stage, and by who may not be contacted.
+pub(super) struct FiltersMigration;
+
+impl MigrationName for FiltersMigration {
+    fn name(&self) -> &'static str {
+        "m0015_filters"
+    }
+}
+
+#[migration_async_trait::async_trait]
+impl MigrationTrait for FiltersMigration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
+        // Many lists have neither owners nor stages, and are not to pay for them.
+        let statements = [
+            "CREATE INDEX contact_owner ON contact (organization_id, owner_id, id) WHERE owner_id IS NOT NULL",
+            "CREATE INDEX contact_stage ON contact (organization_id, stage, id) WHERE stage IS NOT NULL",
+            "CREATE INDEX do_not_contact_channel ON do_not_contact (organization_id, channel, contact_id)",
+        ];
+        execute(manager, &statements.map(str::to_owned)).await
+    }
+}

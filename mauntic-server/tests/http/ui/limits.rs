@@ -1,0 +1,28 @@
+//! How often one session may ask for what costs.
+
+use crate::browser::{Browser, OWNER};
+
+#[tokio::test]
+async fn one_session_is_held_to_a_limit_and_another_is_not() {
+    let mut ann = Browser::new().await;
+    let path = "/app/emails/preview";
+    // Refused for another reason, each of them, but counted.
+    let mut answers = Vec::new();
+    for _ in 0..80 {
+        answers.push(ann.send("POST", path, Some(String::new())).await);
+    }
+    let refused = answers.iter().filter(|answer| answer.status == 429).count();
+    assert!((1..=31).contains(&refused), "{refused}");
+    let last = answers.pop().unwrap();
+    assert_eq!(last.status, 429);
+    assert_eq!(last.headers["retry-after"], "1");
+    assert!(last.headers.contains_key("content-security-policy"));
+    let page = String::from_utf8(last.body).unwrap();
+    assert!(page.contains("asked for too often"), "{page}");
+    // What costs nothing goes on, and so does another session.
+    ann.get("/app/emails").await;
+    assert_eq!(ann.status, 200);
+    ann.log_in(OWNER.0, OWNER.1).await;
+    let other = ann.send("POST", path, Some(String::new())).await;
+    assert_eq!(other.status, 403);
+}
