@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { look } from "./looks.mjs";
 import { World, until } from "./world.mjs";
 
+const SHOTS = process.env.MAUNTIC_SHOTS;
 let page;
 const found = {};
 
 const world = new World({}, async () => {
-  if (process.env.MAUNTIC_SHOTS) await mkdir(process.env.MAUNTIC_SHOTS, { recursive: true });
+  if (SHOTS) await mkdir(SHOTS, { recursive: true });
   page = await world.visitor();
   await world.setUp(page);
   const file = join(world.installation.folder, "people.csv");
@@ -70,7 +71,12 @@ test("the choice of lists: left one, and chosen again", async () => {
 test("a mail in a browser, and a link that was cut off", async () => {
   await page.goto(found.Plain.view);
   await page.getByText("Hello Ann").waitFor();
-  await lookAt("web view");
+  // What an author wrote, in which no script runs, not even one that looks for faults.
+  assert.equal(await page.title(), "Plain");
+  for (const width of SHOTS ? [1440, 390] : []) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.screenshot({ path: join(SHOTS, `public-web-view.${width}.png`), fullPage: true });
+  }
   await page.goto(`${found.Plain.leave.slice(0, -9)}AAAAAAAAA`);
   await page.getByRole("heading", { name: "This link does not work" }).waitFor();
   await lookAt("broken");
