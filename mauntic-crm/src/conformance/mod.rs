@@ -78,6 +78,7 @@ macro_rules! crm_store_conformance {
         ]);
         $crate::crm_store_conformance!(@cases $new_store, segments: [
             members_follow_the_rule,
+            a_segment_is_known_to_be_up_to_date,
             decisions_by_hand_stick,
             a_merge_takes_memberships_and_engagement_along,
             recipients_leave_and_join_mailing_lists,

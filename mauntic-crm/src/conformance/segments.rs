@@ -16,8 +16,8 @@ use crate::{
     ContactDeleted, ContactService, CreateContact, CrmError, CrmStore, UpdateContact,
     engagement::{Engaged, EngagementRecorder},
     segment::{
-        CreateSegment, EngagementKind, NoEmailNames, Origin, RuleInput, Segment, SegmentFilter,
-        SegmentService, SegmentWorker, UpdateSegment,
+        CreateSegment, EngagementKind, NoEmailNames, Origin, Readiness, RuleInput, Segment,
+        SegmentFilter, SegmentService, SegmentWorker, UpdateSegment,
     },
 };
 
@@ -192,6 +192,86 @@ pub async fn members_follow_the_rule(store: Arc<dyn CrmStore>) {
         .unwrap();
     crm.rebuild_all().await;
     assert_eq!(crm.members(germans).await, []);
+}
+
+/// It is known whether a segment is as its rule says, and what came later is not waited for.
+pub async fn a_segment_is_known_to_be_up_to_date(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let ready = async |id, as_of| {
+        let segments = crm.store.segments();
+        let now = crm.clock.now();
+        let found = Readiness::of(segments, organization(1), id, as_of, now).await;
+        found.unwrap()
+    };
+    let queue = async |id| {
+        let queued = crm.segments.queue_rebuild(&crm.us, id).await;
+        queued.unwrap();
+    };
+    let ann = crm.contact(json!({"country": "DE"})).await;
+    for _ in 0..4 {
+        crm.contact(json!({"country": "FR"})).await;
+    }
+    let fans = crm.segment("Fans", "").await;
+    let germans = crm.segment("Germans", "country = \"DE\"").await;
+    let both = crm.segment("Both", "segment = \"Germans\"").await;
+    let began = crm.clock.now();
+    assert_eq!(ready(fans, began).await, Some(Readiness::Ready), "no rule");
+    for unbuilt in [germans, both] {
+        let found = ready(unbuilt, began).await;
+        assert_eq!(found, Some(Readiness::AwaitsRebuild), "never built");
+    }
+    assert!(crm.worker.die_after_one_chunk(worker(1)).await.unwrap());
+    assert_eq!(
+        ready(germans, began).await,
+        Some(Readiness::AwaitsRebuild),
+        "being built"
+    );
+    crm.clock.advance(TimeDelta::minutes(10));
+    crm.rebuild_all().await;
+    assert_eq!(
+        ready(germans, began).await,
+        Some(Readiness::AwaitsChanges),
+        "ann is new and was not checked yet"
+    );
+    crm.follow().await;
+    for built in [germans, both] {
+        assert_eq!(ready(built, began).await, Some(Readiness::Ready));
+    }
+
+    let began = crm.clock.now();
+    crm.clock.advance(TimeDelta::seconds(1));
+    crm.change(ann, json!({"country": "FR"})).await;
+    let later = crm.clock.now();
+    assert_eq!(ready(germans, began).await, Some(Readiness::Ready));
+    assert_eq!(ready(germans, later).await, Some(Readiness::AwaitsChanges));
+    assert_eq!(ready(fans, later).await, Some(Readiness::Ready), "no rule");
+    let theirs = store.segments().has_dirty_by(organization(2), later).await;
+    assert!(!theirs.unwrap(), "another organisation's contacts");
+    crm.follow().await;
+    assert_eq!(ready(germans, later).await, Some(Readiness::Ready));
+
+    crm.clock.advance(TimeDelta::seconds(1));
+    queue(germans).await;
+    for waiting in [germans, both] {
+        let found = ready(waiting, crm.clock.now()).await;
+        assert_eq!(found, Some(Readiness::AwaitsRebuild), "queued");
+    }
+    queue(both).await;
+    let began = crm.clock.now();
+    crm.rebuild_all().await;
+    crm.clock.advance(TimeDelta::seconds(1));
+    queue(germans).await;
+    for built in [germans, both] {
+        let found = ready(built, began).await;
+        assert_eq!(found, Some(Readiness::Ready), "built since then");
+    }
+    queue(both).await;
+    assert_eq!(
+        ready(both, began).await,
+        Some(Readiness::AwaitsRebuild),
+        "what its rule asks for may have changed since it was built"
+    );
+    assert_eq!(ready(SegmentId::generate(&UuidV7Source), began).await, None);
 }
 
 /// Nothing undoes what a person decided but a person.
