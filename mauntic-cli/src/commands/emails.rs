@@ -8,8 +8,10 @@ use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, EmailAddress, EmailId, PageSize};
 use mauntic_messaging::{
     content::{Body, EmailSource, blocks::BlockDocument},
+    domain::{SendingHosts, can_be_verified},
     email::{CreateEmail, EmailFilter, EmailName, PreviewRecipient, SavedEmail, UpdateEmail},
-    sending::{CreateSend, LocalTime, SendTime, parse_local_time},
+    sending::{CreateSend, LocalTime, SendTime, Sender, parse_local_time},
+    transport::TransportKind,
 };
 use serde_json::{Value, json};
 
@@ -295,6 +297,7 @@ impl EmailsCommand {
                 return sends::wait(context, job.id, !no_workers).await;
             }
             Self::Status { email } => {
+                look_at_signature(context, &sender).await?;
                 let saved = find(context, &email).await?;
                 let record = report(context, saved.email.id).await?;
                 context.output.result(&record, describe)?;
@@ -327,6 +330,28 @@ async fn find(context: &Context, text: &str) -> anyhow::Result<SavedEmail> {
 async fn recipient(context: &Context, contact: Option<&str>) -> anyhow::Result<Option<ContactId>> {
     match contact {
         Some(contact) => Ok(Some(contacts::find(context, contact).await?.id())),
+/// Says so if what signs the mail cannot be verified by anybody. A DNS that does not answer says nothing, and captured mail
+/// reaches nobody.
+async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result<()> {
+    let (app, actor) = (&context.app, context.actor().await?);
+    let Some(domain) = &sender.signed_by else {
+        return Ok(());
+    };
+    if app.transports.show(&actor).await?.kind == TransportKind::Capture {
+        return Ok(());
+    }
+    let id = app.domains.get_named(&actor, domain).await?.id;
+    let hosts = SendingHosts::default();
+    let checks = app.domains.check(&actor, id, &hosts, &*app.dns).await?;
+    if !can_be_verified(&checks) {
+        context.output.note(format_args!(
+            "look at this: no key of {domain} is published as it should be, so receivers take its mail for unsigned; \
+             see: mauntic domains check {domain}"
+        ));
+    }
+    Ok(())
+}
+
         None => Ok(None),
     }
 }

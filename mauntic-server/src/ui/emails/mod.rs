@@ -7,6 +7,7 @@ mod people;
 mod preview;
 mod results;
 mod show;
+mod results_csv;
 mod versions;
 mod write;
 
@@ -42,6 +43,7 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/emails/:email/results", get(results::results))
         .at("/emails/:email/results/domains", get(results::show_domains))
         .at("/emails/:email/people", get(people::people))
+        .at("/emails/:email/results.csv", get(results_csv::export))
         .at("/emails/:email/people.csv", get(people::export))
         .at("/emails/:email/versions", get(versions::list))
         .at("/emails/:email/versions/:number", get(versions::show))

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{Permission, TimeZoneName};
 use mauntic_messaging::{
-    domain::{RecordCheck, RecordState, SendingHosts},
+    domain::{RecordCheck, RecordState, SendingHosts, can_be_verified},
     email::SavedEmail,
     sending::{LocalTime, Preflight, Sender},
     transport::TransportKind,
@@ -201,5 +201,10 @@ fn checked(checks: &[RecordCheck]) -> Markup {
         })
         .collect();
     let columns = ["State", "Record", "What it means"].map(Column::plain);
-    table("DNS records of the sender", &columns, &rows, None)
+    html! {
+        @if !can_be_verified(checks) {
+            (shown::toast("Receivers cannot verify the signatures of this mail: no key is published as it should be. To them it is as if nothing had signed it. Publish the keys before you send.", Tone::Bad))
+        }
+        (table("DNS records of the sender", &columns, &rows, None))
+    }
 }
