@@ -200,8 +200,8 @@ impl App {
             zones.clone(),
             Arc::new(MessagingNames(messaging.store.clone())),
         );
-        let bulk = BulkService::new(contacts.clone(), segments.clone())
-            .with_standing(standing.clone());
+        let bulk =
+            BulkService::new(contacts.clone(), segments.clone()).with_standing(standing.clone());
         let postman = SystemMail::new(
             settings.system_mail.as_deref(),
             settings.sender(),
@@ -356,8 +356,12 @@ impl Messaging {
     ) -> Self {
         let store: Arc<dyn MessagingStore> = stores.messaging.clone();
         let crm: Arc<dyn CrmStore> = stores.crm.clone();
-        let directory = Arc::new(CrmDirectory(crm.clone()));
         let identity: Arc<dyn IdentityStore> = Arc::new(stores.identity.clone());
+        let directory = Arc::new(CrmDirectory {
+            crm: crm.clone(),
+            identity: identity.clone(),
+            clock: clock.clone(),
+        });
         let organizations: Arc<dyn OrganizationDirectory> =
             Arc::new(Organizations { identity, crm });
         let versions = EmailVersions::new(store.clone());

@@ -14,8 +14,10 @@ use super::{
     PreviewRecipient, VersionEntry, preview,
 };
 use crate::{
-    ContactDirectory, FieldProblem, MessagingError, MessagingStore, OrganizationDirectory,
-    Recipient, audit,
+    ContactDirectory, FieldProblem, MessagingError, MessagingStore, OrganizationDirectory, Owner,
+    Recipient,
+    audience::look_up_owners,
+    audit,
     content::{CompiledEmail, EmailSource, Problem, Variables, compile},
 };
 
@@ -404,7 +406,12 @@ impl EmailService {
             PreviewRecipient::Contact(id) => {
                 // It shows a contact's fields.
                 actor.require(Permission::ContactsRead)?;
-                Some(self.recipient(organization, id).await?)
+                let mut recipient = self.recipient(organization, id).await?;
+                if compiled.shows_owner() {
+                    let contacts = &*self.parts.contacts;
+                    look_up_owners(contacts, organization, vec![&mut recipient]).await?;
+                }
+                Some(recipient)
             }
             PreviewRecipient::Sample => None,
         };
@@ -455,7 +462,8 @@ impl EmailService {
             .await?;
         let source = source.clone();
         on_a_blocking_thread(move || {
-            let variables = Variables::new(fields.iter().map(String::as_str));
+            let variables = Variables::new(fields.iter().map(String::as_str))
+                .with_record("owner", Owner::FIELDS);
             compile(&source, &variables).map_err(|problems| MessagingError::Invalid {
                 problems: problems.into_iter().map(FieldProblem::from).collect(),
             })

@@ -11,7 +11,8 @@ mod erasure;
 mod proxies;
 mod schema;
 mod settings;
+mod sending;
 mod support;
 mod ui;
 
-use support::{browser, bucket, files, letters, people};
+use support::{browser, bucket, files, letters, mail, people};
