@@ -48,6 +48,14 @@ pub(crate) enum EmailsCommand {
         #[command(flatten)]
         content: Content,
     },
+    /// Make an email that says what another one says now
+    Copy {
+        /// The name or id of the one to copy
+        email: String,
+        /// What to call the new one
+        #[arg(long)]
+        name: EmailName,
+    },
     /// List emails
     List,
     /// Show an email
@@ -234,6 +242,11 @@ impl EmailsCommand {
                     &emails.update(&actor, saved.email.id, command).await?,
                 )?;
             }
+            Self::Copy { email, name } => {
+                let saved = find(context, &email).await?;
+                let copied = emails.copy(&actor, saved.email.id, name).await?;
+                show(context, &copied)?;
+            }
             Self::List => list(context).await?,
             Self::Show { email } => show(context, &find(context, &email).await?)?,
             Self::Preview {
@@ -284,6 +297,7 @@ impl EmailsCommand {
                         from.domain()
                     ));
                 }
+                look_at_signature(context, &sender).await?;
                 if !wait {
                     let status = context.app.sends.status(&actor, job.id).await?;
                     context
@@ -297,7 +311,6 @@ impl EmailsCommand {
                 return sends::wait(context, job.id, !no_workers).await;
             }
             Self::Status { email } => {
-                look_at_signature(context, &sender).await?;
                 let saved = find(context, &email).await?;
                 let record = report(context, saved.email.id).await?;
                 context.output.result(&record, describe)?;
@@ -317,19 +330,6 @@ impl EmailsCommand {
     }
 }
 
-/// The email that a name or id names.
-async fn find(context: &Context, text: &str) -> anyhow::Result<SavedEmail> {
-    let found = context
-        .app
-        .emails
-        .get_named(&context.actor().await?, text)
-        .await;
-    found.with_context(|| format!("{text}: see `mauntic emails list`"))
-}
-
-async fn recipient(context: &Context, contact: Option<&str>) -> anyhow::Result<Option<ContactId>> {
-    match contact {
-        Some(contact) => Ok(Some(contacts::find(context, contact).await?.id())),
 /// Says so if what signs the mail cannot be verified by anybody. A DNS that does not answer says nothing, and captured mail
 /// reaches nobody.
 async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result<()> {
@@ -352,6 +352,19 @@ async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result
     Ok(())
 }
 
+/// The email that a name or id names.
+async fn find(context: &Context, text: &str) -> anyhow::Result<SavedEmail> {
+    let found = context
+        .app
+        .emails
+        .get_named(&context.actor().await?, text)
+        .await;
+    found.with_context(|| format!("{text}: see `mauntic emails list`"))
+}
+
+async fn recipient(context: &Context, contact: Option<&str>) -> anyhow::Result<Option<ContactId>> {
+    match contact {
+        Some(contact) => Ok(Some(contacts::find(context, contact).await?.id())),
         None => Ok(None),
     }
 }

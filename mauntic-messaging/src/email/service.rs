@@ -79,6 +79,10 @@ impl EmailService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("check", Access::Needs(Permission::EmailsRead)),
+        (
+            "copy",
+            Access::NeedsAll(&[Permission::EmailsRead, Permission::EmailsWrite]),
+        ),
         ("create", Access::Needs(Permission::EmailsWrite)),
         ("delete", Access::Needs(Permission::EmailsWrite)),
         ("get", Access::Needs(Permission::EmailsRead)),
@@ -110,6 +114,36 @@ impl EmailService {
         command: CreateEmail,
     ) -> Result<SavedEmail, MessagingError> {
         let organization = actor.require(Permission::EmailsWrite)?;
+        let action = |id| told("email.created", id);
+        self.make(actor, organization, command, action).await
+    }
+
+    /// Makes an email that says what another one says now. Nobody gets the same email twice, so what is sent to the same
+    /// people again and again, such as a newsletter, begins as a copy.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and [`MessagingError::NotFound`].
+    pub async fn copy(
+        &self,
+        actor: &Actor,
+        id: EmailId,
+        name: EmailName,
+    ) -> Result<SavedEmail, MessagingError> {
+        actor.require(Permission::EmailsWrite)?;
+        let organization = actor.require(Permission::EmailsRead)?;
+        let source = self.current(organization, id).await?.source.clone();
+        let command = CreateEmail { name, source };
+        let action = |copy| told("email.copied", copy).from(json!({"email": id}));
+        self.make(actor, organization, command, action).await
+    }
+
+    async fn make(
+        &self,
+        actor: &Actor,
+        organization: OrganizationId,
+        command: CreateEmail,
+        action: impl FnOnce(EmailId) -> audit::Change + Send,
+    ) -> Result<SavedEmail, MessagingError> {
         let compiled = self.compile(organization, &command.source).await?;
         let now = self.parts.clock.now();
         let id = EmailId::generate(&*self.parts.ids);
@@ -135,7 +169,7 @@ impl EmailService {
             .await
             .map_err(taken)?;
         uow.emails().insert_version(organization, &version).await?;
-        let change = told("email.created", id).to(audit::email(&email, &version));
+        let change = action(id).to(audit::email(&email, &version));
         audit::tell(uow.outbox(), actor, change, now, &*self.parts.ids).await?;
         uow.commit().await?;
         Ok(SavedEmail {

@@ -9,9 +9,10 @@ mod audit;
 mod bulk_api;
 mod erasure;
 mod proxies;
+mod public;
 mod schema;
-mod settings;
 mod sending;
+mod settings;
 mod support;
 mod ui;
 

@@ -1,13 +1,14 @@
 //! Emails: what they say, how they look, and what came of them.
 
 mod blocks;
+mod copy;
 mod images;
 mod list;
 mod people;
 mod preview;
 mod results;
-mod show;
 mod results_csv;
+mod show;
 mod versions;
 mod write;
 
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     component::{
-        action::{Weight, ask_first, button_link},
+        action::{Weight, act, ask_first, button_link},
         frame, show as shown,
     },
     failure,
@@ -38,12 +39,13 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/emails/preview", post(write::live_preview))
         .at("/emails/:email", get(show::show))
         .at("/emails/:email/edit", get(write::edit).post(write::update))
+        .at("/emails/:email/copy", post(copy::copy))
         .at("/emails/:email/preview", get(preview::html))
         .at("/emails/:email/test", post(show::test))
         .at("/emails/:email/results", get(results::results))
+        .at("/emails/:email/results.csv", get(results_csv::export))
         .at("/emails/:email/results/domains", get(results::show_domains))
         .at("/emails/:email/people", get(people::people))
-        .at("/emails/:email/results.csv", get(results_csv::export))
         .at("/emails/:email/people.csv", get(people::export))
         .at("/emails/:email/versions", get(versions::list))
         .at("/emails/:email/versions/:number", get(versions::show))
@@ -83,6 +85,7 @@ fn top(visitor: &Visitor, saved: &SavedEmail, tab: Tab) -> Markup {
     let actions = html! {
         @if visitor.may(Permission::EmailsWrite) {
             (button_link(&format!("{here}/edit"), "Edit", Weight::Plain))
+            (act(&format!("{here}/copy"), "Copy", &visitor.csrf()))
             (ask_first(&format!("{here}/delete"), "Delete"))
         }
         @if visitor.may(Permission::EmailsSend) {
