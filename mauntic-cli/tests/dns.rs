@@ -2,10 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test without its server cannot run")]
 
 #[path = "support/installation.rs"]
-#[expect(
-    dead_code,
-    reason = "no test here starts a server of ours or writes a file"
-)]
+#[expect(dead_code, reason = "no test here starts a server of ours")]
 mod installation;
 
 use std::{
@@ -15,7 +12,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use installation::Installation;
+use installation::{Installation, argument};
 use mauntic_core::storage::test_database::TestDatabase;
 use serde_json::Value;
 
@@ -102,6 +99,21 @@ fn records_are_compared_with_what_is_published() {
     assert_eq!(state(&nothing, "dkim"), "missing");
     assert_eq!(state(&nothing, "dmarc"), "missing");
 
+    // Who sends all the same is told that nobody can verify it, unless nothing leaves anyhow.
+    let leave = "<p>Hi</p><a href=\"{{ unsubscribe_url }}\">Leave</a>";
+    let body = installation.write("body.html", leave);
+    let create = ["emails", "create", "News", "--subject", "Hi", "--html"];
+    let from = [argument(&body), "--from", "me@news.example.com"];
+    installation.result(&[&create[..], &from].concat());
+    installation.result(&["segments", "create", "Nobody"]);
+    let send = ["emails", "send", "News", "--segment", "Nobody"];
+    let told = |asked: &Asked| String::from_utf8_lossy(&asked.output.stderr).into_owned();
+    let unverified = "no key of news.example.com is published as it should be";
+    assert!(!told(&ask(&installation, port, &send)).contains(unverified));
+    installation.result(&["transport", "set", "smtp://127.0.0.1:9"]);
+    let sent = told(&ask(&installation, port, &send));
+    assert!(sent.contains(unverified), "{sent}");
+
     for record in added["records"].as_array().unwrap() {
         let text = |name: &str| record[name].as_str().unwrap().to_owned();
         if record["kind"] == "TXT" && record["purpose"] != "dmarc" {
@@ -119,6 +131,8 @@ fn records_are_compared_with_what_is_published() {
     for purpose in ["dkim", "spf", "dmarc"] {
         assert_eq!(state(&everything, purpose), "ok", "{purpose}");
     }
+    let sent = told(&ask(&installation, port, &send));
+    assert!(!sent.contains(unverified), "{sent}");
     let doctor = ask(&installation, port, &["doctor"]);
     let findings = doctor.result["findings"].to_string();
     assert!(findings.contains("all records are published"), "{findings}");

@@ -1,9 +1,12 @@
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use async_trait::async_trait;
-use mauntic_core::{ContactId, EmailAddress, OrganizationId, SegmentId, StoreError, TimeZoneName};
+use chrono::{DateTime, Utc};
+use mauntic_core::{
+    ContactId, EmailAddress, OrganizationId, SegmentId, StoreError, TimeZoneName, UserId,
+};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::content::OrganizationDetails;
 
@@ -20,9 +23,45 @@ pub struct AudienceMember {
     pub timezone: Option<TimeZoneName>,
 }
 
+/// Whether everybody is in a segment who belongs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// The members are those that they should be.
+    Ready,
+    /// Its rule is being applied to everybody, or is to be.
+    AwaitsRebuild,
+    /// Contacts that changed are still to be checked against its rule.
+    AwaitsChanges,
+}
+
+impl Readiness {
+    /// What is waited for, in words that go behind "the segment is not up to date: ".
+    #[must_use]
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Ready => None,
+            Self::AwaitsRebuild => Some("it is being built"),
+            Self::AwaitsChanges => Some("contacts that changed are being checked"),
+        }
+    }
+}
+
 /// Knows who is in a segment.
 #[async_trait]
 pub trait Audience: Send + Sync {
+    /// Whether the segment has the members that it should have as of an instant; `None` if the organisation has no such
+    /// segment. A send is planned once it is [`Ready`](Readiness::Ready), so what changes after that instant must not
+    /// keep it from getting there. Always ready, unless implemented.
+    async fn readiness(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        _as_of: DateTime<Utc>,
+    ) -> Result<Option<Readiness>, StoreError> {
+        let size = self.size(organization, segment).await?;
+        Ok(size.map(|_| Readiness::Ready))
+    }
+
     /// How many members the segment has; `None` if the organisation has no such segment.
     async fn size(
         &self,
@@ -38,6 +77,47 @@ pub trait Audience: Send + Sync {
         after: Option<ContactId>,
         limit: u64,
     ) -> Result<Vec<AudienceMember>, StoreError>;
+}
+
+/// The user who looks after a contact, as messages name them.
+///
+/// `Debug` hides name and address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Who.
+    pub id: UserId,
+    /// What the person is called.
+    pub name: String,
+    /// The address of the person.
+    pub address: EmailAddress,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Owner {
+    /// What templates can show of an owner, behind `owner.`.
+    pub const FIELDS: [&str; 5] = ["firstname", "lastname", "name", "email", "signature"];
+
+    /// The fields. The first word of the name is taken for the first name, the others for the last name. Users have no
+    /// signature of their own: it is name and address, on one line, so that it looks the same in text and HTML.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        let name = self.name.trim();
+        let (first, last) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
+        json!({
+            "firstname": first,
+            "lastname": last.trim_start(),
+            "name": name,
+            "email": self.address,
+            "signature": format!("{name}, {}", self.address),
+        })
+    }
 }
 
 /// A contact as a message sees it: freshly read, just before rendering.
@@ -57,6 +137,11 @@ pub struct Recipient {
     pub locale: Option<String>,
     /// The zone the contact lives in.
     pub timezone: Option<TimeZoneName>,
+    /// The user who looks after the contact.
+    pub owner_id: Option<UserId>,
+    /// The same as templates see it, once it was [looked up](ContactDirectory::owners), which is done only for templates
+    /// that show it.
+    pub owner: Option<Owner>,
 }
 
 impl fmt::Debug for Recipient {
@@ -65,6 +150,38 @@ impl fmt::Debug for Recipient {
             .field("contact_id", &self.contact_id)
             .finish_non_exhaustive()
     }
+}
+
+impl Recipient {
+    /// The records beside the contact that templates can use.
+    #[must_use]
+    pub fn records(&self) -> Vec<(&'static str, Value)> {
+        let owner = self.owner.as_ref();
+        owner
+            .map(|owner| ("owner", owner.fields()))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Looks up who looks after the recipients. One question, however many they are.
+pub(crate) async fn look_up_owners(
+    directory: &dyn ContactDirectory,
+    organization: OrganizationId,
+    recipients: Vec<&mut Recipient>,
+) -> Result<(), StoreError> {
+    let mut ids: Vec<_> = recipients.iter().filter_map(|one| one.owner_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let owners = directory.owners(organization, &ids).await?;
+    let owners: HashMap<_, _> = owners.into_iter().map(|owner| (owner.id, owner)).collect();
+    for recipient in recipients {
+        recipient.owner = recipient.owner_id.and_then(|id| owners.get(&id).cloned());
+    }
+    Ok(())
 }
 
 /// A segment that recipients know and can leave and join by themselves.
@@ -96,6 +213,16 @@ pub trait ContactDirectory: Send + Sync {
         organization: OrganizationId,
         ids: &[ContactId],
     ) -> Result<Vec<Recipient>, StoreError>;
+
+    /// Those of the users who are members of the organisation, in any order: who looks after contacts. None, unless
+    /// implemented.
+    async fn owners(
+        &self,
+        _organization: OrganizationId,
+        _ids: &[UserId],
+    ) -> Result<Vec<Owner>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Knows the organisations, as their mails name them.
@@ -110,4 +237,30 @@ pub trait OrganizationDirectory: Send + Sync {
     /// The aliases of its contacts' fields, core and custom, which templates may use.
     async fn contact_fields(&self, organization: OrganizationId)
     -> Result<Vec<String>, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_divided_at_its_first_space() {
+        for (name, first, last) in [
+            ("Kim", "Kim", ""),
+            ("Kim Lee", "Kim", "Lee"),
+            (" Ludwig  van Beethoven ", "Ludwig", "van Beethoven"),
+        ] {
+            let owner = Owner {
+                id: UserId::from_uuid(uuid::Uuid::nil()),
+                name: name.to_owned(),
+                address: "kim@example.com".parse().unwrap(),
+            };
+            let fields = owner.fields();
+            assert_eq!(fields["firstname"], first);
+            assert_eq!(fields["lastname"], last);
+            let known = fields.as_object().unwrap();
+            assert!(Owner::FIELDS.iter().all(|name| known.contains_key(*name)));
+            assert_eq!(known.len(), Owner::FIELDS.len());
+        }
+    }
 }

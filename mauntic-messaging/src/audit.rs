@@ -20,6 +20,7 @@ pub const AUDITED: &[Audited] = &[
     ("domains.add", "sending_domain.added"),
     ("domains.delete", "sending_domain.deleted"),
     ("domains.rotate", "sending_domain.keys_rotated"),
+    ("emails.copy", "email.copied"),
     ("emails.create", "email.created"),
     ("emails.delete", "email.deleted"),
     ("emails.update", "email.updated"),

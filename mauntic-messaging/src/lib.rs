@@ -38,7 +38,8 @@ pub mod tracking;
 pub mod transport;
 
 pub use audience::{
-    Audience, AudienceMember, ContactDirectory, MailingList, OrganizationDirectory, Recipient,
+    Audience, AudienceMember, ContactDirectory, MailingList, OrganizationDirectory, Owner,
+    Readiness, Recipient,
 };
 pub use error::{FieldProblem, MessagingError};
 pub use store::{MessagingStore, MessagingUnitOfWork};

@@ -44,6 +44,8 @@ pub enum Purpose {
     },
     /// The recipient wants to leave.
     Unsubscribe,
+    /// The recipient wants no more mail at all, whatever list the message went to.
+    UnsubscribeAll,
     /// The recipient reads the mail in a browser.
     WebView,
 }
@@ -58,6 +60,7 @@ impl fmt::Debug for Purpose {
                 .field("link", link)
                 .finish_non_exhaustive(),
             Self::Unsubscribe => f.write_str("Unsubscribe"),
+            Self::UnsubscribeAll => f.write_str("UnsubscribeAll"),
             Self::WebView => f.write_str("WebView"),
         }
     }
@@ -70,7 +73,7 @@ impl Purpose {
         match self {
             Self::Open => "/t/o/",
             Self::Click { .. } => "/t/c/",
-            Self::Unsubscribe => "/u/",
+            Self::Unsubscribe | Self::UnsubscribeAll => "/u/",
             Self::WebView => "/v/",
         }
     }
@@ -84,6 +87,7 @@ impl Purpose {
             } => 2,
             Self::Unsubscribe => 3,
             Self::WebView => 4,
+            Self::UnsubscribeAll => 5,
         }
     }
 }
@@ -106,7 +110,7 @@ pub struct InvalidToken;
 #[derive(Debug, Clone)]
 pub struct TokenSigner {
     /// One key per code of [`Purpose`].
-    tracking: [SecretKey; 5],
+    tracking: [SecretKey; 6],
     return_path: SecretKey,
 }
 
@@ -114,7 +118,14 @@ impl TokenSigner {
     /// Derives a key for each purpose from the installation's key.
     #[must_use]
     pub fn new(root: &SecretKey) -> Self {
-        let purposes = ["open", "click", "click-target", "unsubscribe", "web-view"];
+        let purposes = [
+            "open",
+            "click",
+            "click-target",
+            "unsubscribe",
+            "web-view",
+            "unsubscribe-all",
+        ];
         Self {
             tracking: purposes.map(|purpose| root.derive(&format!("messaging/token/{purpose}"))),
             return_path: root.derive("messaging/token/return-path"),
@@ -228,6 +239,7 @@ fn purpose(code: u8, rest: &[u8]) -> Result<Purpose, InvalidToken> {
         (0, Purpose::Open),
         (3, Purpose::Unsubscribe),
         (4, Purpose::WebView),
+        (5, Purpose::UnsubscribeAll),
     ]
     .into_iter()
     .find_map(|(known, purpose)| (known == code).then_some(purpose))
@@ -319,6 +331,7 @@ mod tests {
             )
                 .prop_map(|(link, target)| Purpose::Click { link, target }),
             Just(Purpose::Unsubscribe),
+            Just(Purpose::UnsubscribeAll),
             Just(Purpose::WebView),
         ];
         (any::<[u128; 3]>(), purpose).prop_map(|(ids, purpose)| TrackingToken {
@@ -407,12 +420,19 @@ mod tests {
             version_id: EmailVersionId::from_uuid(Uuid::from_u128(3)),
             purpose: Purpose::Open,
         };
-        let mut bytes = URL_SAFE_NO_PAD.decode(signer().sign(&token)).unwrap();
-        bytes[0] = LAYOUT << 4 | Purpose::Unsubscribe.code();
-        assert_eq!(
-            signer().verify(&URL_SAFE_NO_PAD.encode(bytes)),
-            Err(InvalidToken)
-        );
+        for other in [
+            Purpose::Unsubscribe,
+            Purpose::UnsubscribeAll,
+            Purpose::WebView,
+        ] {
+            let mut bytes = URL_SAFE_NO_PAD.decode(signer().sign(&token)).unwrap();
+            bytes[0] = LAYOUT << 4 | other.code();
+            assert_eq!(
+                signer().verify(&URL_SAFE_NO_PAD.encode(bytes)),
+                Err(InvalidToken),
+                "{other:?}"
+            );
+        }
     }
 
     #[test]

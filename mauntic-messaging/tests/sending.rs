@@ -13,14 +13,14 @@ use std::{
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, ApiTokenId, OrganizationId, PageSize, Permission, Role, UuidV7Source,
+    Actor, ApiTokenId, Clock as _, OrganizationId, PageSize, Permission, Role, UuidV7Source,
     storage::test_database::TestDatabase,
 };
 use mauntic_messaging::{
-    MessagingError,
+    MessagingError, Readiness,
     sending::{
-        DeliveryState, Engine, EngineOptions, HandOver, JobState, LocalTime, SendTime, SkipReason,
-        SmtpReply, Stage,
+        DeliveryState, Engine, EngineOptions, HandOver, JobState, LocalTime, SendStatus, SendTime,
+        SkipReason, SmtpReply, Stage,
     },
     transport::SendingLimits,
 };
@@ -56,6 +56,9 @@ on_both!(
     a_message_that_breaks_its_connection_holds_up_no_other,
     what_is_damaged_in_one_organisation_holds_up_no_other,
     a_send_that_cannot_be_planned_holds_up_no_other,
+    a_send_waits_until_its_segment_is_up_to_date,
+    a_send_to_a_segment_that_is_gone_fails,
+    a_look_before_a_send_is_scaled_up_to_the_whole_segment,
     what_an_organisation_changes_reaches_a_running_engine,
     mail_goes_out_while_the_rest_is_planned,
     an_email_that_cannot_be_made_fails_the_send,
@@ -459,6 +462,85 @@ async fn a_send_that_cannot_be_planned_holds_up_no_other(database: TestDatabase)
     world.clock.advance(TimeDelta::seconds(11));
     let status = world.run_to_the_end(stuck).await;
     assert_eq!((status.tally.accepted, status.job.note), (10, None));
+}
+
+async fn a_send_waits_until_its_segment_is_up_to_date(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(4);
+    world
+        .people
+        .behind(segment(2), Some(Readiness::AwaitsRebuild));
+    let at = world.clock.now() - TimeDelta::hours(1);
+    let at = Some(SendTime::At(at));
+    let waiting = world.create_for(&world.actor, 1, segment(2), at).await;
+    let created = world.status(waiting).await.job.created_at;
+    let other = world.create(2).await;
+    assert_eq!(world.run_to_the_end(other).await.tally.accepted, 4);
+    for (readiness, reason) in [
+        (Readiness::AwaitsRebuild, "it is being built"),
+        (
+            Readiness::AwaitsChanges,
+            "contacts that changed are being checked",
+        ),
+    ] {
+        world.people.behind(segment(2), Some(readiness));
+        world.clock.advance(TimeDelta::seconds(2));
+        let note = format!("waits until the segment is up to date: {reason}");
+        let is_noted = |status: &SendStatus| status.job.note.as_deref() == Some(&note);
+        world.run_until(waiting, is_noted).await;
+        let status = world.status(waiting).await;
+        assert_eq!(status.job.state, JobState::Planning);
+        assert_eq!((status.tally.planned, status.job.started_at), (0, None));
+    }
+    // What changes later must not hold it up.
+    let asked = world.people.asked_as_of.lock().unwrap().clone();
+    assert!(asked.contains(&created), "{asked:?}, {created}");
+    assert!(asked.iter().all(|as_of| *as_of <= world.clock.now()));
+
+    world.people.crowd(10);
+    world.people.behind(segment(2), Some(Readiness::Ready));
+    world.clock.advance(TimeDelta::seconds(2));
+    let status = world.run_to_the_end(waiting).await;
+    assert_eq!(status.job.state, JobState::Completed);
+    assert_eq!((status.tally.accepted, status.job.note), (10, None));
+}
+
+async fn a_send_to_a_segment_that_is_gone_fails(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(4);
+    let id = world.create_for(&world.actor, 1, segment(2), None).await;
+    world.people.behind(segment(2), None);
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.job.state, JobState::Failed);
+    assert_eq!(status.job.note.as_deref(), Some("its segment was deleted"));
+    assert_eq!(world.sink.total(), 0);
+}
+
+async fn a_look_before_a_send_is_scaled_up_to_the_whole_segment(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    for number in 1..=2_500_u128 {
+        let address = (number % 4 != 0).then(|| format!("p{number}@example.com"));
+        world.people.add(number, address.as_deref(), false);
+    }
+    let email = world.email_with_content(1).await;
+    let whole = world.service.preflight(&world.actor, email, segment(1));
+    let whole = whole.await.unwrap();
+    assert!(!whole.is_estimate());
+    assert_eq!((whole.looked_at, whole.reachable()), (2_500, 1_875));
+    assert_eq!(whole.left_out()[&SkipReason::MissingAddress], 625);
+    assert_eq!(whole.readiness, Readiness::Ready);
+
+    world
+        .people
+        .behind(segment(1), Some(Readiness::AwaitsChanges));
+    let service = world.service.clone().looking_at(1_000);
+    let part = service.preflight(&world.actor, email, segment(1)).await;
+    let part = part.unwrap();
+    assert!(part.is_estimate());
+    assert_eq!((part.size, part.looked_at), (2_500, 1_000));
+    assert_eq!((part.reachable(), part.left_out_total()), (1_875, 625));
+    assert_eq!(part.left_out()[&SkipReason::MissingAddress], 625);
+    assert_eq!(part.readiness, Readiness::AwaitsChanges);
 }
 
 async fn what_an_organisation_changes_reaches_a_running_engine(database: TestDatabase) {

@@ -366,8 +366,12 @@ impl Messaging {
     ) -> Self {
         let store: Arc<dyn MessagingStore> = stores.messaging.clone();
         let crm: Arc<dyn CrmStore> = stores.crm.clone();
-        let directory = Arc::new(CrmDirectory(crm.clone()));
         let identity: Arc<dyn IdentityStore> = Arc::new(stores.identity.clone());
+        let directory = Arc::new(CrmDirectory {
+            crm: crm.clone(),
+            identity: identity.clone(),
+            clock: clock.clone(),
+        });
         let organizations: Arc<dyn OrganizationDirectory> =
             Arc::new(Organizations { identity, crm });
         let versions = EmailVersions::new(store.clone());

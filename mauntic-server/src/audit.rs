@@ -16,6 +16,7 @@ pub(crate) const DONE: &[(&str, &str)] = &[
     ("contact.exported", "exported contacts"),
     ("contact.merged", "merged two records into"),
     ("contact.updated", "changed"),
+    ("email.copied", "copied an email, which became"),
     ("email.created", "made the email"),
     ("email.deleted", "deleted the email"),
     (

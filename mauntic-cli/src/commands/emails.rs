@@ -8,10 +8,12 @@ use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, EmailAddress, EmailId, PageSize};
 use mauntic_messaging::{
     content::{Body, EmailSource, blocks::BlockDocument},
+    domain::{SendingHosts, can_be_verified},
     email::{
         CreateEmail, EmailCursor, EmailFilter, EmailName, PreviewRecipient, SavedEmail, UpdateEmail,
     },
-    sending::{CreateSend, LocalTime, SendTime, parse_local_time},
+    sending::{CreateSend, LocalTime, SendTime, Sender, parse_local_time},
+    transport::TransportKind,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +50,14 @@ pub(crate) enum EmailsCommand {
         subject: Option<String>,
         #[command(flatten)]
         content: Content,
+    },
+    /// Make an email that says what another one says now
+    Copy {
+        /// The name or id of the one to copy
+        email: String,
+        /// What to call the new one
+        #[arg(long)]
+        name: EmailName,
     },
     /// List emails, the latest made first
     List(Paging),
@@ -235,6 +245,11 @@ impl EmailsCommand {
                     &emails.update(&actor, saved.email.id, command).await?,
                 )?;
             }
+            Self::Copy { email, name } => {
+                let saved = find(context, &email).await?;
+                let copied = emails.copy(&actor, saved.email.id, name).await?;
+                show(context, &copied)?;
+            }
             Self::List(paging) => list(context, &paging).await?,
             Self::Show { email } => show(context, &find(context, &email).await?)?,
             Self::Preview {
@@ -285,6 +300,7 @@ impl EmailsCommand {
                         from.domain()
                     ));
                 }
+                look_at_signature(context, &sender).await?;
                 if !wait {
                     let status = context.app.sends.status(&actor, job.id).await?;
                     context
@@ -315,6 +331,28 @@ impl EmailsCommand {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Says so if what signs the mail cannot be verified by anybody. A DNS that does not answer says nothing, and captured mail
+/// reaches nobody.
+async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result<()> {
+    let (app, actor) = (&context.app, context.actor().await?);
+    let Some(domain) = &sender.signed_by else {
+        return Ok(());
+    };
+    if app.transports.show(&actor).await?.kind == TransportKind::Capture {
+        return Ok(());
+    }
+    let id = app.domains.get_named(&actor, domain).await?.id;
+    let hosts = SendingHosts::default();
+    let checks = app.domains.check(&actor, id, &hosts, &*app.dns).await?;
+    if !can_be_verified(&checks) {
+        context.output.note(format_args!(
+            "look at this: no key of {domain} is published as it should be, so receivers take its mail for unsigned; \
+             see: mauntic domains check {domain}"
+        ));
+    }
+    Ok(())
 }
 
 /// The email that a name or id names.

@@ -260,7 +260,11 @@ pub(crate) async fn wait(
         progress.update(
             done,
             u64::try_from(tally.planned).unwrap_or_default(),
-            &format!("{}/s", status.rate_millis / 1_000),
+            // Why nothing moves is worth more than that nothing does.
+            &match &status.job.note {
+                Some(note) => note.clone(),
+                None => format!("{}/s", status.rate_millis / 1_000),
+            },
         );
         let over = !matches!(
             status.job.state,

@@ -87,6 +87,7 @@ macro_rules! crm_store_conformance {
             engagement_counts_once,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, segments::rebuilds: [
+            a_segment_is_known_to_be_up_to_date,
             a_killed_rebuild_goes_on,
             workers_never_do_the_same_twice,
             time_moves_people,

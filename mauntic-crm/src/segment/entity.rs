@@ -166,6 +166,20 @@ impl Segment {
     pub fn is_built(&self) -> bool {
         self.build.is_none() && (self.rule.is_none() || self.built_at.is_some())
     }
+
+    /// Whether the members are as they should have been at `as_of` only after a rebuild. One that began since then has
+    /// seen everything, so a later one need not be waited for; unless the rule asks for other segments, whose rebuilds
+    /// may have ended in between.
+    #[must_use]
+    pub fn awaits_rebuild(&self, as_of: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let asks = self
+            .rule
+            .as_ref()
+            .is_some_and(|rule| !rule.segments().is_empty());
+        let is_due = self.next_rebuild_at.is_some_and(|at| at <= now);
+        let has_seen_all = self.built_at.is_some_and(|built_at| built_at >= as_of);
+        (is_due || !self.is_built()) && (asks || !has_seen_all)
+    }
 }
 
 /// How a contact came into a segment, or out of it for good.

@@ -59,6 +59,7 @@ mod facts;
 mod moment;
 mod pattern;
 mod property;
+mod readiness;
 pub(crate) mod rule;
 mod service;
 mod span;
@@ -78,6 +79,7 @@ pub use explain::{Proof, ProofKind};
 pub use facts::{ContactFacts, EngagementFact};
 pub use moment::{InvalidMoment, Moment, Unit};
 pub use property::Property;
+pub use readiness::Readiness;
 pub use rule::{
     CountOperator, DoNotContactTest, EngagementKind, EngagementTest, FieldTest, Literal,
     Membership, Operand, Operator, Relative, Rule, SegmentTest, UnknownEngagementKind,

@@ -67,6 +67,13 @@ pub trait SegmentQueries: Send + Sync {
     /// Whether [`SegmentRepository::dirtiest`] would find something.
     async fn has_dirty(&self) -> Result<bool, StoreError>;
 
+    /// Whether a change of the organisation's contacts from then or before waits in the queue.
+    async fn has_dirty_by(
+        &self,
+        organization: OrganizationId,
+        at: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
     /// How many members the segment had, for the days since then that were
     /// [noted](SegmentRepository::note_counts), and for the last one before; by day. A day on which
     /// nothing changed may be left out.

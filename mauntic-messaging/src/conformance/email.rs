@@ -1,12 +1,13 @@
 //! Emails and their versions, through the store and the service over it.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use mauntic_core::{Actor, OrganizationId, PageSize, Role, UserId, UuidV7Source};
 
 use super::fixture::{World, source};
 use crate::{
     MessagingError, MessagingStore,
+    content::{Body, EmailSource},
     email::{CreateEmail, EmailFilter, EmailSort, PreviewRecipient, UpdateEmail},
 };
 
@@ -347,6 +348,81 @@ pub async fn bad_content_is_refused(store: Arc<dyn MessagingStore>) {
             "links lead to their targets"
         );
     }
+}
+
+/// Who looks after a contact shows where the email names it, in the words of Mautic too, and is looked up only for that.
+///
+/// # Panics
+/// If the service does not do so.
+pub async fn an_email_shows_who_looks_after_the_contact(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let contact = PreviewRecipient::Contact(mauntic_core::ContactId::generate(&UuidV7Source));
+    let plain = world.email("Welcome").await.email.id;
+    let preview = world.emails.preview(&world.owner, plain, contact).await;
+    preview.unwrap();
+    assert_eq!(world.everybody.asked_for_owners.load(Ordering::SeqCst), 0);
+    let body = "<p>{ownerfield=firstname}|{ownerfield=lastname}|{{ owner.email }}|{signature}</p>
+        <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a>";
+    let command = CreateEmail {
+        source: EmailSource {
+            body: Body::Html(body.to_owned()),
+            from_name: Some("{{ owner.name }}".to_owned()),
+            ..source("Hello")
+        },
+        ..named("Personal")
+    };
+    let email = world.emails.create(&world.owner, command).await.unwrap();
+    let id = email.email.id;
+    let preview = world.emails.preview(&world.owner, id, contact).await;
+    let preview = preview.unwrap();
+    let shown = "Kim|van Dam|kim@example.net|Kim van Dam, kim@example.net";
+    assert!(preview.text.contains(shown), "{}", preview.text);
+    assert_eq!(preview.from_name.as_deref(), Some("Kim van Dam"));
+    assert_eq!(world.everybody.asked_for_owners.load(Ordering::SeqCst), 1);
+    let sample = PreviewRecipient::Sample;
+    let preview = world.emails.preview(&world.owner, id, sample).await;
+    let text = preview.unwrap().text;
+    assert!(text.contains("Kim|Example|kim@example.com|"), "{text}");
+    let unknown = CreateEmail {
+        source: source("Hello {ownerfield=shoe_size}"),
+        ..named("Wrong")
+    };
+    let refused = world.emails.create(&world.owner, unknown).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, MessagingError::Invalid { .. }),
+        "{refused:?}"
+    );
+}
+
+/// A copy says what the email says at that moment, under a name of its own, and goes its own way from then on.
+///
+/// # Panics
+/// If the service does not do so.
+pub async fn a_copy_is_an_email_of_its_own(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let first = world.email("October").await.email.id;
+    let change = |subject| UpdateEmail {
+        source: Some(source(subject)),
+        ..UpdateEmail::default()
+    };
+    let (emails, us) = (&world.emails, &world.owner);
+    emails.update(us, first, change("Autumn")).await.unwrap();
+    let name = |name: &str| name.parse().expect("a name");
+    let copy = emails.copy(us, first, name("November")).await.unwrap();
+    assert_ne!(copy.email.id, first);
+    assert_eq!((copy.email.version, copy.current.number), (1, 1));
+    assert_eq!(copy.current.source.subject, "Autumn");
+    let id = copy.email.id;
+    emails.update(us, id, change("Winter")).await.unwrap();
+    let original = emails.get(us, first).await.unwrap();
+    assert_eq!(original.current.source.subject, "Autumn");
+    let taken = emails.copy(us, first, name("november")).await.unwrap_err();
+    assert!(matches!(taken, MessagingError::Taken { .. }), "{taken:?}");
+    let stranger = Actor::system(OrganizationId::generate(&UuidV7Source));
+    let none = emails.copy(&stranger, first, name("Mine")).await;
+    let none = none.unwrap_err();
+    assert!(matches!(none, MessagingError::NotFound { .. }), "{none:?}");
 }
 
 /// Another organisation finds nothing, and who may only look changes nothing.

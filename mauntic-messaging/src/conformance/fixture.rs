@@ -1,17 +1,21 @@
 //! An organisation with contacts, an email and a send, as the cases need them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use mauntic_core::{
     Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, SecretKey, SegmentId,
-    SendJobId, StoreError, TimeZoneName, UuidV7Source, WorkerId, testing::ManualClock,
+    SendJobId, StoreError, TimeZoneName, UserId, UuidV7Source, WorkerId, testing::ManualClock,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
-    ContactDirectory, MailingList, MessagingStore, OrganizationDirectory, Recipient,
+    ContactDirectory, MailingList, MessagingStore, OrganizationDirectory, Owner, Recipient,
     content::{Body, EmailSource, OrganizationDetails},
     email::{CreateEmail, EmailParts, EmailService, EmailVersions, SavedEmail},
     sending::{
@@ -30,6 +34,7 @@ pub(crate) const BROWSER: &str =
 #[derive(Default)]
 pub(crate) struct Everybody {
     pub(crate) lists: Mutex<Vec<MailingList>>,
+    pub(crate) asked_for_owners: AtomicUsize,
 }
 
 #[async_trait]
@@ -48,6 +53,16 @@ impl ContactDirectory for Everybody {
         ids: &[ContactId],
     ) -> Result<Vec<Recipient>, StoreError> {
         Ok(ids.iter().map(|id| recipient_of(*id)).collect())
+    }
+
+    async fn owners(&self, _: OrganizationId, ids: &[UserId]) -> Result<Vec<Owner>, StoreError> {
+        self.asked_for_owners.fetch_add(1, Ordering::SeqCst);
+        let owner = |id: &UserId| Owner {
+            id: *id,
+            name: "Kim van Dam".to_owned(),
+            address: "kim@example.net".parse().expect("an address"),
+        };
+        Ok(ids.iter().filter(|id| **id == OWNER).map(owner).collect())
     }
 }
 
@@ -76,8 +91,13 @@ pub(crate) fn recipient_of(contact: ContactId) -> Recipient {
         do_not_contact: false,
         locale: None,
         timezone: None,
+        owner_id: Some(OWNER),
+        owner: None,
     }
 }
+
+/// Who looks after everybody.
+pub(crate) const OWNER: UserId = UserId::from_uuid(Uuid::from_u128(7));
 
 /// Where a contact of these tests is mailed.
 pub(crate) fn address_of(contact: ContactId) -> String {

@@ -83,6 +83,8 @@ macro_rules! messaging_store_conformance {
             lists_page_in_every_order,
             emails_are_found_by_what_any_version_says,
             bad_content_is_refused,
+            an_email_shows_who_looks_after_the_contact,
+            a_copy_is_an_email_of_its_own,
             an_email_is_its_organisations_alone,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, composer: [
@@ -103,6 +105,7 @@ macro_rules! messaging_store_conformance {
             hits_of_a_lost_projector_are_counted_by_the_next,
             one_click_unsubscribes,
             one_click_leaves_the_list_of_the_message,
+            a_link_for_all_mail_leaves_more_than_the_list,
             a_bounce_is_not_taken_back,
             who_a_deleted_contact_was_is_forgotten,
             a_followed_link_stays_known,

@@ -334,6 +334,7 @@ pub async fn people_stand_behind_the_numbers(store: Arc<dyn MessagingStore>) {
     assert_eq!(accepted.len(), 5, "each once");
     assert_eq!(ids(&accepted), deliveries.iter().copied().collect());
     assert!(accepted.is_sorted_by_key(|person| person.delivery_id));
+    assert_eq!(people(Behind::InPlan).await, accepted);
     assert_eq!(people(Behind::Bounced("hard".to_owned())).await, []);
     assert_eq!(people(Behind::Skipped(SkipReason::Suppressed)).await, []);
     let domains = world.tracking.domains(&world.owner, email.email.id).await;
@@ -379,9 +380,10 @@ async fn nobody_stands_behind_numbers_of_others(world: &World, email: EmailId, b
     let tracking = world.store.tracking();
     let page = tracking.people(theirs, email, &behind, None, PageSize::default());
     assert_eq!(page.await.unwrap().items, []);
-    let behind = Behind::State(DeliveryState::Accepted);
-    let page = tracking.people(theirs, email, &behind, None, PageSize::default());
-    assert_eq!(page.await.unwrap().items, []);
+    for behind in [Behind::State(DeliveryState::Accepted), Behind::InPlan] {
+        let page = tracking.people(theirs, email, &behind, None, PageSize::default());
+        assert_eq!(page.await.unwrap().items, []);
+    }
     let domains = tracking.domains(theirs, email, 10).await;
     assert_eq!(domains.unwrap(), []);
 }
@@ -644,6 +646,38 @@ pub async fn one_click_leaves_the_list_of_the_message(store: Arc<dyn MessagingSt
         .unwrap();
     let page = tracking.unsubscribe_page(&token).await.unwrap();
     assert!(page.unsubscribed);
+}
+
+/// The link that leaves all mail does so from a mailing list too, and looking at it changes nothing.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn a_link_for_all_mail_leaves_more_than_the_list(store: Arc<dyn MessagingStore>) {
+    let world = World::new(store);
+    let email = world.email("News").await;
+    let news = SegmentId::from_uuid(uuid::Uuid::from_u128(1));
+    *world.everybody.lists.lock().unwrap() = vec![MailingList {
+        id: news,
+        name: "News".to_owned(),
+        member: true,
+    }];
+    let delivery = world.deliver_to(news, &email, 1).await[0];
+    let token = world.token(delivery, email.current.id, Purpose::UnsubscribeAll);
+    let (tracking, person) = (&world.tracking, world.person());
+    for _ in 0..2 {
+        let page = tracking.unsubscribe_page(&token).await.unwrap();
+        assert!(page.all && !page.unsubscribed);
+        assert_eq!((page.list, page.lists.len()), (None, 1));
+    }
+    for _ in 0..2 {
+        tracking.unsubscribe(&token, &person).await.unwrap();
+        let page = tracking.unsubscribe_page(&token).await.unwrap();
+        assert!(page.unsubscribed);
+        assert_eq!(report(&world, &email).await.unsubscribed, ONE);
+    }
+    tracking.resubscribe(&token, &person).await.unwrap();
+    let page = tracking.unsubscribe_page(&token).await.unwrap();
+    assert!(!page.unsubscribed && page.lists[0].member);
 }
 
 /// Only an unsubscription is taken back by its own page.

@@ -119,15 +119,31 @@ impl CompiledEmail {
         &self.subject
     }
 
-    /// The fields of the contact that its templates name, in order.
+    /// Whether its templates name who looks after the recipient.
     #[must_use]
-    pub fn contact_fields(&self) -> BTreeSet<String> {
+    pub fn shows_owner(&self) -> bool {
+        let names = self.names();
+        names
+            .iter()
+            .any(|name| name.split('.').next() == Some("owner"))
+    }
+
+    /// What its templates name, with the dots.
+    fn names(&self) -> BTreeSet<String> {
         let Ok(prepared) = self.prepared() else {
             return BTreeSet::new();
         };
         let templates = prepared.environment.templates();
         templates
             .flat_map(|(_, template)| template.undeclared_variables(true))
+            .collect()
+    }
+
+    /// The fields of the contact that its templates name, in order.
+    #[must_use]
+    pub fn contact_fields(&self) -> BTreeSet<String> {
+        self.names()
+            .iter()
             .filter_map(|name| {
                 let field = name.strip_prefix("contact.")?;
                 Some(field.split('.').next().unwrap_or(field).to_owned())

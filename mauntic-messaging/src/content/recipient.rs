@@ -195,14 +195,14 @@ impl fmt::Debug for Names {
 
 impl Object for Names {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let own = || Value::from_safe_string(self.own.unsubscribe().to_owned());
         Some(match key.as_str()? {
             "contact" => self.contact.clone(),
             "organization" => self.organization.clone(),
             "mauntic" => Value::from_dyn_object(Arc::clone(&self.own)),
             "subject" => Value::from(self.subject.get()?.as_str()),
             "preheader" => Value::from(self.preheader.get()?.as_str()),
-            "unsubscribe_url" | "dnc_url" => own(),
+            "unsubscribe_url" => Value::from_safe_string(self.own.unsubscribe().to_owned()),
+            "dnc_url" => Value::from_safe_string(self.own.unsubscribe_from_all()),
             "webview_url" => Value::from_safe_string(self.own.web_view()),
             "tracking_pixel" => Value::from_safe_string(self.own.pixel()?),
             "unsubscribe_text" => Value::from("Unsubscribe"),
@@ -250,6 +250,13 @@ impl OwnLinks {
             Some(tracking) => tracking.url(&self.base, Purpose::Unsubscribe),
             None => format!("{}/u/preview", self.base),
         })
+    }
+
+    fn unsubscribe_from_all(&self) -> String {
+        match &self.tracking {
+            Some(tracking) => tracking.url(&self.base, Purpose::UnsubscribeAll),
+            None => format!("{}/u/preview", self.base),
+        }
     }
 
     fn web_view(&self) -> String {

@@ -160,7 +160,7 @@ fn a_recipient_is_filled_in() {
 fn links_of_a_delivery_are_tracked_and_lead_where_they_should() {
     let source = html(&format!(
         "<a href=\"https://shop.example/?a=1&amp;b=2\">Shop</a> <a href=\"https://shop.example/{{{{ contact.firstname | urlencode }}}}?x=1&y=2\">Mine</a>\
-         <a href=\"{{contactfield=website}}\">Site</a>{LEAVE}"
+         <a href=\"{{contactfield=website}}\">Site</a><a href=\"{{dnc_url}}\">From all</a>{LEAVE}"
     ));
     let compiled = compile(&source, &variables()).unwrap();
     let labels: Vec<&str> = compiled
@@ -226,6 +226,12 @@ fn links_of_a_delivery_are_tracked_and_lead_where_they_should() {
     assert!(
         mail.html
             .contains(&format!("href=\"{}\"", mail.unsubscribe_url))
+    );
+    let (before, _) = mail.html.split_once("\">From all</a>").unwrap();
+    let (_, all) = before.rsplit_once("https://m.example.com/u/").unwrap();
+    assert_eq!(
+        signer().verify(all).unwrap().purpose,
+        Purpose::UnsubscribeAll
     );
     let plain = render_with(&compiled, &values, None).unwrap();
     assert!(

@@ -16,6 +16,8 @@ use mail_auth::{
 use super::*;
 use crate::mime::tests::{ann, message, sender};
 
+mod by_hand;
+
 /// A resolver's cache that knows everything beforehand, so that no test asks the network.
 struct Known<K, V>(Mutex<HashMap<K, V>>);
 

@@ -97,6 +97,16 @@ pub fn unanswered(record: DnsRecord, error: &str) -> RecordCheck {
     }
 }
 
+/// Whether receivers can verify signatures, as far as the checks tell: at least one key is published as it should be, or
+/// the DNS did not answer for it. Mail that they cannot verify is to them as if nothing had signed it.
+#[must_use]
+pub fn can_be_verified(checks: &[RecordCheck]) -> bool {
+    let mut keys = checks
+        .iter()
+        .filter(|check| check.record.purpose == RecordPurpose::Dkim);
+    keys.any(|check| !check.state.is_bad())
+}
+
 fn ok(detail: &str) -> (RecordState, String) {
     (RecordState::Ok, detail.to_owned())
 }
@@ -220,6 +230,29 @@ mod tests {
         let published: Vec<_> = published.iter().map(|text| (*text).to_owned()).collect();
         let check = check_record(record, &published);
         (check.state, check.detail)
+    }
+
+    #[test]
+    fn one_published_key_is_enough_to_verify() {
+        let checked = |purpose, published: &[&str]| {
+            let record = DnsRecord {
+                name: "example.com".to_owned(),
+                kind: RecordType::Txt,
+                value: "v=DKIM1; k=rsa; p=ABC".to_owned(),
+                purpose,
+                required: true,
+            };
+            let published: Vec<_> = published.iter().map(|text| (*text).to_owned()).collect();
+            check_record(record, &published)
+        };
+        let right = || checked(RecordPurpose::Dkim, &["v=DKIM1; k=rsa; p=ABC"]);
+        let missing = || checked(RecordPurpose::Dkim, &[]);
+        let wrong = || checked(RecordPurpose::Dkim, &["v=DKIM1; k=rsa; p=XYZ"]);
+        let silent = || unanswered(missing().record, "no answer");
+        let spf = || checked(RecordPurpose::Spf, &["v=spf1 -all"]);
+        assert!(can_be_verified(&[right(), missing()]));
+        assert!(can_be_verified(&[silent(), wrong()]), "nobody knows");
+        assert!(!can_be_verified(&[missing(), wrong(), spf()]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{OrganizationId, SendingDomainId, StoreError};
 use serde::{Deserialize, Serialize};
 
-pub use check::{RecordCheck, RecordState, check_record, unanswered};
+pub use check::{RecordCheck, RecordState, can_be_verified, check_record, unanswered};
 pub use lookup::{DnsLookup, DnsUnanswered, SystemDns};
 pub use service::{AddSendingDomain, SendingDomainService, SendingHosts};
 pub use signer::{Signers, SigningDomain, SigningDomains};

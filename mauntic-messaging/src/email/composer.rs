@@ -105,6 +105,7 @@ impl MessageBuilder for Composer {
             .map_err(unusable_keys)?;
         Ok(Arc::new(Prepared {
             organization_id: organization,
+            shows_owner: version.compiled.shows_owner(),
             version,
             domains,
             organization: parts.organizations.details(organization).await?,
@@ -127,6 +128,7 @@ fn unusable_keys(error: MessagingError) -> BuildError {
 /// One version with all that its messages share.
 struct Prepared {
     organization_id: OrganizationId,
+    shows_owner: bool,
     version: Arc<EmailVersion>,
     domains: SigningDomains,
     organization: OrganizationDetails,
@@ -138,6 +140,10 @@ struct Prepared {
 }
 
 impl PreparedEmail for Prepared {
+    fn shows_owner(&self) -> bool {
+        self.shows_owner
+    }
+
     fn build(
         &self,
         delivery: &Delivery,
@@ -189,11 +195,12 @@ impl Prepared {
         recipient: &Recipient,
         now: DateTime<Utc>,
     ) -> Result<Rendered, BuildError> {
+        let records = recipient.records();
         let context = RecipientContext {
             contact_id: Some(recipient.contact_id),
             address: delivery.address.as_ref(),
             fields: &recipient.fields,
-            records: &[],
+            records: &records,
             organization: &self.organization,
             timezone: recipient.timezone.as_ref(),
             locale: recipient.locale.as_deref(),

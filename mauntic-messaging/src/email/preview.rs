@@ -1,10 +1,10 @@
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, EmailAddress};
+use mauntic_core::{ContactId, EmailAddress, UserId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    MessagingError, Recipient,
+    MessagingError, Owner, Recipient,
     content::{
         CompiledEmail, OrganizationDetails, Problem, RecipientContext, RenderOptions, Rendered,
     },
@@ -55,13 +55,20 @@ pub(super) fn render(
 ) -> Result<Preview, MessagingError> {
     let sample_fields = sample_fields();
     let sample_address = SAMPLE_ADDRESS.parse::<EmailAddress>().ok();
+    let records = match recipient {
+        Some(recipient) => recipient.records(),
+        None => sample_owner()
+            .map(|owner| ("owner", owner.fields()))
+            .into_iter()
+            .collect(),
+    };
     let context = RecipientContext {
         contact_id: recipient.map(|recipient| recipient.contact_id),
         address: recipient.map_or(sample_address.as_ref(), |recipient| {
             recipient.address.as_ref()
         }),
         fields: recipient.map_or(&sample_fields, |recipient| &recipient.fields),
-        records: &[],
+        records: &records,
         organization: frame.organization,
         timezone: recipient.and_then(|recipient| recipient.timezone.as_ref()),
         locale: recipient.and_then(|recipient| recipient.locale.as_deref()),
@@ -96,6 +103,15 @@ pub(super) fn render(
 }
 
 const SAMPLE_ADDRESS: &str = "ann.sample@example.com";
+
+/// Who looks after somebody made up.
+pub(crate) fn sample_owner() -> Option<Owner> {
+    Some(Owner {
+        id: UserId::from_uuid(uuid::Uuid::nil()),
+        name: "Kim Example".to_owned(),
+        address: "kim@example.com".parse().ok()?,
+    })
+}
 
 /// The fields of somebody made up, with the usual ones filled in.
 pub(crate) fn sample_fields() -> Map<String, Value> {

@@ -14,8 +14,10 @@ use super::{
     PreviewRecipient, VersionEntry, preview,
 };
 use crate::{
-    ContactDirectory, FieldProblem, MessagingError, MessagingStore, OrganizationDirectory,
-    Recipient, audit,
+    ContactDirectory, FieldProblem, MessagingError, MessagingStore, OrganizationDirectory, Owner,
+    Recipient,
+    audience::look_up_owners,
+    audit,
     content::{CompiledEmail, EmailSource, Problem, Variables, compile},
 };
 
@@ -77,6 +79,10 @@ impl EmailService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("check", Access::Needs(Permission::EmailsRead)),
+        (
+            "copy",
+            Access::NeedsAll(&[Permission::EmailsRead, Permission::EmailsWrite]),
+        ),
         ("create", Access::Needs(Permission::EmailsWrite)),
         ("delete", Access::Needs(Permission::EmailsWrite)),
         ("get", Access::Needs(Permission::EmailsRead)),
@@ -109,6 +115,36 @@ impl EmailService {
         command: CreateEmail,
     ) -> Result<SavedEmail, MessagingError> {
         let organization = actor.require(Permission::EmailsWrite)?;
+        let action = |id| told("email.created", id);
+        self.make(actor, organization, command, action).await
+    }
+
+    /// Makes an email that says what another one says now. Nobody gets the same email twice, so what is sent to the same
+    /// people again and again, such as a newsletter, begins as a copy.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and [`MessagingError::NotFound`].
+    pub async fn copy(
+        &self,
+        actor: &Actor,
+        id: EmailId,
+        name: EmailName,
+    ) -> Result<SavedEmail, MessagingError> {
+        actor.require(Permission::EmailsWrite)?;
+        let organization = actor.require(Permission::EmailsRead)?;
+        let source = self.current(organization, id).await?.source.clone();
+        let command = CreateEmail { name, source };
+        let action = |copy| told("email.copied", copy).from(json!({"email": id}));
+        self.make(actor, organization, command, action).await
+    }
+
+    async fn make(
+        &self,
+        actor: &Actor,
+        organization: OrganizationId,
+        command: CreateEmail,
+        action: impl FnOnce(EmailId) -> audit::Change + Send,
+    ) -> Result<SavedEmail, MessagingError> {
         let compiled = self.compile(organization, &command.source).await?;
         let now = self.parts.clock.now();
         let id = EmailId::generate(&*self.parts.ids);
@@ -134,7 +170,7 @@ impl EmailService {
             .await
             .map_err(taken)?;
         uow.emails().insert_version(organization, &version).await?;
-        let change = told("email.created", id).to(audit::email(&email, &version));
+        let change = action(id).to(audit::email(&email, &version));
         audit::tell(uow.outbox(), actor, change, now, &*self.parts.ids).await?;
         uow.commit().await?;
         Ok(SavedEmail {
@@ -418,7 +454,12 @@ impl EmailService {
             PreviewRecipient::Contact(id) => {
                 // It shows a contact's fields.
                 actor.require(Permission::ContactsRead)?;
-                Some(self.recipient(organization, id).await?)
+                let mut recipient = self.recipient(organization, id).await?;
+                if compiled.shows_owner() {
+                    let contacts = &*self.parts.contacts;
+                    look_up_owners(contacts, organization, vec![&mut recipient]).await?;
+                }
+                Some(recipient)
             }
             PreviewRecipient::Sample => None,
         };
@@ -469,7 +510,8 @@ impl EmailService {
             .await?;
         let source = source.clone();
         on_a_blocking_thread(move || {
-            let variables = Variables::new(fields.iter().map(String::as_str));
+            let variables = Variables::new(fields.iter().map(String::as_str))
+                .with_record("owner", Owner::FIELDS);
             compile(&source, &variables).map_err(|problems| MessagingError::Invalid {
                 problems: problems.into_iter().map(FieldProblem::from).collect(),
             })

@@ -76,8 +76,9 @@ fn check_form(raw: &[u8]) {
         .split_ascii_whitespace()
         .filter(|word| word.starts_with("=?"))
     {
+        // RFC 2047 §2.
         assert!(
-            word.len() <= 77,
+            word.len() <= 75,
             "an encoded word of {} characters",
             word.len()
         );
@@ -239,6 +240,41 @@ fn bodies_that_need_it_are_encoded_and_come_back() {
         check_form(&raw);
         let parsed = MessageParser::new().parse(&raw).unwrap();
         assert_eq!(parsed.body_text(0).unwrap().replace("\r\n", "\n"), *body);
+    }
+}
+
+#[test]
+fn long_subjects_and_names_without_spaces_are_cut_into_words_that_fit() {
+    let (from, to) = (sender(), ann());
+    for letter in ["x", "é", "語", "🙂"] {
+        let text = letter.repeat(400);
+        let mailbox = Mailbox {
+            name: Some(&text),
+            address: &to,
+        };
+        let message = OutgoingMessage {
+            subject: &text,
+            to: mailbox,
+            ..message(&from, &to)
+        };
+        let raw = message.build().unwrap();
+        check_form(&raw);
+        let head = std::str::from_utf8(&raw).unwrap();
+        let head = head.split("\r\n\r\n").next().unwrap();
+        let longest = head.split("\r\n").map(str::len).max();
+        assert!(longest <= Some(78), "{letter}: {longest:?}");
+        let parsed = MessageParser::new().parse(&raw).unwrap();
+        assert_eq!(parsed.subject().unwrap(), text);
+        let to = parsed.to().unwrap().first().unwrap();
+        assert_eq!(to.name().unwrap(), text);
+        // No character is cut in two (RFC 2047 §5): each word can be read by itself.
+        let words = head.split_ascii_whitespace();
+        for word in words.filter(|word| word.starts_with("=?")) {
+            let alone = format!("Subject: {word}\r\n\r\n");
+            let alone = MessageParser::new().parse(alone.as_bytes()).unwrap();
+            let text = alone.subject().unwrap().to_owned();
+            assert_eq!(text.replace(letter, ""), "", "{word}");
+        }
     }
 }
 

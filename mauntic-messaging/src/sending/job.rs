@@ -107,6 +107,9 @@ const HELD_UP: &str = "no mail goes out: ";
 /// What a note begins with if the rest of the audience cannot be planned.
 const NOT_PLANNED: &str = "the rest of the audience cannot be planned: ";
 
+/// What a note begins with until the members of the segment are those that they should be.
+const WAITS: &str = "waits until the segment is up to date: ";
+
 /// One email sent to one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendJob {
@@ -184,6 +187,12 @@ impl SendJob {
             note: None,
             created_at: now,
         }
+    }
+
+    /// The instant whose members of the segment it goes to.
+    #[must_use]
+    pub fn begins_at(&self) -> DateTime<Utc> {
+        self.scheduled_at.max(self.created_at)
     }
 
     /// Stops the send until it is resumed.
@@ -294,6 +303,17 @@ impl SendJob {
         news
     }
 
+    /// Notes that the audience is not planned before its segment is up to date; `false` if that is noted already. What
+    /// holds up all mail is noted rather than this.
+    pub fn wait_for_segment(&mut self, reason: &str) -> bool {
+        let note = format!("{WAITS}{reason}");
+        let news = !self.is_held_up() && self.note.as_deref() != Some(&note);
+        if news {
+            self.note = Some(note);
+        }
+        news
+    }
+
     /// Takes back what [`hold_up`](Self::hold_up) noted; `false` if it noted nothing.
     pub fn go_through(&mut self) -> bool {
         let held_up = self.is_held_up();
@@ -321,7 +341,8 @@ impl SendJob {
     /// Notes how far the ledger reaches; without a cursor the whole audience is in it.
     pub fn planned_up_to(&mut self, cursor: Option<ContactId>, now: DateTime<Utc>) {
         self.started_at.get_or_insert(now);
-        self.note.take_if(|note| note.starts_with(NOT_PLANNED));
+        self.note
+            .take_if(|note| note.starts_with(NOT_PLANNED) || note.starts_with(WAITS));
         if let Some(cursor) = cursor {
             self.plan_cursor = Some(cursor);
             return;
@@ -535,6 +556,20 @@ mod tests {
         assert!(send.pause().is_err());
         send.resume().unwrap();
         assert_eq!(send.state, JobState::Sending);
+    }
+
+    #[test]
+    fn what_a_send_waits_for_is_noted_until_it_is_planned() {
+        let mut send = job();
+        assert!(send.wait_for_segment("it is being built"));
+        assert!(!send.wait_for_segment("it is being built"), "no news");
+        assert!(send.wait_for_segment("contacts are being checked"));
+        let id = ContactId::from_uuid(Uuid::from_u128(9));
+        send.planned_up_to(Some(id), DateTime::UNIX_EPOCH);
+        assert_eq!(send.note, None);
+        send.hold_up("no answer");
+        assert!(!send.wait_for_segment("it is being built"));
+        assert!(send.is_held_up());
     }
 
     #[test]

@@ -108,6 +108,11 @@ pub trait MessageBuilder: Send + Sync {
 /// One version of an email, ready to be made into messages. It is work for the processor only, and
 /// called away from the reactor, on many threads at once.
 pub trait PreparedEmail: Send + Sync {
+    /// Whether its messages show who looks after the recipient, so that this is to be looked up.
+    fn shows_owner(&self) -> bool {
+        false
+    }
+
     /// Renders and signs the message of one delivery.
     ///
     /// # Errors

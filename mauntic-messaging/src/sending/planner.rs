@@ -8,12 +8,16 @@ use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::{info, warn};
 
 use super::{Counts, JobState, PlannedDelivery, SendJob, SkipReason, engine::report};
-use crate::{Audience, AudienceMember, MessagingStore};
+use crate::{Audience, AudienceMember, MessagingStore, Readiness};
 
 /// People in one transaction of a plan.
 const PAGE: u64 = 5_000;
 /// How long a send waits whose page could not be planned.
 const PAUSE: TimeDelta = TimeDelta::seconds(10);
+/// How long a send waits whose segment is not up to date, before the next look.
+const NEXT_LOOK: TimeDelta = TimeDelta::seconds(1);
+/// Why a send ends whose segment is gone.
+const NO_SEGMENT: &str = "its segment was deleted";
 
 /// Writes audiences to the ledger, page by page. Each page commits with the cursor and the counters,
 /// so a plan that is cut off goes on where it was.
@@ -41,8 +45,9 @@ impl Planner {
         }
     }
 
-    /// Plans one page of one send that is due; `false` if there is none. Sends take turns. A page that fails is tried
-    /// again after a pause, in which the other sends go on, and its send says why it waits.
+    /// Plans one page of one send that is due; `false` if there is none. Sends take turns. The first page waits until the
+    /// segment is up to date as of the beginning of the send. A page that fails is tried again after a pause. In the
+    /// meantime the other sends go on, and the send says why it waits.
     ///
     /// # Errors
     /// If the storage fails.
@@ -56,12 +61,20 @@ impl Planner {
         if let Err(error) = self.plan_one(&job).await {
             let error = report(&error);
             warn!(send.id = %job.id, error, "planning failed, to be tried again");
-            self.postpone(&job, &error).await?;
+            self.postpone(&job, PAUSE, |job| job.stop_planning(&error))
+                .await?;
         }
         Ok(true)
     }
 
     async fn plan_one(&self, job: &SendJob) -> Result<(), StoreError> {
+        let Some(readiness) = self.readiness(job).await? else {
+            return self.fail(job).await;
+        };
+        if let Some(reason) = readiness.reason() {
+            let note = |job: &mut SendJob| job.wait_for_segment(reason);
+            return self.postpone(job, NEXT_LOOK, note).await;
+        }
         let members = self
             .audience
             .members(job.organization_id, job.segment_id, job.plan_cursor, PAGE)
@@ -70,16 +83,48 @@ impl Planner {
         self.write(job, &members, &page).await
     }
 
-    async fn postpone(&self, job: &SendJob, reason: &str) -> Result<(), StoreError> {
+    /// Whether the segment is up to date, which is asked before the first page. `None` if it is gone.
+    async fn readiness(&self, job: &SendJob) -> Result<Option<Readiness>, StoreError> {
+        let (organization, segment) = (job.organization_id, job.segment_id);
+        if job.plan_cursor.is_some() {
+            let size = self.audience.size(organization, segment).await?;
+            return Ok(size.map(|_| Readiness::Ready));
+        }
+        self.audience
+            .readiness(organization, segment, job.begins_at())
+            .await
+    }
+
+    async fn fail(&self, job: &SendJob) -> Result<(), StoreError> {
         let mut uow = self.store.begin().await?;
-        let until = self.clock.now() + PAUSE;
+        let stored = uow
+            .sends()
+            .find_job_for_update(job.organization_id, job.id)
+            .await?;
+        if let Some(mut stored) = stored.filter(|stored| stored.state == JobState::Planning) {
+            stored.fail(NO_SEGMENT.to_owned(), self.clock.now());
+            uow.sends().update_job(&stored).await?;
+            warn!(send.id = %job.id, "a send cannot go on: its segment was deleted");
+        }
+        uow.commit().await
+    }
+
+    /// Looks at the send again after a while; `note` has it say why, and whether that is news.
+    async fn postpone(
+        &self,
+        job: &SendJob,
+        pause: TimeDelta,
+        note: impl FnOnce(&mut SendJob) -> bool + Send,
+    ) -> Result<(), StoreError> {
+        let mut uow = self.store.begin().await?;
+        let until = self.clock.now() + pause;
         uow.sends().postpone_plan(&job.into(), until).await?;
         let stored = uow
             .sends()
             .find_job_for_update(job.organization_id, job.id)
             .await?;
         if let Some(mut stored) = stored.filter(|stored| stored.state == JobState::Planning)
-            && stored.stop_planning(reason)
+            && note(&mut stored)
         {
             uow.sends().update_job(&stored).await?;
         }

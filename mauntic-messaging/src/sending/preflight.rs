@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
-    EmailId, EmailVersionId, OrganizationId, PageSize, SegmentId, StoreError, TimeZoneName,
+    ContactId, EmailAddress, EmailId, EmailVersionId, OrganizationId, PageSize, SegmentId,
+    StoreError, TimeZoneName,
 };
 use serde_json::Value;
 
 use super::{EnginePorts, LocalTime, Sender, SkipReason, service::cannot_send};
-use crate::{MessagingError, transport::SendingLimits};
+use crate::{AudienceMember, MessagingError, Readiness, transport::SendingLimits};
 
-/// Most members that are looked at: what is told of a larger segment is told of its first ones.
-const LOOK_AT: u64 = 20_000;
+/// Most members that are looked at: what is told of a larger segment is what they let expect.
+pub(super) const LOOK_AT: u64 = 100_000;
+/// How long it is looked at most, since somebody waits for it.
+const LOOK_FOR: TimeDelta = TimeDelta::seconds(3);
 /// Most members whose fields are looked at.
 const READ_FIELDS: u64 = 1_000;
 
@@ -21,12 +24,16 @@ const READ_FIELDS: u64 = 1_000;
 pub struct Preflight {
     /// How many are in the segment.
     pub size: u64,
+    /// Whether the segment is up to date; if not, the send waits for that, and more or fewer may be in it then.
+    pub readiness: Readiness,
     /// How many of them were looked at.
     pub looked_at: u64,
-    /// How many of those would get a message.
-    pub reachable: u64,
+    /// Whether these are all.
+    pub(super) is_whole: bool,
+    /// How many of those who were looked at would get a message.
+    pub(super) seen_reachable: u64,
     /// How many of those would be left out, by reason.
-    pub left_out: BTreeMap<SkipReason, u64>,
+    pub(super) seen_left_out: BTreeMap<SkipReason, u64>,
     /// Fields that the email shows, with how many of the first members do not have them.
     pub empty_fields: Vec<(String, u64)>,
     /// How many members the empty fields were counted among.
@@ -36,10 +43,10 @@ pub struct Preflight {
     /// Whom it is from, and whether anything signs it.
     pub sender: Sender,
     /// In which zones those live who would get a message, as far as it is known.
-    pub zones: BTreeMap<Option<TimeZoneName>, u64>,
+    pub(super) zones: BTreeMap<Option<TimeZoneName>, u64>,
 }
 
-/// When those who were looked at get a message that goes by their own clocks.
+/// When people get a message that goes by their own clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalOutlook {
     /// When the first of them gets it.
@@ -53,6 +60,41 @@ pub struct LocalOutlook {
 }
 
 impl Preflight {
+    /// Whether the counts are what those who were looked at let expect of the whole segment, for it is large.
+    #[must_use]
+    pub const fn is_estimate(&self) -> bool {
+        !self.is_whole
+    }
+
+    /// How many would get a message.
+    #[must_use]
+    pub fn reachable(&self) -> u64 {
+        self.of_whole(self.seen_reachable)
+    }
+
+    /// How many would be left out, by reason.
+    #[must_use]
+    pub fn left_out(&self) -> BTreeMap<SkipReason, u64> {
+        let seen = self.seen_left_out.iter();
+        seen.map(|(reason, count)| (*reason, self.of_whole(*count)))
+            .collect()
+    }
+
+    /// How many would be left out.
+    #[must_use]
+    pub fn left_out_total(&self) -> u64 {
+        self.of_whole(self.looked_at - self.seen_reachable)
+    }
+
+    /// A count among those who were looked at, scaled up to the whole segment.
+    fn of_whole(&self, count: u64) -> u64 {
+        if self.is_whole || self.looked_at == 0 {
+            return count;
+        }
+        let scaled = u128::from(count) * u128::from(self.size) / u128::from(self.looked_at);
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+
     /// When they get it by their own clocks; `None` if nobody would get it.
     #[must_use]
     pub fn by_local_time(&self, local: &LocalTime, now: DateTime<Utc>) -> Option<LocalOutlook> {
@@ -65,25 +107,20 @@ impl Preflight {
         Some(LocalOutlook {
             first: first.max(now),
             last: last.max(now),
-            without_zone: self.zones.get(&None).copied().unwrap_or_default(),
-            over: instants
-                .filter(|(at, _)| *at < now)
-                .map(|(_, people)| people)
-                .sum(),
+            without_zone: self.of_whole(self.zones.get(&None).copied().unwrap_or_default()),
+            over: self.of_whole(
+                instants
+                    .filter(|(at, _)| *at < now)
+                    .map(|(_, people)| people)
+                    .sum(),
+            ),
         })
     }
 
-    /// How many seconds the send takes at the least, if its speed is limited: of the whole segment, with the same share
-    /// left out.
+    /// How many seconds the send takes at the least, if its speed is limited.
     #[must_use]
     pub fn seconds(&self) -> Option<u64> {
-        let rate = self.limits.per_second?;
-        let share = if self.looked_at == 0 {
-            1.0
-        } else {
-            number(self.reachable) / number(self.looked_at)
-        };
-        let seconds = number(self.size) * share / rate;
+        let seconds = number(self.reachable()) / self.limits.per_second?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -101,20 +138,27 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// Looks at the audience as the planner will.
+/// Looks at the audience as the planner will: at up to that many members.
 pub(super) async fn look(
     ports: &EnginePorts,
     organization: OrganizationId,
     (email, version): (EmailId, EmailVersionId),
     segment: SegmentId,
+    most: u64,
 ) -> Result<Preflight, MessagingError> {
+    const NO_SEGMENT: MessagingError = MessagingError::NotFound { what: "segment" };
+    let began = ports.clock.now();
     let size = ports.audience.size(organization, segment).await?;
+    let readiness = ports.audience.readiness(organization, segment, began);
+    let readiness = readiness.await?.ok_or(NO_SEGMENT)?;
     let sender = ports.builder.sender(organization, version).await;
     let mut seen = Preflight {
-        size: size.ok_or(MessagingError::NotFound { what: "segment" })?,
+        size: size.ok_or(NO_SEGMENT)?,
+        readiness,
         looked_at: 0,
-        reachable: 0,
-        left_out: BTreeMap::new(),
+        is_whole: true,
+        seen_reachable: 0,
+        seen_left_out: BTreeMap::new(),
         empty_fields: Vec::new(),
         fields_of: 0,
         limits: ports.transports.of(organization).await?.limits,
@@ -125,75 +169,99 @@ pub(super) async fn look(
     let mut first = Vec::new();
     let mut after = None;
     let page_size = u64::from(PageSize::MAX);
-    while seen.looked_at < LOOK_AT {
+    loop {
         let audience = &ports.audience;
         let members = audience.members(organization, segment, after, page_size);
         let members = members.await?;
-        let Some(last) = members.last() else { break };
-        after = Some(last.contact_id);
-        let keys: Vec<_> = members
-            .iter()
-            .filter_map(|member| member.address.as_ref())
-            .map(mauntic_core::EmailAddress::key)
-            .collect();
-        let ids: Vec<_> = members.iter().map(|member| member.contact_id).collect();
-        let store = &ports.store;
-        let suppressed = store.suppressions().filter_suppressed(organization, &keys);
-        let suppressed = suppressed.await?;
-        let left = store
-            .suppressions()
-            .filter_left(organization, segment, &keys);
-        let left = left.await?;
-        let sent = store
-            .sends()
-            .already_sent(organization, email, &ids)
-            .await?;
-        let full = members.len() as u64 == page_size;
-        for member in members {
+        let is_last = (members.len() as u64) < page_size;
+        after = members.last().map(|last| last.contact_id);
+        let reasons = reasons(
+            ports,
+            organization,
+            (email, segment),
+            &members,
+            &mut addresses,
+        );
+        for (member, reason) in members.iter().zip(reasons.await?) {
             seen.looked_at += 1;
-            let key = member.address.as_ref().map(mauntic_core::EmailAddress::key);
-            // In the order in which the planner decides.
-            let reason = match key {
-                _ if sent.contains(&member.contact_id) => Some(SkipReason::AlreadySent),
-                _ if member.do_not_contact => Some(SkipReason::DoNotContact),
-                None => Some(SkipReason::MissingAddress),
-                Some(key) if suppressed.contains(&key) => Some(SkipReason::Suppressed),
-                Some(key) if left.contains(&key) => Some(SkipReason::LeftList),
-                Some(key) if !addresses.insert(key.clone()) => Some(SkipReason::DuplicateAddress),
-                Some(_) => None,
-            };
             if let Some(reason) = reason {
-                *seen.left_out.entry(reason).or_default() += 1;
-            } else {
-                seen.reachable += 1;
-                *seen.zones.entry(member.timezone).or_default() += 1;
+                *seen.seen_left_out.entry(reason).or_default() += 1;
+                continue;
             }
-            if reason.is_none() && (first.len() as u64) < READ_FIELDS {
+            seen.seen_reachable += 1;
+            *seen.zones.entry(member.timezone.clone()).or_default() += 1;
+            if (first.len() as u64) < READ_FIELDS {
                 first.push(member.contact_id);
             }
         }
-        if !full {
+        if is_last {
+            break;
+        }
+        let is_late = ports.clock.now() - began >= LOOK_FOR;
+        if seen.looked_at >= most || is_late {
+            seen.is_whole = seen.looked_at >= seen.size;
             break;
         }
     }
+    look_at_fields(ports, organization, version, &first, &mut seen).await?;
+    Ok(seen)
+}
+
+/// Why members would be left out, in the order in which the planner decides. `addresses` are those of everybody before.
+async fn reasons(
+    ports: &EnginePorts,
+    organization: OrganizationId,
+    (email, segment): (EmailId, SegmentId),
+    members: &[AudienceMember],
+    addresses: &mut HashSet<String>,
+) -> Result<Vec<Option<SkipReason>>, StoreError> {
+    let key = |member: &AudienceMember| member.address.as_ref().map(EmailAddress::key);
+    let keys: Vec<_> = members.iter().filter_map(key).collect();
+    let ids: Vec<_> = members.iter().map(|member| member.contact_id).collect();
+    let suppressions = ports.store.suppressions();
+    let suppressed = suppressions.filter_suppressed(organization, &keys).await?;
+    let left = suppressions.filter_left(organization, segment, &keys);
+    let left = left.await?;
+    let sends = ports.store.sends();
+    let sent = sends.already_sent(organization, email, &ids).await?;
+    let reason = |member: &AudienceMember| match key(member) {
+        _ if sent.contains(&member.contact_id) => Some(SkipReason::AlreadySent),
+        _ if member.do_not_contact => Some(SkipReason::DoNotContact),
+        None => Some(SkipReason::MissingAddress),
+        Some(key) if suppressed.contains(&key) => Some(SkipReason::Suppressed),
+        Some(key) if left.contains(&key) => Some(SkipReason::LeftList),
+        Some(key) => (!addresses.insert(key)).then_some(SkipReason::DuplicateAddress),
+    };
+    Ok(members.iter().map(reason).collect())
+}
+
+/// Counts which fields that the email shows some of the members do not have.
+async fn look_at_fields(
+    ports: &EnginePorts,
+    organization: OrganizationId,
+    version: EmailVersionId,
+    members: &[ContactId],
+    seen: &mut Preflight,
+) -> Result<(), StoreError> {
     let stored = ports.store.emails().find_version(organization, version);
     let stored = stored.await?;
     let stored = stored.ok_or_else(|| StoreError::corrupt("email", "it has no content"))?;
     let fields = stored.compiled.contact_fields();
-    if !fields.is_empty() && !first.is_empty() {
-        let recipients = ports.directory.recipients(organization, &first).await?;
-        seen.fields_of = recipients.len() as u64;
-        for field in fields {
-            let empty = recipients
-                .iter()
-                .filter(|one| is_empty(one.fields.get(&field)))
-                .count() as u64;
-            if empty > 0 {
-                seen.empty_fields.push((field, empty));
-            }
+    if fields.is_empty() || members.is_empty() {
+        return Ok(());
+    }
+    let recipients = ports.directory.recipients(organization, members).await?;
+    seen.fields_of = recipients.len() as u64;
+    for field in fields {
+        let empty = recipients
+            .iter()
+            .filter(|one| is_empty(one.fields.get(&field)))
+            .count() as u64;
+        if empty > 0 {
+            seen.empty_fields.push((field, empty));
         }
     }
-    Ok(seen)
+    Ok(())
 }
 
 fn is_empty(value: Option<&Value>) -> bool {
@@ -211,9 +279,11 @@ mod tests {
     fn flight() -> Preflight {
         Preflight {
             size: 40_000,
+            readiness: Readiness::Ready,
             looked_at: 20_000,
-            reachable: 10_000,
-            left_out: BTreeMap::new(),
+            is_whole: false,
+            seen_reachable: 10_000,
+            seen_left_out: [(SkipReason::Suppressed, 10_000)].into(),
             empty_fields: Vec::new(),
             fields_of: 0,
             limits: SendingLimits::default(),
@@ -224,6 +294,23 @@ mod tests {
             },
             zones: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn a_part_is_scaled_up_to_the_whole() {
+        let mut flight = flight();
+        assert!(flight.is_estimate());
+        assert_eq!(
+            (flight.reachable(), flight.left_out_total()),
+            (20_000, 20_000)
+        );
+        assert_eq!(flight.left_out()[&SkipReason::Suppressed], 20_000);
+        flight.is_whole = true;
+        assert_eq!(
+            (flight.reachable(), flight.left_out_total()),
+            (10_000, 10_000)
+        );
+        assert_eq!(flight.left_out()[&SkipReason::Suppressed], 10_000);
     }
 
     #[test]
@@ -254,8 +341,9 @@ mod tests {
         let outlook = LocalOutlook {
             first: now,
             last: at("2027-01-31T14:00:00Z"),
-            without_zone: 5,
-            over: 2,
+            // Half of them were looked at.
+            without_zone: 10,
+            over: 4,
         };
         assert_eq!(flight.by_local_time(&local, now), Some(outlook));
     }

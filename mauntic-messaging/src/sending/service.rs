@@ -12,7 +12,13 @@ use super::{
     NewSendJob, Preflight, SendJob, SendJobRef, SendStatus, Sender, SkipReason, Tally,
     WrongJobState, preflight,
 };
-use crate::{MessagingError, Recipient, audit, email::sample_fields, suppression::address_hash};
+use crate::{
+    MessagingError, Recipient,
+    audience::look_up_owners,
+    audit,
+    email::{sample_fields, sample_owner},
+    suppression::address_hash,
+};
 
 /// When a send goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +60,7 @@ const MAX_TEST_ADDRESSES: usize = 20;
 #[derive(Clone)]
 pub struct SendService {
     ports: EnginePorts,
+    look_at: u64,
 }
 
 impl SendService {
@@ -78,7 +85,18 @@ impl SendService {
     /// A service over these ports.
     #[must_use]
     pub fn new(ports: EnginePorts) -> Self {
-        Self { ports }
+        Self {
+            ports,
+            look_at: preflight::LOOK_AT,
+        }
+    }
+
+    /// Looks at that many members [before a send](Self::preflight), and expects the same of the others; 100,000 unless
+    /// it is said.
+    #[must_use]
+    pub fn looking_at(mut self, members: u64) -> Self {
+        self.look_at = members;
+        self
     }
 
     /// Does what follows when contacts were deleted: nothing more is sent to them, and what tells who they were is
@@ -194,7 +212,8 @@ impl SendService {
         Ok(job)
     }
 
-    /// What would become of a send now: whom it reaches, who would be left out and why, and how fast it could go.
+    /// What would become of a send now: whom it reaches, who would be left out and why, and how fast it could go. Of a
+    /// large segment it is what the first members let expect.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -206,7 +225,8 @@ impl SendService {
     ) -> Result<Preflight, MessagingError> {
         let organization = actor.require(Permission::EmailsSend)?;
         let version = self.current_version(organization, email).await?;
-        preflight::look(&self.ports, organization, (email, version), segment).await
+        let email = (email, version);
+        preflight::look(&self.ports, organization, email, segment, self.look_at).await
     }
 
     /// Whom the current version of an email is from, and whether anything signs its mail.
@@ -431,9 +451,13 @@ impl SendService {
         }
         let version = self.current_version(organization, email).await?;
         self.refuse_unsigned(organization, version).await?;
-        let sample = self.sample(organization, contact).await?;
+        let mut sample = self.sample(organization, contact).await?;
         let prepared = self.ports.builder.prepare(organization, version).await;
         let prepared = prepared.map_err(cannot_send)?;
+        if prepared.shows_owner() {
+            let directory = &*self.ports.directory;
+            look_up_owners(directory, organization, vec![&mut sample]).await?;
+        }
         let channel = self.ports.transports.of(organization).await?.channel;
         self.tell_of_test(actor, email, contact, addresses.len())
             .await?;
@@ -483,6 +507,8 @@ impl SendService {
                 do_not_contact: false,
                 locale: None,
                 timezone: None,
+                owner_id: None,
+                owner: sample_owner(),
             });
         };
         let directory = &self.ports.directory;

@@ -7,10 +7,12 @@ use serde::Serialize;
 use crate::sending::{DeliveryState, SkipReason};
 
 /// A number of an [`EmailReport`](super::EmailReport) that people stand behind. Its text form is
-/// what stands in addresses: `accepted`, `skipped:suppressed`, `refused:hard`, `opened:human`,
+/// what stands in addresses: `in_plan`, `accepted`, `skipped:suppressed`, `refused:hard`, `opened:human`,
 /// `link:<version>:<number>:human`, ….
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {
+    /// All deliveries that were to be made, whatever became of them: in any state but left out.
+    InPlan,
     /// Deliveries in a state.
     State(DeliveryState),
     /// Those left out for a reason.
@@ -49,6 +51,7 @@ impl fmt::Display for Behind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = |machine: &bool| if *machine { "machine" } else { "human" };
         match self {
+            Self::InPlan => f.write_str("in_plan"),
             Self::State(state) => write!(f, "{state}"),
             Self::Skipped(reason) => write!(f, "skipped:{}", reason.as_str()),
             Self::Bounced(class) => write!(f, "refused:{class}"),
@@ -74,6 +77,7 @@ impl FromStr for Behind {
             _ => Err(UnknownNumber),
         };
         Ok(match text.split_once(':') {
+            None if text == "in_plan" => Self::InPlan,
             None if text == "unsubscribed" => Self::Unsubscribed,
             None => Self::State(text.parse().map_err(|_| UnknownNumber)?),
             Some(("skipped", name)) => {
@@ -167,6 +171,7 @@ mod tests {
     #[test]
     fn every_number_reads_back_from_its_name() {
         let mut all = vec![
+            Behind::InPlan,
             Behind::Unsubscribed,
             Behind::Bounced("hard".to_owned()),
             Behind::Opened { machine: false },

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ContactDirectory, MessagingError, MessagingStore, MessagingUnitOfWork, OrganizationDirectory,
+    audience::look_up_owners,
     content::{RecipientContext, RenderOptions, Tracking},
     email::EmailVersions,
     token::{Purpose, TokenSigner, TrackingToken},
@@ -394,7 +395,11 @@ impl TrackingService {
             .contacts
             .recipients(organization, &contact)
             .await?;
-        let recipient = found.into_iter().next().ok_or(GONE)?;
+        let mut recipient = found.into_iter().next().ok_or(GONE)?;
+        if version.compiled.shows_owner() {
+            let contacts = &*self.parts.contacts;
+            look_up_owners(contacts, organization, vec![&mut recipient]).await?;
+        }
         let details = self.parts.organizations.details(organization).await?;
         let tracking = Tracking {
             signer: Arc::clone(&self.parts.tokens),
@@ -408,11 +413,12 @@ impl TrackingService {
         let base_url = self.parts.base_url.clone();
         let now = self.parts.clock.now();
         let rendered = tokio::task::spawn_blocking(move || {
+            let records = recipient.records();
             let recipient = RecipientContext {
                 contact_id: Some(recipient.contact_id),
                 address: delivery.address.as_ref(),
                 fields: &recipient.fields,
-                records: &[],
+                records: &records,
                 organization: &details,
                 timezone: recipient.timezone.as_ref(),
                 locale: recipient.locale.as_deref(),

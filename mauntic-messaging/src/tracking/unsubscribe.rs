@@ -1,7 +1,8 @@
 //! Leaving: one mailing list, several, or all mail.
 //!
 //! A message that went to a mailing list (a segment with a name for recipients) is about that list, and unsubscribing from
-//! it leaves that list alone. Any other message is about all mail of the organisation.
+//! it leaves that list alone. Any other message is about all mail of the organisation, and so is the link `dnc_url` in any
+//! message.
 
 use mauntic_core::{DeliveryId, EmailAddress, OrganizationId, SegmentId, StoreError, hour_of};
 use serde::Serialize;
@@ -25,14 +26,16 @@ pub struct UnsubscribePage {
     pub address: String,
     /// Whether the address gets no mail already.
     pub unsubscribed: bool,
-    /// The mailing list that the message went to, if it went to one.
+    /// Whether the link is the one that leaves all mail, also where the message went to a mailing list.
+    pub all: bool,
+    /// The mailing list that the link is about, if it is about one.
     pub list: Option<SegmentId>,
     /// All mailing lists, by name, and whether mail to them goes to the address.
     pub lists: Vec<MailingList>,
 }
 
 impl UnsubscribePage {
-    /// The mailing list that the message went to.
+    /// The mailing list that the link is about.
     #[must_use]
     pub fn this_list(&self) -> Option<&MailingList> {
         self.lists.iter().find(|list| Some(list.id) == self.list)
@@ -161,6 +164,7 @@ impl TrackingService {
                 |address| mask(address.local_part(), address.domain()),
             ),
             unsubscribed,
+            all: token.purpose == Purpose::UnsubscribeAll,
             list,
             lists,
         })
@@ -169,12 +173,12 @@ impl TrackingService {
     fn verify_unsubscribe(&self, token: &str) -> Result<TrackingToken, MessagingError> {
         let token = self.verify(token)?;
         match token.purpose {
-            Purpose::Unsubscribe => Ok(token),
+            Purpose::Unsubscribe | Purpose::UnsubscribeAll => Ok(token),
             _ => Err(MessagingError::InvalidToken),
         }
     }
 
-    /// The segment that the message went to, and all mailing lists. Who left a list is not on it, though whoever keeps
+    /// The segment that the link is about, which is the one that the message went to, and all mailing lists. Who left a list is not on it, though whoever keeps
     /// the segments may not have heard of it yet.
     async fn lists(
         &self,
@@ -198,6 +202,9 @@ impl TrackingService {
             for list in &mut lists {
                 list.member &= !left.contains(&list.id);
             }
+        }
+        if token.purpose == Purpose::UnsubscribeAll {
+            return Ok((None, lists));
         }
         let sends = self.parts.store.sends();
         let job = sends.find_job(organization, delivery.job_id).await?;

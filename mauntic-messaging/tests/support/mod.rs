@@ -16,8 +16,9 @@ use mauntic_core::{
     storage::{DbOptions, test_database::TestDatabase},
 };
 use mauntic_messaging::{
-    Audience, AudienceMember, ContactDirectory, MessagingStore, Recipient,
-    email::Email,
+    Audience, AudienceMember, ContactDirectory, MessagingStore, Readiness, Recipient,
+    content::{Body, EmailSource, Variables, compile},
+    email::{Email, EmailVersion},
     sending::{
         BuildError, CreateSend, Delivery, Engine, EngineOptions, EnginePorts, HandOver, JobState,
         MessageBuilder, OutgoingMessage, PreparedEmail, SendService, SendStatus, SendTime, Sender,
@@ -55,6 +56,10 @@ pub(crate) struct People {
     pub(crate) blocked: AtomicBool,
     /// A segment that cannot be read.
     pub(crate) unreadable: Mutex<Option<SegmentId>>,
+    /// How far segments are that are not ready; without an answer they are gone.
+    behind: Mutex<HashMap<SegmentId, Option<Readiness>>>,
+    /// As of when it was asked how far segments are.
+    pub(crate) asked_as_of: Mutex<Vec<DateTime<Utc>>>,
 }
 
 #[derive(Clone)]
@@ -88,6 +93,11 @@ impl People {
         all.get_mut(&contact(number)).unwrap().timezone = Some(zone.parse().unwrap());
     }
 
+    /// Sets how far a segment is; without an answer it is gone.
+    pub(crate) fn behind(&self, segment: SegmentId, readiness: Option<Readiness>) {
+        self.behind.lock().unwrap().insert(segment, readiness);
+    }
+
     pub(crate) fn remove(&self, number: u128) {
         self.all.lock().unwrap().remove(&contact(number));
     }
@@ -108,6 +118,18 @@ impl Standing for People {
 
 #[async_trait]
 impl Audience for People {
+    async fn readiness(
+        &self,
+        _: OrganizationId,
+        segment: SegmentId,
+        as_of: DateTime<Utc>,
+    ) -> Result<Option<Readiness>, StoreError> {
+        self.asked_as_of.lock().unwrap().push(as_of);
+        let behind = self.behind.lock().unwrap();
+        let ready = Some(Readiness::Ready);
+        Ok(behind.get(&segment).copied().unwrap_or(ready))
+    }
+
     async fn size(&self, _: OrganizationId, _: SegmentId) -> Result<Option<u64>, StoreError> {
         Ok(Some(self.all.lock().unwrap().len() as u64))
     }
@@ -156,6 +178,8 @@ impl ContactDirectory for People {
                 do_not_contact: person.do_not_contact,
                 locale: None,
                 timezone: person.timezone.clone(),
+                owner_id: None,
+                owner: None,
             })
         });
         Ok(found.collect())
@@ -419,6 +443,36 @@ impl World {
             at,
         };
         self.service.create(actor, command).await.unwrap().id
+    }
+
+    /// An email that says something, so that it can be looked at before it is sent.
+    pub(crate) async fn email_with_content(&self, number: u128) -> EmailId {
+        self.create(number).await;
+        let body = "<p>Hi</p><a href=\"{{ unsubscribe_url }}\">Leave</a>";
+        let source = EmailSource {
+            subject: "Hi".to_owned(),
+            preheader: None,
+            body: Body::Html(body.to_owned()),
+            text: None,
+            from_name: None,
+            from_address: None,
+            reply_to: None,
+        };
+        let email_id = EmailId::from_uuid(Uuid::from_u128(number));
+        let version = EmailVersion {
+            id: EmailVersionId::from_uuid(Uuid::from_u128(number)),
+            email_id,
+            number: 1,
+            compiled: compile(&source, &Variables::new(["firstname"])).unwrap(),
+            source,
+            created_at: self.clock.now(),
+        };
+        let organization = self.actor.organization_id();
+        let mut uow = self.ports.store.begin().await.unwrap();
+        let emails = uow.emails();
+        emails.insert_version(organization, &version).await.unwrap();
+        uow.commit().await.unwrap();
+        email_id
     }
 
     pub(crate) async fn status(&self, id: SendJobId) -> SendStatus {

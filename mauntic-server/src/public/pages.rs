@@ -54,21 +54,21 @@ pub(crate) fn confirm_unsubscribe(of: &UnsubscribePage) -> Markup {
                 h1 { "Unsubscribe from “" (list.name) "”?" }
                 p { (organization) " will stop sending it to " strong { (address) } "." }
                 form method="post" { (button("unsubscribe", "Unsubscribe")) }
-            } @else if of.lists.is_empty() {
-                h1 { "Unsubscribe from " (organization) "?" }
+            } @else if of.all || of.lists.is_empty() {
+                h1 { "Unsubscribe from all email from " (organization) "?" }
                 p { "We will stop sending email to " strong { (address) } "." }
                 form method="post" { (button("unsubscribe", "Unsubscribe")) }
             } @else {
                 h1 { "Email from " (organization) }
                 p { "What " strong { (address) } " gets." }
             }
-            @if !of.lists.is_empty() { (choice(of)) }
+            @if !of.lists.is_empty() { (choice(of, !of.all)) }
         },
     )
 }
 
-/// The mailing lists to choose from, and the way out of all.
-fn choice(of: &UnsubscribePage) -> Markup {
+/// The mailing lists to choose from, and the way out of all if that is not what the page is about.
+fn choice(of: &UnsubscribePage, offers_end: bool) -> Markup {
     html! {
         form method="post" class="choice" {
             fieldset {
@@ -79,8 +79,10 @@ fn choice(of: &UnsubscribePage) -> Markup {
             }
             button type="submit" class="plain" name="action" value="lists" { "Save my choice" }
         }
-        form method="post" {
-            button type="submit" class="plain" name="action" value="all" { "Stop all email from " (of.organization) }
+        @if offers_end {
+            form method="post" {
+                button type="submit" class="plain" name="action" value="all" { "Stop all email from " (of.organization) }
+            }
         }
     }
 }
@@ -112,7 +114,7 @@ pub(crate) fn left_list(of: &UnsubscribePage) -> Markup {
             p { (of.organization) " will not send it to " strong { (of.address) } " any more." }
             p class="soft" { "Was that a mistake?" }
             form method="post" { (button("resubscribe", "Subscribe again")) }
-            (choice(of))
+            (choice(of, true))
         },
     )
 }
@@ -124,7 +126,7 @@ pub(crate) fn lists_saved(of: &UnsubscribePage) -> Markup {
         &html! {
             h1 { "Your choice was saved" }
             p { "What " strong { (of.address) } " gets from " (of.organization) " from now on:" }
-            (choice(of))
+            (choice(of, true))
         },
     )
 }
@@ -138,7 +140,7 @@ pub(crate) fn resubscribed(of: &UnsubscribePage) -> Markup {
             p { (of.organization) " may send email to " strong { (of.address) } " again." }
             @if of.lists.is_empty() {
                 form method="post" { (button("unsubscribe", "Unsubscribe")) }
-            } @else { (choice(of)) }
+            } @else { (choice(of, true)) }
         },
     )
 }
@@ -189,6 +191,7 @@ mod tests {
             organization: script.to_owned(),
             address: "a…@example.com".to_owned(),
             unsubscribed: false,
+            all: false,
             list: Some(id),
             lists: vec![mauntic_messaging::MailingList {
                 id,

@@ -3,22 +3,27 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, TimeZoneName, UserId,
-    Zones, identity::IdentityStore,
+    Clock, ContactId, EmailId, OrganizationId, PageSize, SegmentId, StoreError, TimeZoneName,
+    UserId, Zones, identity::IdentityStore,
 };
 use mauntic_crm::{
     Channel, Contact, CrmStore, FieldSet, OwnerName, Owners,
-    segment::{EmailNames, Origin},
+    segment::{EmailNames, Origin, Readiness as SegmentReadiness},
 };
 use mauntic_messaging::{
     Audience, AudienceMember, ContactDirectory, MailingList, MessagingStore, OrganizationDirectory,
-    Recipient, content::OrganizationDetails,
+    Owner, Readiness, Recipient, content::OrganizationDetails,
 };
 use serde_json::{Map, Value, json};
 
-/// Answers messaging's questions from the CRM.
-pub(crate) struct CrmDirectory(pub(crate) Arc<dyn CrmStore>);
+/// Answers messaging's questions about contacts from the CRM, and about who looks after them from Identity.
+pub(crate) struct CrmDirectory {
+    pub(crate) crm: Arc<dyn CrmStore>,
+    pub(crate) identity: Arc<dyn IdentityStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
 #[async_trait]
 impl ContactDirectory for CrmDirectory {
@@ -27,7 +32,7 @@ impl ContactDirectory for CrmDirectory {
         organization: OrganizationId,
         contact: ContactId,
     ) -> Result<Vec<MailingList>, StoreError> {
-        let segments = self.0.segments();
+        let segments = self.crm.segments();
         let mut lists: Vec<_> = segments
             .all(organization)
             .await?
@@ -56,19 +61,55 @@ impl ContactDirectory for CrmDirectory {
         organization: OrganizationId,
         ids: &[ContactId],
     ) -> Result<Vec<Recipient>, StoreError> {
-        let contacts = self.0.contacts().find_many(organization, ids).await?;
+        let contacts = self.crm.contacts().find_many(organization, ids).await?;
         Ok(contacts.into_iter().map(recipient).collect())
+    }
+
+    /// Who is no member any more is not named. Those who look after the contacts of one batch are few.
+    async fn owners(
+        &self,
+        organization: OrganizationId,
+        ids: &[UserId],
+    ) -> Result<Vec<Owner>, StoreError> {
+        let members = self.identity.members();
+        let mut owners = Vec::with_capacity(ids.len());
+        for id in ids {
+            if members.find(organization, *id).await?.is_none() {
+                continue;
+            }
+            owners.extend(members.find_user(*id).await?.map(|user| Owner {
+                id: user.id,
+                name: user.name.to_string(),
+                address: user.email,
+            }));
+        }
+        Ok(owners)
     }
 }
 
 #[async_trait]
 impl Audience for CrmDirectory {
+    async fn readiness(
+        &self,
+        organization: OrganizationId,
+        segment: SegmentId,
+        as_of: DateTime<Utc>,
+    ) -> Result<Option<Readiness>, StoreError> {
+        let (segments, now) = (self.crm.segments(), self.clock.now());
+        let found = SegmentReadiness::of(segments, organization, segment, as_of, now).await?;
+        Ok(found.map(|readiness| match readiness {
+            SegmentReadiness::Ready => Readiness::Ready,
+            SegmentReadiness::AwaitsRebuild => Readiness::AwaitsRebuild,
+            SegmentReadiness::AwaitsChanges => Readiness::AwaitsChanges,
+        }))
+    }
+
     async fn size(
         &self,
         organization: OrganizationId,
         segment: SegmentId,
     ) -> Result<Option<u64>, StoreError> {
-        let found = self.0.segments().find(organization, segment).await?;
+        let found = self.crm.segments().find(organization, segment).await?;
         Ok(found.map(|segment| u64::try_from(segment.member_count).unwrap_or_default()))
     }
 
@@ -85,12 +126,12 @@ impl Audience for CrmDirectory {
             let left = usize::try_from(limit - members.len() as u64).unwrap_or(usize::MAX);
             let size = PageSize::clamped(left);
             let page = self
-                .0
+                .crm
                 .segments()
                 .members(organization, segment, after, size)
                 .await?;
             let ids: Vec<_> = page.items.iter().map(|member| member.contact_id).collect();
-            let contacts = self.0.contacts().find_many(organization, &ids).await?;
+            let contacts = self.crm.contacts().find_many(organization, &ids).await?;
             members.extend(contacts.iter().map(|contact| AudienceMember {
                 contact_id: contact.id(),
                 address: contact.email().cloned(),
@@ -135,6 +176,8 @@ fn recipient(contact: Contact) -> Recipient {
         do_not_contact,
         locale,
         timezone,
+        owner_id: parts.owner,
+        owner: None,
     }
 }
 

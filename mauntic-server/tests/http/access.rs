@@ -189,6 +189,7 @@ impl Fixture {
                 let ours = emails.get(&Actor::system(self.own), made).await;
                 Ok(seen(ours.is_ok()))
             }
+            "copy" => allowed(emails.copy(actor, id, "Again".parse().unwrap()).await),
             "update" => {
                 let command = UpdateEmail {
                     name: Some("Renamed".parse().unwrap()),

@@ -10,9 +10,11 @@ mod bulk_api;
 mod erasure;
 mod owners;
 mod proxies;
+mod public;
 mod schema;
+mod sending;
 mod settings;
 mod support;
 mod ui;
 
-use support::{browser, bucket, files, letters, people};
+use support::{browser, bucket, files, letters, mail, people};

@@ -110,6 +110,8 @@ fn recipient(contact: &Contact) -> Result<Recipient, StoreError> {
         do_not_contact: !contact.is_contactable(Channel::Email),
         locale: None,
         timezone: None,
+        owner_id: None,
+        owner: None,
     })
 }
 

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
-use mauntic_core::{Cause, Clock as _, Envelope, IdSource, TimeZoneName, UuidV7Source};
+use mauntic_core::{Cause, Clock as _, Envelope, IdSource, SegmentId, TimeZoneName, UuidV7Source};
 use serde_json::json;
 
 use super::{crm, worker};
-use crate::{ContactDeleted, CrmStore, conformance::organization};
+use crate::{ContactDeleted, CrmStore, conformance::organization, segment::Readiness};
 
 /// A rebuild whose worker is killed goes on where it was, once and by one worker.
 pub async fn a_killed_rebuild_goes_on(store: Arc<dyn CrmStore>) {
@@ -207,4 +207,84 @@ pub async fn no_change_is_lost_in_the_crowd(store: Arc<dyn CrmStore>) {
     );
     crm.rebuild_all().await;
     assert_eq!(crm.members(low).await.len(), all.len() - expected.len());
+}
+
+/// It is known whether a segment is as its rule says, and what came later is not waited for.
+pub async fn a_segment_is_known_to_be_up_to_date(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let ready = async |id, as_of| {
+        let segments = crm.store.segments();
+        let now = crm.clock.now();
+        let found = Readiness::of(segments, organization(1), id, as_of, now).await;
+        found.unwrap()
+    };
+    let queue = async |id| {
+        let queued = crm.segments.queue_rebuild(&crm.us, id).await;
+        queued.unwrap();
+    };
+    let ann = crm.contact(json!({"country": "DE"})).await;
+    for _ in 0..4 {
+        crm.contact(json!({"country": "FR"})).await;
+    }
+    let fans = crm.segment("Fans", "").await;
+    let germans = crm.segment("Germans", "country = \"DE\"").await;
+    let both = crm.segment("Both", "segment = \"Germans\"").await;
+    let began = crm.clock.now();
+    assert_eq!(ready(fans, began).await, Some(Readiness::Ready), "no rule");
+    for unbuilt in [germans, both] {
+        let found = ready(unbuilt, began).await;
+        assert_eq!(found, Some(Readiness::AwaitsRebuild), "never built");
+    }
+    assert!(crm.worker.die_after_one_chunk(worker(1)).await.unwrap());
+    assert_eq!(
+        ready(germans, began).await,
+        Some(Readiness::AwaitsRebuild),
+        "being built"
+    );
+    crm.clock.advance(TimeDelta::minutes(10));
+    crm.rebuild_all().await;
+    assert_eq!(
+        ready(germans, began).await,
+        Some(Readiness::AwaitsChanges),
+        "ann is new and was not checked yet"
+    );
+    crm.follow().await;
+    for built in [germans, both] {
+        assert_eq!(ready(built, began).await, Some(Readiness::Ready));
+    }
+
+    let began = crm.clock.now();
+    crm.clock.advance(TimeDelta::seconds(1));
+    crm.change(ann, json!({"country": "FR"})).await;
+    let later = crm.clock.now();
+    assert_eq!(ready(germans, began).await, Some(Readiness::Ready));
+    assert_eq!(ready(germans, later).await, Some(Readiness::AwaitsChanges));
+    assert_eq!(ready(fans, later).await, Some(Readiness::Ready), "no rule");
+    let theirs = store.segments().has_dirty_by(organization(2), later).await;
+    assert!(!theirs.unwrap(), "another organisation's contacts");
+    crm.follow().await;
+    assert_eq!(ready(germans, later).await, Some(Readiness::Ready));
+
+    crm.clock.advance(TimeDelta::seconds(1));
+    queue(germans).await;
+    for waiting in [germans, both] {
+        let found = ready(waiting, crm.clock.now()).await;
+        assert_eq!(found, Some(Readiness::AwaitsRebuild), "queued");
+    }
+    queue(both).await;
+    let began = crm.clock.now();
+    crm.rebuild_all().await;
+    crm.clock.advance(TimeDelta::seconds(1));
+    queue(germans).await;
+    for built in [germans, both] {
+        let found = ready(built, began).await;
+        assert_eq!(found, Some(Readiness::Ready), "built since then");
+    }
+    queue(both).await;
+    assert_eq!(
+        ready(both, began).await,
+        Some(Readiness::AwaitsRebuild),
+        "what its rule asks for may have changed since it was built"
+    );
+    assert_eq!(ready(SegmentId::generate(&UuidV7Source), began).await, None);
 }

@@ -162,6 +162,18 @@ impl SegmentQueries for SeaOrmCrmStore {
         Ok(self.db.reader().query_one_raw(statement).await?.is_some())
     }
 
+    async fn has_dirty_by(
+        &self,
+        organization: OrganizationId,
+        at: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS found FROM segment_dirty
+             WHERE organization_id = $1 AND since <= $2 LIMIT 1";
+        let parameters = [organization.as_uuid().into(), to_micros(at).into()];
+        let statement = self.db.dialect().statement(sql, parameters);
+        Ok(self.db.reader().query_one_raw(statement).await?.is_some())
+    }
+
     async fn counts(
         &self,
         organization: OrganizationId,

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use super::{Ready, Run, ledger::domain_key, log_retry, report};
 use crate::{
     MessagingUnitOfWork, Recipient,
+    audience::look_up_owners,
     sending::{
         BuildError, Counts, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail,
         Rate, SendJob, SkipReason,
@@ -285,7 +286,13 @@ impl Feeder {
         let Some(prepared) = self.prepare(job).await? else {
             return Ok(false);
         };
-        let eligible = self.check(job.organization_id, leased).await?;
+        let mut eligible = self.check(job.organization_id, leased).await?;
+        if prepared.shows_owner() {
+            let directory = &*self.run.ports.directory;
+            let recipients = eligible.iter_mut().map(|(_, recipient)| recipient);
+            let recipients = recipients.collect();
+            look_up_owners(directory, job.organization_id, recipients).await?;
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let chunk = eligible.len().div_ceil(cores).clamp(1, 25);
         let mut chunks = Vec::new();

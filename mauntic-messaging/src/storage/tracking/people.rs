@@ -19,6 +19,9 @@ const PERSON: &str =
     e.human_open_at, e.machine_open_at, e.human_click_at, e.machine_click_at, e.unsubscribed_at";
 const ENGAGED: &str = "e.organization_id = d.organization_id AND e.delivery_id = d.id";
 
+/// How many queries one statement unites; SQLite takes 500 and 32,766 parameters.
+const UNITED: usize = 200;
+
 impl SeaOrmMessagingStore {
     pub(super) async fn people_behind(
         &self,
@@ -28,42 +31,72 @@ impl SeaOrmMessagingStore {
         after: Option<DeliveryId>,
         size: PageSize,
     ) -> Result<Page<Person, DeliveryId>, StoreError> {
-        let mut parameters = Parameters::default();
-        let organization_id = parameters.bind(organization.as_uuid());
-        let limit = size.overfetched();
-        let onward = after.map_or_else(String::new, |after| {
-            format!(" AND d.id > {}", parameters.bind(after.as_uuid()))
-        });
-        let engaged = |column: &str| format!("e.{column} IS NOT NULL");
-        let side = |machine: bool| if machine { "machine" } else { "human" };
-        let (state, condition) = match behind {
-            Behind::State(state) => (Some(*state), String::new()),
+        match behind {
+            Behind::InPlan => {
+                let mut states = DeliveryState::ALL.to_vec();
+                states.retain(|state| *state != DeliveryState::Skipped);
+                self.in_states(organization, email, &states, None, after, size)
+                    .await
+            }
+            Behind::State(state) => {
+                self.in_states(organization, email, &[*state], None, after, size)
+                    .await
+            }
             Behind::Skipped(reason) => {
-                let reason = parameters.bind(reason.as_str());
-                let condition = format!(" AND d.skip_reason = {reason}");
-                (Some(DeliveryState::Skipped), condition)
+                let only = Some(("skip_reason", reason.as_str()));
+                let states = [DeliveryState::Skipped];
+                self.in_states(organization, email, &states, only, after, size)
+                    .await
             }
             Behind::Bounced(class) => {
-                let class = parameters.bind(class.as_str());
-                let condition = format!(" AND d.bounce_class = {class}");
-                (Some(DeliveryState::Refused), condition)
+                let only = Some(("bounce_class", class.as_str()));
+                let states = [DeliveryState::Refused];
+                self.in_states(organization, email, &states, only, after, size)
+                    .await
             }
-            Behind::Opened { machine } => (None, engaged(&format!("{}_open_at", side(*machine)))),
-            Behind::Clicked { machine } => (None, engaged(&format!("{}_click_at", side(*machine)))),
-            Behind::Unsubscribed => (None, engaged("unsubscribed_at")),
-            Behind::Link { .. } => (None, String::new()),
-        };
-        let sql = if let Some(state) = state {
-            // The first rows of each send by the index of states, then the first of those.
-            let jobs = self.jobs_of(organization, email).await?;
-            if jobs.is_empty() {
-                return Ok(Page {
-                    items: Vec::new(),
-                    next: None,
-                });
+            Behind::Opened { .. }
+            | Behind::Clicked { .. }
+            | Behind::Unsubscribed
+            | Behind::Link { .. } => {
+                self.who_engaged(organization, email, behind, after, size)
+                    .await
+            }
+        }
+    }
+
+    /// The first rows of each send by the index of states, then the first of those.
+    async fn in_states(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        states: &[DeliveryState],
+        only: Option<(&str, &str)>,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Person, DeliveryId>, StoreError> {
+        let jobs = self.jobs_of(organization, email).await?;
+        let limit = size.overfetched();
+        let parts: Vec<_> = jobs
+            .iter()
+            .flat_map(|job| states.iter().map(move |state| (*job, *state)))
+            .collect();
+        let mut people: Vec<Person> = Vec::new();
+        for parts in parts.chunks(UNITED) {
+            let mut parameters = Parameters::default();
+            let organization_id = parameters.bind(organization.as_uuid());
+            let mut condition = String::new();
+            if let Some((column, value)) = only {
+                let _ = write!(condition, " AND d.{column} = {}", parameters.bind(value));
+            }
+            if let Some(after) = after {
+                let _ = write!(
+                    condition,
+                    " AND d.id > {}",
+                    parameters.bind(after.as_uuid())
+                );
             }
             let mut branches = String::new();
-            for (number, job) in jobs.iter().enumerate() {
+            for (number, (job, state)) in parts.iter().enumerate() {
                 let union = if number == 0 { "" } else { " UNION ALL " };
                 let job = parameters.bind(*job);
                 let _ = write!(
@@ -71,19 +104,44 @@ impl SeaOrmMessagingStore {
                     "{union}SELECT * FROM (SELECT {PERSON} FROM delivery d
                      LEFT JOIN delivery_engagement e ON {ENGAGED}
                      WHERE d.organization_id = {organization_id} AND d.job_id = {job}
-                     AND d.state = '{state}'{condition}{onward} ORDER BY d.id LIMIT {limit}) AS rows_{number}"
+                     AND d.state = '{state}'{condition} ORDER BY d.id LIMIT {limit}) AS rows_{number}"
                 );
             }
-            format!("SELECT * FROM ({branches}) AS merged ORDER BY id LIMIT {limit}")
-        } else if let Behind::Link {
+            let sql = format!("SELECT * FROM ({branches}) AS merged ORDER BY id LIMIT {limit}");
+            people.extend(self.people_of(parameters, sql).await?);
+        }
+        people.sort_by_key(|person| person.delivery_id);
+        Ok(Page::from_overfetched(people, size, |person| {
+            person.delivery_id
+        }))
+    }
+
+    async fn who_engaged(
+        &self,
+        organization: OrganizationId,
+        email: EmailId,
+        behind: &Behind,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Person, DeliveryId>, StoreError> {
+        let mut parameters = Parameters::default();
+        let organization_id = parameters.bind(organization.as_uuid());
+        let email = parameters.bind(email.as_uuid());
+        let limit = size.overfetched();
+        let mut onward = |column: &str| {
+            after.map_or_else(String::new, |after| {
+                format!(" AND {column} > {}", parameters.bind(after.as_uuid()))
+            })
+        };
+        let side = |machine: &bool| if *machine { "machine" } else { "human" };
+        let sql = if let Behind::Link {
             version,
             link,
             machine,
         } = behind
         {
-            let email = parameters.bind(email.as_uuid());
+            let onward = onward("f.delivery_id");
             let version = parameters.bind(version.as_uuid());
-            let onward = onward.replace("d.id", "f.delivery_id");
             let machine = if *machine { "TRUE" } else { "FALSE" };
             format!(
                 "SELECT {PERSON} FROM followed_link f
@@ -94,20 +152,32 @@ impl SeaOrmMessagingStore {
                  ORDER BY f.delivery_id LIMIT {limit}"
             )
         } else {
-            let email = parameters.bind(email.as_uuid());
-            let onward = onward.replace("d.id", "e.delivery_id");
+            let column = match behind {
+                Behind::Opened { machine } => format!("{}_open_at", side(machine)),
+                Behind::Clicked { machine } => format!("{}_click_at", side(machine)),
+                _ => "unsubscribed_at".to_owned(),
+            };
+            let onward = onward("e.delivery_id");
             format!(
                 "SELECT {PERSON} FROM delivery_engagement e JOIN delivery d ON {ENGAGED}
                  WHERE e.organization_id = {organization_id} AND e.email_id = {email}
-                 AND {condition}{onward} ORDER BY e.delivery_id LIMIT {limit}"
+                 AND e.{column} IS NOT NULL{onward} ORDER BY e.delivery_id LIMIT {limit}"
             )
         };
-        let statement = parameters.statement(self.db.dialect(), sql);
-        let rows = self.db.reader().query_all_raw(statement).await?;
-        let people = rows.iter().map(person).collect::<Result<Vec<_>, _>>()?;
+        let people = self.people_of(parameters, sql).await?;
         Ok(Page::from_overfetched(people, size, |person| {
             person.delivery_id
         }))
+    }
+
+    async fn people_of(
+        &self,
+        parameters: Parameters,
+        sql: String,
+    ) -> Result<Vec<Person>, StoreError> {
+        let statement = parameters.statement(self.db.dialect(), sql);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter().map(person).collect()
     }
 
     async fn jobs_of(

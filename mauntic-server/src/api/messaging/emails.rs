@@ -216,6 +216,14 @@ struct NewEmail {
     content: ContentBody,
 }
 
+/// What a copy of an email is to be called.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+struct EmailCopy {
+    #[oai(validator(min_length = 1, max_length = 191))]
+    name: String,
+}
+
 /// What to change of an email; what is absent stays.
 #[derive(Debug, Object)]
 struct EmailPatch {
@@ -343,6 +351,23 @@ impl EmailsApi {
             .update(&actor, EmailId::from_uuid(email_id.0), command)
             .await?;
         Ok(Versioned::at(saved.email.version, (&saved).into()))
+    }
+
+    /// Copy an email
+    ///
+    /// The copy says what the email says now. Nobody gets the same email twice, so what the same people get again and
+    /// again begins as a copy.
+    #[oai(path = "/:email_id/copy", method = "post", operation_id = "copyEmail")]
+    async fn copy(
+        &self,
+        Token(actor): Token,
+        email_id: Path<Uuid>,
+        body: Json<EmailCopy>,
+    ) -> Result<Created<EmailBody>, ApiError> {
+        let name = parse("/name", &body.0.name)?;
+        let id = EmailId::from_uuid(email_id.0);
+        let saved = self.emails.copy(&actor, id, name).await?;
+        Ok(Created::Created(Json((&saved).into())))
     }
 
     /// Delete an email

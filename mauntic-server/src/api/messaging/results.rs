@@ -331,7 +331,7 @@ impl ResultsApi {
         &self,
         Token(actor): Token,
         email_id: Path<Uuid>,
-        /// The number: a state such as `accepted`, `skipped:` and a reason, `refused:` and a class, `opened:human`,
+        /// The number: `in_plan` for all that were to be sent, a state such as `accepted`, `skipped:` and a reason, `refused:` and a class, `opened:human`,
         /// `opened:machine`, `clicked:human`, `clicked:machine`, `unsubscribed`, or a link as
         /// `link:<version id>:<number>:human` or `…:machine`.
         behind: Query<String>,

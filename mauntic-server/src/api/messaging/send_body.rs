@@ -1,9 +1,12 @@
 //! How the API shows sends and deliveries.
 
 use chrono::{DateTime, Utc};
-use mauntic_messaging::sending::{
-    Delivery, DeliveryState, JobState, Preflight, SendJob, SendStatus, SkipReason, Tally,
-    TestResult,
+use mauntic_messaging::{
+    Readiness,
+    sending::{
+        Delivery, DeliveryState, JobState, Preflight, SendJob, SendStatus, SkipReason, Tally,
+        TestResult,
+    },
 };
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
@@ -135,11 +138,15 @@ impl From<&Tally> for CountsBody {
 pub(super) struct PreflightBody {
     /// How many are in the segment.
     segment_size: u64,
+    /// Whether the segment is up to date. If not, a send waits for that, and more or fewer may be in it then.
+    up_to_date: bool,
     /// How many of them were looked at: the first ones of a large segment.
     looked_at: u64,
-    /// How many of those would get a message.
+    /// Whether the counts are estimated from those who were looked at, since these were not all.
+    estimated: bool,
+    /// How many would get a message.
     reachable: u64,
-    /// How many of those would be left out.
+    /// How many would be left out.
     left_out_by_reason: Vec<SkippedCount>,
     /// How many seconds it takes at the least, if there is a limit to the speed.
     seconds: Option<u64>,
@@ -153,15 +160,17 @@ pub(super) struct PreflightBody {
 
 impl From<Preflight> for PreflightBody {
     fn from(flight: Preflight) -> Self {
-        let left_out = flight.left_out.iter();
+        let left_out = flight.left_out().into_iter();
         Self {
             segment_size: flight.size,
+            up_to_date: flight.readiness == Readiness::Ready,
             looked_at: flight.looked_at,
-            reachable: flight.reachable,
+            estimated: flight.is_estimate(),
+            reachable: flight.reachable(),
             left_out_by_reason: left_out
                 .map(|(reason, count)| SkippedCount {
-                    reason: (*reason).into(),
-                    count: i64::try_from(*count).unwrap_or(i64::MAX),
+                    reason: reason.into(),
+                    count: i64::try_from(count).unwrap_or(i64::MAX),
                 })
                 .collect(),
             seconds: flight.seconds(),

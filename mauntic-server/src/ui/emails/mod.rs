@@ -2,11 +2,13 @@
 
 mod blocks;
 mod checks;
+mod copy;
 mod images;
 mod list;
 mod people;
 mod preview;
 mod results;
+mod results_csv;
 mod show;
 mod versions;
 mod write;
@@ -19,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     component::{
-        action::{Weight, ask_first, button_link},
+        action::{Weight, act, ask_first, button_link},
         frame, show as shown,
     },
     failure,
@@ -42,9 +44,11 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/emails/preview", post(write::live_preview))
         .at("/emails/:email", get(show::show))
         .at("/emails/:email/edit", get(write::edit).post(write::update))
+        .at("/emails/:email/copy", post(copy::copy))
         .at("/emails/:email/preview", get(preview::html))
         .at("/emails/:email/test", post(show::test))
         .at("/emails/:email/results", get(results::results))
+        .at("/emails/:email/results.csv", get(results_csv::export))
         .at("/emails/:email/results/domains", get(results::show_domains))
         .at("/emails/:email/people", get(people::people))
         .at("/emails/:email/people.csv", get(people::export))
@@ -86,6 +90,7 @@ fn top(visitor: &Visitor, saved: &SavedEmail, tab: Tab) -> Markup {
     let actions = html! {
         @if visitor.may(Permission::EmailsWrite) {
             (button_link(&format!("{here}/edit"), "Edit", Weight::Plain))
+            (act(&format!("{here}/copy"), "Copy", &visitor.csrf()))
             (ask_first(&format!("{here}/delete"), "Delete"))
         }
         @if visitor.may(Permission::EmailsSend) {

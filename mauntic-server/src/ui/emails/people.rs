@@ -52,6 +52,7 @@ impl Asked {
 /// The number in words.
 fn named(behind: &Behind) -> String {
     match behind {
+        Behind::InPlan => "Everybody it was to be sent to".to_owned(),
         Behind::State(state) => format!("Deliveries that are {}", words::spaced(state.as_str())),
         Behind::Skipped(reason) => format!("Left out: {}", words::spaced(reason.as_str())),
         Behind::Bounced(class) => format!("Refused: {}", words::spaced(class)),

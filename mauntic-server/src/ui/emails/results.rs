@@ -42,7 +42,7 @@ pub(super) async fn results(
             (people_and_machines(saved.email.id, &report))
             (links(saved.email.id, &report))
             (lost(saved.email.id, &report))
-            (more(&visitor, saved.email.id))
+            (more(&visitor, saved.email.id, &report))
         }
     };
     Ok(shell(&visitor, saved.email.name.as_str(), PLACE, &content))
@@ -67,7 +67,7 @@ fn funnel(email: EmailId, report: &EmailReport) -> Markup {
         (
             "Planned",
             report.planned,
-            html! { (words::count(report.planned)) },
+            number(email, &Behind::InPlan, report.planned),
         ),
         (
             "Accepted by mail servers",
@@ -211,11 +211,15 @@ fn lost(email: EmailId, report: &EmailReport) -> Markup {
     }
 }
 
-fn more(visitor: &Visitor, email: EmailId) -> Markup {
+fn more(visitor: &Visitor, email: EmailId, report: &EmailReport) -> Markup {
     let here = place(email);
     html! {
         div class="row" {
             (button_link(&format!("{here}/results/domains"), "By recipient domain", Weight::Plain))
+            (button_link(&format!("{here}/results.csv?of=figures"), "Figures as CSV", Weight::Plain))
+            @if !report.links.is_empty() {
+                (button_link(&format!("{here}/results.csv?of=links"), "Links as CSV", Weight::Plain))
+            }
             @if visitor.may(Permission::ContactsExport) {
                 (button_link(&format!("{here}/people.csv?behind=accepted"), "Export those who got it", Weight::Plain))
             }
@@ -271,7 +275,10 @@ fn by_domain(saved: &SavedEmail, domains: &[DomainReport]) -> Markup {
         &html! {
             p class="soft" { "A domain where much less is opened than elsewhere may put your mail into its spam folder. The 50 with most mails are shown." }
             @if rows.is_empty() { p { "It was not sent yet." } } @else { (table("Results by recipient domain", &columns, &rows, None)) }
-            p { a href=(back) { "Back to the results" } }
+            div class="row" {
+                @if !rows.is_empty() { (button_link(&format!("{back}.csv?of=domains"), "Export as CSV", Weight::Plain)) }
+                a href=(back) { "Back to the results" }
+            }
         },
     )
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{Permission, TimeZoneName};
 use mauntic_messaging::{
-    domain::{RecordCheck, RecordState, SendingHosts},
+    domain::{RecordCheck, RecordState, SendingHosts, can_be_verified},
     email::SavedEmail,
     sending::{LocalTime, Preflight, Sender},
     transport::TransportKind,
@@ -23,7 +23,10 @@ use crate::ui::{
 
 /// Whom it reaches, who is left out and why, and how long it takes.
 pub(super) fn audience(flight: &Preflight) -> Markup {
-    let part = flight.looked_at < flight.size;
+    let estimate = flight.is_estimate();
+    let people = |count| about(count, estimate);
+    let reachable = flight.reachable();
+    let all = reachable + flight.left_out_total();
     let time = flight.seconds().map_or_else(
         || "as long as the mail server needs; no limit is set".to_owned(),
         |seconds| format!("{} at the limit that is set", words::duration(seconds)),
@@ -31,22 +34,35 @@ pub(super) fn audience(flight: &Preflight) -> Markup {
     shown::card(
         "Audience",
         &html! {
-            @if part {
-                p class="soft" { "The segment is large: what follows is of its first " (words::count(flight.looked_at)) " members." }
+            @if let Some(reason) = flight.readiness.reason() {
+                p { (shown::badge("not up to date", Tone::Warn)) " The segment is not up to date: " (reason) ". A send waits for that, so more or fewer may get it than stands here." }
+            }
+            @if estimate {
+                p class="soft" { "The segment is large: what follows is what its first " (words::count(flight.looked_at)) " members let expect of all." }
             }
             div class="grid" {
                 (shown::stat("In the segment", &words::count(flight.size), "now; who is in it when it starts gets it"))
-                (shown::stat("Will get it", &words::count(flight.reachable), &words::share(flight.reachable, flight.looked_at)))
-                (shown::stat("Left out", &words::count(flight.looked_at.saturating_sub(flight.reachable)), "for the reasons below"))
+                (shown::stat("Will get it", &people(reachable), &words::share(reachable, all)))
+                (shown::stat("Left out", &people(flight.left_out_total()), "for the reasons below"))
             }
-            @if !flight.left_out.is_empty() {
+            @if flight.left_out_total() > 0 {
                 dl class="values" {
-                    @for (reason, count) in &flight.left_out { dt { (words::spaced(reason.as_str())) } dd { (words::count(*count)) } }
+                    @for (reason, count) in flight.left_out() { dt { (words::spaced(reason.as_str())) } dd { (people(count)) } }
                 }
             }
             p { "It takes " (time) "." }
         },
     )
+}
+
+/// A number of people, which may be an estimate.
+fn about(count: u64, is_estimate: bool) -> String {
+    let count = words::count(count);
+    if is_estimate {
+        format!("about {count}")
+    } else {
+        count
+    }
 }
 
 /// When those who get it by their own clocks do.
@@ -59,7 +75,8 @@ pub(super) fn clocks(
     let Some(outlook) = flight.by_local_time(local, now) else {
         return html! {};
     };
-    let whole = words::count(flight.reachable);
+    let estimate = flight.is_estimate();
+    let whole = about(flight.reachable(), estimate);
     let mut pairs = vec![
         ("First", words::time_in(zone, outlook.first)),
         ("Last", words::time_in(zone, outlook.last)),
@@ -67,7 +84,7 @@ pub(super) fn clocks(
     let mut group = |name, count, text: &str| {
         pairs.push((
             name,
-            html! { (words::count(count)) " of " (whole) ": " (text) },
+            html! { (about(count, estimate)) " of " (whole) ": " (text) },
         ));
     };
     if outlook.without_zone > 0 {
@@ -201,5 +218,10 @@ fn checked(checks: &[RecordCheck]) -> Markup {
         })
         .collect();
     let columns = ["State", "Record", "What it means"].map(Column::plain);
-    table("DNS records of the sender", &columns, &rows, None)
+    html! {
+        @if !can_be_verified(checks) {
+            (shown::toast("Receivers cannot verify the signatures of this mail: no key is published as it should be. To them it is as if nothing had signed it. Publish the keys before you send.", Tone::Bad))
+        }
+        (table("DNS records of the sender", &columns, &rows, None))
+    }
 }

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod bucket;
 pub(crate) mod files;
 pub(crate) mod letters;
+pub(crate) mod mail;
 pub(crate) mod people;
 pub(crate) mod provider;
 

@@ -141,6 +141,23 @@ async fn an_email_is_written_and_changed_and_nothing_that_was_written_is_lost() 
 }
 
 #[tokio::test]
+async fn an_email_is_copied_and_the_copy_is_written_on() {
+    let installation = Installation::sqlite().await;
+    let ann = set_up(&installation).await;
+    let place = ann.email("October").await;
+    assert!(ann.page(&place).await.contains(&format!("{place}/copy")));
+    for name in ["Launch (copy)", "Launch (copy 2)"] {
+        let copied = ann.post(&format!("{place}/copy"), &[]).await;
+        assert_eq!(copied.status, 303, "{}", text(&copied));
+        let edit = header(&copied, "location").to_owned();
+        assert!(!edit.starts_with(&place), "it is another email: {edit}");
+        let page = ann.page(&edit).await;
+        assert!(page.contains(&format!("value=\"{name}\"")), "{page}");
+        assert!(page.contains("October"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_where_it_is_and_the_draft_stays() {
     let installation = Installation::sqlite().await;
     let ann = set_up(&installation).await;
@@ -251,6 +268,7 @@ async fn a_form_without_its_token_changes_nothing() {
     for path in [
         "/app/emails/new".to_owned(),
         format!("{place}/edit"),
+        format!("{place}/copy"),
         format!("{place}/test"),
         format!("{place}/delete"),
         "/app/inbox/delete".to_owned(),
@@ -279,7 +297,7 @@ async fn what_is_another_organisations_is_not_there() {
         let answer = ann.get(&format!("/app/emails/{id}{path}")).await;
         assert_eq!(answer.status, 404, "{path}");
     }
-    for path in ["/edit", "/test", "/delete"] {
+    for path in ["/edit", "/copy", "/test", "/delete"] {
         let mut form = email("Mine", BODY).to_vec();
         form.extend([("version", "1"), ("to", "ann@example.com")]);
         let answer = ann.post(&format!("/app/emails/{id}{path}"), &form).await;
@@ -331,7 +349,7 @@ async fn a_viewer_is_offered_no_change_and_refused_when_forced() {
         "{list}"
     );
     let page = vic.page(&place).await;
-    for offered in ["/edit", "/delete", "/test", "/send\""] {
+    for offered in ["/edit", "/copy", "/delete", "/test", "/send\""] {
         assert!(!page.contains(offered), "{offered}");
     }
     for path in ["/app/emails/new", &format!("{place}/edit")] {
@@ -341,6 +359,7 @@ async fn a_viewer_is_offered_no_change_and_refused_when_forced() {
         assert_eq!(vic.post(path, &form).await.status, 403, "{path}");
     }
     for path in [
+        &format!("{place}/copy"),
         &format!("{place}/test"),
         &format!("{place}/delete"),
         "/app/inbox/delete",

@@ -213,6 +213,7 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
 
     let results = mia.get(&format!("{place}/results")).await.to_owned();
     for (behind, count) in [
+        ("in_plan", 2),
         ("accepted", 2),
         ("skipped%3Asuppressed", 1),
         ("skipped%3Amissing_address", 1),
@@ -233,6 +234,30 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
     programs_see_who_stands_behind(&mia, &email).await;
     let domains = mia.get(&format!("{place}/results/domains")).await;
     has(domains, ">example.org</th>");
+    for (of, lines) in [
+        (
+            "figures",
+            &[
+                "\"figure\",\"count\"",
+                "\"audience\",\"4\"",
+                "\"accepted\",\"2\"",
+                "\"skipped:suppressed\",\"1\"",
+            ][..],
+        ),
+        ("links", &["\"url\",\"version_id\""]),
+        (
+            "domains",
+            &["\"example.org\",\"1\",\"1\",\"0\",\"0\",\"0\",\"0\""],
+        ),
+    ] {
+        let csv = format!("{place}/results.csv?of={of}");
+        let file = mia.send("GET", &csv, None).await;
+        assert_eq!(file.content_type, "text/csv; charset=utf-8");
+        let text = String::from_utf8(file.body).unwrap();
+        for line in lines {
+            has(&text, line);
+        }
+    }
     mia.get(&format!("{place}/people?behind=nothing")).await;
     assert_eq!(mia.status, 404);
 

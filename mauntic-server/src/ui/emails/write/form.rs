@@ -103,9 +103,12 @@ async fn known_fields(request: &Request, visitor: &Visitor) -> Result<Vec<(Strin
 fn preview(known: &[(String, String)]) -> Markup {
     let ours = [
         ("unsubscribe_url", "The link to leave"),
+        ("dnc_url", "The link to leave all mail, not the list alone"),
         ("webview_url", "The link to the email in a browser"),
         ("organization.name", "Your organisation"),
         ("organization.address", "Its postal address"),
+        ("owner.firstname", "Who looks after the contact"),
+        ("owner.signature", "Their name and address"),
     ];
     let contact = known
         .iter()
