@@ -1,5 +1,4 @@
 //! What scripts rely on: the results of commands as JSON, their exit codes, lists in parts, completions and man pages.
-#![expect(clippy::unwrap_used, reason = "a test without its files cannot run")]
 
 #[path = "support/installation.rs"]
 mod installation;

@@ -357,7 +357,7 @@ pub async fn chosen_contacts_are_changed_in_every_way(store: Arc<dyn CrmStore>) 
         desk.finish(&desk.begin(last(), action).await).await;
     }
     let all = desk.all().await;
-    let given = all.iter().map(|contact| contact.parts());
+    let given = all.iter().map(Contact::parts);
     let given = given.map(|parts| (parts.owner, parts.stage.as_deref()));
     let (ours, nobodys) = ((Some(boss()), Some("lead")), (None, None));
     assert_eq!(
