@@ -99,7 +99,7 @@ async fn page(
                     }
                 }
             }
-            @if let Some(next) = &images.next { nav class="row" aria-label="Pages" { a class="button" rel="next" href=(format!("{IMAGES}?after={next}")) { "Next page" } } }
+            @if let Some(next) = &images.next { nav class="row" aria-label="Pages" { a href=(format!("{IMAGES}?after={next}")) rel="next" class="button" { "Next page" } } }
         }
         @if listing.after.is_some() { p { a href=(IMAGES) { "Back to the first page" } } }
     };

@@ -7,14 +7,17 @@ async fn one_session_is_held_to_a_limit_and_another_is_not() {
     let mut ann = Browser::new().await;
     let path = "/app/emails/preview";
     // Refused for another reason, each of them, but counted.
-    let mut answers = Vec::new();
-    for _ in 0..80 {
-        answers.push(ann.send("POST", path, Some(String::new())).await);
-    }
-    let refused = answers.iter().filter(|answer| answer.status == 429).count();
-    assert!((1..=31).contains(&refused), "{refused}");
-    let last = answers.pop().unwrap();
-    assert_eq!(last.status, 429);
+    let mut before = 0;
+    let last = loop {
+        let answer = ann.send("POST", path, Some(String::new())).await;
+        if answer.status == 429 {
+            break answer;
+        }
+        assert_eq!(answer.status, 403);
+        before += 1;
+        assert!(before < 1_000, "it is never one too many");
+    };
+    assert!(before >= 50, "people are let through: {before}");
     assert_eq!(last.headers["retry-after"], "1");
     assert!(last.headers.contains_key("content-security-policy"));
     let page = String::from_utf8(last.body).unwrap();
