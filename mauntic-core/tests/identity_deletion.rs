@@ -2,7 +2,6 @@
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
-#[expect(dead_code, reason = "no lost letters here")]
 #[path = "support/identity.rs"]
 mod support;
 
@@ -74,7 +73,10 @@ async fn an_owner_has_the_organization_deleted_and_takes_it_back(world: World) {
     let letters = world.letters().await;
     assert!(
         matches!(
-            letters.iter().map(|letter| &letter.message).collect::<Vec<_>>()[..],
+            letters
+                .iter()
+                .map(|letter| &letter.message)
+                .collect::<Vec<_>>()[..],
             [Message::Deletion { due_at: None, .. }]
         ),
         "{letters:?}"

@@ -200,8 +200,8 @@ impl App {
             zones.clone(),
             Arc::new(MessagingNames(messaging.store.clone())),
         );
-        let bulk = BulkService::new(contacts.clone(), segments.clone())
-            .with_standing(standing.clone());
+        let bulk =
+            BulkService::new(contacts.clone(), segments.clone()).with_standing(standing.clone());
         let postman = SystemMail::new(
             settings.system_mail.as_deref(),
             settings.sender(),
@@ -215,6 +215,7 @@ impl App {
         let identity = IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
             .with_secret(&secret)
             .with_grace(TimeDelta::days(settings.deletion_grace_days.into()))
+            .with_founders(settings.organizations)
             .with_issuers(issuers);
         Ok(Self(Arc::new(Parts {
             postman: Arc::new(postman),

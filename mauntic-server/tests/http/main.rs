@@ -10,6 +10,7 @@ mod bulk_api;
 mod erasure;
 mod proxies;
 mod schema;
+mod session_api;
 mod settings;
 mod support;
 mod ui;

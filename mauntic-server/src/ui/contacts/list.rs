@@ -296,20 +296,25 @@ fn contacts(
     let known = columns
         .iter()
         .map(|column| (column.name(), column.head(), column.is_number()));
-    let shown: Vec<_> = std::iter::once(("name", "Name", false)).chain(known).collect();
+    let shown: Vec<_> = std::iter::once(("name", "Name", false))
+        .chain(known)
+        .collect();
     let sorts: Vec<_> = shown
         .iter()
         .map(|(name, ..)| Listing::sort_of(name))
         .map(|sort| sort.map(|sort| (sort, listing.sorted_by(sort))))
         .collect();
-    let heads = shown.iter().zip(&sorts).map(|((_, name, number), sort)| Column {
-        name,
-        sort: sort.as_ref().map(|(_, href)| href.as_str()),
-        sorted: sort
-            .as_ref()
-            .and_then(|(sort, _)| (*sort == listing.sort).then_some(direction)),
-        number: *number,
-    });
+    let heads = shown
+        .iter()
+        .zip(&sorts)
+        .map(|((_, name, number), sort)| Column {
+            name,
+            sort: sort.as_ref().map(|(_, href)| href.as_str()),
+            sorted: sort
+                .as_ref()
+                .and_then(|(sort, _)| (*sort == listing.sort).then_some(direction)),
+            number: *number,
+        });
     let choose = writes.then(|| Column::plain("Choose")).into_iter();
     let heads: Vec<_> = choose.chain(heads).collect();
     table("Contacts", &heads, rows, next)
