@@ -529,7 +529,10 @@ pub async fn the_imports_of_a_closed_organization_are_paused(store: Arc<dyn CrmS
     assert!(!desk.service.run_once(WORKER, &|| false).await.unwrap());
     desk.service.resume(&desk.actor, import.id).await.unwrap();
     let done = desk.finish(import.id).await;
-    assert_eq!((done.state, done.error.as_deref()), (ImportState::Completed, None));
+    assert_eq!(
+        (done.state, done.error.as_deref()),
+        (ImportState::Completed, None)
+    );
     assert_eq!(counts(&done), [1, 1, 0, 0, 0, 0]);
 }
 

@@ -29,8 +29,16 @@ fn crowd() -> Vec<Contact> {
                 contact.set_email(None, changes);
             }
             for (alias, name, chosen) in [
-                ("lastname", ["Zoe", "abel", "Åse"][usize::from(number % 3)], number % 5 != 0),
-                ("firstname", ["Bo", "ann"][usize::from(number % 2)], number % 4 != 1),
+                (
+                    "lastname",
+                    ["Zoe", "abel", "Åse"][usize::from(number % 3)],
+                    number % 5 != 0,
+                ),
+                (
+                    "firstname",
+                    ["Bo", "ann"][usize::from(number % 2)],
+                    number % 4 != 1,
+                ),
             ] {
                 if chosen {
                     contact.set_value(&alias.parse().unwrap(), Value::text(name), changes);
@@ -105,10 +113,7 @@ fn expected(contacts: &[Contact], sort: ContactSort, descending: bool) -> Vec<Co
         with.reverse();
         without.reverse();
     }
-    with.into_iter()
-        .chain(without)
-        .map(|(.., id)| id)
-        .collect()
+    with.into_iter().chain(without).map(|(.., id)| id).collect()
 }
 
 /// Every sort, both ways, in pages of any size.

@@ -2,7 +2,7 @@ use std::{any::Any, collections::BTreeMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, SegmentId, StoreError};
+use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, SegmentId, StoreError, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -251,6 +251,15 @@ pub trait ContactQueries: Send + Sync {
         organization: OrganizationId,
         listing: &ContactListing,
     ) -> Result<Page<Contact, ContactCursor>, StoreError>;
+
+    /// The ids of contacts that a user owns, behind one if that is given, up to so many, in their order.
+    async fn owned_by(
+        &self,
+        organization: OrganizationId,
+        owner: UserId,
+        after: Option<ContactId>,
+        limit: usize,
+    ) -> Result<Vec<ContactId>, StoreError>;
 
     /// How many contacts there are, and how many of them were added on each of the days.
     async fn growth(

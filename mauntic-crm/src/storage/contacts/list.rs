@@ -128,8 +128,12 @@ pub(super) fn statements(
     few: Option<&Few>,
 ) -> Vec<Unlimited> {
     // A cursor of another order says nothing in this one.
-    let after = listing.after.as_ref().filter(|after| after.sort == listing.sort);
-    let by_id = |condition: &str, after| by_id(dialect, organization, listing, few, condition, after);
+    let after = listing
+        .after
+        .as_ref()
+        .filter(|after| after.sort == listing.sort);
+    let by_id =
+        |condition: &str, after| by_id(dialect, organization, listing, few, condition, after);
     let ordered = |order: &Order| ordered(dialect, organization, listing, few, order);
     let micros = |after: &ContactCursor| after.micros.map(|micros| vec![Value::from(micros)]);
     let texts = |after: &ContactCursor| {
@@ -148,7 +152,11 @@ pub(super) fn statements(
                 Some(texts) if texts.len() == 1 => (texts.clone(), None),
                 texts => (Vec::new(), Some(texts.clone().unwrap_or_default())),
             };
-            let behind = |values: Vec<Value>| after.filter(|_| !values.is_empty()).map(|after| (values, after.id));
+            let behind = |values: Vec<Value>| {
+                after
+                    .filter(|_| !values.is_empty())
+                    .map(|after| (values, after.id))
+            };
             let without = ordered(&Order {
                 condition: format!("{last} IS NULL"),
                 // It is always NULL here, which the planner needs to be told to use the index.
