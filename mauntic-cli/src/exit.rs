@@ -102,11 +102,13 @@ fn identity(error: &IdentityError) -> u8 {
         | IdentityError::AlreadyMember
         | IdentityError::LastOwner
         | IdentityError::AlreadySetUp
+        | IdentityError::PasswordSet
         | IdentityError::Outdated { .. }
         | IdentityError::ErasureBegun(_) => CONFLICT,
         IdentityError::BeyondOwnScope(_)
         | IdentityError::BeyondRole(..)
         | IdentityError::ExpiresInThePast
+        | IdentityError::GuessablePassword
         | IdentityError::AmbiguousOrganization => INVALID,
         IdentityError::Store(error) => store(error),
         _ => FAILED,

@@ -1,19 +1,18 @@
-//! Every use case of Identity, as every role, as tokens, and from another organisation.
-#![cfg(all(feature = "sqlite", feature = "testing"))]
+//! Every use case of Identity, as every role, as tokens of every role, and from another organisation, on both back ends.
+#![cfg(all(feature = "sqlite", feature = "postgres", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 use std::sync::Arc;
 
 use mauntic_core::{
-    Actor, ApiTokenId, IdSource, InvitationId, Operator, OrganizationId, PageSize, Role, UserId,
+    Actor, ApiTokenId, IdSource as _, InvitationId, Operator, OrganizationId, PageSize, Permission,
+    Principal, Role, UserId, UuidV7Source,
     identity::{
         AuditFilter, CreateOrganization, CreateToken, CreateUser, IdentityError, IdentityService,
         Invite, RequestDeletion, UpdateOrganization, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
-    testing::{
-        AccessCase, CountingIds, ManualClock, Reach, access_cases, assert_access, assert_complete,
-    },
+    testing::{AccessCase, ManualClock, Reach, access_cases, assert_access, assert_complete},
 };
 
 struct Fixture {
@@ -24,7 +23,6 @@ struct Fixture {
     owner: UserId,
     invitation: InvitationId,
     token: ApiTokenId,
-    _database: TestDatabase,
 }
 
 fn new_user(email: &str, role: Role) -> CreateUser {
@@ -34,6 +32,14 @@ fn new_user(email: &str, role: Role) -> CreateUser {
         password: None,
         role,
     }
+}
+
+/// Somebody new, with that role.
+async fn member(service: &IdentityService, organization: OrganizationId, role: Role) -> UserId {
+    let email = format!("{}@example.com", UuidV7Source.next().simple());
+    let operator = Operator::local();
+    let made = service.create_user(&operator, organization, new_user(&email, role));
+    made.await.unwrap().user_id
 }
 
 fn new_invite(email: &str) -> Invite {
@@ -53,12 +59,9 @@ fn new_token() -> CreateToken {
 }
 
 impl Fixture {
-    async fn new() -> Self {
-        let database = TestDatabase::sqlite();
-        let store = SeaOrmIdentityStore::open(&database.target, DbOptions::default()).await;
-        let clock = Arc::<ManualClock>::default();
-        let ids = Arc::<CountingIds>::default();
-        let service = IdentityService::new(Arc::new(store.unwrap()), clock, ids);
+    /// Two organisations of their own, in a store that others are in.
+    async fn new(service: &IdentityService) -> Self {
+        let service = service.clone();
         let organization = async |name: &str| {
             let command = CreateOrganization::named(name.parse().unwrap());
             let created = service
@@ -68,15 +71,8 @@ impl Fixture {
         };
         let (own, other) = (organization("Own").await, organization("Other").await);
         let operator = Actor::system(own);
-        let viewer = new_user("viewer@example.com", Role::Viewer);
-        let viewer = service
-            .create_user(&Operator::local(), own, viewer)
-            .await
-            .unwrap()
-            .user_id;
-        let owner = new_user("owner@example.com", Role::Owner);
-        let owner = service.create_user(&Operator::local(), own, owner).await;
-        let owner = owner.unwrap().user_id;
+        let viewer = member(&service, own, Role::Viewer).await;
+        let owner = member(&service, own, Role::Owner).await;
         let invitation = service.invite(&operator, new_invite("ann@example.com"));
         let invitation = invitation.await.unwrap().id;
         let token = service
@@ -93,7 +89,33 @@ impl Fixture {
             owner,
             invitation,
             token,
-            _database: database,
+        }
+    }
+
+    /// The same actor as somebody who is really there: a member with that role, or a token that may do as much.
+    async fn real(&self, actor: &Actor) -> Actor {
+        let (organization, role) = (actor.organization_id(), actor.role());
+        match actor.principal() {
+            Principal::User { .. } => {
+                let user = member(&self.service, organization, role).await;
+                Actor::user(organization, user, role)
+            }
+            Principal::Token { .. } => {
+                let all = Permission::ALL
+                    .into_iter()
+                    .map(|(permission, _)| permission);
+                let command = CreateToken {
+                    role,
+                    scopes: Some(all.filter(|permission| actor.may(*permission)).collect()),
+                    ..new_token()
+                };
+                let operator = Actor::system(organization);
+                let made = self.service.create_token(&operator, command).await;
+                let secret = made.unwrap().secret;
+                let actor = self.service.authenticate(secret.reveal()).await;
+                actor.unwrap()
+            }
+            Principal::System => actor.clone(),
         }
     }
 
@@ -173,13 +195,8 @@ impl Fixture {
                 Ok(Reach::Allowed)
             }
             "create_token" => {
-                // A token that creates one has to exist itself.
-                let created = service.create_token(actor, new_token()).await;
-                match created {
-                    Ok(created) => Ok(self.within(actor, created.token.organization_id)),
-                    Err(IdentityError::TokenNotFound(_)) => Ok(Reach::Allowed),
-                    Err(error) => Err(error),
-                }
+                let created = service.create_token(actor, new_token()).await?;
+                Ok(self.within(actor, created.token.organization_id))
             }
             "member" => {
                 let member = service.member(actor, self.viewer).await?;
@@ -189,6 +206,16 @@ impl Fixture {
             "members" => {
                 let members = service.members(actor, None, all).await?.items;
                 let here = members.iter().any(|member| member.user_id == self.viewer);
+                Ok(if here { Reach::Allowed } else { Reach::Unseen })
+            }
+            "search_members" => {
+                let found = service.search_members(actor, "ANN", all).await?;
+                let here = found.iter().any(|member| member.user_id == self.viewer);
+                Ok(if here { Reach::Allowed } else { Reach::Unseen })
+            }
+            "search_tokens" => {
+                let found = service.search_tokens(actor, "TOKEN", all).await?;
+                let here = found.iter().any(|token| token.id == self.token);
                 Ok(if here { Reach::Allowed } else { Reach::Unseen })
             }
             "organization" => Ok(self.within(actor, service.organization(actor).await?.id)),
@@ -244,9 +271,9 @@ impl Fixture {
     }
 }
 
-async fn attempt(case: &AccessCase) -> Reach {
-    let fixture = Fixture::new().await;
-    match fixture.call(case.use_case, &case.actor).await {
+async fn attempt(fixture: &Fixture, case: &AccessCase) -> Reach {
+    let actor = fixture.real(&case.actor).await;
+    match fixture.call(case.use_case, &actor).await {
         Ok(reach) => reach,
         Err(IdentityError::Forbidden(_)) => Reach::Forbidden,
         // It may call, only not give a role that may more than itself.
@@ -260,16 +287,41 @@ async fn attempt(case: &AccessCase) -> Reach {
     }
 }
 
-#[tokio::test]
-async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
-    let fixture = Fixture::new().await;
-    let ids = CountingIds::default();
-    // Beyond the ids that the fixtures use.
-    for _ in 0..1_000 {
-        ids.next();
+/// Each case has organisations of its own in one database.
+async fn every_use_case_asks_for_its_permission_and_stays_at_home(database: TestDatabase) {
+    let store = SeaOrmIdentityStore::open(&database.target, DbOptions::default()).await;
+    let clock = Arc::<ManualClock>::default();
+    let service = IdentityService::new(Arc::new(store.unwrap()), clock, Arc::new(UuidV7Source));
+    let use_cases = IdentityService::USE_CASES;
+    let [own, other] = [(); 2].map(|()| OrganizationId::generate(&UuidV7Source));
+    let cases = access_cases(use_cases, own, other, &UuidV7Source);
+    assert_access(&cases, async |case: &AccessCase| {
+        let fixture = Fixture::new(&service).await;
+        let cases = access_cases(use_cases, fixture.own, fixture.other, &UuidV7Source);
+        let same = |found: &&AccessCase| found.use_case == case.use_case && found.who == case.who;
+        attempt(&fixture, cases.iter().find(same).unwrap()).await
+    })
+    .await;
+}
+
+mod sqlite {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
+        let database = TestDatabase::sqlite();
+        super::every_use_case_asks_for_its_permission_and_stays_at_home(database).await;
     }
-    let cases = access_cases(IdentityService::USE_CASES, fixture.own, fixture.other, &ids);
-    assert_access(&cases, attempt).await;
+}
+
+mod postgres {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
+        let database = TestDatabase::postgres().await;
+        super::every_use_case_asks_for_its_permission_and_stays_at_home(database).await;
+    }
 }
 
 #[test]

@@ -5,15 +5,18 @@
 #[path = "support/identity.rs"]
 mod support;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use mauntic_core::{
-    Operator, Role,
+    Operator, PageSize, Role,
     identity::{
-        CreateUser, IdentityError, Letter, LinkSecret, LoggedIn, Message, Postman, QueuedLetter,
-        Undelivered,
+        AuditFilter, CreateUser, IdentityError, Letter, LinkSecret, LoggedIn, Message, Postman,
+        QueuedLetter, Undelivered,
     },
 };
 use support::{Letters, PASSWORD, World, client, home, password};
@@ -66,6 +69,17 @@ async fn bob(world: &World, ann: &LoggedIn) {
     made.unwrap();
 }
 
+/// Where the latest entry of a kind says that it came from.
+async fn came_from(world: &World, who: &LoggedIn, action: &str) -> Option<IpAddr> {
+    let filter = AuditFilter {
+        action: Some(action.to_owned()),
+        ..AuditFilter::default()
+    };
+    let (actor, size) = (who.actor().unwrap(), PageSize::clamped(1));
+    let page = world.service.audit_log(&actor, &filter, None, size).await;
+    page.unwrap().items[0].address
+}
+
 async fn a_link_sets_a_new_password_once_and_ends_every_session(world: World) {
     let ann = world.ann().await;
     let new = world.log_in("ann@example.com", PASSWORD).await.unwrap();
@@ -80,19 +94,26 @@ async fn a_link_sets_a_new_password_once_and_ends_every_session(world: World) {
         world.who(&new.secret).await.is_some(),
         "nothing changed yet"
     );
-    let reset = world.service.reset_password(&secret, password(NEW));
-    reset.await.unwrap();
+    let reset = world
+        .service
+        .reset_password(&secret, password(NEW), &home())
+        .await;
+    reset.unwrap();
     assert!(world.who(&new.secret).await.is_none());
     let old = world.log_in("ann@example.com", PASSWORD).await;
     assert!(matches!(old, Err(IdentityError::WrongPassword)));
     assert!(world.log_in("ann@example.com", NEW).await.is_ok());
     let again = world
         .service
-        .reset_password(&secret, password(PASSWORD))
+        .reset_password(&secret, password(PASSWORD), &home())
         .await;
     assert!(matches!(again, Err(IdentityError::DeadLink)), "{again:?}");
     let log = world.log(&ann.actor().unwrap()).await;
     assert_eq!(log[..2], ["user.logged_in", "user.password_reset"]);
+    assert_eq!(
+        came_from(&world, &ann, "user.password_reset").await,
+        home().address
+    );
 }
 
 async fn nobody_learns_which_addresses_have_an_account(world: World) {
@@ -151,7 +172,7 @@ async fn a_newer_link_ends_the_older_and_time_ends_both(world: World) {
     world.clock.advance(TimeDelta::hours(1));
     let late = world
         .service
-        .reset_password(&secrets[1], password(NEW))
+        .reset_password(&secrets[1], password(NEW), &home())
         .await;
     assert!(matches!(late, Err(IdentityError::DeadLink)), "{late:?}");
     let forgotten = world.service.forget_old_sessions(&Operator::local()).await;
@@ -166,7 +187,7 @@ async fn of_many_who_use_a_link_one_does(world: World) {
         .map(|number| {
             let (service, secret) = (world.service.clone(), secret.clone());
             let new = password(&format!("{NEW} {number}"));
-            tokio::spawn(async move { service.reset_password(&secret, new).await })
+            tokio::spawn(async move { service.reset_password(&secret, new, &home()).await })
         })
         .collect();
     let mut done = 0;
@@ -266,19 +287,26 @@ async fn an_address_is_changed_by_who_has_it(world: World) {
     let pending = world.service.pending_email_change(&ann).await.unwrap();
     assert_eq!(pending.unwrap().as_str(), "ann@example.org");
     assert!(world.log_in("ann@example.com", PASSWORD).await.is_ok());
-    let reset = world.service.reset_password(&secret, password(NEW)).await;
+    let reset = world
+        .service
+        .reset_password(&secret, password(NEW), &home())
+        .await;
     assert!(
         matches!(reset, Err(IdentityError::DeadLink)),
         "another purpose"
     );
-    let new = world.service.confirm_email_change(&secret).await.unwrap();
+    let new = world
+        .service
+        .confirm_email_change(&secret, &home())
+        .await
+        .unwrap();
     assert_eq!(new.as_str(), "ann@example.org");
     assert!(world.log_in("ann@example.org", PASSWORD).await.is_ok());
     assert!(world.log_in("ann@example.com", PASSWORD).await.is_err());
     let letters = world.letters().await;
     assert_eq!(letters[0].to.as_str(), "ann@example.com");
     assert!(matches!(letters[0].message, Message::EmailChanged));
-    let again = world.service.confirm_email_change(&secret).await;
+    let again = world.service.confirm_email_change(&secret, &home()).await;
     assert!(matches!(again, Err(IdentityError::DeadLink)), "{again:?}");
     assert!(
         world
@@ -294,6 +322,10 @@ async fn an_address_is_changed_by_who_has_it(world: World) {
         ["user.logged_in", "user.email_changed", "user.logged_in"]
     );
     assert!(log.contains(&"user.email_change_requested".to_owned()));
+    assert_eq!(
+        came_from(&world, &ann, "user.email_changed").await,
+        home().address
+    );
 }
 
 async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: World) {
@@ -311,7 +343,7 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
     right.await.unwrap();
     let secret = change_secret(&world.letters().await[0]);
     world.service.cancel_email_change(&ann).await.unwrap();
-    let late = world.service.confirm_email_change(&secret).await;
+    let late = world.service.confirm_email_change(&secret, &home()).await;
     assert!(matches!(late, Err(IdentityError::DeadLink)), "{late:?}");
     // A new password ends what somebody else may have begun.
     let right = world
@@ -324,7 +356,7 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
         .service
         .set_password(&ann, current, password(PASSWORD));
     set.await.unwrap();
-    let late = world.service.confirm_email_change(&secret).await;
+    let late = world.service.confirm_email_change(&secret, &home()).await;
     assert!(matches!(late, Err(IdentityError::DeadLink)), "{late:?}");
     // So does one that is set by mail.
     world.clock.advance(TimeDelta::hours(1));
@@ -341,9 +373,9 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
     let reset = reset_secret(&world.letters().await[0]);
     world
         .service
-        .reset_password(&reset, password(NEW))
+        .reset_password(&reset, password(NEW), &home())
         .await
         .unwrap();
-    let late = world.service.confirm_email_change(&secret).await;
+    let late = world.service.confirm_email_change(&secret, &home()).await;
     assert!(matches!(late, Err(IdentityError::DeadLink)), "{late:?}");
 }

@@ -222,6 +222,7 @@ impl App {
         let identity = IdentityService::new(identity_store.clone(), clock.clone(), ids.clone())
             .with_secret(&secret)
             .with_grace(TimeDelta::days(settings.deletion_grace_days.into()))
+            .with_founders(settings.organizations)
             .with_issuers(issuers);
         Ok(Self(Arc::new(Parts {
             postman: Arc::new(postman),

@@ -50,6 +50,7 @@ pub(crate) const DONE: &[(&str, &str)] = &[
     ("member.added", "added the member"),
     ("member.blocked", "blocked the member"),
     ("member.changed", "changed the role of"),
+    ("member.left", "left, which ended the membership of"),
     ("member.removed", "removed the member"),
     ("member.unblocked", "unblocked the member"),
     ("organization.blocked", "blocked the organisation"),
@@ -120,6 +121,7 @@ pub(crate) const DONE: &[(&str, &str)] = &[
     ("user.other_sessions_ended", "logged out everywhere else as"),
     ("user.password_reset", "set a forgotten password anew for"),
     ("user.password_set", "set the password of"),
+    ("user.profile_changed", "changed the profile of"),
     ("user.recovery_code_used", "used a recovery code of"),
     ("user.recovery_codes_renewed", "made new recovery codes for"),
     (

@@ -2,6 +2,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use mauntic_core::{
     EmailAddress, InvalidSecret, SecretKey,
+    identity::Founders,
     storage::{DbOptions, DbTarget, InvalidDatabase},
 };
 use mauntic_messaging::transport::{InvalidTransportUrl, SendingHost};
@@ -49,6 +50,9 @@ pub struct Settings {
     pub keep_captured_days: u32,
     /// How long an organisation that an owner has deleted can still be brought back, in days. Then it is erased.
     pub deletion_grace_days: u32,
+    /// Who may make organisations in the browser and over the API: `anyone` with an account, `owners` of one, or the
+    /// `operator` alone, at the command line.
+    pub organizations: Founders,
     /// The bucket of S3-compatible storage that images of emails are kept in. Without it: a folder in
     /// [`data`](Self::data).
     pub images_bucket: Option<String>,
@@ -99,6 +103,7 @@ impl Default for Settings {
             keep_hits_days: 400,
             keep_captured_days: 90,
             deletion_grace_days: 30,
+            organizations: Founders::default(),
             images_bucket: None,
             images_region: None,
             images_endpoint: None,
@@ -324,6 +329,17 @@ mod tests {
             ("http://127.0.0.1:9000", 3)
         );
         std::fs::write(&file, "lisen = \"127.0.0.1:9000\"\n").unwrap();
+        assert!(Settings::load(Some(&file)).is_err());
+        for (text, founders) in [
+            ("anyone", Founders::Anyone),
+            ("owners", Founders::Owners),
+            ("operator", Founders::Operator),
+        ] {
+            std::fs::write(&file, format!("organizations = \"{text}\"\n")).unwrap();
+            let settings = Settings::load(Some(&file)).unwrap();
+            assert_eq!(settings.organizations, founders);
+        }
+        std::fs::write(&file, "organizations = \"everybody\"\n").unwrap();
         assert!(Settings::load(Some(&file)).is_err());
     }
 

@@ -9,7 +9,7 @@ use mauntic_core::{
     Actor, ApiTokenId, EmailAddress, Operator, Permission, Role, Subject, TimeZoneName, UserId,
     identity::{
         AddMember, AuditFilter, CreateOrganization, CreateToken, CreateUser, DisplayName,
-        Organization, Password, PostalAddress, Slug, UpdateOrganization,
+        Organization, Password, PasswordHash, PostalAddress, Slug, UpdateOrganization,
     },
 };
 use mauntic_server::{audit_words, settle_events};
@@ -261,6 +261,10 @@ pub(crate) enum UserCommand {
         /// Make the user without a password
         #[arg(long)]
         no_password: bool,
+        /// Read, instead of the password, the bcrypt hash that another system has of it ($2y$…, as Mautic's) from
+        /// standard input; the next login makes a hash of our own of it
+        #[arg(long, conflicts_with = "no_password")]
+        password_hash: bool,
     },
     /// Make an existing user a member of the organisation
     Add {
@@ -317,8 +321,10 @@ impl UserCommand {
                 name,
                 role,
                 no_password,
+                password_hash,
             } => {
-                let password = if no_password {
+                let hash = password_hash.then(read_hash).transpose()?;
+                let password = if no_password || password_hash {
                     None
                 } else {
                     Some(read_password()?)
@@ -335,6 +341,12 @@ impl UserCommand {
                         },
                     )
                     .await?;
+                if let Some(hash) = hash {
+                    let operator = Operator::local();
+                    identity
+                        .adopt_password(&operator, member.user_id, hash)
+                        .await?;
+                }
                 context.output.result(&member, |member| {
                     format!("{} is {}, id {}", member.email, member.role, member.user_id)
                 })
@@ -425,14 +437,24 @@ fn read_password() -> anyhow::Result<Password> {
             .with_confirmation("Again", "these two differ")
             .interact()?
     } else {
-        let mut line = String::new();
-        std::io::stdin()
-            .read_line(&mut line)
-            .context("failed to read the password from standard input")?;
-        line.trim_end_matches(['\r', '\n']).to_owned()
+        read_line()?
     };
     text.parse()
         .map_err(|error| exit::invalid(format!("{error}")))
+}
+
+/// A hash is asked for by no prompt: it comes from a file or another program.
+fn read_hash() -> anyhow::Result<PasswordHash> {
+    let hash = PasswordHash::from_bcrypt(&read_line()?);
+    hash.map_err(|error| exit::invalid(format!("{error}")))
+}
+
+fn read_line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("failed to read the password from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// `mauntic token …`

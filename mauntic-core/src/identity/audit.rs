@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -41,6 +41,9 @@ pub struct AuditFilter {
 }
 
 impl AuditEntry {
+    /// How long before or after the time of an entry its id may have been made, which tells where to look for it.
+    pub const ID_WITHIN: TimeDelta = TimeDelta::hours(1);
+
     /// The entry of a change that an actor made now.
     #[must_use]
     pub fn new(change: Change, actor: &Actor, now: DateTime<Utc>, ids: &dyn IdSource) -> Self {

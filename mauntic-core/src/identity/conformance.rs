@@ -6,28 +6,30 @@
 )]
 
 mod access;
+mod audit;
 mod deletion;
+mod idempotency;
 mod logins;
+mod tokens;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
 
 use super::{
-    ApiToken, AuditEntry, AuditFilter, Begun, Change, DisplayName, Holder, IdempotencyKey,
-    IdentityService, IdentityStore, Membership, Organization, Slug, StoredAnswer, Subject,
-    TokenHash, User,
+    ApiToken, DisplayName, IdentityStore, Membership, Organization, Slug, TokenHash, User,
 };
 use crate::{
-    Actor, ApiTokenId, Cause, ChangeMade, Envelope, IdSource, OrganizationId, PageSize, Permission,
-    Principal, Role, StoreError, TimeZoneName, UserId, kind,
-    testing::{CountingIds, ManualClock},
+    ApiTokenId, IdSource, OrganizationId, PageSize, Permission, Role, StoreError, TimeZoneName,
+    UserId, testing::CountingIds,
 };
 
 pub use access::*;
+pub use audit::*;
 pub use deletion::*;
+pub use idempotency::*;
 pub use logins::*;
+pub use tokens::*;
 
 /// Runs every case of the suite on stores that an async function makes:
 /// `identity_store_conformance!(new_store)`, where `new_store()` returns a store and whatever must
@@ -45,12 +47,14 @@ macro_rules! identity_store_conformance {
                 users_are_found_by_email_in_any_case,
                 a_taken_email_leaves_the_transaction_usable,
                 members_are_listed_within_their_organization,
+                members_are_found_by_a_part_of_their_name,
                 owners_are_listed_without_the_blocked,
                 a_missing_row_is_not_updated,
                 a_token_is_presented_with_what_decides_on_it,
                 the_use_of_a_token_only_moves_forward,
                 tokens_stay_within_their_organization,
                 the_audit_log_shows_the_newest_first,
+                the_audit_log_is_looked_at_by_time_kind_and_person,
                 a_change_that_is_told_of_twice_is_kept_once,
                 a_request_is_done_once,
                 a_key_counts_for_one_principal,
@@ -107,14 +111,9 @@ fn organization(ids: &dyn IdSource, text: &str) -> Organization {
 }
 
 fn user(ids: &dyn IdSource, email: &str) -> User {
-    User {
-        id: UserId::generate(ids),
-        email: email.parse().expect("the text is an address"),
-        name: name("Ann"),
-        password: None,
-        created_at: now(),
-        blocked_at: None,
-    }
+    let id = UserId::generate(ids);
+    let email = email.parse().expect("the text is an address");
+    User::new(id, email, name("Ann"), None, now())
 }
 
 fn membership(organization: &Organization, user: &User, role: Role) -> Membership {
@@ -258,10 +257,19 @@ pub async fn users_are_found_by_email_in_any_case(store: Arc<dyn IdentityStore>)
     let found = uow.users().find_by_email_for_update(&email).await.unwrap();
     let mut found = found.unwrap();
     assert!(found.block(now()));
+    found.name = name("Ann Lee");
+    found.signature = Some("Ann Lee\nAcme".parse().unwrap());
     uow.users().update(&found).await.unwrap();
+    let bob = User {
+        signature: Some("Bob".parse().unwrap()),
+        ..user(&ids, "bob@example.com")
+    };
+    uow.users().insert(&bob).await.unwrap();
     uow.commit().await.unwrap();
-    let found = store.members().find_user(ann.id).await.unwrap().unwrap();
-    assert_eq!(found.blocked_at, Some(now()));
+    for user in [found, bob] {
+        let stored = store.members().find_user(user.id).await.unwrap();
+        assert_eq!(stored, Some(user));
+    }
 }
 
 /// After a conflict the same transaction can go on and commit.
@@ -334,6 +342,41 @@ pub async fn members_are_listed_within_their_organization(store: Arc<dyn Identit
     );
 }
 
+/// By a part of the name or the address, in any case, within the organisation.
+pub async fn members_are_found_by_a_part_of_their_name(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
+    save(&*store, &acme).await;
+    save(&*store, &other).await;
+    let called = |text: &str, email: &str| User {
+        name: name(text),
+        ..user(&ids, email)
+    };
+    let ann = called("Ann LEE", "ann@example.com");
+    let bob = called("Bob 100%", "leeward@example.com");
+    let eve = called("Eve Lee", "eve@example.com");
+    for (place, user) in [(&acme, &ann), (&acme, &bob), (&other, &eve)] {
+        save_member(&*store, place, user, Role::Member).await;
+    }
+    let members = store.members();
+    for (text, expected) in [
+        ("lEe", vec![ann.id, bob.id]),
+        ("ANN@", vec![ann.id]),
+        ("0%", vec![bob.id]),
+        ("%", vec![bob.id]),
+        ("_", vec![]),
+        ("eve", vec![]),
+        ("Ann Lee", vec![ann.id]),
+    ] {
+        let found = members.search(acme.id, text, PageSize::default()).await;
+        let found: Vec<_> = found.unwrap().iter().map(|one| one.user_id).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+    let one = members.search(acme.id, "lee", PageSize::clamped(1)).await;
+    let one = one.unwrap();
+    assert_eq!((one.len(), one[0].user_id), (1, ann.id));
+}
+
 /// A blocked owner cannot manage anything, so it does not count.
 pub async fn owners_are_listed_without_the_blocked(store: Arc<dyn IdentityStore>) {
     let ids = CountingIds::default();
@@ -377,388 +420,6 @@ pub async fn a_missing_row_is_not_updated(store: Arc<dyn IdentityStore>) {
     for done in missing {
         assert!(matches!(done, Err(StoreError::Missing { .. })), "{done:?}");
     }
-}
-
-/// Only those of the same organisation.
-pub async fn tokens_are_found_by_the_one_that_made_them(store: Arc<dyn IdentityStore>) {
-    let ids = CountingIds::default();
-    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
-    save(&*store, &acme).await;
-    save(&*store, &other).await;
-    let first = token(&ids, &acme, None);
-    let made = |place: &Organization| ApiToken {
-        made_by: Some(first.id),
-        ..token(&ids, place, None)
-    };
-    let (second, foreign) = (made(&acme), made(&other));
-    for (number, token) in [(1, &first), (2, &second), (3, &foreign)] {
-        save_token(&*store, token, &hash(number)).await;
-    }
-    let mut uow = store.begin().await.unwrap();
-    let tokens = uow.tokens();
-    let found = tokens.made_by_for_update(acme.id, first.id).await.unwrap();
-    assert_eq!(found.as_slice(), std::slice::from_ref(&second));
-    let found = tokens.made_by_for_update(acme.id, second.id).await.unwrap();
-    assert_eq!(found, []);
-    uow.commit().await.unwrap();
-    let found = store.tokens().find(acme.id, second.id).await.unwrap();
-    assert_eq!(found, Some(second));
-    assert_eq!(
-        store.tokens().find(acme.id, foreign.id).await.unwrap(),
-        None
-    );
-}
-
-/// One query brings the token, the state of its organisation and that of its holder.
-pub async fn a_token_is_presented_with_what_decides_on_it(store: Arc<dyn IdentityStore>) {
-    let ids = CountingIds::default();
-    let mut acme = organization(&ids, "Acme");
-    let mut ann = user(&ids, "ann@example.com");
-    save(&*store, &acme).await;
-    save_member(&*store, &acme, &ann, Role::Member).await;
-    let (free, bound) = (token(&ids, &acme, None), token(&ids, &acme, Some(&ann)));
-    save_token(&*store, &free, &hash(1)).await;
-    save_token(&*store, &bound, &hash(2)).await;
-    let tokens = store.tokens();
-    let shown = tokens.present(&hash(1)).await.unwrap().unwrap();
-    assert_eq!(
-        (shown.token, shown.organization_closed, shown.holder),
-        (free, false, None)
-    );
-    let shown = tokens.present(&hash(2)).await.unwrap().unwrap();
-    let holder = Holder {
-        role: Role::Member,
-        blocked: false,
-    };
-    assert_eq!((&shown.token, shown.holder), (&bound, Some(holder)));
-    assert_eq!(tokens.present(&hash(3)).await.unwrap(), None);
-
-    let mut uow = store.begin().await.unwrap();
-    acme.blocked_at = Some(now());
-    uow.organizations().update(&acme).await.unwrap();
-    assert!(ann.block(now()));
-    uow.users().update(&ann).await.unwrap();
-    uow.commit().await.unwrap();
-    let shown = tokens.present(&hash(2)).await.unwrap().unwrap();
-    assert!(shown.organization_closed);
-    assert_eq!(
-        shown.holder,
-        Some(Holder {
-            role: Role::Member,
-            blocked: true
-        })
-    );
-
-    let mut uow = store.begin().await.unwrap();
-    uow.memberships().remove(acme.id, ann.id).await.unwrap();
-    uow.commit().await.unwrap();
-    let shown = tokens.present(&hash(2)).await.unwrap().unwrap();
-    assert_eq!(shown.holder, None);
-}
-
-/// A use noted late does not hide a later one.
-pub async fn the_use_of_a_token_only_moves_forward(store: Arc<dyn IdentityStore>) {
-    let ids = CountingIds::default();
-    let acme = organization(&ids, "Acme");
-    save(&*store, &acme).await;
-    let token = token(&ids, &acme, None);
-    save_token(&*store, &token, &hash(1)).await;
-    let tokens = store.tokens();
-    for minutes in [5, 3] {
-        let at = now() + TimeDelta::minutes(minutes);
-        tokens.note_use(acme.id, token.id, at).await.unwrap();
-    }
-    let shown = tokens.present(&hash(1)).await.unwrap().unwrap();
-    assert_eq!(
-        shown.token.last_used_at,
-        Some(now() + TimeDelta::minutes(5))
-    );
-}
-
-/// Another organisation neither sees a token nor can change it.
-pub async fn tokens_stay_within_their_organization(store: Arc<dyn IdentityStore>) {
-    let ids = CountingIds::default();
-    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
-    save(&*store, &acme).await;
-    save(&*store, &other).await;
-    let token = token(&ids, &acme, None);
-    save_token(&*store, &token, &hash(1)).await;
-    let tokens = store.tokens();
-    let page = tokens
-        .list(acme.id, None, PageSize::default())
-        .await
-        .unwrap();
-    assert_eq!(page.items, std::slice::from_ref(&token));
-    let page = tokens
-        .list(other.id, None, PageSize::default())
-        .await
-        .unwrap();
-    assert_eq!(page.items, []);
-    let mut uow = store.begin().await.unwrap();
-    let found = uow
-        .tokens()
-        .find_for_update(other.id, token.id)
-        .await
-        .unwrap();
-    assert_eq!(found, None);
-    let mut found = uow
-        .tokens()
-        .find_for_update(acme.id, token.id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(found.revoke(now()));
-    uow.tokens().update(&found).await.unwrap();
-    uow.commit().await.unwrap();
-    let page = tokens
-        .list(acme.id, None, PageSize::default())
-        .await
-        .unwrap();
-    assert_eq!(page.items[0].revoked_at, Some(now()));
-}
-
-/// An event of another context makes the same entry however often it comes, and another organisation's makes its own.
-pub async fn a_change_that_is_told_of_twice_is_kept_once(store: Arc<dyn IdentityStore>) {
-    let ids = CountingIds::default();
-    let acme = organization(&ids, "Acme");
-    let service = IdentityService::new(
-        store.clone(),
-        Arc::new(ManualClock::default()),
-        Arc::new(CountingIds::default()),
-    );
-    let made = ChangeMade {
-        principal: Principal::System,
-        address: "192.0.2.1".parse().ok(),
-        change: Change::of_all::<kind::Contact>("contact.deleted", "contact", &[]),
-    };
-    let cause = Cause::root(&ids);
-    let envelope = Envelope::seal(acme.id, &made, now(), &ids, cause).unwrap();
-    for _ in 0..2 {
-        service.apply_change(&envelope, made.clone()).await.unwrap();
-    }
-    let (log, all) = (store.audit(), AuditFilter::default());
-    let page = log.list(acme.id, &all, None, PageSize::default()).await;
-    let entries = page.unwrap().items;
-    assert_eq!(entries, [AuditEntry::told(&envelope, made)]);
-    assert_eq!(entries[0].at, now());
-    assert_eq!(entries[0].change.subject.id, None);
-}
-
-/// Entries read back as they were written, page by page, within their organisation.
-pub async fn the_audit_log_shows_the_newest_first(store: Arc<dyn IdentityStore>) {
-    let ids = CountingIds::default();
-    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
-    let subject = || Subject::new("organization", acme.id);
-    let made = Change::new("organization.created", subject()).to(json!({"name": "Acme"}));
-    let renamed = Change::new("organization.updated", subject())
-        .from(json!({"name": "Acme"}))
-        .to(json!({"name": "ACME"}));
-    let user = Actor::user(acme.id, UserId::generate(&ids), Role::Owner)
-        .calling_from("2001:db8::1".parse().unwrap());
-    let first = AuditEntry::new(made.clone(), &Actor::system(acme.id), now(), &ids);
-    let second = AuditEntry::new(renamed, &user, now(), &ids);
-    let first_id = first.id;
-    let foreign = AuditEntry::new(made, &Actor::system(other.id), now(), &ids);
-    let mut uow = store.begin().await.unwrap();
-    for entry in [&first, &second, &foreign] {
-        uow.audit().append(entry).await.unwrap();
-    }
-    uow.commit().await.unwrap();
-    let (log, all) = (store.audit(), AuditFilter::default());
-    let page = log
-        .list(acme.id, &all, None, PageSize::clamped(1))
-        .await
-        .unwrap();
-    assert_eq!(
-        (page.items, page.next),
-        (vec![second.clone()], Some(second.id))
-    );
-    let page = log
-        .list(acme.id, &all, page.next, PageSize::clamped(1))
-        .await
-        .unwrap();
-    assert_eq!(
-        (page.items, page.next),
-        (vec![first], None::<crate::AuditEntryId>)
-    );
-    let page = log
-        .list(other.id, &all, None, PageSize::default())
-        .await
-        .unwrap();
-    let entries: Vec<AuditEntry> = page.items;
-    assert_eq!(entries, [foreign]);
-    let at = |seconds| Some(now() + TimeDelta::seconds(seconds));
-    let filters = [
-        (Some(user.principal()), None, None, None, vec![second.id]),
-        (Some(Principal::System), None, None, None, vec![first_id]),
-        (None, Some("organization.c"), None, None, vec![first_id]),
-        (
-            None,
-            Some("organization"),
-            None,
-            at(1),
-            vec![second.id, first_id],
-        ),
-        (None, None, at(1), None, vec![]),
-        (None, None, at(0), at(0), vec![]),
-    ];
-    for (by, action, since, until, expected) in filters {
-        let filter = AuditFilter {
-            by,
-            action: action.map(str::to_owned),
-            since,
-            until,
-        };
-        let page = log.list(acme.id, &filter, None, PageSize::default()).await;
-        let found: Vec<_> = page.unwrap().items.iter().map(|entry| entry.id).collect();
-        assert_eq!(found, expected, "{filter:?}");
-    }
-}
-
-fn key(text: &str) -> IdempotencyKey {
-    IdempotencyKey {
-        organization_id: OrganizationId::from_uuid(uuid::Uuid::from_u128(1)),
-        principal: Principal::System,
-        key: text.to_owned(),
-    }
-}
-
-fn answer() -> StoredAnswer {
-    StoredAnswer {
-        status: 201,
-        content_type: Some("application/json".to_owned()),
-        body: vec![0, 159, 146, 150],
-    }
-}
-
-async fn fresh(store: &dyn IdentityStore, key: &IdempotencyKey, at: DateTime<Utc>) -> super::Claim {
-    match store.idempotency().begin(key, hash(1), at).await.unwrap() {
-        Begun::Fresh(claim) => claim,
-        other => panic!("expected a fresh request, found {other:?}"),
-    }
-}
-
-/// The same request again gets the same answer; another one under its key is refused.
-pub async fn a_request_is_done_once(store: Arc<dyn IdentityStore>) {
-    let requests = store.idempotency();
-    let claim = fresh(&*store, &key("a"), now()).await;
-    let again = || requests.begin(&claim.key, hash(1), now());
-    assert_eq!(again().await.unwrap(), Begun::InProgress);
-    assert_eq!(
-        requests.begin(&claim.key, hash(2), now()).await.unwrap(),
-        Begun::Mismatch
-    );
-    requests.finish(&claim, &answer()).await.unwrap();
-    assert_eq!(again().await.unwrap(), Begun::Answered(answer()));
-    assert_eq!(
-        requests.begin(&claim.key, hash(2), now()).await.unwrap(),
-        Begun::Mismatch
-    );
-}
-
-/// Two principals, or organisations, may use the same text.
-pub async fn a_key_counts_for_one_principal(store: Arc<dyn IdentityStore>) {
-    let mine = key("a");
-    fresh(&*store, &mine, now()).await;
-    let id = uuid::Uuid::from_u128(2);
-    let theirs = Principal::Token {
-        id: ApiTokenId::from_uuid(id),
-    };
-    fresh(
-        &*store,
-        &IdempotencyKey {
-            principal: theirs,
-            ..mine.clone()
-        },
-        now(),
-    )
-    .await;
-    let elsewhere = OrganizationId::from_uuid(id);
-    fresh(
-        &*store,
-        &IdempotencyKey {
-            organization_id: elsewhere,
-            ..mine
-        },
-        now(),
-    )
-    .await;
-}
-
-/// When a process dies over a request, the next one may do it; the dead one's answer comes too late.
-pub async fn an_unfinished_request_is_taken_over_after_its_lease(store: Arc<dyn IdentityStore>) {
-    let requests = store.idempotency();
-    let dead = fresh(&*store, &key("a"), now()).await;
-    let later = dead.lease_until;
-    assert_eq!(
-        requests.begin(&key("a"), hash(2), later).await.unwrap(),
-        Begun::Mismatch
-    );
-    let next = fresh(&*store, &key("a"), later).await;
-    let late = StoredAnswer {
-        status: 500,
-        ..answer()
-    };
-    requests.finish(&dead, &late).await.unwrap();
-    requests.finish(&next, &answer()).await.unwrap();
-    let begun = requests.begin(&key("a"), hash(1), later).await.unwrap();
-    assert_eq!(begun, Begun::Answered(answer()));
-}
-
-/// Whoever fails through no fault of the client leaves the key free.
-pub async fn an_abandoned_request_can_be_tried_again(store: Arc<dyn IdentityStore>) {
-    let claim = fresh(&*store, &key("a"), now()).await;
-    store.idempotency().abandon(&claim).await.unwrap();
-    let claim = fresh(&*store, &key("a"), now()).await;
-    store.idempotency().finish(&claim, &answer()).await.unwrap();
-    // An answer that was given cannot be abandoned any more.
-    store.idempotency().abandon(&claim).await.unwrap();
-    let begun = store
-        .idempotency()
-        .begin(&key("a"), hash(1), now())
-        .await
-        .unwrap();
-    assert_eq!(begun, Begun::Answered(answer()));
-}
-
-/// After 24 hours a key is free again, whether or not the old answers were cleared away.
-pub async fn answers_are_forgotten_after_a_day(store: Arc<dyn IdentityStore>) {
-    let requests = store.idempotency();
-    for text in ["a", "b"] {
-        let claim = fresh(&*store, &key(text), now()).await;
-        requests.finish(&claim, &answer()).await.unwrap();
-    }
-    let later = now() + TimeDelta::hours(24) + TimeDelta::microseconds(1);
-    assert_eq!(
-        requests
-            .forget_old(later - TimeDelta::seconds(1))
-            .await
-            .unwrap(),
-        0
-    );
-    let claim = fresh(&*store, &key("a"), later).await;
-    assert_eq!(requests.forget_old(later).await.unwrap(), 1);
-    requests.finish(&claim, &answer()).await.unwrap();
-    let begun = requests.begin(&key("a"), hash(1), later).await.unwrap();
-    assert_eq!(begun, Begun::Answered(answer()));
-}
-
-/// Clients that send a request twice at the same instant have it done once.
-pub async fn of_many_requests_at_once_one_is_fresh(store: Arc<dyn IdentityStore>) {
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..8 {
-        let store = Arc::clone(&store);
-        tasks.spawn(async move { store.idempotency().begin(&key("a"), hash(1), now()).await });
-    }
-    let begun = tasks.join_all().await;
-    let fresh = begun
-        .iter()
-        .filter(|begun| matches!(begun, Ok(Begun::Fresh(_))));
-    assert_eq!(fresh.count(), 1);
-    let waiting = begun
-        .iter()
-        .filter(|begun| matches!(begun, Ok(Begun::InProgress)));
-    assert_eq!(waiting.count(), 7);
 }
 
 /// The fingerprint of the first start stays.

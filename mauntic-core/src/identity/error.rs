@@ -23,6 +23,17 @@ pub enum IdentityError {
     /// The email address or the password is wrong; which of them is not told.
     #[error("wrong email address or password")]
     WrongPassword,
+    /// A new password would be among the first that are tried.
+    #[error(
+        "this password is easy to guess: common words, names, addresses, years, repetitions and rows of keys count as one character each, and too few are left; take some words that have nothing to do with each other"
+    )]
+    GuessablePassword,
+    /// The user has a password, which another system's does not take the place of.
+    #[error("the user has a password already")]
+    PasswordSet,
+    /// Not everybody makes organisations in this installation.
+    #[error("you cannot make organisations here: ask whoever runs this installation")]
+    MayNotFound,
     /// Logging in failed too often.
     #[error("too many failed attempts: try again in {seconds} seconds")]
     TooManyFailures {

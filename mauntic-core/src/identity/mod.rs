@@ -55,6 +55,7 @@ mod linked_login;
 mod name;
 mod organization;
 mod password;
+mod profile;
 mod second_factor;
 mod service;
 mod session;
@@ -79,10 +80,13 @@ pub use letter::{
 pub use linked_login::{LinkedLogin, ProvenLogin};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
 pub use organization::{
-    InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress, TimezoneChanged,
-    UpdateOrganization,
+    Founders, InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress,
+    TimezoneChanged, UpdateOrganization,
 };
-pub use password::{HashingFailed, Password, PasswordHash, PasswordHasher, WeakPassword};
+pub use password::{
+    HashingFailed, InvalidBcryptHash, Password, PasswordHash, PasswordHasher, WeakPassword,
+};
+pub use profile::{InvalidSignature, Signature, UpdateProfile};
 pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};
 pub use service::{
     AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, Invite, LogIn,
@@ -104,5 +108,5 @@ pub use token::{
     ApiToken, Holder, InvalidTokenSecret, NoRandomness, PresentedToken, Refusal, TokenHash,
     TokenSecret,
 };
-pub use user::{Member, Membership, User, UserBlocked, UserInvited};
+pub use user::{Member, MemberGone, Membership, User, UserBlocked, UserInvited};
 pub use zones::IdentityZones;

@@ -56,6 +56,16 @@ impl fmt::Display for DisplayName {
     }
 }
 
+/// Some text on several lines, trimmed, with plain line breaks; `None` if nothing is left, or it is longer than so many
+/// characters, or holds other control characters.
+pub(super) fn several_lines(text: &str, longest: usize) -> Option<String> {
+    let text = text.replace("\r\n", "\n");
+    let text = text.trim();
+    let strange = text.contains(|c: char| c.is_control() && c != '\n');
+    let fits = !text.is_empty() && text.chars().nth(longest).is_none() && !strange;
+    fits.then(|| text.to_owned())
+}
+
 /// The short name of an organisation, or of a provider of logins, in commands and addresses: lower-case ASCII letters,
 /// digits and single hyphens, at most 63 of them, such as `acme-europe`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Deletion, DisplayName, Slug};
+use super::{Deletion, DisplayName, Slug, name::several_lines};
 use crate::{DomainEvent, OrganizationId, TimeZoneName, fingerprint};
 
 /// A tenant of the installation: whatever Mauntic stores belongs to one.
@@ -88,6 +88,19 @@ impl Organization {
     }
 }
 
+/// Who may make organisations in an installation, beside its operator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Founders {
+    /// Everybody who has an account, whoever was invited to look at something included.
+    Anyone,
+    /// Whoever owns an organisation already.
+    #[default]
+    Owners,
+    /// Nobody else.
+    Operator,
+}
+
 /// What to change in an organisation; `None` leaves a value as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpdateOrganization {
@@ -114,13 +127,9 @@ impl std::str::FromStr for PostalAddress {
     type Err = InvalidPostalAddress;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.replace("\r\n", "\n");
-        let text = text.trim();
-        let strange = text.contains(|c: char| c.is_control() && c != '\n');
-        if text.is_empty() || text.chars().nth(1_000).is_some() || strange {
-            return Err(InvalidPostalAddress);
-        }
-        Ok(Self(text.to_owned()))
+        several_lines(text, 1_000)
+            .map(Self)
+            .ok_or(InvalidPostalAddress)
     }
 }
 

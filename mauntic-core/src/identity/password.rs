@@ -1,3 +1,5 @@
+mod guess;
+
 use std::{fmt, sync::Arc};
 
 use argon2::{
@@ -14,8 +16,12 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// How many passwords are hashed at once; with the memory above, at most 76 MiB.
 const AT_ONCE: usize = 4;
+/// The salt and the hash of bcrypt, as digits of its own base 64.
+const BCRYPT_DIGITS: usize = 53;
+/// From the least that there is to a second on a server's core.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=14;
 
-/// A password as somebody typed it: 12 to 1,024 bytes. `Debug` hides it.
+/// A password as somebody typed it: 12 characters to 1,024 bytes. `Debug` hides it.
 #[derive(Clone)]
 pub struct Password(String);
 
@@ -24,6 +30,22 @@ impl Password {
     pub const MIN_CHARS: usize = 12;
     /// Longest password, in bytes.
     pub const MAX_LEN: usize = 1_024;
+
+    /// A password that somebody shows to be let in, which may be shorter than one that is chosen here: it may have been
+    /// chosen elsewhere. `None` for a text that is nobody's.
+    #[must_use]
+    pub fn presented(text: &str) -> Option<Self> {
+        (1..=Self::MAX_LEN)
+            .contains(&text.len())
+            .then(|| Self(text.to_owned()))
+    }
+
+    /// Whether it is one of those that are tried first: made of common words, repetitions, rows of keys, and of what
+    /// is known about its owner, such as the name and the address.
+    #[must_use]
+    pub fn is_guessable(&self, about: &[&str]) -> bool {
+        guess::worth(&self.0, about) < guess::LEAST
+    }
 }
 
 /// The text cannot be a password.
@@ -48,7 +70,8 @@ impl fmt::Debug for Password {
     }
 }
 
-/// An Argon2id hash in the PHC format (`$argon2id$v=19$m=…`). `Debug` hides it.
+/// An Argon2id hash in the PHC format (`$argon2id$v=19$m=…`), or one that another system made with bcrypt, until its
+/// owner logs in. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PasswordHash(String);
@@ -58,6 +81,30 @@ impl PasswordHash {
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// Reads a hash that another system made with bcrypt: `$2y$…`, `$2b$…` or `$2a$…`.
+    ///
+    /// # Errors
+    /// [`InvalidBcryptHash`] if it is none, or so dear that checking it would hold up everybody else.
+    pub fn from_bcrypt(text: &str) -> Result<Self, InvalidBcryptHash> {
+        let text = text.trim();
+        let known = ["$2y$", "$2b$", "$2a$"].iter();
+        let rest = known.filter_map(|prefix| text.strip_prefix(prefix)).next();
+        let (cost, rest) = rest
+            .and_then(|rest| rest.split_once('$'))
+            .ok_or(InvalidBcryptHash)?;
+        let cost: u32 = cost.parse().map_err(|_| InvalidBcryptHash)?;
+        let digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/');
+        let whole = rest.len() == BCRYPT_DIGITS && rest.chars().all(digit);
+        if !whole || !BCRYPT_COSTS.contains(&cost) {
+            return Err(InvalidBcryptHash);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn is_bcrypt(&self) -> bool {
+        self.0.starts_with("$2")
     }
 
     /// The hash, for storage.
@@ -79,6 +126,13 @@ impl PasswordHash {
         hash.algorithm.as_str() != "argon2id" || !same
     }
 }
+
+/// The text is no hash of bcrypt that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a bcrypt hash: expected $2y$, $2b$ or $2a$, a cost from 4 to 14, and 53 letters and digits"
+)]
+pub struct InvalidBcryptHash;
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,7 +172,8 @@ impl PasswordHasher {
     }
 
     /// Whether the password is the one that was hashed. Without a hash the answer is no, after the
-    /// same time, so that nobody learns from the clock which users exist.
+    /// same time, so that nobody learns from the clock which users exist; a hash of bcrypt takes longer, until its owner
+    /// has logged in.
     pub async fn verify(
         &self,
         password: Password,
@@ -131,6 +186,9 @@ impl PasswordHasher {
                     .map(|_| false)
                     .map_err(|error| HashingFailed(Box::new(error)));
             };
+            if hash.is_bcrypt() {
+                return Ok(bcrypt::verify(password.0.as_bytes(), &hash.0).unwrap_or(false));
+            }
             let fits = PhcString::new(&hash.0).is_ok_and(|hash| {
                 argon2()
                     .verify_password(password.0.as_bytes(), &hash)
@@ -173,6 +231,8 @@ fn argon2() -> Argon2<'static> {
 mod tests {
     use super::*;
 
+    const BCRYPT: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+
     fn password(text: &str) -> Password {
         text.parse().unwrap()
     }
@@ -194,6 +254,26 @@ mod tests {
         assert!(!nobody.await.unwrap());
     }
 
+    #[tokio::test]
+    async fn a_hash_of_bcrypt_fits_and_is_outdated() {
+        // Made by libxcrypt.
+        let hash = PasswordHash::from_bcrypt(BCRYPT).unwrap();
+        assert!(hash.is_outdated());
+        let hasher = PasswordHasher::new();
+        let short = Password::presented("secret").unwrap();
+        assert!(hasher.verify(short, Some(hash.clone())).await.unwrap());
+        let wrong = Password::presented("Secret").unwrap();
+        assert!(!hasher.verify(wrong, Some(hash)).await.unwrap());
+        let dear = BCRYPT.replace("$04$", "$15$");
+        for text in ["", "$2y$", &BCRYPT[1..], &BCRYPT[..59], "$1$abc$def", &dear] {
+            assert_eq!(
+                PasswordHash::from_bcrypt(text),
+                Err(InvalidBcryptHash),
+                "{text}"
+            );
+        }
+    }
+
     #[test]
     fn a_hash_with_lesser_parameters_is_outdated() {
         let lesser = Argon2::from(Params::new(1_024, 1, 1, None).unwrap());
@@ -207,5 +287,8 @@ mod tests {
         assert!("hunter2".parse::<Password>().is_err());
         assert!("x".repeat(1_025).parse::<Password>().is_err());
         assert!(!format!("{:?}", password("correct horse")).contains("horse"));
+        assert!(Password::presented("hunter2").is_some());
+        assert!(Password::presented("").is_none());
+        assert!(Password::presented(&"x".repeat(1_025)).is_none());
     }
 }

@@ -313,6 +313,11 @@ impl Patience {
         free: 200,
         longest: TimeDelta::minutes(15),
     };
+    /// Organisations that one user makes.
+    pub const FOR_ORGANIZATIONS: Self = Self {
+        free: 10,
+        longest: TimeDelta::minutes(15),
+    };
     /// Failures that are older are forgotten.
     pub const MEMORY: TimeDelta = TimeDelta::hours(1);
 

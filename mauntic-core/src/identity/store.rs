@@ -171,6 +171,15 @@ pub trait MemberQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Member, UserId>, StoreError>;
 
+    /// The organisation's members whose names or addresses contain a text, whose letters A to Z may differ in case, up
+    /// to so many, in the order of their ids.
+    async fn search(
+        &self,
+        organization: OrganizationId,
+        text: &str,
+        size: PageSize,
+    ) -> Result<Vec<Member>, StoreError>;
+
     /// Whether there is any user at all, or was when the installation was set up.
     async fn any_user(&self) -> Result<bool, StoreError>;
 
@@ -489,7 +498,7 @@ pub trait UserRepository: Send {
     /// Adds a user. A taken address is [`StoreError::Conflict`]; the transaction stays usable.
     async fn insert(&mut self, user: &User) -> Result<(), StoreError>;
 
-    /// Replaces a stored user but for its address; an unknown one is [`StoreError::Missing`].
+    /// Replaces a stored user but for the address; an unknown one is [`StoreError::Missing`].
     async fn update(&mut self, user: &User) -> Result<(), StoreError>;
 
     /// Gives a user, whom the transaction keeps, another address. A taken one is [`StoreError::Conflict`]; the
@@ -558,6 +567,15 @@ pub trait TokenQueries: Send + Sync {
         after: Option<ApiTokenId>,
         size: PageSize,
     ) -> Result<Page<ApiToken, ApiTokenId>, StoreError>;
+
+    /// The organisation's tokens whose names contain a text, whose letters A to Z may differ in case, up to so many, the
+    /// oldest first.
+    async fn search(
+        &self,
+        organization: OrganizationId,
+        text: &str,
+        size: PageSize,
+    ) -> Result<Vec<ApiToken>, StoreError>;
 }
 
 /// Changes tokens.
@@ -587,7 +605,8 @@ pub trait TokenRepository: Send {
 /// Reads the audit log.
 #[async_trait]
 pub trait AuditQueries: Send + Sync {
-    /// A page of the organisation's entries that fit, the newest first.
+    /// A page of the organisation's entries that fit, the newest first. However many entries there are, it reads about
+    /// as many as fit: of times, it relies on ids that were made [within an hour](AuditEntry::ID_WITHIN) of them.
     async fn list(
         &self,
         organization: OrganizationId,

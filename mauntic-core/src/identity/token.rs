@@ -48,6 +48,9 @@ pub struct InvalidTokenSecret;
 pub struct NoRandomness;
 
 impl TokenSecret {
+    /// What every token begins with.
+    pub const PREFIX: &str = PREFIX;
+
     /// Makes a new secret.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{DisplayName, IdentityError, PasswordHash};
+use super::{DisplayName, IdentityError, PasswordHash, Signature};
 use crate::{
     Actor, DomainEvent, EmailAddress, Forbidden, OrganizationId, Permission, Role, UserId,
     fingerprint,
@@ -16,6 +16,8 @@ pub struct User {
     pub email: EmailAddress,
     /// What the person is called.
     pub name: DisplayName,
+    /// What stands under mail that the person signs; `None` for nothing.
+    pub signature: Option<Signature>,
     /// What the password is checked against; `None` until one is set.
     pub password: Option<PasswordHash>,
     /// When the user was created.
@@ -25,6 +27,26 @@ pub struct User {
 }
 
 impl User {
+    /// A new user, with no signature yet.
+    #[must_use]
+    pub fn new(
+        id: UserId,
+        email: EmailAddress,
+        name: DisplayName,
+        password: Option<PasswordHash>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            email,
+            name,
+            signature: None,
+            password,
+            created_at: now,
+            blocked_at: None,
+        }
+    }
+
     /// Blocks the user; `false` if it was blocked already.
     #[must_use = "nothing needs saving if nothing changed"]
     pub fn block(&mut self, now: DateTime<Utc>) -> bool {
@@ -134,6 +156,17 @@ pub struct UserInvited {
 
 impl DomainEvent for UserInvited {
     const TYPE: &'static str = "identity.user_invited.v1";
+}
+
+/// Somebody is a member of an organisation no more: others took them out, or they left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberGone {
+    /// Who.
+    pub user_id: UserId,
+}
+
+impl DomainEvent for MemberGone {
+    const TYPE: &'static str = "identity.member_gone.v1";
 }
 
 /// A user may do nothing any more. Told to each organisation that the user is a member of.

@@ -68,7 +68,7 @@ fn collect_use_cases(place: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// The calls that a service has to be tried with: each use case that needs a permission, as each
-/// role, as a token with and without the scope, and as the owner of another organisation.
+/// role, as a token with and without the scope, as a token of each role, and as the owner of another organisation.
 pub fn access_cases(
     use_cases: &[UseCase],
     own: OrganizationId,
@@ -119,6 +119,15 @@ fn cases_of(
     let token = |scopes| Actor::token(own, ApiTokenId::generate(ids), Role::Owner, scopes);
     let with = token(permissions.iter().copied().collect());
     cases.push(case(with, Reach::Allowed, "a token with the scope"));
+    // A token of a lesser role may no more than that, whatever its scopes.
+    let lesser = Role::ALL.into_iter().filter(|role| *role < Role::Owner);
+    cases.extend(lesser.map(|role| {
+        let all = Permission::ALL.into_iter().map(|(scope, _)| scope);
+        let actor = Actor::token(own, ApiTokenId::generate(ids), role, all.collect());
+        let allowed = permissions.iter().all(|needed| role.allows(*needed));
+        let who = format!("a token of the role {role} with every scope");
+        case(actor, reach(allowed), &who)
+    }));
     for permission in permissions {
         let all = Permission::ALL.into_iter().map(|(other, _)| other);
         let rest: BTreeSet<_> = all.filter(|other| other != permission).collect();

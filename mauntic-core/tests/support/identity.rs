@@ -51,7 +51,7 @@ pub(crate) fn password(text: &str) -> Password {
 
 pub(crate) fn client(address: &str) -> Client {
     let address: IpAddr = address.parse().unwrap();
-    Client::new(Some(address), Some("Firefox"))
+    Client::new(Some(address), Some("Firefox")).calling_from(Some(address))
 }
 
 pub(crate) fn home() -> Client {

@@ -71,6 +71,9 @@ macro_rules! crm_store_conformance {
             records_of_one_person_are_found,
             what_follows_later_is_the_ones_who_stayed,
         ]);
+        $crate::crm_store_conformance!(@cases $new_store, use_cases::owners: [
+            contacts_of_a_member_who_is_gone_have_no_owner,
+        ]);
         $crate::crm_store_conformance!(@cases $new_store, use_cases::consent: [
             an_unsubscribe_is_applied_once,
         ]);

@@ -10,6 +10,7 @@ mod consent;
 mod contacts;
 mod fields;
 mod merge;
+mod owners;
 mod patch;
 mod tags;
 mod views;

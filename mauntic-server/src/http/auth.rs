@@ -1,29 +1,108 @@
 //! Who is asking: the bearer of an API token, or somebody who is logged in.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mauntic_core::{
     Actor,
-    identity::{IdentityError, LoggedIn, Refusal, SessionSecret},
+    identity::{IdentityError, LoggedIn, Refusal, SessionSecret, TokenSecret},
 };
 use poem::{
-    Endpoint, IntoResponse, Middleware, Request, Response,
-    http::{StatusCode, header},
+    Endpoint, IntoResponse, Middleware, Request, RequestBody, Response,
+    http::{Method, StatusCode, header},
 };
 use poem_openapi::{
-    SecurityScheme,
-    auth::{ApiKey, Bearer},
+    ApiExtractor, ApiExtractorType, ExtractParamOptions, SecurityScheme,
+    auth::ApiKey,
     payload::Json,
+    registry::{MetaSecurityScheme, Registry},
 };
 
 use super::{
     limits::client_address,
     problem::{ApiError, Problem},
 };
-use crate::{App, ui::visitor::cookie};
+use crate::{
+    App,
+    ui::visitor::{cookie, is_ours},
+};
 
-/// An API token: `Authorization: Bearer mnt_…`. It acts in its own organisation, within its scopes.
-#[derive(SecurityScheme)]
-#[oai(ty = "bearer", bearer_format = "mnt_…", checker = "admitted")]
+/// Whoever acts in an organisation: the bearer of an API token, within its scopes, or somebody who is logged in, within
+/// the role there.
 pub(crate) struct Token(pub(crate) Actor);
+
+impl<'a> ApiExtractor<'a> for Token {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        for (name, scheme) in schemes() {
+            registry.create_security_scheme(name, scheme);
+        }
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        schemes().map(|(name, _)| name).into()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        admitted(request).map(Self)
+    }
+}
+
+/// The ways to say who acts; one of them is enough.
+fn schemes() -> [(&'static str, MetaSecurityScheme); 3] {
+    let scheme = |ty, description| MetaSecurityScheme {
+        ty,
+        description: Some(description),
+        name: None,
+        key_in: None,
+        scheme: None,
+        bearer_format: None,
+        flows: None,
+        openid_connect_url: None,
+    };
+    [
+        (
+            "Token",
+            MetaSecurityScheme {
+                scheme: Some("bearer"),
+                bearer_format: Some("mnt_…"),
+                ..scheme(
+                    "http",
+                    "An API token: `Authorization: Bearer mnt_…`. It acts in its own organisation, within its scopes.",
+                )
+            },
+        ),
+        (
+            "Basic",
+            MetaSecurityScheme {
+                scheme: Some("basic"),
+                ..scheme(
+                    "http",
+                    "An API token as the password, for programs that know nothing else; the name does not matter.",
+                )
+            },
+        ),
+        (
+            "Session",
+            MetaSecurityScheme {
+                name: Some("mauntic"),
+                key_in: Some("cookie"),
+                ..scheme(
+                    "apiKey",
+                    "The cookie that the login set (`__Host-mauntic` with HTTPS), for pages of this installation. It acts \
+                     as the user, in the organisation that the session works in. Whatever is no GET sends the token \
+                     that the login told as `X-CSRF-Token`, too.",
+                )
+            },
+        ),
+    ]
+}
 
 /// A session: the cookie that the login set, and with it the token that the login told. The header keeps other sites
 /// from calling with the cookie.
@@ -66,16 +145,12 @@ async fn in_session(request: &Request, given: ApiKey) -> poem::Result<LoggedIn> 
 
 fn not_in_session() -> ApiError {
     let detail = "this needs a session: log in, keep the cookie, and send the token that the login told as X-CSRF-Token";
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
-    ApiError::Unauthorized(Json(problem))
+    unauthorized(detail.to_owned())
 }
 
 /// The decision of [`Authentication`], which stands before the API.
 #[derive(Clone)]
-enum Admission {
-    Admitted(Actor),
-    Refused(Refusal),
-}
+struct Admission(Result<Actor, ApiError>);
 
 /// Decides once for each request who is asking; what needs no token ignores the decision.
 pub(crate) struct Authentication(pub(crate) App);
@@ -110,50 +185,115 @@ async fn authenticate<E: Endpoint>(
     endpoint: &E,
     mut request: Request,
 ) -> poem::Result<Response> {
-    let token = request
-        .header(header::AUTHORIZATION)
-        .and_then(|value| {
-            value
-                .get(..7)
-                .filter(|scheme| scheme.eq_ignore_ascii_case("bearer "))
-                .map(|_| &value[7..])
-        })
-        .map(str::to_owned);
-    if let Some(token) = token {
-        let admission = match app.identity.authenticate(&token).await {
-            Ok(actor) => Admission::Admitted(match client_address(&request) {
-                Some(address) => actor.calling_from(address),
-                None => actor,
-            }),
-            Err(IdentityError::Refused(reason)) => Admission::Refused(reason),
-            Err(error) => return Err(ApiError::internal(&error).into()),
-        };
+    let admission = match shown_token(&request) {
+        Some(token) => Some(by_token(app, &request, &token).await?),
+        None => in_browser(app, &mut request).await?,
+    };
+    if let Some(admission) = admission {
         request.set_data(admission);
     }
     Ok(endpoint.call(request).await?.into_response())
 }
 
+/// The API token that a request shows.
+fn shown_token(request: &Request) -> Option<String> {
+    let (scheme, shown) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(shown.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = STANDARD.decode(shown.trim()).ok()?;
+    let pair = String::from_utf8(pair).ok()?;
+    let (name, password) = pair.split_once(':')?;
+    // Whatever is no token is for a proxy in front of the server.
+    let mut parts = [password, name].into_iter();
+    let token = parts.find(|part| part.starts_with(TokenSecret::PREFIX));
+    token.map(str::to_owned)
+}
+
+async fn by_token(app: &App, request: &Request, token: &str) -> poem::Result<Admission> {
+    let admission = match app.identity.authenticate(token).await {
+        Ok(actor) => Ok(match client_address(request) {
+            Some(address) => actor.calling_from(address),
+            None => actor,
+        }),
+        // The token is good; another one would not help.
+        Err(IdentityError::Refused(Refusal::OrganizationBlocked)) => Err(closed()),
+        Err(IdentityError::Refused(reason)) => Err(unauthorized(reason.to_string())),
+        Err(error) => return Err(ApiError::internal(&error).into()),
+    };
+    Ok(Admission(admission))
+}
+
+/// Somebody who is logged in, by the rules of pages: what changes something proves that it comes from one of ours.
+async fn in_browser(app: &App, request: &mut Request) -> poem::Result<Option<Admission>> {
+    // Those about one's own account find out by themselves.
+    if request.original_uri().path().starts_with("/api/auth/") {
+        return Ok(None);
+    }
+    let Some(secret) = cookie(app, request) else {
+        return Ok(None);
+    };
+    let found = app.identity.logged_in(&secret).await;
+    let Some(who) = found.map_err(|error| ApiError::internal(&error))? else {
+        return Ok(None);
+    };
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let token = request.header("x-csrf-token").unwrap_or_default();
+    if !is_ours(request) || !(looks || secret.takes_csrf_token(token)) {
+        return Ok(Some(Admission(Err(foreign()))));
+    }
+    let who = who.calling_from(client_address(request));
+    let admission = match (who.closed_workplace(), who.actor()) {
+        (Some(_), _) => Err(closed()),
+        (None, Some(actor)) => Ok(actor),
+        (None, None) => Err(forbidden(
+            "no_organization",
+            "you are a member of no organisation now",
+        )),
+    };
+    request.set_data(who);
+    Ok(Some(Admission(admission)))
+}
+
 /// Who is asking, if [`Authentication`] let them in.
 pub(crate) fn actor_of(request: &Request) -> Option<Actor> {
-    match request.data::<Admission>() {
-        Some(Admission::Admitted(actor)) => Some(actor.clone()),
-        _ => None,
+    let Admission(admission) = request.data()?;
+    admission.clone().ok()
+}
+
+/// Who is logged in, if it is somebody in a browser who asks.
+pub(crate) fn logged_in_of(request: &Request) -> Option<LoggedIn> {
+    request.data::<LoggedIn>().cloned()
+}
+
+fn admitted(request: &Request) -> poem::Result<Actor> {
+    match request.data() {
+        Some(Admission(admission)) => Ok(admission.clone()?),
+        None => {
+            let detail = "this needs an API token (Authorization: Bearer mnt_…), or the cookie of somebody who is logged in";
+            Err(unauthorized(detail.to_owned()).into())
+        }
     }
 }
 
-#[expect(clippy::unused_async, reason = "what poem-openapi calls is async")]
-async fn admitted(request: &Request, _: Bearer) -> poem::Result<Actor> {
-    let refusal = match request.data::<Admission>() {
-        Some(Admission::Admitted(actor)) => return Ok(actor.clone()),
-        // The token is good; another one would not help.
-        Some(Admission::Refused(Refusal::OrganizationBlocked)) => {
-            let detail = "the organisation is closed: whoever runs this installation has blocked it, or it is being deleted";
-            let problem = Problem::new(StatusCode::FORBIDDEN, "organization_closed", detail);
-            return Err(ApiError::Forbidden(Json(problem)).into());
-        }
-        Some(Admission::Refused(reason)) => reason.to_string(),
-        None => "this needs an API token: Authorization: Bearer mnt_…".to_owned(),
-    };
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", refusal);
-    Err(ApiError::Unauthorized(Json(problem)).into())
+fn unauthorized(detail: String) -> ApiError {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
+    ApiError::Unauthorized(Json(problem))
+}
+
+fn forbidden(code: &str, detail: &str) -> ApiError {
+    ApiError::Forbidden(Json(Problem::new(StatusCode::FORBIDDEN, code, detail)))
+}
+
+fn closed() -> ApiError {
+    let detail = "the organisation is closed: whoever runs this installation has blocked it, or it is being deleted";
+    forbidden("organization_closed", detail)
+}
+
+fn foreign() -> ApiError {
+    let detail = "this call with the cookie of a session does not prove that a page of this installation sent it: send the token that the login told as X-CSRF-Token";
+    forbidden("foreign_request", detail)
 }

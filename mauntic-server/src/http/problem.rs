@@ -62,10 +62,10 @@ pub enum ApiError {
     /// The request cannot be understood.
     #[oai(status = 400, content_type = "application/problem+json")]
     BadRequest(Json<Problem>),
-    /// There is no valid API token in the request.
+    /// There is no valid API token in the request, nor a session.
     #[oai(status = 401, content_type = "application/problem+json")]
     Unauthorized(Json<Problem>),
-    /// The token or role does not include this.
+    /// The token or role does not include this, or another site may have sent it.
     #[oai(status = 403, content_type = "application/problem+json")]
     Forbidden(Json<Problem>),
     /// There is no such thing in this organisation.

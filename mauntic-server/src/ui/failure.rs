@@ -132,6 +132,10 @@ pub(crate) fn too_often(error: &IdentityError) -> String {
 pub(crate) fn identity(error: IdentityError) -> Error {
     match &error {
         IdentityError::Forbidden(reason) => refused(*reason),
+        IdentityError::MayNotFound => {
+            let text = html! { p { "Who makes organisations here is for those to say who run this installation. Ask them for one." } (home()) };
+            page(StatusCode::FORBIDDEN, "Not allowed", &text)
+        }
         IdentityError::OrganizationNotFound(_) => missing("organisation"),
         IdentityError::SessionNotFound(_) => missing("session"),
         IdentityError::UserNotFound(_) => missing("member"),

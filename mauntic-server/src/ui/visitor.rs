@@ -376,7 +376,7 @@ impl Fields {
 }
 
 /// Whether a page of ours sent the request, as far as the browser says.
-fn is_ours(request: &Request) -> bool {
+pub(crate) fn is_ours(request: &Request) -> bool {
     if let Some(site) = request.header("sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
     }

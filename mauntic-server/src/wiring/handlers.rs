@@ -1,9 +1,11 @@
 //! What events of one context do in another.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mauntic_core::{
     ChangeMade, ContactId, DomainEvent as _, Envelope, EventHandler, HandlerError,
-    identity::{IdentityService, TimezoneChanged},
+    identity::{IdentityService, IdentityStore, MemberGone, TimezoneChanged},
 };
 use mauntic_crm::{
     ContactDeleted, ContactMerged, ContactService,
@@ -120,6 +122,39 @@ impl EventHandler for FollowTimezones {
             applied.map_err(HandlerError::new)?;
         }
         Ok(())
+    }
+}
+
+/// Whoever is a member no more is in charge of no contacts any more.
+pub(super) struct FollowDepartures {
+    pub(super) contacts: ContactService,
+    pub(super) identity: Arc<dyn IdentityStore>,
+}
+
+#[async_trait]
+impl EventHandler for FollowDepartures {
+    fn name(&self) -> &'static str {
+        "crm.follow_departures"
+    }
+
+    fn handles(&self) -> &'static [&'static str] {
+        &[MemberGone::TYPE]
+    }
+
+    async fn handle(&self, envelope: &Envelope) -> Result<(), HandlerError> {
+        let Some(event) = envelope.open::<MemberGone>()? else {
+            return Ok(());
+        };
+        // Whoever is back by the time that an event comes again may have been given others.
+        let members = self.identity.members();
+        let back = members
+            .find(envelope.organization_id, event.user_id)
+            .await?;
+        if back.is_some() {
+            return Ok(());
+        }
+        let released = self.contacts.apply_owner_gone(envelope, event.user_id);
+        released.await.map_err(HandlerError::new)
     }
 }
 

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     erasure::{Erasures, sweep},
     handlers::{
-        CountEngagement, FollowBounces, FollowDeletions, FollowListChoices, FollowMerges,
-        FollowTimezones, FollowUnsubscribes, KeepChanges,
+        CountEngagement, FollowBounces, FollowDeletions, FollowDepartures, FollowListChoices,
+        FollowMerges, FollowTimezones, FollowUnsubscribes, KeepChanges,
     },
 };
 use crate::{App, Job};
@@ -96,6 +96,10 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowDeletions(app.sends.clone())),
         Arc::new(FollowListChoices(app.segments.clone())),
         Arc::new(FollowTimezones(app.segments.clone())),
+        Arc::new(FollowDepartures {
+            contacts: app.contacts.clone(),
+            identity: app.identity_store.clone(),
+        }),
         Arc::new(KeepChanges(app.identity.clone())),
     ]
 }

@@ -6,7 +6,10 @@ use mauntic_core::storage::test_database::TestDatabase;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Answer, Installation, MAX_BODY, request};
+use crate::{
+    browser::Browser,
+    support::{Answer, Installation, MAX_BODY, request},
+};
 
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 const HTML: &str = "<p>Hi <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></p>";
@@ -186,6 +189,45 @@ async fn without_a_good_token_nothing_answers() {
             assert_eq!(answer.status, 401, "{}", operation.id);
             assert_eq!(answer.problem(401)["code"], "unauthorized");
         }
+    }
+}
+
+#[tokio::test]
+async fn whoever_acts_shows_a_token_in_either_way_or_a_session() {
+    let document = mauntic_server::openapi_document().await.unwrap();
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(schemes["Token"]["scheme"], "bearer");
+    assert_eq!(schemes["Basic"]["scheme"], "basic");
+    assert_eq!(schemes["Session"]["in"], "cookie");
+    let mut seen = 0;
+    for operations in document["paths"].as_object().unwrap().values() {
+        for operation in operations.as_object().unwrap().values() {
+            let ways = operation["security"].as_array().into_iter().flatten();
+            let ways: Vec<_> = ways.collect();
+            if ways.iter().any(|way| way.get("Token").is_some()) {
+                let all = json!([{"Token": []}, {"Basic": []}, {"Session": []}]);
+                assert_eq!(operation["security"], all, "{operation}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
+
+#[tokio::test]
+async fn no_change_is_made_with_the_cookie_alone() {
+    let browser = Browser::new().await;
+    for operation in operations().await {
+        if operation.method == "GET" || !operation.by_token {
+            continue;
+        }
+        let request = request("", &operation.method, &operation.path)
+            .header("cookie", browser.cookie())
+            .content_type("application/json");
+        let body = operation.body.clone().unwrap_or_default();
+        let answer = browser.installation.send(request.body(body.to_string()));
+        let problem = answer.await.problem(403);
+        assert_eq!(problem["code"], "foreign_request", "{}", operation.id);
     }
 }
 

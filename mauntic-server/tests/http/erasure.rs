@@ -41,14 +41,8 @@ async fn rows(app: &App, organization: OrganizationId) -> BTreeMap<String, i64> 
 
 /// Somebody with an account and no membership.
 async fn user(app: &App, email: &str) -> UserId {
-    let user = User {
-        id: UserId::generate(&UuidV7Source),
-        email: email.parse().unwrap(),
-        name: "Ann".parse().unwrap(),
-        password: None,
-        created_at: app.clock.now(),
-        blocked_at: None,
-    };
+    let (id, name) = (UserId::generate(&UuidV7Source), "Ann".parse().unwrap());
+    let user = User::new(id, email.parse().unwrap(), name, None, app.clock.now());
     let mut uow = app.identity_store.begin().await.unwrap();
     uow.users().insert(&user).await.unwrap();
     uow.commit().await.unwrap();

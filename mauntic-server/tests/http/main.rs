@@ -13,6 +13,7 @@ mod proxies;
 mod public;
 mod schema;
 mod sending;
+mod session_api;
 mod settings;
 mod support;
 mod ui;

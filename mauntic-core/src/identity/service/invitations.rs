@@ -10,6 +10,7 @@ use super::{
     },
     NewSession, calling,
     members::lock,
+    passwords::hold_strong,
     sessions::invitation_keys,
 };
 use crate::{
@@ -216,7 +217,8 @@ impl IdentityService {
     /// address.
     ///
     /// # Errors
-    /// [`IdentityError::DeadLink`]; [`IdentityError::EmailTaken`] if there is an account by now, which is to log in.
+    /// [`IdentityError::DeadLink`]; [`IdentityError::EmailTaken`] if there is an account by now, which is to log in;
+    /// [`IdentityError::GuessablePassword`].
     #[tracing::instrument(skip_all)]
     pub async fn accept_as_new(
         &self,
@@ -226,7 +228,13 @@ impl IdentityService {
         client: Client,
     ) -> Result<NewSession, IdentityError> {
         // Hashing costs, so it is not done for whoever has no link.
-        self.invitation(secret).await?;
+        let invited = self.invitation(secret).await?;
+        let about = [
+            name.as_str(),
+            invited.invitation.email.as_str(),
+            invited.organization.as_str(),
+        ];
+        hold_strong(&password, &about)?;
         let password = self.hasher.hash(password).await?;
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
@@ -246,14 +254,7 @@ impl IdentityService {
         password: Option<PasswordHash>,
         now: DateTime<Utc>,
     ) -> User {
-        User {
-            id: UserId::generate(&*self.ids),
-            email,
-            name,
-            password,
-            created_at: now,
-            blocked_at: None,
-        }
+        User::new(UserId::generate(&*self.ids), email, name, password, now)
     }
 
     /// Adds a user as the member that an invitation was for, in a first session.

@@ -10,10 +10,10 @@ use super::{
         LinkSecret, LoggedIn, Message, Organization, Password, Postman, Purpose, QueuedLetter,
         Subject, Undelivered, User, UserLink,
     },
-    calling,
+    passwords::hold_strong,
     sessions::reset_keys,
 };
-use crate::{Actor, EmailAddress, LetterId, OrganizationId, StoreError, UserId};
+use crate::{EmailAddress, LetterId, OrganizationId, StoreError, UserId};
 
 /// How many letters one round sends at most.
 const AT_ONCE: u32 = 20;
@@ -52,14 +52,22 @@ impl IdentityService {
     /// Sets a new password with a mailed link, once, and ends all sessions of the user. A second factor stays on.
     ///
     /// # Errors
-    /// [`IdentityError::DeadLink`].
+    /// [`IdentityError::DeadLink`]; [`IdentityError::GuessablePassword`], which leaves the link good.
     #[tracing::instrument(skip_all)]
     pub async fn reset_password(
         &self,
         secret: &LinkSecret,
         new: Password,
+        client: &Client,
     ) -> Result<(), IdentityError> {
-        self.linked(Purpose::PasswordReset, secret).await?;
+        let (_, user) = self.linked(Purpose::PasswordReset, secret).await?;
+        let places = self.store.members().workplaces(user.id).await?;
+        let places = places.iter().map(|place| place.name.as_str());
+        let about: Vec<_> = [user.name.as_str(), user.email.as_str()]
+            .into_iter()
+            .chain(places)
+            .collect();
+        hold_strong(&new, &about)?;
         let password = self.hasher.hash(new).await?;
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
@@ -73,7 +81,7 @@ impl IdentityService {
         // A change that somebody else began is not to be confirmed with the account taken back.
         uow.links().delete(user.id, Purpose::EmailChange).await?;
         let change = Change::new("user.password_reset", Subject::new("user", user.id));
-        self.audit_everywhere(&mut *uow, user.id, &change, now)
+        self.audit_from(&mut *uow, user.id, client.address, &change, now)
             .await?;
         uow.commit().await?;
         info!(user.id = %user.id, "a password was reset by mail");
@@ -149,6 +157,7 @@ impl IdentityService {
     pub async fn confirm_email_change(
         &self,
         secret: &LinkSecret,
+        client: &Client,
     ) -> Result<EmailAddress, IdentityError> {
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
@@ -170,7 +179,7 @@ impl IdentityService {
         let change = Change::new("user.email_changed", Subject::new("user", user.id))
             .from(json!({"email": user.email}))
             .to(json!({"email": email}));
-        self.audit_everywhere(&mut *uow, user.id, &change, now)
+        self.audit_from(&mut *uow, user.id, client.address, &change, now)
             .await?;
         uow.commit().await?;
         Ok(email)
@@ -408,50 +417,5 @@ impl IdentityService {
         let link = link.ok_or(IdentityError::DeadLink)?;
         uow.links().delete(user.id, purpose).await?;
         Ok((user, link))
-    }
-
-    /// Notes what users did to their account in every organisation that they are a member of.
-    pub(super) async fn audit_everywhere(
-        &self,
-        uow: &mut dyn IdentityUnitOfWork,
-        user: UserId,
-        change: &Change,
-        now: DateTime<Utc>,
-    ) -> Result<(), IdentityError> {
-        self.audit_from(uow, user, None, change, now).await
-    }
-
-    /// As [`audit_everywhere`](Self::audit_everywhere), with where it came from.
-    pub(super) async fn audit_from(
-        &self,
-        uow: &mut dyn IdentityUnitOfWork,
-        user: UserId,
-        address: Option<IpAddr>,
-        change: &Change,
-        now: DateTime<Utc>,
-    ) -> Result<(), IdentityError> {
-        for place in uow.memberships().of_user(user).await? {
-            let actor = Actor::user(place.organization_id, user, place.role);
-            self.audit(uow, &calling(actor, address), change.clone(), now)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// As [`audit_from`](Self::audit_from), of what the operator did, or a stranger.
-    pub(super) async fn audit_by_nobody(
-        &self,
-        uow: &mut dyn IdentityUnitOfWork,
-        user: UserId,
-        address: Option<IpAddr>,
-        change: &Change,
-        now: DateTime<Utc>,
-    ) -> Result<(), IdentityError> {
-        for place in uow.memberships().of_user(user).await? {
-            let actor = Actor::system(place.organization_id);
-            self.audit(uow, &calling(actor, address), change.clone(), now)
-                .await?;
-        }
-        Ok(())
     }
 }

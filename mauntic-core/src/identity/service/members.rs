@@ -2,11 +2,11 @@ use serde_json::json;
 use tracing::info;
 
 use super::super::{
-    Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, Member, Membership,
-    Password, Subject, User, UserBlocked, UserInvited,
+    Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, Member, MemberGone,
+    Membership, Password, Subject, User, UserBlocked, UserInvited,
     user::{may_give, within},
 };
-use super::organizations::at_version;
+use super::{organizations::at_version, passwords::hold_strong};
 use crate::{
     Actor, EmailAddress, Operator, OrganizationId, Page, PageSize, Permission, Role, StoreError,
     UserId,
@@ -37,6 +37,9 @@ pub struct AddMember {
 impl IdentityService {
     /// Creates a user as a member of an organisation. Nobody proves that the address is theirs, so members
     /// [invite](Self::invite) instead.
+    ///
+    /// # Errors
+    /// [`IdentityError::EmailTaken`]; [`IdentityError::GuessablePassword`].
     #[tracing::instrument(skip_all)]
     pub async fn create_user(
         &self,
@@ -45,18 +48,16 @@ impl IdentityService {
         command: CreateUser,
     ) -> Result<Member, IdentityError> {
         let password = match command.password {
-            Some(password) => Some(self.hasher.hash(password).await?),
+            Some(password) => {
+                let about = [command.name.as_str(), command.email.as_str()];
+                hold_strong(&password, &about)?;
+                Some(self.hasher.hash(password).await?)
+            }
             None => None,
         };
         let now = self.clock.now();
-        let user = User {
-            id: UserId::generate(&*self.ids),
-            email: command.email,
-            name: command.name,
-            password,
-            created_at: now,
-            blocked_at: None,
-        };
+        let id = UserId::generate(&*self.ids);
+        let user = User::new(id, command.email, command.name, password, now);
         let mut uow = self.store.begin().await?;
         lock(&mut *uow, organization).await?;
         match uow.users().insert(&user).await {
@@ -135,17 +136,48 @@ impl IdentityService {
         lock(&mut *uow, organization).await?;
         let membership = find(&mut *uow, organization, user).await?;
         within(actor.role(), &[membership.role])?;
-        if membership.role == Role::Owner {
-            another_owner(&mut *uow, organization, user).await?;
-        }
-        uow.memberships().remove(organization, user).await?;
-        let change = Change::new("member.removed", Subject::new("user", user))
-            .from(json!({"role": membership.role}));
-        let now = self.clock.now();
-        self.audit(&mut *uow, actor, change, now).await?;
-        self.withdraw(&mut *uow, actor, user, None).await?;
+        self.part(&mut *uow, actor, &membership, "member.removed")
+            .await?;
         uow.commit().await?;
         Ok(())
+    }
+
+    /// Ends a membership, and what hangs on it. The last owner stays.
+    pub(super) async fn part(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        actor: &Actor,
+        membership: &Membership,
+        action: &str,
+    ) -> Result<(), IdentityError> {
+        let (organization, user_id) = (membership.organization_id, membership.user_id);
+        if membership.role == Role::Owner {
+            another_owner(uow, organization, user_id).await?;
+        }
+        uow.memberships().remove(organization, user_id).await?;
+        let now = self.clock.now();
+        let gone = MemberGone { user_id };
+        self.publish(uow, organization, &gone, now).await?;
+        let change = Change::new(action, Subject::new("user", user_id))
+            .from(json!({"role": membership.role}));
+        self.audit(uow, actor, change, now).await?;
+        self.withdraw(uow, actor, user_id, None).await
+    }
+
+    /// The members of the actor's organisation whose names or addresses contain a text, up to so many, in the order of
+    /// their ids.
+    pub async fn search_members(
+        &self,
+        actor: &Actor,
+        text: &str,
+        size: PageSize,
+    ) -> Result<Vec<Member>, IdentityError> {
+        let organization = actor.require(Permission::MembersRead)?;
+        Ok(self
+            .store
+            .members()
+            .search(organization, text, size)
+            .await?)
     }
 
     /// A member of the actor's organisation.

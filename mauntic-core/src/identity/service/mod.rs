@@ -7,7 +7,9 @@ mod letters;
 mod linked_logins;
 mod members;
 mod organizations;
+mod own_organizations;
 mod passwords;
+mod profile;
 mod second_factors;
 mod sessions;
 mod tokens;
@@ -17,8 +19,8 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    AuditEntry, Change, IdempotencyStore, IdentityError, IdentityStore, IdentityUnitOfWork,
-    PasswordHasher,
+    AuditEntry, Change, Founders, IdempotencyStore, IdentityError, IdentityStore,
+    IdentityUnitOfWork, PasswordHasher,
 };
 use crate::{
     Access, Actor, Cause, Clock, DomainEvent, Envelope, IdSource, OrganizationId, Permission,
@@ -43,6 +45,7 @@ pub struct IdentityService {
     secret: Option<SecretKey>,
     grace: TimeDelta,
     issuers: BTreeSet<String>,
+    founders: Founders,
 }
 
 impl IdentityService {
@@ -52,6 +55,7 @@ impl IdentityService {
         ("accept_invitation", Access::Oneself),
         ("accept_with", Access::Anybody),
         ("add_member", Access::Operator),
+        ("adopt_password", Access::Operator),
         ("apply_change", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
@@ -83,11 +87,13 @@ impl IdentityService {
         ("erasures", Access::Operator),
         ("find_organization", Access::Operator),
         ("finish_erasure", Access::Itself),
+        ("found_organization", Access::Oneself),
         ("forget_old_sessions", Access::Operator),
         ("give_second_factor", Access::Anybody),
         ("invitation", Access::Anybody),
         ("invitations", Access::Needs(Permission::MembersManage)),
         ("invite", Access::Needs(Permission::MembersManage)),
+        ("leave_organization", Access::Oneself),
         ("link_login", Access::Oneself),
         ("linked_logins", Access::Oneself),
         ("log_in", Access::Anybody),
@@ -124,6 +130,8 @@ impl IdentityService {
             Access::Needs(Permission::MembersManage),
         ),
         ("revoke_token", Access::Needs(Permission::TokensManage)),
+        ("search_members", Access::Needs(Permission::MembersRead)),
+        ("search_tokens", Access::Needs(Permission::TokensManage)),
         ("second_factor", Access::Oneself),
         ("set_password", Access::Oneself),
         ("set_up", Access::Anybody),
@@ -144,6 +152,7 @@ impl IdentityService {
             "update_organization",
             Access::Needs(Permission::OrganizationManage),
         ),
+        ("update_profile", Access::Oneself),
         ("verify_password", Access::Anybody),
     ];
 
@@ -162,6 +171,7 @@ impl IdentityService {
             secret: None,
             grace: super::deletion::GRACE,
             issuers: BTreeSet::new(),
+            founders: Founders::default(),
         }
     }
 
@@ -178,6 +188,12 @@ impl IdentityService {
     #[must_use]
     pub fn with_grace(self, grace: TimeDelta) -> Self {
         Self { grace, ..self }
+    }
+
+    /// The use cases of an installation where these make organisations.
+    #[must_use]
+    pub fn with_founders(self, founders: Founders) -> Self {
+        Self { founders, ..self }
     }
 
     fn secret(&self) -> Result<&SecretKey, IdentityError> {

@@ -1,12 +1,15 @@
 use serde_json::json;
 use tracing::info;
 
-use super::super::{
-    Change, DisplayName, IdentityError, IdentityService, Organization, PostalAddress, Slug,
-    Subject, TimezoneChanged, UpdateOrganization,
+use super::{
+    super::{
+        Change, DisplayName, IdentityError, IdentityService, LoggedIn, Organization, PostalAddress,
+        Slug, Subject, TimezoneChanged, UpdateOrganization,
+    },
+    calling,
 };
 use crate::{
-    Actor, Operator, OrganizationId, Page, PageSize, Permission, StoreError, TimeZoneName,
+    Actor, Operator, OrganizationId, Page, PageSize, Permission, Role, StoreError, TimeZoneName,
 };
 
 /// How many numbers are tried behind a suggested short name that is taken.
@@ -54,8 +57,17 @@ impl IdentityService {
         _: &Operator,
         command: CreateOrganization,
     ) -> Result<Organization, IdentityError> {
+        self.add_organization(command, None).await
+    }
+
+    /// Adds an organisation of the operator's, or of somebody who owns it and works in it from now on.
+    pub(super) async fn add_organization(
+        &self,
+        command: CreateOrganization,
+        founder: Option<&LoggedIn>,
+    ) -> Result<Organization, IdentityError> {
         if let Some(slug) = command.slug.clone() {
-            return self.insert_organization(command, slug).await;
+            return self.insert_organization(command, slug, founder).await;
         }
         let suggested = Slug::suggested_by(&command.name);
         for number in 1..SUGGESTIONS {
@@ -63,7 +75,8 @@ impl IdentityService {
                 1 => suggested.clone(),
                 _ => suggested.numbered(number),
             };
-            match self.insert_organization(command.clone(), slug).await {
+            let added = self.insert_organization(command.clone(), slug, founder);
+            match added.await {
                 Err(IdentityError::SlugTaken) => {}
                 done => return done,
             }
@@ -88,7 +101,7 @@ impl IdentityService {
             .expect("the text is a name");
         let slug = Slug::suggested_by(&name);
         let command = CreateOrganization::named(name);
-        match self.insert_organization(command, slug).await {
+        match self.insert_organization(command, slug, None).await {
             Ok(organization) => Ok(Some(organization)),
             Err(IdentityError::SlugTaken) => Ok(None),
             Err(error) => Err(error),
@@ -221,6 +234,7 @@ impl IdentityService {
         &self,
         command: CreateOrganization,
         slug: Slug,
+        founder: Option<&LoggedIn>,
     ) -> Result<Organization, IdentityError> {
         let now = self.clock.now();
         let id = OrganizationId::generate(&*self.ids);
@@ -235,8 +249,14 @@ impl IdentityService {
             .await?;
         let change = Change::new("organization.created", Subject::new("organization", id))
             .to(json!(organization));
-        self.audit(&mut *uow, &Actor::system(id), change, now)
-            .await?;
+        let actor = match founder {
+            Some(who) => calling(Actor::user(id, who.user.id, Role::Owner), who.address),
+            None => Actor::system(id),
+        };
+        self.audit(&mut *uow, &actor, change, now).await?;
+        if let Some(who) = founder {
+            self.move_in(&mut *uow, &actor, who).await?;
+        }
         uow.commit().await?;
         Ok(organization)
     }

@@ -1,7 +1,17 @@
 use super::super::{
-    IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal, User,
+    Change, IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal,
+    Subject, User,
 };
-use crate::{EmailAddress, UserId};
+use crate::{EmailAddress, Operator, UserId};
+
+/// Holds a new password to be none of those that are tried first, for somebody of whom that is known.
+pub(super) fn hold_strong(password: &Password, about: &[&str]) -> Result<(), IdentityError> {
+    if password.is_guessable(about) {
+        Err(IdentityError::GuessablePassword)
+    } else {
+        Ok(())
+    }
+}
 
 impl IdentityService {
     /// Sets the user's own password and ends all their sessions, and what was mailed before. Whoever has a password
@@ -9,7 +19,7 @@ impl IdentityService {
     ///
     /// # Errors
     /// [`IdentityError::WrongPassword`]; [`IdentityError::TooManyFailures`]; [`IdentityError::LogInAgain`] if there is
-    /// no password yet, and the login was a while ago.
+    /// no password yet, and the login was a while ago; [`IdentityError::GuessablePassword`].
     #[tracing::instrument(skip_all)]
     pub async fn set_password(
         &self,
@@ -17,6 +27,12 @@ impl IdentityService {
         current: Option<Password>,
         new: Password,
     ) -> Result<(), IdentityError> {
+        let places = who.workplaces.iter().map(|place| place.name.as_str());
+        let about: Vec<_> = [who.user.name.as_str(), who.user.email.as_str()]
+            .into_iter()
+            .chain(places)
+            .collect();
+        hold_strong(&new, &about)?;
         self.check_owner_is_there(who, current).await?;
         let (user, now) = (who.user.id, self.clock.now());
         let hash = self.hasher.hash(new).await?;
@@ -35,6 +51,34 @@ impl IdentityService {
             uow.links().delete(user, purpose).await?;
         }
         self.audit_oneself(&mut *uow, who, "user.password_set", now)
+            .await?;
+        uow.commit().await?;
+        Ok(())
+    }
+
+    /// Gives a user without a password the one that another system knew the user by, of which it made that hash with
+    /// bcrypt. The user's next login makes a hash of our own of it.
+    ///
+    /// # Errors
+    /// [`IdentityError::UserNotFound`]; [`IdentityError::PasswordSet`].
+    #[tracing::instrument(skip_all)]
+    pub async fn adopt_password(
+        &self,
+        _: &Operator,
+        user: UserId,
+        hash: PasswordHash,
+    ) -> Result<(), IdentityError> {
+        let now = self.clock.now();
+        let mut uow = self.store.begin().await?;
+        let found = uow.users().find_for_update(user).await?;
+        let mut found = found.ok_or(IdentityError::UserNotFound(user))?;
+        if found.password.is_some() {
+            return Err(IdentityError::PasswordSet);
+        }
+        found.password = Some(hash);
+        uow.users().update(&found).await?;
+        let change = Change::new("user.password_set", Subject::new("user", user));
+        self.audit_by_nobody(&mut *uow, user, None, &change, now)
             .await?;
         uow.commit().await?;
         Ok(())

@@ -11,6 +11,7 @@ use super::{
         Workplace,
     },
     calling,
+    passwords::hold_strong,
 };
 use crate::{
     Actor, EmailAddress, Operator, OrganizationId, PageSize, Role, SessionId, StoreError,
@@ -88,7 +89,7 @@ impl IdentityService {
     ///
     /// # Errors
     /// [`IdentityError::AlreadySetUp`] once there is a user; [`IdentityError::WrongSetUpCode`] if a code
-    /// [is asked for](Self::set_up_asks_for_code), and this is another.
+    /// [is asked for](Self::set_up_asks_for_code), and this is another; [`IdentityError::GuessablePassword`].
     #[tracing::instrument(skip_all)]
     pub async fn set_up(
         &self,
@@ -105,20 +106,20 @@ impl IdentityService {
                 return Err(IdentityError::WrongSetUpCode);
             }
         }
+        let about = [
+            command.name.as_str(),
+            command.email.as_str(),
+            command.organization.as_str(),
+        ];
+        hold_strong(&command.password, &about)?;
         let first = self
             .organizations(&Operator::local(), None, PageSize::clamped(1))
             .await?;
         let first = first.items.into_iter().next();
         let password = self.hasher.hash(command.password).await?;
         let now = self.clock.now();
-        let user = User {
-            id: UserId::generate(&*self.ids),
-            email: command.email,
-            name: command.name,
-            password: Some(password),
-            created_at: now,
-            blocked_at: None,
-        };
+        let id = UserId::generate(&*self.ids);
+        let user = User::new(id, command.email, command.name, Some(password), now);
         let mut uow = self.store.begin().await?;
         if !uow.users().claim_set_up(now).await? {
             return Err(IdentityError::AlreadySetUp);

@@ -109,6 +109,17 @@ impl IdentityService {
         Ok(self.store.tokens().list(organization, after, size).await?)
     }
 
+    /// The tokens of the actor's organisation whose names contain a text, up to so many, the oldest first.
+    pub async fn search_tokens(
+        &self,
+        actor: &Actor,
+        text: &str,
+        size: PageSize,
+    ) -> Result<Vec<ApiToken>, IdentityError> {
+        let organization = actor.require(Permission::TokensManage)?;
+        Ok(self.store.tokens().search(organization, text, size).await?)
+    }
+
     /// A token of the actor's organisation.
     ///
     /// # Errors

@@ -50,6 +50,14 @@ impl MigratorTrait for IdentityMigrator {
                 name: "m0010_made_by",
                 of: made_by,
             }),
+            Box::new(Statements {
+                name: "m0011_signatures",
+                of: signatures,
+            }),
+            Box::new(Statements {
+                name: "m0012_audit_actions",
+                of: audit_actions,
+            }),
         ]
     }
 
@@ -162,6 +170,24 @@ fn made_by(dialect: Dialect) -> Vec<String> {
         "CREATE INDEX api_token_made_by ON api_token (organization_id, made_by)".to_owned(),
         "UPDATE idempotency SET body = NULL".to_owned(),
     ]
+}
+
+/// What stands under mail that somebody signs.
+fn signatures(_: Dialect) -> Vec<String> {
+    vec!["ALTER TABLE account ADD COLUMN signature TEXT".to_owned()]
+}
+
+/// A fast look at one kind of entry. Actions begin with their kind, so they have to sort byte by byte, which they do on
+/// SQLite by themselves.
+fn audit_actions(dialect: Dialect) -> Vec<String> {
+    let sorting = match dialect {
+        Dialect::Postgres => {
+            Some("ALTER TABLE audit_entry ALTER COLUMN action TYPE TEXT COLLATE \"C\"".to_owned())
+        }
+        Dialect::Sqlite => None,
+    };
+    let index = "CREATE INDEX audit_entry_action ON audit_entry (organization_id, action, id)";
+    sorting.into_iter().chain([index.to_owned()]).collect()
 }
 
 /// Inviting people, and blocking members of one organisation.

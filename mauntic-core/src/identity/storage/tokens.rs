@@ -87,6 +87,26 @@ impl TokenQueries for SeaOrmIdentityStore {
         let rows = rows.iter().map(token).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(rows, size, |row| row.id))
     }
+
+    async fn search(
+        &self,
+        organization: OrganizationId,
+        text: &str,
+        size: PageSize,
+    ) -> Result<Vec<ApiToken>, StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM api_token t WHERE t.organization_id = $1 AND {} > 0 ORDER BY t.id LIMIT {}",
+            dialect.position(&dialect.ascii_lower("t.name"), "$2"),
+            size.get()
+        );
+        let key = [
+            organization.as_uuid().into(),
+            text.to_ascii_lowercase().into(),
+        ];
+        let rows = many(self.db.reader(), dialect, &sql, key).await?;
+        rows.iter().map(token).collect()
+    }
 }
 
 #[async_trait]

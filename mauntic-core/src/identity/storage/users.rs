@@ -9,13 +9,15 @@ use super::{
 use crate::{
     EmailAddress, OrganizationId, Page, PageSize, StoreError, UserId,
     identity::{
-        Member, MemberQueries, Membership, MembershipRepository, PasswordHash, User,
+        Member, MemberQueries, Membership, MembershipRepository, PasswordHash, Signature, User,
         UserRepository, Workplace,
     },
     storage::to_micros,
 };
 
-const USER: &str = "id, email, name, password, created_at, blocked_at";
+const USER: &str = "id, email, name, signature, password, created_at, blocked_at";
+const MEMBER: &str = "m.user_id, a.email, a.name, m.role, m.created_at, a.blocked_at,
+    m.blocked_at AS blocked_here_at";
 const MEMBERSHIP: &str = "organization_id, user_id, role, created_at, blocked_at";
 
 #[async_trait]
@@ -65,9 +67,7 @@ impl MemberQueries for SeaOrmIdentityStore {
     ) -> Result<Page<Member, UserId>, StoreError> {
         let after = after.map_or(uuid::Uuid::nil(), |id| id.as_uuid());
         let sql = format!(
-            "SELECT m.user_id, a.email, a.name, m.role, m.created_at, a.blocked_at,
-                 m.blocked_at AS blocked_here_at
-             FROM membership m JOIN account a ON a.id = m.user_id
+            "SELECT {MEMBER} FROM membership m JOIN account a ON a.id = m.user_id
              WHERE m.organization_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT {}",
             size.overfetched()
         );
@@ -75,6 +75,28 @@ impl MemberQueries for SeaOrmIdentityStore {
         let rows = many(self.db.reader(), self.db.dialect(), &sql, key).await?;
         let rows = rows.iter().map(member).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(rows, size, |row| row.user_id))
+    }
+
+    async fn search(
+        &self,
+        organization: OrganizationId,
+        text: &str,
+        size: PageSize,
+    ) -> Result<Vec<Member>, StoreError> {
+        let dialect = self.db.dialect();
+        let sql = format!(
+            "SELECT {MEMBER} FROM membership m JOIN account a ON a.id = m.user_id
+             WHERE m.organization_id = $1 AND ({} > 0 OR {} > 0) ORDER BY m.user_id LIMIT {}",
+            dialect.position(&dialect.ascii_lower("a.name"), "$2"),
+            dialect.position("a.email_key", "$2"),
+            size.get()
+        );
+        let key = [
+            organization.as_uuid().into(),
+            text.to_ascii_lowercase().into(),
+        ];
+        let rows = many(self.db.reader(), dialect, &sql, key).await?;
+        rows.iter().map(member).collect()
     }
 
     async fn any_user(&self) -> Result<bool, StoreError> {
@@ -129,8 +151,8 @@ impl UserRepository for SeaOrmUnitOfWork {
     async fn insert(&mut self, user: &User) -> Result<(), StoreError> {
         let rows = self
             .execute(
-                "INSERT INTO account (id, email, email_key, name, password, created_at, blocked_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (email_key) DO NOTHING",
+                "INSERT INTO account (id, email, email_key, name, password, created_at, blocked_at, signature)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (email_key) DO NOTHING",
                 [
                     user.id.as_uuid().into(),
                     user.email.as_str().into(),
@@ -139,6 +161,7 @@ impl UserRepository for SeaOrmUnitOfWork {
                     user.password.as_ref().map(PasswordHash::as_str).into(),
                     to_micros(user.created_at).into(),
                     micros(user.blocked_at),
+                    user.signature.as_ref().map(Signature::as_str).into(),
                 ],
             )
             .await?;
@@ -148,12 +171,13 @@ impl UserRepository for SeaOrmUnitOfWork {
     async fn update(&mut self, user: &User) -> Result<(), StoreError> {
         let rows = self
             .execute(
-                "UPDATE account SET name = $2, password = $3, blocked_at = $4 WHERE id = $1",
+                "UPDATE account SET name = $2, password = $3, blocked_at = $4, signature = $5 WHERE id = $1",
                 [
                     user.id.as_uuid().into(),
                     user.name.as_str().into(),
                     user.password.as_ref().map(PasswordHash::as_str).into(),
                     micros(user.blocked_at),
+                    user.signature.as_ref().map(Signature::as_str).into(),
                 ],
             )
             .await?;
@@ -270,10 +294,17 @@ fn user(row: &QueryResult) -> Result<User, StoreError> {
         id: UserId::from_uuid(row.try_get("", "id")?),
         email: parsed(row, WHAT, "email")?,
         name: parsed(row, WHAT, "name")?,
+        signature: signature(row)?,
         password: password.map(PasswordHash::from_stored),
         created_at: instant(row, WHAT, "created_at")?,
         blocked_at: maybe_instant(row, WHAT, "blocked_at")?,
     })
+}
+
+fn signature(row: &QueryResult) -> Result<Option<Signature>, StoreError> {
+    let text: Option<String> = row.try_get("", "signature")?;
+    let signature = text.map(|text| text.parse()).transpose();
+    signature.map_err(|_| StoreError::corrupt("user", "signature"))
 }
 
 fn membership(row: &QueryResult) -> Result<Membership, StoreError> {

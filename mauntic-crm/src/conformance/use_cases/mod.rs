@@ -5,6 +5,7 @@ pub mod consent;
 pub mod fields;
 pub mod lifecycle;
 pub mod merging;
+pub mod owners;
 pub mod tags;
 
 use std::{collections::BTreeSet, sync::Arc};

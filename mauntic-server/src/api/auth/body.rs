@@ -28,7 +28,7 @@ pub(super) struct SetUpBody {
     pub(super) name: String,
     /// The address that the owner logs in with.
     pub(super) email: String,
-    /// 12 characters or more.
+    /// 12 characters or more, and none that is easy to guess.
     pub(super) password: String,
     /// What the operator reads in the log of the server, if there is more here than an empty organisation.
     pub(super) code: MaybeUndefined<String>,
@@ -81,6 +81,8 @@ pub(super) struct Account {
     pub(super) user_id: Uuid,
     pub(super) email: String,
     pub(super) name: String,
+    /// What stands under mail that the user signs.
+    pub(super) signature: Option<String>,
     pub(super) session_id: Uuid,
     /// The organisation that is worked in.
     pub(super) organization_id: Option<Uuid>,
@@ -100,11 +102,30 @@ impl From<LoggedIn> for Account {
             user_id: who.user.id.as_uuid(),
             email: who.user.email.to_string(),
             name: who.user.name.to_string(),
+            signature: who.user.signature.map(|signature| signature.to_string()),
             session_id: who.session.id.as_uuid(),
             organization_id: organization,
             workplaces: places.collect(),
         }
     }
+}
+
+/// What to change of the own account; what is absent stays.
+#[derive(Debug, Object)]
+pub(super) struct ProfilePatch {
+    pub(super) name: MaybeUndefined<String>,
+    /// Plain text on some lines, 2,000 characters at the most; `null` clears it.
+    pub(super) signature: MaybeUndefined<String>,
+}
+
+/// An organisation to make.
+#[derive(Debug, Object)]
+pub(super) struct NewOrganization {
+    pub(super) name: String,
+    /// The IANA name of the zone in which days are counted, such as `Europe/Berlin`; UTC without it.
+    pub(super) timezone: Option<String>,
+    /// The postal address that mail shows.
+    pub(super) postal_address: Option<String>,
 }
 
 /// Where to work from now on.
@@ -147,7 +168,7 @@ impl From<Session> for SessionBody {
 #[derive(Debug, Object)]
 pub(super) struct PasswordChange {
     pub(super) current: String,
-    /// 12 characters or more.
+    /// 12 characters or more, and none that is easy to guess.
     pub(super) new: String,
 }
 
@@ -167,7 +188,7 @@ pub(super) struct AddressBody {
 #[derive(Debug, Object)]
 pub(super) struct PasswordReset {
     pub(super) token: String,
-    /// 12 characters or more.
+    /// 12 characters or more, and none that is easy to guess.
     pub(super) password: String,
 }
 
@@ -184,7 +205,7 @@ pub(super) struct Acceptance {
     pub(super) token: String,
     /// What the new user is called.
     pub(super) name: String,
-    /// 12 characters or more.
+    /// 12 characters or more, and none that is easy to guess.
     pub(super) password: String,
 }
 

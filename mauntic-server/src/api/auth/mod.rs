@@ -4,18 +4,26 @@ mod body;
 
 use mauntic_core::{
     OrganizationId, SessionId,
-    identity::{IdentityError, LogIn, NewSession, SetUp},
+    identity::{
+        CreateOrganization, IdentityError, LogIn, LoggedIn, NewSession, Password, SetUp,
+        UpdateProfile,
+    },
 };
 use poem::Request;
-use poem_openapi::{OpenApi, param::Path, payload::Json};
+use poem_openapi::{OpenApi, param::Path, payload::Json, types::MaybeUndefined};
 use uuid::Uuid;
 
 use self::body::{
     Acceptance, Account, AddressBody, Began, BeganBody, CodeBody, Credentials, EmailChange,
-    EnrolmentBody, Left, LinkBody, LinkedLoginBody, Move, OwnerBody, PasswordBody, PasswordChange,
-    PasswordReset, RecoveryCodes, SecondFactor, SessionBody, SetUpBody,
+    EnrolmentBody, Left, LinkBody, LinkedLoginBody, Move, NewOrganization, OwnerBody, PasswordBody,
+    PasswordChange, PasswordReset, ProfilePatch, RecoveryCodes, SecondFactor, SessionBody,
+    SetUpBody,
 };
-use super::{ApiTag, Done, parse};
+use super::{
+    ApiTag, Created, Done,
+    identity::{OrganizationBody, given},
+    parse,
+};
 use crate::{
     App,
     http::{
@@ -49,9 +57,9 @@ impl AuthApi {
 }
 
 /// A text that is no password cannot be the right one.
-fn present_password(text: &str) -> Result<mauntic_core::identity::Password, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::wrong_credentials(&IdentityError::WrongPassword))
+fn present_password(text: &str) -> Result<Password, ApiError> {
+    Password::presented(text)
+        .ok_or_else(|| ApiError::wrong_credentials(&IdentityError::WrongPassword))
 }
 
 #[OpenApi(prefix_path = "/auth", tag = "ApiTag::Account")]
@@ -131,6 +139,70 @@ impl AuthApi {
         Ok(Done::Done)
     }
 
+    /// Make an organisation
+    ///
+    /// It is the user's own, and worked in from now on. Who may do this is for the installation to say: by default,
+    /// whoever owns an organisation already.
+    #[oai(
+        path = "/organizations",
+        method = "post",
+        operation_id = "createOrganization"
+    )]
+    async fn create_organization(
+        &self,
+        InSession(who): InSession,
+        body: Json<NewOrganization>,
+    ) -> Result<Created<OrganizationBody>, ApiError> {
+        let body = body.0;
+        let mut command = CreateOrganization::named(parse("/name", &body.name)?);
+        if let Some(zone) = body.timezone {
+            command.timezone = parse("/timezone", &zone)?;
+        }
+        if let Some(address) = body.postal_address {
+            command.postal_address = Some(parse("/postal_address", &address)?);
+        }
+        let made = self.app.identity.found_organization(&who, command).await?;
+        Ok(Created::Created(Json(made.into())))
+    }
+
+    /// Leave an organisation
+    ///
+    /// The user's API tokens stop working there. The last owner cannot leave.
+    #[oai(
+        path = "/organizations/:organization_id/membership",
+        method = "delete",
+        operation_id = "leaveOrganization"
+    )]
+    async fn leave_organization(
+        &self,
+        InSession(who): InSession,
+        organization_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        let id = OrganizationId::from_uuid(organization_id.0);
+        self.app.identity.leave_organization(&who, id).await?;
+        Ok(Done::Done)
+    }
+
+    /// Change the own name and signature
+    #[oai(path = "/profile", method = "patch", operation_id = "updateProfile")]
+    async fn update_profile(
+        &self,
+        InSession(who): InSession,
+        body: Json<ProfilePatch>,
+    ) -> Result<Json<Account>, ApiError> {
+        let body = body.0;
+        let command = UpdateProfile {
+            name: given("/name", body.name)?,
+            signature: match body.signature {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(text) => Some(Some(parse("/signature", &text)?)),
+            },
+        };
+        let user = self.app.identity.update_profile(&who, command).await?;
+        Ok(Json(LoggedIn { user, ..who }.into()))
+    }
+
     /// List the own sessions
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     async fn sessions(
@@ -180,8 +252,10 @@ impl AuthApi {
         let current = present_password(&body.0.current)?;
         let new = parse("/new", &body.0.new)?;
         let set = self.app.identity.set_password(&who, Some(current), new);
-        set.await?;
-        Ok(Done::Done)
+        match set.await {
+            Err(error @ IdentityError::GuessablePassword) => Err(ApiError::invalid("/new", &error)),
+            done => Ok(done.map(|()| Done::Done)?),
+        }
     }
 
     /// Accept an invitation with a new account
@@ -250,10 +324,16 @@ impl AuthApi {
         method = "post",
         operation_id = "resetPassword"
     )]
-    async fn reset_password(&self, body: Json<PasswordReset>) -> Result<Done, ApiError> {
+    async fn reset_password(
+        &self,
+        request: &Request,
+        body: Json<PasswordReset>,
+    ) -> Result<Done, ApiError> {
         let secret = parse("/token", &body.0.token)?;
         let password = parse("/password", &body.0.password)?;
-        self.app.identity.reset_password(&secret, password).await?;
+        let identity = &self.app.identity;
+        let from = client(request);
+        identity.reset_password(&secret, password, &from).await?;
         Ok(Done::Done)
     }
 
@@ -288,10 +368,13 @@ impl AuthApi {
     )]
     async fn confirm_email_change(
         &self,
+        request: &Request,
         body: Json<LinkBody>,
     ) -> Result<Json<AddressBody>, ApiError> {
         let secret = parse("/token", &body.0.token)?;
-        let email = self.app.identity.confirm_email_change(&secret).await?;
+        let identity = &self.app.identity;
+        let from = client(request);
+        let email = identity.confirm_email_change(&secret, &from).await?;
         Ok(Json(AddressBody {
             email: email.to_string(),
         }))

@@ -42,19 +42,19 @@ impl From<Role> for RoleName {
     }
 }
 
-/// Who the token acts as.
+/// Who acts.
 #[derive(Debug, Object)]
 pub(super) struct Me {
     pub(super) organization: OrganizationBody,
     pub(super) role: RoleName,
-    /// What the token may do.
+    /// What the token, or the role, allows.
     pub(super) permissions: Vec<String>,
 }
 
 /// An organisation.
 #[derive(Debug, Object)]
 #[oai(rename = "Organization", skip_serializing_if_is_none)]
-pub(super) struct OrganizationBody {
+pub(crate) struct OrganizationBody {
     pub(super) id: Uuid,
     pub(super) name: String,
     /// The short name, as in `--org`.
@@ -162,6 +162,8 @@ impl From<Invitation> for InvitationBody {
 pub(super) struct DeletionBody {
     /// Its name, exactly as it is written: so that it is not another one.
     pub(super) name: String,
+    /// The owner's, in a session. Whoever has none logs in within the 15 minutes before.
+    pub(super) password: Option<String>,
 }
 
 /// Who gives the organisation to whom.

@@ -46,6 +46,7 @@ impl From<IdentityError> for ApiError {
                 Self::conflict("taken", &error)
             }
             IdentityError::Outdated { .. } => Self::changed(&error),
+            IdentityError::GuessablePassword => Self::invalid("/password", &error),
             IdentityError::WrongSetUpCode => Self::invalid("/code", &error),
             IdentityError::AlreadySetUp => Self::conflict("already_set_up", &error),
             IdentityError::LastOwner => Self::conflict("last_owner", &error),
@@ -58,7 +59,9 @@ impl From<IdentityError> for ApiError {
             IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
                 Self::invalid("/scopes", &error)
             }
-            IdentityError::RoleBeyondScope(..) => Self::forbidden(&error),
+            IdentityError::RoleBeyondScope(..) | IdentityError::MayNotFound => {
+                Self::forbidden(&error)
+            }
             IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
             IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
             IdentityError::WrongPassword

@@ -3,16 +3,18 @@
 mod body;
 mod errors;
 
-pub(crate) use body::RoleName;
+pub(crate) use body::{OrganizationBody, RoleName};
 pub(crate) use errors::{given, parse};
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     ApiTokenId, InvitationId, Permission, UserId,
     identity::{
-        AuditFilter, CreateToken, IdentityService, Invite, RequestDeletion, UpdateOrganization,
+        AuditFilter, CreateToken, IdentityService, Invite, Password, RequestDeletion,
+        UpdateOrganization,
     },
 };
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
@@ -23,12 +25,15 @@ use uuid::Uuid;
 
 use self::body::{
     AuditBody, DeletionBody, InvitationBody, InviteBody, Me, MemberBody, MemberPatch, NewTokenBody,
-    OrganizationBody, OrganizationPatch, TokenBody, TokenWithSecret, Transfer,
+    OrganizationPatch, TokenBody, TokenWithSecret, Transfer,
 };
 use super::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size};
 use crate::{
     App,
-    http::{auth::Token, problem::ApiError},
+    http::{
+        auth::{Token, logged_in_of},
+        problem::ApiError,
+    },
 };
 
 pub(crate) struct IdentityApi {
@@ -104,8 +109,9 @@ impl IdentityApi {
     /// Have the organisation deleted
     ///
     /// It is erased after the installation's time of grace, 30 days unless the operator chose another. Until then
-    /// nothing is sent and nothing can be changed, but everything can be read, and this be taken back. The token must
-    /// have the scope `organization:delete`, which no token has unless it is named.
+    /// nothing is sent and nothing can be changed, but everything can be read, and this be taken back. A token must have
+    /// the scope `organization:delete`, which no token has unless it is named; in a session, the owner's password is asked
+    /// for.
     #[oai(
         path = "/organization/deletion",
         method = "put",
@@ -113,13 +119,15 @@ impl IdentityApi {
     )]
     async fn request_deletion(
         &self,
+        request: &Request,
         Token(actor): Token,
         body: Json<DeletionBody>,
     ) -> Result<Json<OrganizationBody>, ApiError> {
+        let password = body.0.password.as_deref();
         let command = RequestDeletion {
             name: body.0.name,
-            who: None,
-            password: None,
+            who: logged_in_of(request),
+            password: password.and_then(Password::presented),
         };
         let planned = self.identity.request_deletion(&actor, command).await?;
         Ok(Json(planned.into()))
@@ -151,7 +159,19 @@ impl IdentityApi {
         /// Rows per page.
         #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<Option<u16>>,
+        /// Only those whose names or addresses contain this; there is one page of them.
+        search: Query<Option<String>>,
     ) -> Result<Json<Page<MemberBody>>, ApiError> {
+        if let Some(text) = search.0 {
+            let found = self
+                .identity
+                .search_members(&actor, &text, page_size(limit.0));
+            let page = mauntic_core::Page {
+                items: found.await?,
+                next: None::<UserId>,
+            };
+            return Ok(Json(Page::present(page, MemberBody::from)));
+        }
         let after = after.0.map(UserId::from_uuid);
         let page = self
             .identity

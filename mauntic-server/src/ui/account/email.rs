@@ -1,5 +1,8 @@
 use maud::{Markup, html};
-use mauntic_core::{EmailAddress, identity::IdentityError};
+use mauntic_core::{
+    EmailAddress,
+    identity::{IdentityError, Password},
+};
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 
 use super::reset::{Link, dead_link, posted_secret};
@@ -12,7 +15,7 @@ use crate::ui::{
         frame, show,
     },
     failure, own_shell,
-    visitor::{Fields, OpenForm, OwnForm, Person, app, redirect},
+    visitor::{Fields, OpenForm, OwnForm, Person, app, client, redirect},
 };
 
 const PLACE: &str = "/app/account/email";
@@ -93,7 +96,8 @@ pub(super) async fn ask(request: &Request, posted: OwnForm) -> Result<Response> 
         return again("email", "This is no email address.").await;
     };
     let wrong = "The password is wrong. Nothing was changed.";
-    let Ok(password) = fields.find("password").unwrap_or_default().parse() else {
+    let typed = fields.find("password").unwrap_or_default();
+    let Some(password) = Password::presented(typed) else {
         return again("password", wrong).await;
     };
     let identity = &app(request)?.identity;
@@ -143,7 +147,9 @@ pub(super) async fn confirmed(request: &Request, OpenForm(fields): OpenForm) -> 
     let Some(secret) = posted_secret(&fields) else {
         return Ok(dead_link(&to_account()));
     };
-    match app(request)?.identity.confirm_email_change(&secret).await {
+    let identity = &app(request)?.identity;
+    let from = client(request);
+    match identity.confirm_email_change(&secret, &from).await {
         Ok(email) => {
             let content = html! {
                 (show::toast("Your address is confirmed.", Tone::Good))

@@ -1,7 +1,7 @@
 use maud::{Markup, html};
 use mauntic_core::{
     TimeZoneName,
-    identity::{IdentityError, LogIn, NewSession, Refusal, SetUp},
+    identity::{IdentityError, LogIn, NewSession, Password, Refusal, SetUp},
 };
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use serde::Deserialize;
@@ -73,9 +73,9 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
             status,
         ))
     };
-    let (Ok(email), Ok(password)) = (
+    let (Ok(email), Some(password)) = (
         fields.text("email").parse(),
-        fields.find("password").unwrap_or_default().parse(),
+        Password::presented(fields.find("password").unwrap_or_default()),
     ) else {
         return again(wrong, StatusCode::UNPROCESSABLE_ENTITY);
     };
@@ -288,8 +288,12 @@ pub(super) async fn set_up(request: &Request, OpenForm(fields): OpenForm) -> Res
         }
         // Somebody was faster.
         Err(IdentityError::AlreadySetUp) => Ok(redirect("/app/login")),
-        Err(error @ IdentityError::WrongSetUpCode) => {
-            let problems = [("code", error.to_string())];
+        Err(error @ (IdentityError::WrongSetUpCode | IdentityError::GuessablePassword)) => {
+            let field = match error {
+                IdentityError::WrongSetUpCode => "code",
+                _ => "password",
+            };
+            let problems = [(field, error.to_string())];
             let page = setup_page(app, &fields, &problems).await?;
             Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
         }

@@ -164,7 +164,7 @@ fn password(
         return Ok(None);
     }
     let text = fields.find(&field_of(id)).unwrap_or_default();
-    let password = text.parse().map_err(|_| IdentityError::WrongPassword)?;
+    let password = Password::presented(text).ok_or(IdentityError::WrongPassword)?;
     Ok(Some(password))
 }
 

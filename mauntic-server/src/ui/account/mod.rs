@@ -4,6 +4,7 @@ mod browser;
 mod email;
 mod login;
 mod logins;
+mod organizations;
 mod own;
 mod providers;
 mod reset;
@@ -47,4 +48,13 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/account/logins/:provider", post(logins::link))
         .at("/account/logins/:provider/removal", post(logins::unlink))
         .at("/account/organization", post(own::switch))
+        .at("/account/profile", post(own::save_profile))
+        .at(
+            "/account/organizations/new",
+            get(organizations::ask).post(organizations::create),
+        )
+        .at(
+            "/account/organizations/:organization/leave",
+            get(organizations::ask_to_leave).post(organizations::leave),
+        )
 }

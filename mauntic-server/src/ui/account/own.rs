@@ -1,5 +1,8 @@
 use maud::{Markup, html};
-use mauntic_core::{OrganizationId, SessionId, identity::IdentityError};
+use mauntic_core::{
+    OrganizationId, SessionId,
+    identity::{DisplayName, IdentityError, Password, Signature, UpdateProfile},
+};
 use poem::{
     IntoResponse as _, Request, Response, Result, handler,
     http::StatusCode,
@@ -7,18 +10,18 @@ use poem::{
 };
 use uuid::Uuid;
 
-use super::{browser, logins};
+use super::{browser, logins, organizations};
 use crate::ui::{
     Done, Said,
     component::{
         Tone,
         action::{Weight, button, button_link},
-        form::{Field, filled},
+        form::{Field, filled, text_area},
         frame, show,
         table::{Column, table},
     },
     failure, own_shell,
-    visitor::{OwnForm, Person, app, redirect, set_cookie},
+    visitor::{Fields, OwnForm, Person, app, redirect, set_cookie},
     words,
 };
 
@@ -29,15 +32,19 @@ pub(super) async fn account(
     person: Person,
     Query(said): Query<Said>,
 ) -> Result<Response> {
-    let page = account_page(request, &person, said.done, None).await?;
+    let page = account_page(request, &person, None, said.done, &[]).await?;
     Ok(page.into_response())
 }
+
+/// What is wrong: of a field of the profile, or of no field of it.
+type Problems = [(&'static str, String)];
 
 async fn account_page(
     request: &Request,
     person: &Person,
+    profile: Option<&Fields>,
     done: Option<Done>,
-    problem: Option<&str>,
+    problems: &Problems,
 ) -> Result<Markup> {
     let sessions = app(request)?.identity.own_sessions(&person.who).await;
     let sessions = sessions.map_err(failure::identity)?;
@@ -74,11 +81,14 @@ async fn account_page(
             form method="post" action="/app/logout" { (person.csrf()) (button("Log out", Weight::Plain)) }
         }))
         @if let Some(done) = done { (done.toast()) }
-        @if let Some(problem) = problem { (show::toast(problem, Tone::Bad)) }
-        (show::card("You", &show::values(&[
-            ("Name", html! { (user.name.as_str()) }),
-            ("Email address", html! { (user.email.as_str()) " " a href="/app/account/email" { "Change" } }),
-        ])))
+        @for (_, problem) in problems.iter().filter(|(of, _)| of.is_empty()) { (show::toast(problem, Tone::Bad)) }
+        (show::card("You", &html! {
+            (show::values(&[
+                ("Email address", html! { (user.email.as_str()) " " a href="/app/account/email" { "Change" } }),
+            ]))
+            (profile_form(person, profile, problems))
+        }))
+        (organizations::card(app(request)?, person))
         (show::card("Password", &html! {
             form method="post" action="/app/account/password" class="stack" {
                 (person.csrf())
@@ -112,17 +122,83 @@ async fn account_page(
     Ok(own_shell(person, "Account", &content))
 }
 
+fn profile_form(person: &Person, fields: Option<&Fields>, problems: &Problems) -> Markup {
+    let user = &person.who.user;
+    let field = |name, label, stored, hint| Field {
+        name,
+        label,
+        value: fields.map_or(stored, |fields| fields.text(name)),
+        hint,
+        error: problems
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map(|(_, problem)| problem.as_str()),
+        required: name == "name",
+    };
+    let signature = user.signature.as_ref().map_or("", Signature::as_str);
+    let hint = Some("Plain text that can stand under your mail");
+    html! {
+        form method="post" action="/app/account/profile" class="stack" {
+            (person.csrf())
+            (filled(&field("name", "Name", user.name.as_str(), None), "text", "name"))
+            (text_area(&field("signature", "Signature", signature, hint), 4))
+            div class="row" { (button("Save", Weight::Plain)) }
+        }
+    }
+}
+
+/// Changes name and signature.
+#[handler]
+pub(super) async fn save_profile(request: &Request, posted: OwnForm) -> Result<Response> {
+    let (person, fields) = (&posted.person, &posted.fields);
+    let command = match read_profile(fields) {
+        Ok(command) => command,
+        Err(problems) => {
+            let page = account_page(request, person, Some(fields), None, &problems).await?;
+            return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
+        }
+    };
+    let identity = &app(request)?.identity;
+    let saved = identity.update_profile(&person.who, command).await;
+    saved.map_err(failure::identity)?;
+    Ok(redirect(&Done::Saved.at("/app/account")))
+}
+
+fn read_profile(
+    fields: &Fields,
+) -> std::result::Result<UpdateProfile, Vec<(&'static str, String)>> {
+    let name = fields.text("name").parse::<DisplayName>();
+    let signature = match fields.text("signature") {
+        "" => Ok(None),
+        text => text.parse::<Signature>().map(Some),
+    };
+    match (name, signature) {
+        (Ok(name), Ok(signature)) => Ok(UpdateProfile {
+            name: Some(name),
+            signature: Some(signature),
+        }),
+        (name, signature) => {
+            let name = name.err().map(|error| ("name", error.to_string()));
+            let signature = signature
+                .err()
+                .map(|error| ("signature", error.to_string()));
+            Err([name, signature].into_iter().flatten().collect())
+        }
+    }
+}
+
 /// Changes the password.
 #[handler]
 pub(super) async fn change_password(request: &Request, posted: OwnForm) -> Result<Response> {
     let app = app(request)?;
     let person = &posted.person;
-    let read = |name| posted.fields.find(name).unwrap_or_default().parse();
+    let typed = |name| posted.fields.find(name).unwrap_or_default();
     let again = async |problem: &str| {
-        let page = account_page(request, person, None, Some(problem)).await?;
+        let problems = [("", problem.to_owned())];
+        let page = account_page(request, person, None, None, &problems).await?;
         Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
     };
-    let new = match read("new") {
+    let new = match typed("new").parse() {
         Ok(new) => new,
         Err(error) => {
             let error: mauntic_core::identity::WeakPassword = error;
@@ -130,10 +206,13 @@ pub(super) async fn change_password(request: &Request, posted: OwnForm) -> Resul
         }
     };
     let wrong = "The present password is wrong. Nothing was changed.";
-    let current = match (&person.who.user.password, read("current")) {
+    let current = match (
+        &person.who.user.password,
+        Password::presented(typed("current")),
+    ) {
         (None, _) => None,
-        (Some(_), Ok(current)) => Some(current),
-        (Some(_), Err(_)) => return again(wrong).await,
+        (Some(_), Some(current)) => Some(current),
+        (Some(_), None) => return again(wrong).await,
     };
     let set = app.identity.set_password(&person.who, current, new).await;
     match set {
@@ -143,6 +222,9 @@ pub(super) async fn change_password(request: &Request, posted: OwnForm) -> Resul
             Ok(response)
         }
         Err(IdentityError::WrongPassword) => again(wrong).await,
+        Err(error @ IdentityError::GuessablePassword) => {
+            again(&format!("Nothing was changed: {error}.")).await
+        }
         Err(IdentityError::LogInAgain) => {
             again(
                 "You logged in a while ago. Log out and in again, then do it. Nothing was changed.",

@@ -165,7 +165,12 @@ pub(super) async fn set_password(
             return Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY));
         }
     };
-    match identity.reset_password(&secret, new).await {
+    let from = client(request);
+    match identity.reset_password(&secret, new, &from).await {
+        Err(error @ IdentityError::GuessablePassword) => {
+            let page = reset_page(email.as_str(), &secret, Some(&error.to_string()));
+            Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+        }
         Ok(()) => {
             let content = html! {
                 (show::toast("The new password is set, and all your sessions were ended.", Tone::Good))

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
-use mauntic_core::identity::{Enrolment, IdentityError, RecoveryCode, SecondFactorState};
+use mauntic_core::identity::{Enrolment, IdentityError, Password, RecoveryCode, SecondFactorState};
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use qrcode::{Color, QrCode};
 
@@ -215,7 +215,8 @@ pub(super) async fn confirm(request: &Request, posted: OwnForm) -> Result<Respon
 #[handler]
 pub(super) async fn renew_codes(request: &Request, posted: OwnForm) -> Result<Response> {
     let (name, person) = ("password-for-codes", &posted.person);
-    let Ok(password) = posted.fields.find(name).unwrap_or_default().parse() else {
+    let typed = posted.fields.find(name).unwrap_or_default();
+    let Some(password) = Password::presented(typed) else {
         return refused(request, person, name, IdentityError::WrongPassword).await;
     };
     let renewed = app(request)?
@@ -231,7 +232,8 @@ pub(super) async fn renew_codes(request: &Request, posted: OwnForm) -> Result<Re
 #[handler]
 pub(super) async fn end(request: &Request, posted: OwnForm) -> Result<Response> {
     let (name, person) = ("password-to-end", &posted.person);
-    let Ok(password) = posted.fields.find(name).unwrap_or_default().parse() else {
+    let typed = posted.fields.find(name).unwrap_or_default();
+    let Some(password) = Password::presented(typed) else {
         return refused(request, person, name, IdentityError::WrongPassword).await;
     };
     let ended = app(request)?

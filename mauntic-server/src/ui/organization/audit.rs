@@ -6,7 +6,7 @@ use mauntic_core::{AuditEntryId, PageSize, Permission, Principal, identity::Audi
 use poem::{IntoResponse as _, Request, Response, Result, handler, web::Query};
 use serde::{Deserialize, Serialize};
 
-use super::{audit_row::Known, audit_words::GROUPS, columns, page};
+use super::{audit_row::Known, audit_who::Who, audit_words::GROUPS, columns, page};
 use crate::ui::{
     component::{
         action::{Weight, button, button_link},
@@ -37,11 +37,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn filter(&self) -> std::result::Result<AuditFilter, &'static str> {
-        let by = match self.by.trim() {
-            "" => None,
-            text => Some(text.parse::<Principal>().map_err(|_| "by")?),
-        };
+    pub(super) fn filter(
+        &self,
+        by: Option<Principal>,
+    ) -> std::result::Result<AuditFilter, &'static str> {
         let action = Some(self.action.trim()).filter(|text| !text.is_empty());
         Ok(AuditFilter {
             by,
@@ -51,6 +50,17 @@ impl Asked {
                 .map_err(|()| "until")?
                 .map(|day| day + TimeDelta::days(1)),
         })
+    }
+
+    /// The same, about that one.
+    fn about(&self, by: Principal) -> Self {
+        Self {
+            by: by.to_string(),
+            action: self.action.clone(),
+            since: self.since.clone(),
+            until: self.until.clone(),
+            after: None,
+        }
     }
 
     fn query(&self) -> String {
@@ -68,6 +78,23 @@ fn day(text: &str) -> std::result::Result<Option<DateTime<Utc>>, ()> {
     }
 }
 
+/// What is wrong with a condition, and whom else it may mean.
+struct Problem {
+    field: &'static str,
+    text: &'static str,
+    offered: Vec<(Principal, String)>,
+}
+
+impl Problem {
+    fn of(field: &'static str, text: &'static str) -> Self {
+        Self {
+            field,
+            text,
+            offered: Vec::new(),
+        }
+    }
+}
+
 /// Who changed what, when, and from where.
 #[handler]
 pub(super) async fn audit(
@@ -76,10 +103,25 @@ pub(super) async fn audit(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let app = app(request)?;
-    let (filter, problem) = match asked.filter() {
-        Ok(filter) => (filter, None),
-        Err(field) => (AuditFilter::default(), Some(field)),
+    let who = Who::find(&app.identity, &visitor.actor, &asked.by).await;
+    let (by, mut problem) = match who.map_err(failure::identity)? {
+        Who::Anybody => (None, None),
+        Who::One(principal) => (Some(principal), None),
+        Who::Nobody => {
+            let text = "Nobody here has this name or address, so nothing is left out.";
+            (None, Some(Problem::of("by", text)))
+        }
+        Who::Several(offered) => {
+            let text = "Several fit. Choose one of those below; until then nothing is left out.";
+            let problem = Problem::of("by", text);
+            (None, Some(Problem { offered, ..problem }))
+        }
     };
+    let filter = asked.filter(by).unwrap_or_else(|field| {
+        let text = "This is not understood, so nothing is left out.";
+        problem = Some(Problem::of(field, text));
+        AuditFilter::default()
+    });
     let before = asked.after.map(AuditEntryId::from_uuid);
     let found = app
         .identity
@@ -87,16 +129,18 @@ pub(super) async fn audit(
     let found = found.await.map_err(failure::identity)?;
     let known = Known::of(app, &visitor.actor, &found.items).await?;
     let rows: Vec<_> = found.items.iter().map(|one| known.row(one)).collect();
-    let query = asked.query();
+    let query = by.map_or_else(|| asked.query(), |by| asked.about(by).query());
     let next = found.next.map(|next| {
         format!(
             "{HERE}?{query}{}after={next}",
             if query.is_empty() { "" } else { "&" }
         )
     });
+    let shown = Who::shown(&app.identity, &visitor.actor, &asked.by).await;
+    let shown = shown.map_err(failure::identity)?;
     let heads = columns(["When", "Who", "What", "Details", "From"]);
     let content = html! {
-        (form(&asked, &known, problem))
+        (form(&asked, &shown, problem.as_ref()))
         @if rows.is_empty() {
             (show::empty("Nothing fits", "No change fits these conditions.", &html! {}))
         } @else {
@@ -132,34 +176,34 @@ pub(in crate::ui) async fn latest(
     Ok((!rows.is_empty()).then_some(list))
 }
 
-fn form(asked: &Asked, known: &Known, problem: Option<&str>) -> Markup {
+fn form(asked: &Asked, who: &str, problem: Option<&Problem>) -> Markup {
     let field = |name, label, value, hint| Field {
         name,
         label,
         value,
         hint,
-        error: (problem == Some(name)).then_some("This is not understood, so nothing is left out."),
+        error: problem.filter(|of| of.field == name).map(|of| of.text),
         required: false,
     };
-    let mut people = vec![("", "anybody")];
-    people.extend(known.actors());
     let mut groups = GROUPS.to_vec();
     // Addresses of this page may ask for more than the list offers.
-    for (choices, asked) in [
-        (&mut people, asked.by.as_str()),
-        (&mut groups, asked.action.as_str()),
-    ] {
-        if !choices.iter().any(|(value, _)| *value == asked) {
-            choices.push((asked, asked));
-        }
+    let action = asked.action.as_str();
+    if !groups.iter().any(|(value, _)| *value == action) {
+        groups.push((action, action));
     }
+    let hint = Some("A name or an address, or operator");
     html! {
         form method="get" action=(HERE) class="card" {
             div class="grid" {
-                (select(&field("by", "Who", &asked.by, None), &people))
-                (select(&field("action", "What", &asked.action, None), &groups))
+                (input(&field("by", "Who", who, hint), "text"))
+                (select(&field("action", "What", action, None), &groups))
                 (input(&field("since", "From day", &asked.since, None), "date"))
                 (input(&field("until", "To day", &asked.until, None), "date"))
+            }
+            @if let Some(problem) = problem.filter(|problem| !problem.offered.is_empty()) {
+                ul class="tree" { @for (one, name) in &problem.offered {
+                    li { a href=(format!("{HERE}?{}", asked.about(*one).query())) { (name) } }
+                } }
             }
             div class="row" { (button("Show", Weight::Primary)) a href=(HERE) { "Show all" } }
         }

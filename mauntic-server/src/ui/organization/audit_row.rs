@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use mauntic_core::{
-    Actor, ContactId, PageSize, Permission, Principal, SegmentId,
+    Actor, ApiTokenId, ContactId, Permission, Principal, SegmentId, UserId,
     identity::{AuditEntry, IdentityError, IdentityService},
 };
 use poem::Result;
@@ -17,14 +17,13 @@ use crate::{
     ui::{contacts, failure, words},
 };
 
-/// Members and tokens that are known by name at once.
-const NAMED: usize = 1_000;
 /// Values that are shown without being asked for.
 const OPEN: usize = 3;
 
 /// What those are called who act, and those it is about. Of contacts the log holds ids alone: who is gone has no name.
+#[derive(Default)]
 pub(super) struct Known {
-    actors: BTreeMap<String, String>,
+    actors: BTreeMap<String, Option<String>>,
     subjects: BTreeMap<Uuid, String>,
     sees_contacts: bool,
 }
@@ -62,24 +61,16 @@ impl Known {
             }
         }
         let mut known = Self {
-            actors: actors(&app.identity, actor).await?,
             subjects,
             sees_contacts,
+            ..Self::default()
         };
         let learnt = known.learn(&app.identity, actor, entries).await;
         learnt.map_err(failure::identity)?;
         Ok(known)
     }
 
-    /// Those who act alone, for what leaves the installation.
-    pub(super) async fn acting(app: &App, actor: &Actor) -> Result<Self> {
-        Ok(Self {
-            sees_contacts: false,
-            ..Self::of(app, actor, &[]).await?
-        })
-    }
-
-    /// What those who acted are called, as far as they are not among the first.
+    /// What those are called who acted, and the members and tokens that it was done to.
     pub(super) async fn learn(
         &mut self,
         identity: &IdentityService,
@@ -87,41 +78,28 @@ impl Known {
         entries: &[AuditEntry],
     ) -> std::result::Result<(), IdentityError> {
         for entry in entries {
-            let id = entry.principal.to_string();
-            if self.actors.contains_key(&id) {
-                continue;
-            }
-            let name = match entry.principal {
-                Principal::User { id } => identity
-                    .member(actor, id)
-                    .await
-                    .map(|one| one.name.to_string()),
-                Principal::Token { id } => {
-                    let token = identity.token(actor, id).await;
-                    token.map(|one| format!("token {}", one.name))
+            let subject = &entry.change.subject;
+            let done_to = subject.id.and_then(|id| match subject.kind.as_str() {
+                "user" => Some(Principal::User {
+                    id: UserId::from_uuid(id),
+                }),
+                "api_token" => Some(Principal::Token {
+                    id: ApiTokenId::from_uuid(id),
+                }),
+                _ => None,
+            });
+            for one in [Some(entry.principal), done_to].into_iter().flatten() {
+                let id = one.to_string();
+                if !self.actors.contains_key(&id) {
+                    self.actors.insert(id, called(identity, actor, one).await?);
                 }
-                Principal::System => continue,
-            };
-            match name {
-                Ok(name) => {
-                    self.actors.insert(id, name);
-                }
-                // Whoever is gone has no name.
-                Err(
-                    IdentityError::UserNotFound(_)
-                    | IdentityError::TokenNotFound(_)
-                    | IdentityError::Forbidden(_),
-                ) => {}
-                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Those who may have acted: their principals and names.
-    pub(super) fn actors(&self) -> impl Iterator<Item = (&str, &str)> {
-        let actors = self.actors.iter();
-        actors.map(|(id, name)| (id.as_str(), name.as_str()))
+    fn actor(&self, id: &str) -> Option<&str> {
+        self.actors.get(id)?.as_deref()
     }
 
     /// Who made an entry's change.
@@ -129,15 +107,12 @@ impl Known {
         if entry.principal == Principal::System && entry.address.is_some() {
             return "somebody who is not logged in";
         }
-        let known = self.actors.get(&entry.principal.to_string());
-        known.map_or_else(
-            || match entry.principal {
-                Principal::User { .. } => "a former member",
-                Principal::Token { .. } => "a token",
-                Principal::System => "the operator",
-            },
-            String::as_str,
-        )
+        let known = self.actor(&entry.principal.to_string());
+        known.unwrap_or(match entry.principal {
+            Principal::User { .. } => "a former member",
+            Principal::Token { .. } => "a token",
+            Principal::System => "the operator",
+        })
     }
 
     /// What the change was made to, in words.
@@ -148,9 +123,9 @@ impl Known {
             [&change.after, &change.before],
         );
         let by_id = change.subject.id.and_then(|id| match kind {
-            "user" => self.actors.get(&format!("user:{id}")).cloned(),
+            "user" => self.actor(&format!("user:{id}")).map(str::to_owned),
             "api_token" => {
-                let token = self.actors.get(&format!("token:{id}"));
+                let token = self.actor(&format!("token:{id}"));
                 token.map(|name| name.trim_start_matches("token ").to_owned())
             }
             _ => self.subjects.get(&id).cloned(),
@@ -211,25 +186,33 @@ fn from_nowhere(entry: &AuditEntry) -> &'static str {
     }
 }
 
-/// What whoever acts is called: members and tokens by name.
-async fn actors(identity: &IdentityService, actor: &Actor) -> Result<BTreeMap<String, String>> {
-    let size = PageSize::clamped(NAMED);
-    let mut names = BTreeMap::from([(Principal::System.to_string(), "the operator".to_owned())]);
-    if actor.may(Permission::MembersRead) {
-        let members = identity.members(actor, None, size).await;
-        for member in members.map_err(failure::identity)?.items {
-            let id = Principal::User { id: member.user_id };
-            names.insert(id.to_string(), member.name.to_string());
+/// What somebody is called, if that is to be known: a member by name, a token by its own.
+async fn called(
+    identity: &IdentityService,
+    actor: &Actor,
+    one: Principal,
+) -> std::result::Result<Option<String>, IdentityError> {
+    let name = match one {
+        Principal::User { id } => identity
+            .member(actor, id)
+            .await
+            .map(|one| one.name.to_string()),
+        Principal::Token { id } => {
+            let token = identity.token(actor, id).await;
+            token.map(|one| format!("token {}", one.name))
         }
+        Principal::System => return Ok(None),
+    };
+    match name {
+        Ok(name) => Ok(Some(name)),
+        // Whoever is gone has no name.
+        Err(
+            IdentityError::UserNotFound(_)
+            | IdentityError::TokenNotFound(_)
+            | IdentityError::Forbidden(_),
+        ) => Ok(None),
+        Err(error) => Err(error),
     }
-    if actor.may(Permission::TokensManage) {
-        let tokens = identity.tokens(actor, None, size).await;
-        for token in tokens.map_err(failure::identity)?.items {
-            let id = Principal::Token { id: token.id };
-            names.insert(id.to_string(), format!("token {}", token.name));
-        }
-    }
-    Ok(names)
 }
 
 /// What is different: the values that changed, or all if there is one side alone.

@@ -114,9 +114,7 @@ pub(super) async fn delete(request: &Request, posted: Posted) -> Result<Response
     };
     let wrong = "The password is wrong. Nothing was changed.";
     let typed = fields.find("password").filter(|text| !text.is_empty());
-    let Ok(password) = typed.map(str::parse::<Password>).transpose() else {
-        return again("password", wrong).await;
-    };
+    let password = typed.and_then(Password::presented);
     let command = RequestDeletion {
         name: fields.text("name").to_owned(),
         who: Some(visitor.who.clone()),

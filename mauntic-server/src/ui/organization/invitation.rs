@@ -162,14 +162,7 @@ pub(super) async fn accept(request: &Request, OpenForm(fields): OpenForm) -> Res
     let (name, password) = match read(&fields) {
         Ok(read) => read,
         Err(problems) => {
-            return match app.identity.invitation(&secret).await {
-                Ok(invited) => {
-                    let page = invitation_page(app, None, &invited, &secret, &fields, &problems);
-                    Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
-                }
-                Err(IdentityError::DeadLink) => Ok(over()),
-                Err(error) => Err(failure::identity(error)),
-            };
+            return ask_again(app, &secret, &fields, &problems).await;
         }
     };
     let accepted = app
@@ -184,6 +177,27 @@ pub(super) async fn accept(request: &Request, OpenForm(fields): OpenForm) -> Res
         }
         Err(IdentityError::DeadLink) => Ok(over()),
         Err(IdentityError::EmailTaken) => Ok(redirect(&log_in(&secret))),
+        Err(error @ IdentityError::GuessablePassword) => {
+            let problems = [("password", error.to_string())];
+            ask_again(app, &secret, &fields, &problems).await
+        }
+        Err(error) => Err(failure::identity(error)),
+    }
+}
+
+/// The same page with what is wrong.
+async fn ask_again(
+    app: &App,
+    secret: &LinkSecret,
+    fields: &Fields,
+    problems: &Problems,
+) -> Result<Response> {
+    match app.identity.invitation(secret).await {
+        Ok(invited) => {
+            let page = invitation_page(app, None, &invited, secret, fields, problems);
+            Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
+        }
+        Err(IdentityError::DeadLink) => Ok(over()),
         Err(error) => Err(failure::identity(error)),
     }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod audit_csv;
 mod audit_row;
+mod audit_who;
 mod audit_words;
 mod delete;
 mod invitation;

@@ -239,3 +239,113 @@ async fn a_name_with_a_script_is_shown_as_it_is() {
         assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
     }
 }
+
+#[tokio::test]
+async fn name_and_signature_are_changed() {
+    let mut browser = Browser::new().await;
+    browser.get("/app/account").await;
+    let wrong = [("name", " "), ("signature", "Ann\u{1}")];
+    let page = browser.post("/app/account/profile", &wrong).await;
+    assert!(page.contains("id=\"name-error\""), "{page}");
+    assert!(page.contains("id=\"signature-error\""), "{page}");
+    assert_eq!(browser.status, 422);
+    let right = [
+        ("name", "Ann <b>Lee</b>"),
+        ("signature", "Ann Lee\r\n</textarea><b>Zoo"),
+    ];
+    let page = browser.post("/app/account/profile", &right).await;
+    assert!(page.contains("The change was saved."), "{page}");
+    assert!(page.contains("value=\"Ann &lt;b&gt;Lee"), "{page}");
+    assert!(page.contains("Ann Lee\n&lt;/textarea&gt;"), "{page}");
+    let none = [("name", "Ann Lee"), ("signature", "")];
+    let page = browser.post("/app/account/profile", &none).await;
+    assert!(!page.contains("Zoo"), "{page}");
+    assert!(page.contains("value=\"Ann Lee\""), "{page}");
+    // A form of another site changes nothing.
+    let fields = [("name", "Eve"), ("signature", "")];
+    browser.post_exactly("/app/account/profile", &fields).await;
+    assert_eq!(browser.status, 403);
+}
+
+#[tokio::test]
+async fn an_organization_is_made_and_left() {
+    let mut browser = Browser::new().await;
+    let page = browser.get("/app/account").await;
+    assert!(
+        page.contains("href=\"/app/account/organizations/new\""),
+        "{page}"
+    );
+    let page = browser.get("/app/account/organizations/new").await;
+    assert!(page.contains("You will be its owner"), "{page}");
+    let wrong = [("name", ""), ("timezone", "Nowhere"), ("address", "\u{1}")];
+    let page = browser.post("/app/account/organizations/new", &wrong).await;
+    for field in ["name", "timezone", "address"] {
+        assert!(page.contains(&format!("id=\"{field}-error\"")), "{page}");
+    }
+    let right = [("name", "Zoo"), ("timezone", "UTC"), ("address", "")];
+    let page = browser.post("/app/account/organizations/new", &right).await;
+    assert!(page.contains("<span class=\"name\">Zoo</span>"), "{page}");
+    assert_eq!(browser.at, "/app/");
+    let page = browser.get("/app/account").await.to_owned();
+    let ways = page.split("href=\"/app/account/organizations/").skip(1);
+    let ways: Vec<_> = ways.collect();
+    let way = |text: &str| {
+        let (id, _) = text.split_once("/leave\"").unwrap();
+        format!("/app/account/organizations/{id}/leave")
+    };
+    // Sorted by name: Acme, then Zoo.
+    let (acme, zoo) = (way(ways[0]), way(ways[1]));
+    // The last owner stays.
+    browser.get(&zoo).await;
+    let page = browser.post(&zoo, &[]).await;
+    assert!(page.contains("needs an owner"), "{page}");
+    assert_eq!(browser.status, 409);
+    let installation = &browser.installation;
+    installation
+        .member(
+            "second@example.com",
+            "Second Owner",
+            "owner",
+            "a long enough password",
+        )
+        .await;
+    let page = browser.get(&acme).await;
+    assert!(page.contains("Leave Acme?"), "{page}");
+    assert!(page.contains("API tokens that you made"), "{page}");
+    browser.post_exactly(&acme, &[]).await;
+    assert_eq!(browser.status, 403);
+    browser.get(&acme).await;
+    let page = browser.post(&acme, &[]).await;
+    assert!(page.contains("The change was saved."), "{page}");
+    assert!(!page.contains("<td>Acme</td>"), "{page}");
+    browser.get(&acme).await;
+    assert_eq!(browser.status, 404);
+}
+
+#[tokio::test]
+async fn a_password_that_is_easy_to_guess_is_refused_at_its_field() {
+    let guessable = "Acme2027Acme2027";
+    let installation = Installation::sqlite().await;
+    let code = installation.set_up_code().await;
+    let mut browser = Browser::fresh(installation);
+    let fields = [
+        ("code", code.as_str()),
+        ("organization", "Acme"),
+        ("timezone", "UTC"),
+        ("name", "Ann"),
+        ("email", OWNER.0),
+        ("password", guessable),
+    ];
+    let page = browser.post("/app/setup", &fields).await;
+    assert!(page.contains("id=\"password-error\""), "{page}");
+    assert!(page.contains("easy to guess"), "{page}");
+    assert!(!page.contains(guessable), "{page}");
+    let mut browser = Browser::new().await;
+    browser.get("/app/account").await;
+    let fields = [("current", OWNER.1), ("new", guessable)];
+    let page = browser.post("/app/account/password", &fields).await;
+    assert!(page.contains("easy to guess"), "{page}");
+    assert_eq!(browser.status, 422);
+    browser.log_in(OWNER.0, OWNER.1).await;
+    assert_eq!(browser.at, "/app/");
+}

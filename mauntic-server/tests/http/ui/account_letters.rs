@@ -28,6 +28,9 @@ async fn a_forgotten_password_is_set_anew_with_a_mailed_link() {
     let short = [("token", token.as_str()), ("new", "short")];
     let page = browser.post_exactly("/app/reset", &short).await;
     assert!(page.contains("id=\"new-error\""), "{page}");
+    let guessable = [("token", token.as_str()), ("new", "Ann.Owner.2027.Ann")];
+    let page = browser.post_exactly("/app/reset", &guessable).await;
+    assert!(page.contains("easy to guess"), "{page}");
     let fields = [("token", token.as_str()), ("new", NEW)];
     let page = browser.post_exactly("/app/reset", &fields).await;
     assert!(page.contains("The new password is set"), "{page}");

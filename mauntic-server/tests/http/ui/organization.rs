@@ -2,6 +2,7 @@
 
 use crate::browser::{Browser, OWNER};
 use crate::letters::{letter_to, link};
+use crate::people::call;
 use crate::support::request;
 use mauntic_core::{
     ApiTokenId, Role,
@@ -413,6 +414,85 @@ async fn the_audit_log_is_filtered_and_exported() {
     assert!(!csv.contains("member.added"), "{csv}");
     let page = browser.get("/app/organization/audit").await;
     assert!(page.contains("exported the audit log"), "{page}");
+}
+
+#[tokio::test]
+async fn the_audit_log_is_asked_about_somebody_by_name() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "viewer").await;
+    let installation = &browser.installation;
+    for (email, name) in [("bo@example.com", "Bo Bobsen"), ("eve@example.com", "Eve")] {
+        let password = "a long enough password";
+        installation.member(email, name, "viewer", password).await;
+    }
+    let here = "/app/organization/audit";
+    // Part of one name, of an address, and all of one name that others begin with.
+    for text in ["ann+own", "owner%40exa", "OWNER%40example.com"] {
+        let page = browser.get(&format!("{here}?by={text}")).await;
+        assert!(page.contains("<td>Ann Owner</td>"), "{text}: {page}");
+        assert!(!page.contains("<td>Bob</td>"), "{text}: {page}");
+    }
+    let page = browser.get(&format!("{here}?by=bob")).await.to_owned();
+    assert!(
+        page.contains("<td>Bob</td>"),
+        "one is called just that: {page}"
+    );
+    assert!(!page.contains("<td>Ann Owner</td>"), "{page}");
+    let page = browser.get(&format!("{here}?by=bo&action=member.")).await;
+    assert!(page.contains("id=\"by-error\""), "{page}");
+    let (_, choices) = page.split_once("Several fit").unwrap();
+    assert!(choices.contains("Bo Bobsen (bo@example.com)"), "{choices}");
+    let (_, link) = choices.split_once("<li><a href=\"").unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    assert!(link.contains("action=member."), "{link}");
+    let page = browser.get(&link).await.to_owned();
+    assert!(page.contains("value=\"bob@example.com\""), "{page}");
+    assert!(page.contains("<td>Bob</td>"), "{page}");
+    let csv = browser.get(&link.replace("/audit?", "/audit.csv?")).await;
+    assert!(csv.contains("\"member.added\""), "{csv}");
+    let page = browser.get(&format!("{here}?by=nobody+at+all")).await;
+    assert!(page.contains("id=\"by-error\""), "{page}");
+    assert!(
+        page.contains("<td>Ann Owner</td>"),
+        "nothing is left out: {page}"
+    );
+    browser.get(&format!("{here}.csv?by=nobody+at+all")).await;
+    assert_eq!(browser.status, 404);
+    let page = browser.get(&format!("{here}?by=operator")).await;
+    assert!(page.contains("<td>the operator</td>"), "{page}");
+    assert!(!page.contains("<td>Ann Owner</td>"), "{page}");
+    browser.get(&format!("{here}?by=%00")).await;
+    assert_eq!(browser.status, 200);
+}
+
+#[tokio::test]
+async fn contacts_of_whoever_is_gone_have_no_owner() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "member").await;
+    let path = "/api/identity/members?search=bob";
+    let bob = call(&browser, "GET", path, json!(null)).await;
+    let bob = bob["items"][0]["user_id"].as_str().unwrap().to_owned();
+    let body = json!({"email": "ann@example.com", "owner_id": bob});
+    let made = call(&browser, "POST", "/api/crm/contacts", body).await;
+    let path = format!("/api/crm/contacts/{}", made["id"].as_str().unwrap());
+    let owner = async || call(&browser, "GET", &path, json!(null)).await["owner_id"].clone();
+    assert_eq!(owner().await, bob.as_str());
+    let settle = async || {
+        mauntic_server::settle_events(&browser.installation.app)
+            .await
+            .unwrap();
+    };
+    settle().await;
+    assert_eq!(owner().await, bob.as_str());
+    call(
+        &browser,
+        "DELETE",
+        &format!("/api/identity/members/{bob}"),
+        json!(null),
+    )
+    .await;
+    settle().await;
+    assert_eq!(owner().await, json!(null));
 }
 
 #[tokio::test]
