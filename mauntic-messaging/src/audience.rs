@@ -90,6 +90,8 @@ pub struct Owner {
     pub name: String,
     /// The address of the person.
     pub address: EmailAddress,
+    /// What the person signs mail with, if that is more than name and address.
+    pub signature: Option<String>,
 }
 
 impl fmt::Debug for Owner {
@@ -104,8 +106,9 @@ impl Owner {
     /// What templates can show of an owner, behind `owner.`.
     pub const FIELDS: [&str; 5] = ["firstname", "lastname", "name", "email", "signature"];
 
-    /// The fields. The first word of the name is taken for the first name, the others for the last name. Users have no
-    /// signature of their own: it is name and address, on one line, so that it looks the same in text and HTML.
+    /// The fields. The first word of the name is taken for the first name, the others for the last name. Whoever has
+    /// no signature signs with name and address. Line breaks of a signature are kept in text; HTML shows them as spaces,
+    /// as all of its white space.
     #[must_use]
     pub fn fields(&self) -> Value {
         let name = self.name.trim();
@@ -115,7 +118,7 @@ impl Owner {
             "lastname": last.trim_start(),
             "name": name,
             "email": self.address,
-            "signature": format!("{name}, {}", self.address),
+            "signature": self.signature.clone().unwrap_or_else(|| format!("{name}, {}", self.address)),
         })
     }
 }
@@ -250,17 +253,22 @@ mod tests {
             ("Kim Lee", "Kim", "Lee"),
             (" Ludwig  van Beethoven ", "Ludwig", "van Beethoven"),
         ] {
-            let owner = Owner {
+            let mut owner = Owner {
                 id: UserId::from_uuid(uuid::Uuid::nil()),
                 name: name.to_owned(),
                 address: "kim@example.com".parse().unwrap(),
+                signature: None,
             };
             let fields = owner.fields();
+            let usual = format!("{}, kim@example.com", name.trim());
+            assert_eq!(fields["signature"], usual);
             assert_eq!(fields["firstname"], first);
             assert_eq!(fields["lastname"], last);
             let known = fields.as_object().unwrap();
             assert!(Owner::FIELDS.iter().all(|name| known.contains_key(*name)));
             assert_eq!(known.len(), Owner::FIELDS.len());
+            owner.signature = Some("Kim\nExample Ltd".to_owned());
+            assert_eq!(owner.fields()["signature"], "Kim\nExample Ltd");
         }
     }
 }

@@ -61,6 +61,7 @@ impl ContactDirectory for Everybody {
             id: *id,
             name: "Kim van Dam".to_owned(),
             address: "kim@example.net".parse().expect("an address"),
+            signature: None,
         };
         Ok(ids.iter().filter(|id| **id == OWNER).map(owner).collect())
     }

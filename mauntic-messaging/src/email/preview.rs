@@ -110,6 +110,7 @@ pub(crate) fn sample_owner() -> Option<Owner> {
         id: UserId::from_uuid(uuid::Uuid::nil()),
         name: "Kim Example".to_owned(),
         address: "kim@example.com".parse().ok()?,
+        signature: None,
     })
 }
 

@@ -81,6 +81,7 @@ impl ContactDirectory for CrmDirectory {
                 id: user.id,
                 name: user.name.to_string(),
                 address: user.email,
+                signature: user.signature.map(|text| text.as_str().to_owned()),
             }));
         }
         Ok(owners)
