@@ -38,6 +38,9 @@ impl ContactFilter {
     }
 }
 
+/// How many characters of a first or last name decide where somebody stands in a list.
+pub(crate) const NAME_ORDER: usize = 100;
+
 /// What a list of contacts is sorted by; the id decides between equals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,7 +99,8 @@ impl ContactCursor {
         let parts = contact.parts();
         let name = |alias: &str| {
             let value = contact.value(alias)?.as_text()?;
-            Some(value.to_ascii_lowercase())
+            let beginning = value.chars().take(NAME_ORDER);
+            Some(beginning.collect::<String>().to_ascii_lowercase())
         };
         let micros = match sort {
             ContactSort::UpdatedAt => Some(parts.updated_at.timestamp_micros()),
@@ -150,7 +154,7 @@ impl FromStr for ContactCursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if !text.is_ascii() || text.len() % 2 == 1 || text.len() > 2_048 {
+        if !text.is_ascii() || text.len() % 2 == 1 || text.len() > 4_096 {
             return Err(InvalidCursor);
         }
         let bytes = (0..text.len())
@@ -159,7 +163,15 @@ impl FromStr for ContactCursor {
         let bytes = bytes
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| InvalidCursor)?;
-        serde_json::from_slice(&bytes).map_err(|_| InvalidCursor)
+        let cursor: Self = serde_json::from_slice(&bytes).map_err(|_| InvalidCursor)?;
+        let texts = match cursor.sort {
+            ContactSort::Name => 1..=2,
+            ContactSort::Email => 0..=1,
+            _ => 0..=0,
+        };
+        let is_text = |text: &String| !text.contains('\0');
+        let fits = texts.contains(&cursor.texts.len()) && cursor.texts.iter().all(is_text);
+        fits.then_some(cursor).ok_or(InvalidCursor)
     }
 }
 

@@ -6,6 +6,7 @@ use mauntic_core::{ContactId, EmailAddress, OrganizationId, StoreError, storage:
 use sea_orm::{ConnectionTrait as _, Statement};
 
 use super::{
+    list::name_order,
     read::{by_emails, by_ids},
     row::contact_id,
 };
@@ -13,6 +14,7 @@ use crate::{
     Contact,
     contact::{Marks, is_gmail, mailbox},
     storage::{SeaOrmCrmStore, parameters::Parameters},
+    store::NAME_ORDER,
 };
 
 /// Behind how many letters of a Gmail address the first dot is looked for.
@@ -145,12 +147,19 @@ fn same_name(
 ) -> Option<Statement> {
     let (first, last) = marks.name.as_ref()?;
     let field = |alias: &str| dialect.ascii_lower(&format!("c.fields ->> '{alias}'"));
+    let [by_last, by_first] = name_order(dialect);
     let mut parameters = Parameters::default();
     let organization = parameters.bind(organization.as_uuid());
-    let (first, last) = (
-        parameters.bind(first.as_str()),
-        parameters.bind(last.as_str()),
-    );
+    let mut same = Vec::new();
+    // The beginnings stand in an index.
+    for (name, by, alias) in [
+        (last, &by_last, "lastname"),
+        (first, &by_first, "firstname"),
+    ] {
+        let beginning: String = name.chars().take(NAME_ORDER).collect();
+        let (beginning, name) = (parameters.bind(beginning), parameters.bind(name.as_str()));
+        same.push(format!("{by} = {beginning} AND {} = {name}", field(alias)));
+    }
     let mut common = Vec::new();
     for (alias, text) in [("company", &marks.company), ("zipcode", &marks.postcode)] {
         if let Some(text) = text {
@@ -171,9 +180,8 @@ fn same_name(
     }
     let sql = format!(
         "SELECT c.id FROM contact c
-         WHERE c.organization_id = {organization} AND {} = {first} AND {} = {last} AND ({}) LIMIT {limit}",
-        field("firstname"),
-        field("lastname"),
+         WHERE c.organization_id = {organization} AND {} AND ({}) LIMIT {limit}",
+        same.join(" AND "),
         common.join(" OR ")
     );
     Some(dialect.statement(sql, parameters))

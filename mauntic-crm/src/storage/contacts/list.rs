@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, Statement, Value};
 use super::row::{COLUMNS, contact_id, id_rows};
 use crate::{
     ContactCursor, ContactFilter, ContactListing, ContactSort, storage::parameters::Parameters,
+    store::NAME_ORDER,
 };
 
 /// A statement that only lacks how many rows it is to return.
@@ -25,7 +26,7 @@ impl Unlimited {
 /// How many contacts may fit a search for them to be looked up before they are sorted. Of more of them, a page is full
 /// soon enough on the way along what the list is sorted by.
 const FOUND: usize = 1_000;
-/// The same of the members of a segment, whose ids stand together.
+/// The same of the members of a segment, and others whose ids stand together in an index.
 const MEMBERS: usize = 3_000;
 
 /// Those that a part of a filter lets through, and the rest of the filter. A planner would have to guess how many they are,
@@ -35,7 +36,7 @@ pub(super) struct Few {
     rest: ContactFilter,
 }
 
-/// Looks up whom the search of a list finds, or who is in its segment, unless there are many.
+/// Looks up whom the search of a list finds, or else another part of its filter, unless there are many.
 pub(super) async fn few<C: ConnectionTrait>(
     connection: &C,
     dialect: Dialect,
@@ -51,26 +52,58 @@ pub(super) async fn few<C: ConnectionTrait>(
         };
         return Ok(Some(Few { ids, rest }));
     }
-    // Members come by id: only another order, or a search, has to look for them.
-    let ordered = listing.sort == ContactSort::CreatedAt && searched(filter).is_none();
-    let segment = filter.segment.filter(|_| !ordered).map(|segment| {
-        let sql = format!(
-            "SELECT contact_id AS id FROM segment_member
-             WHERE organization_id = $1 AND segment_id = $2 AND origin <> 2
-             ORDER BY organization_id, segment_id, contact_id LIMIT {}",
-            MEMBERS + 1
-        );
-        let parameters = [organization.as_uuid().into(), segment.as_uuid().into()];
-        vec![dialect.statement(sql, parameters)]
-    });
-    let ids = looked_up(connection, segment.unwrap_or_default(), MEMBERS).await?;
-    Ok(ids.map(|ids| Few {
-        ids,
-        rest: ContactFilter {
-            segment: None,
-            ..filter.clone()
-        },
-    }))
+    // All of these come by id: only another order, or a search, has to look for them.
+    if listing.sort == ContactSort::CreatedAt && searched(filter).is_none() {
+        return Ok(None);
+    }
+    for (sql, value, rest) in narrowed(filter) {
+        let parameters = [organization.as_uuid().into(), value];
+        let sql = format!("{sql} LIMIT {}", MEMBERS + 1);
+        let lookup = vec![dialect.statement(sql, parameters)];
+        if let Some(ids) = looked_up(connection, lookup, MEMBERS).await? {
+            return Ok(Some(Few { ids, rest }));
+        }
+    }
+    Ok(None)
+}
+
+/// The parts of a filter that each have an index: what finds whom it lets through, its second parameter, and the rest of
+/// the filter.
+fn narrowed(filter: &ContactFilter) -> Vec<(&'static str, Value, ContactFilter)> {
+    let mut parts = Vec::new();
+    let mut part = |sql, value: Option<Value>, clear: fn(&mut ContactFilter)| {
+        if let Some(value) = value {
+            let mut rest = filter.clone();
+            clear(&mut rest);
+            parts.push((sql, value, rest));
+        }
+    };
+    part(
+        "SELECT contact_id AS id FROM segment_member
+         WHERE organization_id = $1 AND segment_id = $2 AND origin <> 2
+         ORDER BY organization_id, segment_id, contact_id",
+        filter.segment.map(|segment| segment.as_uuid().into()),
+        |rest| rest.segment = None,
+    );
+    part(
+        "SELECT id FROM contact WHERE organization_id = $1 AND owner_id = $2
+         ORDER BY organization_id, owner_id, id",
+        filter.owner.map(|owner| owner.as_uuid().into()),
+        |rest| rest.owner = None,
+    );
+    part(
+        "SELECT id FROM contact WHERE organization_id = $1 AND stage = $2
+         ORDER BY organization_id, stage, id",
+        filter.stage.as_deref().map(Value::from),
+        |rest| rest.stage = None,
+    );
+    part(
+        "SELECT contact_id AS id FROM do_not_contact WHERE organization_id = $1 AND channel = $2
+         ORDER BY organization_id, channel, contact_id",
+        filter.do_not_contact.map(|channel| channel.as_str().into()),
+        |rest| rest.do_not_contact = None,
+    );
+    parts
 }
 
 /// The ids that statements find; none if there are no statements, or many ids.
@@ -383,9 +416,10 @@ fn names(dialect: Dialect) -> [String; 2] {
     ["firstname", "lastname"].map(|alias| dialect.ascii_lower(&format!("c.fields ->> '{alias}'")))
 }
 
-/// The last and the first name as the index `contact_name` has them, where a missing first name is an empty text.
-fn name_order(dialect: Dialect) -> [String; 2] {
-    let [first, last] = names(dialect);
+/// The last and the first name as the indexes have them: the [beginning](NAME_ORDER), and an empty text for a missing first
+/// name.
+pub(super) fn name_order(dialect: Dialect) -> [String; 2] {
+    let [first, last] = names(dialect).map(|name| format!("substr({name}, 1, {NAME_ORDER})"));
     [last, format!("COALESCE({first}, '')")]
 }
 
@@ -399,12 +433,12 @@ fn ways(dialect: Dialect, search: &str) -> Vec<Vec<Prefix>> {
     let (address, name) = (search.to_lowercase(), search.to_ascii_lowercase());
     let mut ways = Vec::new();
     if !search.contains('@') {
-        let [first, last] = names(dialect);
+        let name: String = name.chars().take(NAME_ORDER).collect();
+        let [last, first] = name_order(dialect);
         ways.extend([&first, &last].map(|of| vec![prefix(of, &name)]));
         if let Some((one, other)) = name.split_once(' ') {
             for (before, behind) in [(one, other.trim()), (other.trim(), one)] {
                 // Both stand in one index, so that of a common last name only those with the first name are read.
-                let [last, first] = name_order(dialect);
                 ways.push(vec![prefix(&first, before), prefix(&last, behind)]);
             }
         }

@@ -22,7 +22,7 @@ use super::{
         Tone, show,
         table::{Column, table},
     },
-    failure,
+    contacts, failure,
     visitor::{Visitor, app},
 };
 
@@ -74,12 +74,15 @@ fn sample(contacts: &[Contact]) -> maud::Markup {
     )
 }
 
-/// Leads to a contact.
+/// Leads to a contact, with its address if that is not what it is called.
 fn contact_link(contact: &Contact) -> maud::Markup {
-    let name = contact
-        .email()
-        .map_or_else(|| contact.id().to_string(), ToString::to_string);
-    maud::html! { a href=(format!("/app/contacts/{}", contact.id())) { (name) } }
+    let name = contacts::called(contact);
+    let address = contact.email().map(ToString::to_string);
+    let address = address.filter(|address| *address != name);
+    maud::html! {
+        a href=(format!("/app/contacts/{}", contact.id())) { (name) }
+        @if let Some(address) = address { " " span class="soft" { (address) } }
+    }
 }
 
 /// Where a segment is.

@@ -62,7 +62,8 @@ async fn an_image_is_kept_and_served_as_what_it_is() {
         address.starts_with("/i/") && address.contains(".png"),
         "{address}"
     );
-    assert!(!page.contains("script&gt;.svg"), "{page}");
+    assert!(page.contains("<p>&lt;script&gt;.svg</p>"), "{page}");
+    assert!(!page.contains("<script>.svg"), "{page}");
     let served = ann
         .installation
         .send(request("", "GET", address).finish())
