@@ -89,8 +89,8 @@ impl PasswordHash {
     /// [`InvalidBcryptHash`] if it is none, or so dear that checking it would hold up everybody else.
     pub fn from_bcrypt(text: &str) -> Result<Self, InvalidBcryptHash> {
         let text = text.trim();
-        let known = ["$2y$", "$2b$", "$2a$"].iter();
-        let rest = known.filter_map(|prefix| text.strip_prefix(prefix)).next();
+        let mut known = ["$2y$", "$2b$", "$2a$"].iter();
+        let rest = known.find_map(|prefix| text.strip_prefix(prefix));
         let (cost, rest) = rest
             .and_then(|rest| rest.split_once('$'))
             .ok_or(InvalidBcryptHash)?;

@@ -26,7 +26,7 @@ impl AuditQueries for SeaOrmIdentityStore {
         let mut question = Question::new(organization, filter, before);
         let beginning = filter.action.as_deref().filter(|text| !text.is_empty());
         let sql = match (beginning, filter.by) {
-            (None, _) => question.of_all(size),
+            (None, _) => Some(question.of_all(size)),
             (Some(beginning), None) => {
                 let kinds = self.kinds(organization, beginning).await?;
                 question.of_kinds(kinds, size)
@@ -34,7 +34,7 @@ impl AuditQueries for SeaOrmIdentityStore {
             // What one did is found by an index of its own.
             (Some(beginning), Some(_)) => {
                 question.only("substr(action, 1, length(?)) = ?", beginning.into());
-                question.of_all(size)
+                Some(question.of_all(size))
             }
         };
         let Some(sql) = sql else {
@@ -117,12 +117,12 @@ impl Question {
         self.conditions = format!("{} AND {condition}", self.conditions);
     }
 
-    fn of_all(&self, size: PageSize) -> Option<String> {
-        Some(format!(
+    fn of_all(&self, size: PageSize) -> String {
+        format!(
             "SELECT {COLUMNS} FROM audit_entry WHERE {} ORDER BY id DESC LIMIT {}",
             self.conditions,
             size.overfetched()
-        ))
+        )
     }
 
     /// The latest of each kind, and of those the latest; `None` for none.

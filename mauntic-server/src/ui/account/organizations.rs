@@ -53,7 +53,8 @@ type Problems = [(&'static str, String)];
 
 /// Asks for what an organisation needs.
 #[handler]
-pub(super) fn ask(request: &Request, person: Person) -> Result<Response> {
+pub(super) fn ask(request: &Request, person: Result<Person>) -> Result<Response> {
+    let person = person?;
     if !app(request)?.identity.may_found(&person.who) {
         return Err(failure::identity(IdentityError::MayNotFound));
     }
@@ -140,7 +141,11 @@ fn read(fields: &Fields) -> std::result::Result<CreateOrganization, Vec<(&'stati
 
 /// Asks before somebody leaves.
 #[handler]
-pub(super) fn ask_to_leave(person: Person, Path(organization): Path<Uuid>) -> Result<Markup> {
+pub(super) fn ask_to_leave(
+    person: Result<Person>,
+    Path(organization): Path<Uuid>,
+) -> Result<Markup> {
+    let person = person?;
     let id = OrganizationId::from_uuid(organization);
     let mut places = person.who.workplaces.iter().chain(&person.who.closed);
     let place = places.find(|place| place.organization_id == id);

@@ -1,6 +1,6 @@
 //! One entry of the audit log as people read it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use maud::{Markup, html};
 use mauntic_core::{
@@ -89,9 +89,8 @@ impl Known {
                 _ => None,
             });
             for one in [Some(entry.principal), done_to].into_iter().flatten() {
-                let id = one.to_string();
-                if !self.actors.contains_key(&id) {
-                    self.actors.insert(id, called(identity, actor, one).await?);
+                if let Entry::Vacant(unknown) = self.actors.entry(one.to_string()) {
+                    unknown.insert(called(identity, actor, one).await?);
                 }
             }
         }
