@@ -49,7 +49,13 @@ async fn a_send_reaches_everybody_the_rule_fits(database: TestDatabase) {
     assert_eq!(status.job.state, JobState::Completed);
     assert_eq!((status.tally.planned, status.tally.accepted), (20, 20));
     assert_eq!(status.job.note, None);
-    assert_eq!(look().await, true);
+    let up_to_date = async {
+        while look().await != true {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let up_to_date = tokio::time::timeout(Duration::from_mins(1), up_to_date);
+    assert!(up_to_date.await.is_ok(), "what was sent is worked off");
 
     // The same with contacts that came in just before.
     builders.stop(Duration::from_secs(30)).await;
