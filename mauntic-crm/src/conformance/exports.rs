@@ -187,7 +187,7 @@ fn marked() -> Vec<Contact> {
         if number.is_multiple_of(2) {
             contact.set_email(None, &mut changes);
         }
-        let name = Value::text(&format!("N{number}"));
+        let name = Value::text(format!("N{number}"));
         contact.set_value(&"firstname".parse().unwrap(), name, &mut changes);
         let mark = |channel, reason| DoNotContact {
             channel,

@@ -343,78 +343,25 @@ pub async fn a_list_can_be_of_an_owner_a_stage_and_a_consent(store: Arc<dyn CrmS
     assert!(contacts[1].forbid(mark(Channel::Sms), changes));
     assert!(contacts[4].forbid(mark(Channel::Email), changes));
     add(&*store, &contacts[..6]).await;
-    let all = ContactFilter::default;
-    let lead = || Some("lead".to_owned());
     let (email, sms) = (Some(Channel::Email), Some(Channel::Sms));
-    let (of_ann, of_bob) = (Some(ann), Some(bob));
+    let filter =
+        |owner: Option<UserId>, stage: Option<&str>, not: Option<Channel>, may| ContactFilter {
+            owner,
+            stage: stage.map(str::to_owned),
+            do_not_contact: not,
+            may_contact: may,
+            ..ContactFilter::default()
+        };
     let cases = [
-        (
-            ContactFilter {
-                owner: of_ann,
-                ..all()
-            },
-            vec![1, 2],
-        ),
-        (
-            ContactFilter {
-                owner: of_bob,
-                ..all()
-            },
-            vec![3],
-        ),
-        (
-            ContactFilter {
-                stage: lead(),
-                ..all()
-            },
-            vec![1, 4],
-        ),
-        (
-            ContactFilter {
-                stage: Some("Lead".to_owned()),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            ContactFilter {
-                do_not_contact: email,
-                ..all()
-            },
-            vec![1, 5],
-        ),
-        (
-            ContactFilter {
-                may_contact: email,
-                ..all()
-            },
-            vec![2, 3, 4, 6],
-        ),
-        (
-            ContactFilter {
-                do_not_contact: email,
-                may_contact: sms,
-                ..all()
-            },
-            vec![1, 5],
-        ),
-        (
-            ContactFilter {
-                owner: of_ann,
-                stage: lead(),
-                do_not_contact: email,
-                ..all()
-            },
-            vec![1],
-        ),
-        (
-            ContactFilter {
-                owner: of_ann,
-                may_contact: sms,
-                ..all()
-            },
-            vec![1],
-        ),
+        (filter(Some(ann), None, None, None), vec![1, 2]),
+        (filter(Some(bob), None, None, None), vec![3]),
+        (filter(None, Some("lead"), None, None), vec![1, 4]),
+        (filter(None, Some("Lead"), None, None), vec![]),
+        (filter(None, None, email, None), vec![1, 5]),
+        (filter(None, None, None, email), vec![2, 3, 4, 6]),
+        (filter(None, None, email, sms), vec![1, 5]),
+        (filter(Some(ann), Some("lead"), email, None), vec![1]),
+        (filter(Some(ann), None, None, sms), vec![1]),
     ];
     for (filter, found) in cases {
         let counted = store.contacts().count(organization(1), &filter).await;

@@ -181,6 +181,9 @@ pub enum InvalidMapping {
 #[serde(transparent)]
 pub struct Mapping(Vec<Option<Target>>);
 
+/// What a heading may mean.
+type Guess<'a> = dyn Fn(&str, &FieldSet) -> Option<Target> + 'a;
+
 impl Mapping {
     /// Maps columns by what a person says, else by the names, aliases and labels of fields, else by
     /// the headings that Mautic, Mailchimp, HubSpot, Salesforce and listmonk write.
@@ -210,8 +213,7 @@ impl Mapping {
         let names: Vec<_> = columns.iter().map(|column| normalised(column)).collect();
         let beside = |name: &str, _: &FieldSet| target_beside(name, &names);
         // What is certain comes first, so that `Mail` does not take the place of `Email`.
-        let guesses: [&dyn Fn(&str, &FieldSet) -> Option<Target>; 4] =
-            [&beside, &by_alias, &by_label, &usual_target];
+        let guesses: [&Guess<'_>; 4] = [&beside, &by_alias, &by_label, &usual_target];
         for guess in guesses {
             for (index, column) in columns.iter().enumerate() {
                 if decided[index] || REPORT_COLUMNS.contains(&column.as_str()) {

@@ -360,7 +360,9 @@ impl Rule {
     pub(super) fn each_owner(&mut self, f: &mut dyn FnMut(&mut String)) {
         match self {
             Self::All(rules) | Self::Any(rules) => {
-                rules.iter_mut().for_each(|rule| rule.each_owner(f));
+                for rule in rules {
+                    rule.each_owner(f);
+                }
             }
             Self::Not(rule) => rule.each_owner(f),
             Self::Field(test) if test.name == Property::Owner.as_str() => {

@@ -132,10 +132,8 @@ pub async fn a_new_zone_moves_people(store: Arc<dyn CrmStore>) {
         Envelope::seal(organization(1), &changed, crm.clock.now(), ids, cause).unwrap()
     };
     let apply = async || {
-        crm.segments
-            .apply_timezone("crm.test", &event)
-            .await
-            .unwrap()
+        let applied = crm.segments.apply_timezone("crm.test", &event);
+        applied.await.unwrap();
     };
     apply().await;
     crm.rebuild_all().await;
