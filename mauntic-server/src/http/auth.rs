@@ -270,13 +270,11 @@ pub(crate) fn logged_in_of(request: &Request) -> Option<LoggedIn> {
 }
 
 fn admitted(request: &Request) -> poem::Result<Actor> {
-    match request.data() {
-        Some(Admission(admission)) => Ok(admission.clone()?),
-        None => {
-            let detail = "this needs an API token (Authorization: Bearer mnt_…), or the cookie of somebody who is logged in";
-            Err(unauthorized(detail.to_owned()).into())
-        }
+    if let Some(Admission(admission)) = request.data() {
+        return Ok(admission.clone()?);
     }
+    let detail = "this needs an API token (Authorization: Bearer mnt_…), or the cookie of somebody who is logged in";
+    Err(unauthorized(detail.to_owned()).into())
 }
 
 fn unauthorized(detail: String) -> ApiError {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use mauntic_core::Page;
-use mauntic_messaging::content::blocks::{Block, EmailStyles};
+use mauntic_messaging::content::blocks::{Block, Column, EmailStyles};
 
 use super::{
     Align, BlockContent, BlockDocument, BlockId, Color, Condition, DOCUMENT, Font, List, Test,
@@ -263,19 +263,7 @@ fn content(block: &Block, shown: &Shown<'_>, folded: bool) -> Markup {
             div class="fields" { (align(id, *at)) (optional_color(id, "color", "Colour", *color)) }
             (form::checkbox(&name(id, "full_width"), "As wide as there is room", *full_width))
         },
-        BlockContent::Columns { columns } => html! {
-            @for (index, column) in columns.iter().enumerate() {
-                fieldset class="inner" {
-                    legend { "Column " (index + 1) }
-                    (number(&name(id, &format!("width.{index}")), "Part of the width in percent (0: equal parts)", &column.width.to_string(), (0, 100)))
-                    (list(List::Within(id, index), &column.blocks, shown, folded))
-                }
-            }
-            div class="row" {
-                (step(&format!("more:{id}"), "Add a column", "Add a column"))
-                (step(&format!("fewer:{id}"), "Take the last away", "Take the last away of the columns, if it is empty"))
-            }
-        },
+        BlockContent::Columns { columns } => side_by_side(id, columns, shown, folded),
         BlockContent::Divider { color } => optional_color(id, "color", "Colour", *color),
         BlockContent::Spacer { height } => number(
             &name(id, "height"),
@@ -313,6 +301,23 @@ fn content(block: &Block, shown: &Shown<'_>, folded: bool) -> Markup {
             fieldset class="inner" { legend { "They see" } (list(List::Within(id, 0), blocks, shown, folded)) }
             fieldset class="inner" { legend { "Everybody else sees" } (list(List::Within(id, 1), otherwise, shown, folded)) }
         },
+    }
+}
+
+/// The blocks of columns.
+fn side_by_side(id: BlockId, columns: &[Column], shown: &Shown<'_>, folded: bool) -> Markup {
+    html! {
+        @for (index, column) in columns.iter().enumerate() {
+            fieldset class="inner" {
+                legend { "Column " (index + 1) }
+                (number(&name(id, &format!("width.{index}")), "Part of the width in percent (0: equal parts)", &column.width.to_string(), (0, 100)))
+                (list(List::Within(id, index), &column.blocks, shown, folded))
+            }
+        }
+        div class="row" {
+            (step(&format!("more:{id}"), "Add a column", "Add a column"))
+            (step(&format!("fewer:{id}"), "Take the last away", "Take the last away of the columns, if it is empty"))
+        }
     }
 }
 
