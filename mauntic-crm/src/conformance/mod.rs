@@ -130,6 +130,7 @@ macro_rules! crm_store_conformance {
             rows_match_by_a_unique_field,
             owners_are_members,
             marks_never_say_less,
+            consent_is_kept_in_batches_of_any_size,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::reports: [
             bad_rows_are_reported_and_repaired,

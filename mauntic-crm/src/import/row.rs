@@ -5,6 +5,7 @@ use mauntic_core::{ContactId, EmailAddress, UserId};
 
 use super::{
     EmptyCells, ImportOptions, InvalidMapping, Mapping, Target,
+    change::consent_after,
     guard::unguarded,
     headings::{normalised, usual_target},
     reader::Values,
@@ -74,8 +75,8 @@ impl ImportRow {
     /// the one that forbids counts, and what they said themselves before all.
     fn mark(&mut self, channel: Channel, reason: Option<Reason>) {
         let mark = self.do_not_contact.entry(channel).or_default();
-        if *mark != Some(Reason::Unsubscribed) {
-            *mark = reason.or(*mark);
+        if reason.is_some() {
+            *mark = consent_after(*mark, reason);
         }
     }
 
@@ -89,7 +90,10 @@ impl ImportRow {
         self.stage = later.stage.or(self.stage.take());
         self.points = later.points.or(self.points);
         self.last_active = later.last_active.or(self.last_active);
-        self.do_not_contact.extend(later.do_not_contact);
+        for (channel, said) in later.do_not_contact {
+            let mark = self.do_not_contact.entry(channel).or_insert(said);
+            *mark = consent_after(*mark, said);
+        }
         self.created_at = self.created_at.or(later.created_at);
     }
 }

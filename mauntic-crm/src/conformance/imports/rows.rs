@@ -1,6 +1,6 @@
 //! What rows become.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use chrono::TimeDelta;
 use mauntic_core::{Clock as _, PageSize, SegmentId, UserId};
@@ -359,4 +359,44 @@ pub async fn marks_never_say_less(store: Arc<dyn CrmStore>) {
     let import = desk.import(&more, ImportOptions::default()).await;
     assert_eq!(counts(&import), [3, 0, 1, 0, 2, 0]);
     assert_eq!(reasons(b).await, "email:unsubscribed|sms:manual");
+}
+
+/// What somebody said themselves stays, whether two rows about them come in one batch or in two.
+pub async fn consent_is_kept_in_batches_of_any_size(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let says = [
+        ("unsubscribed", "subscribed", Some(Reason::Unsubscribed)),
+        ("unsubscribed", "bounced", Some(Reason::Unsubscribed)),
+        ("unsubscribed", "blocklisted", Some(Reason::Unsubscribed)),
+        ("bounced", "subscribed", Some(Reason::Bounced)),
+        ("bounced", "blocklisted", Some(Reason::Bounced)),
+        ("bounced", "unsubscribed", Some(Reason::Unsubscribed)),
+        ("blocklisted", "subscribed", None),
+        ("blocklisted", "bounced", Some(Reason::Bounced)),
+        ("subscribed", "blocklisted", Some(Reason::Manual)),
+        ("subscribed", "subscribed", None),
+    ];
+    for size in [1, 100] {
+        let desk = Desk {
+            service: desk.service.clone().with_batch(size),
+            store: Arc::clone(&desk.store),
+            clock: Arc::clone(&desk.clock),
+            standing: Arc::clone(&desk.standing),
+            actor: desk.actor.clone(),
+        };
+        let address = |index: usize| format!("{index}in{size}@example.com");
+        let mut file = "email,do_not_email\n".to_owned();
+        for (index, (first, second, _)) in says.iter().enumerate() {
+            let email = address(index);
+            writeln!(file, "{email},{first}\n{email},{second}").unwrap();
+        }
+        let import = desk.import(&file, ImportOptions::default()).await;
+        assert_eq!(counts(&import), [20, 10, 0, 0, 0, 10]);
+        for (index, (first, second, expected)) in says.iter().enumerate() {
+            let contact = desk.contact(&address(index)).await;
+            let mark = contact.parts().do_not_contact.get(&Channel::Email);
+            let reason = mark.map(|mark| mark.reason);
+            assert_eq!(reason, *expected, "{first}, then {second}, by {size}");
+        }
+    }
 }
