@@ -131,6 +131,7 @@ macro_rules! crm_store_conformance {
             owners_are_members,
             marks_never_say_less,
             consent_is_kept_in_batches_of_any_size,
+            ids_of_merged_contacts_lead_to_those_who_stayed,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::reports: [
             bad_rows_are_reported_and_repaired,

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
-    CLOSED, Clock, IdSource, ImportId, OrganizationId, Standing, StoreError, WorkerId,
+    CLOSED, Clock, ContactId, IdSource, ImportId, OrganizationId, Standing, StoreError, WorkerId,
 };
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tracing::{error, info, warn};
@@ -17,7 +18,7 @@ use super::{
     CsvError, Import, ImportError, ImportProgress, ImportSource, ImportState,
     apply::{Applied, Applier},
     batch::{Batch, BatchReader, Prepare},
-    change::Rules,
+    change::{Matching, Rules},
     owners::RowOwners,
     row::RowParser,
     source,
@@ -257,8 +258,10 @@ impl ImportRunner {
         expect_existing: bool,
     ) -> Result<Step, StoreError> {
         let now = self.clock.now();
+        let merged = self.merged(import, batch).await?;
         let mut uow = self.store.begin().await?;
         let applier = Applier {
+            merged,
             rules: Rules {
                 import,
                 fields,
@@ -296,6 +299,20 @@ impl ImportRunner {
         }
         uow.commit().await?;
         Ok(Step::Done(Box::new(next), existing))
+    }
+
+    /// Which contacts those that the rows name by id, but that were merged into others, are now.
+    async fn merged(
+        &self,
+        import: &Import,
+        batch: &Batch,
+    ) -> Result<BTreeMap<ContactId, ContactId>, StoreError> {
+        if import.plan.matching() != Matching::Id {
+            return Ok(BTreeMap::new());
+        }
+        let ids: Vec<_> = batch.rows.iter().filter_map(|row| row.row.id).collect();
+        let contacts = self.store.contacts();
+        contacts.merged_into(import.organization_id, &ids).await
     }
 
     async fn finish(
