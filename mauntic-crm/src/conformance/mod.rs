@@ -143,6 +143,7 @@ macro_rules! crm_store_conformance {
             the_imports_of_a_closed_organization_are_paused,
             segments_catch_up_whenever_a_large_import_stops,
             progress_counts_the_bytes_of_the_file,
+            who_is_in_charge_is_asked_again,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::files: [
             an_upload_is_looked_at_before_it_is_imported,

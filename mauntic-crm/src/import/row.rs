@@ -47,7 +47,7 @@ pub(crate) struct ImportRow {
 }
 
 impl ImportRow {
-    fn new(line: u64) -> Self {
+    pub(super) fn new(line: u64) -> Self {
         Self {
             line,
             key: String::new(),

@@ -19,12 +19,12 @@ use super::{
     apply::{Applied, Applier},
     batch::{Batch, BatchReader, Prepare},
     change::{Matching, Rules},
-    owners::RowOwners,
+    owners::{RowOwners, find_members},
     row::RowParser,
     source,
     tell::queue_rebuilds,
 };
-use crate::{CrmStore, Field, FieldSet, Owners};
+use crate::{CrmStore, Field, FieldSet, OwnerName, Owners};
 
 /// How long a worker may be silent before another takes its import.
 const LEASE: TimeDelta = TimeDelta::seconds(15);
@@ -33,7 +33,12 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How often a worker asks whether the organisation of its import is still at work.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a batch is tried before the import fails.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
+
+/// How long to wait after so many attempts failed.
+pub(super) fn pause_after(attempts: u32) -> Duration {
+    Duration::from_millis(50 << attempts)
+}
 
 /// What a worker and whoever waits for an import say to each other.
 pub struct Watch<'a> {
@@ -90,6 +95,15 @@ impl ImportRunner {
         worker: WorkerId,
         watch: &mut Watch<'_>,
     ) -> Result<(), ImportError> {
+        if let Some(owner) = import.plan.options.owner {
+            let named = [OwnerName::Id(owner)];
+            let found = find_members(&*self.owners, import.organization_id, &named).await?;
+            // Since the import was made, they may have left.
+            if found.into_iter().flatten().next().is_none() {
+                let reason = ImportError::NotAMember(owner).to_string();
+                return self.fail(import, worker, &reason, None).await;
+            }
+        }
         let custom = self
             .store
             .fields()
@@ -244,7 +258,7 @@ impl ImportRunner {
             }
             // Another transaction was in the way, or the database was away for a moment.
             warn!(import.id = %import.id, attempt, error = &error as &dyn std::error::Error, "a batch of an import failed, to be tried again");
-            tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+            tokio::time::sleep(pause_after(attempt)).await;
             attempt += 1;
         }
     }

@@ -413,7 +413,7 @@ pub async fn ids_of_merged_contacts_lead_to_those_who_stayed(store: Arc<dyn CrmS
     let bea = desk.contact("bea@example.com").await.id();
     let ann = desk.contact("ann@example.com").await.id();
     let same = "another row near this one is about the same contact";
-    let by_id = async |rows: &str, expected: [u64; 6]| {
+    let by_id = async |rows: String, expected: [u64; 6]| {
         let file = format!("mauntic_id,email,firstname\n{rows}");
         let import = desk.import(file, ImportOptions::default()).await;
         assert_eq!(counts(&import), expected, "{rows}");
@@ -426,7 +426,7 @@ pub async fn ids_of_merged_contacts_lead_to_those_who_stayed(store: Arc<dyn CrmS
         assert_eq!(told, Vec::from_iter(late));
     };
     let twice = format!("{bea},bea@example.com,One\n{elsewhere},bea@example.com,Two\n");
-    by_id(&twice, [2, 0, 1, 0, 1, 0]).await;
+    by_id(twice, [2, 0, 1, 0, 1, 0]).await;
     let kept = desk.contact("bea@example.com").await;
     assert_eq!((kept.id(), text(&kept, "firstname")), (bea, Some("One")));
 
@@ -445,15 +445,11 @@ pub async fn ids_of_merged_contacts_lead_to_those_who_stayed(store: Arc<dyn CrmS
         assert_eq!(text(&all[0], "firstname"), Some(expected));
     };
     name("One").await;
-    by_id(
-        &format!("{bea},bea@example.com,Three\n"),
-        [1, 0, 1, 0, 0, 0],
-    )
-    .await;
+    by_id(format!("{bea},bea@example.com,Three\n"), [1, 0, 1, 0, 0, 0]).await;
     name("Three").await;
-    by_id(&format!("{elsewhere},,Four\n"), [1, 0, 1, 0, 0, 0]).await;
+    by_id(format!("{elsewhere},,Four\n"), [1, 0, 1, 0, 0, 0]).await;
     name("Four").await;
     let both = format!("{ann},ann@example.com,Five\n{bea},bea@example.com,Six\n");
-    by_id(&both, [2, 0, 1, 0, 1, 0]).await;
+    by_id(both, [2, 0, 1, 0, 1, 0]).await;
     name("Five").await;
 }
