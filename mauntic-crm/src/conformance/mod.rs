@@ -130,6 +130,8 @@ macro_rules! crm_store_conformance {
             rows_match_by_a_unique_field,
             owners_are_members,
             marks_never_say_less,
+            consent_is_kept_in_batches_of_any_size,
+            ids_of_merged_contacts_lead_to_those_who_stayed,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::reports: [
             bad_rows_are_reported_and_repaired,
@@ -141,6 +143,7 @@ macro_rules! crm_store_conformance {
             the_imports_of_a_closed_organization_are_paused,
             segments_catch_up_whenever_a_large_import_stops,
             progress_counts_the_bytes_of_the_file,
+            who_is_in_charge_is_asked_again,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::files: [
             an_upload_is_looked_at_before_it_is_imported,

@@ -6,16 +6,20 @@ use super::{
     ImportCounts, ImportProblem, ProblemKind,
     batch::Batch,
     change::{Matching, Rules, id_elsewhere, key_of},
+    row::ImportRow,
 };
 use crate::{
     ChangeSet, Channel, Contact, ContactChange, CrmUnitOfWork, FieldAlias, Reason, UniqueKey,
 };
 
 const TAKEN_EMAIL: &str = "another contact has this email address";
+const SAME_CONTACT: &str = "another row near this one is about the same contact";
 
 /// Makes batches of rows contacts, each within one transaction.
 pub(crate) struct Applier<'a> {
     pub(crate) rules: Rules<'a>,
+    /// Which contacts those that rows name, but that were merged into others, are now.
+    pub(crate) merged: BTreeMap<ContactId, ContactId>,
     /// Whether most contacts are likely to be there: then they are looked for before any is added.
     pub(crate) expect_existing: bool,
 }
@@ -41,6 +45,32 @@ impl Applied {
         let mark = contact.parts().do_not_contact.get(&channel);
         let key = (channel, mark.map(|mark| mark.reason));
         self.consent.entry(key).or_default().push(contact.id());
+    }
+}
+
+/// The stored contacts that rows are about.
+#[derive(Default)]
+struct Found {
+    /// By the keys of the rows.
+    contacts: HashMap<String, Contact>,
+    /// The keys of rows that are about a contact that another row has.
+    late: HashSet<String>,
+    taken: HashSet<ContactId>,
+}
+
+impl Found {
+    /// Gives a row the contact that it is about, if it is among `contacts` and no other row has it.
+    fn claim(&mut self, key: &str, id: ContactId, contacts: &mut HashMap<ContactId, Contact>) {
+        if self.taken.contains(&id) {
+            self.late.insert(key.to_owned());
+        } else if let Some(contact) = contacts.remove(&id) {
+            self.taken.insert(id);
+            self.contacts.insert(key.to_owned(), contact);
+        }
+    }
+
+    fn knows(&self, key: &str) -> bool {
+        self.contacts.contains_key(key) || self.late.contains(key)
     }
 }
 
@@ -167,17 +197,33 @@ impl Applier<'_> {
         rows: Vec<usize>,
         applied: &mut Applied,
     ) -> Result<Vec<usize>, StoreError> {
-        let mut found = self.find(uow, batch, &rows).await?;
+        let Found {
+            contacts: mut found,
+            late,
+            ..
+        } = self.find(uow, batch, &rows).await?;
         applied.existing += found.len() as u64;
         let (mut left, mut changes) = (Vec::new(), Vec::new());
         for index in rows {
-            let Some(mut contact) = found.remove(&batch.rows[index].row.key) else {
-                left.push(index);
+            let key = &batch.rows[index].row.key;
+            let Some(mut contact) = found.remove(key) else {
+                if late.contains(key) {
+                    applied.problems.push(batch.bad_row(index, SAME_CONTACT));
+                } else {
+                    left.push(index);
+                }
                 continue;
             };
             let mut change = ChangeSet::default();
-            self.rules
-                .change(&mut contact, &batch.rows[index].row, &mut change);
+            let row = &batch.rows[index].row;
+            // The address of one that was merged was given up for that of the one who stayed.
+            let merged = row.id.is_some_and(|id| self.merged.contains_key(&id));
+            let without_address = (merged && contact.email().is_some()).then(|| ImportRow {
+                email: None,
+                ..row.clone()
+            });
+            let row = without_address.as_ref().unwrap_or(row);
+            self.rules.change(&mut contact, row, &mut change);
             if change.is_empty() {
                 applied.unchanged.push(contact.id());
                 applied
@@ -201,23 +247,27 @@ impl Applier<'_> {
         uow: &mut dyn CrmUnitOfWork,
         batch: &Batch,
         rows: &[usize],
-    ) -> Result<HashMap<String, Contact>, StoreError> {
+    ) -> Result<Found, StoreError> {
         let organization = self.rules.import.organization_id;
         let keys: Vec<_> = rows
             .iter()
             .map(|index| batch.rows[*index].row.key.clone())
             .collect();
-        match self.rules.matching() {
+        let contacts = match self.rules.matching() {
             Matching::Address => {
                 let contacts = uow
                     .contacts()
                     .find_by_emails_for_update(organization, &keys)
                     .await?;
-                Ok(by_address(contacts).collect())
+                by_address(contacts).collect()
             }
-            Matching::Field(field) => self.find_by_keys(uow, field, &keys).await,
-            Matching::Id => self.find_by_id(uow, batch, rows).await,
-        }
+            Matching::Field(field) => self.find_by_keys(uow, field, &keys).await?,
+            Matching::Id => return self.find_by_id(uow, batch, rows).await,
+        };
+        Ok(Found {
+            contacts,
+            ..Found::default()
+        })
     }
 
     async fn find_by_keys(
@@ -236,40 +286,63 @@ impl Applier<'_> {
             .contacts()
             .find_many_for_update(organization, &wanted)
             .await?;
-        let mut contacts: HashMap<_, _> = contacts
-            .into_iter()
-            .map(|contact| (contact.id(), contact))
-            .collect();
+        let mut contacts = by_id(contacts);
         Ok(ids
             .into_iter()
             .filter_map(|(key, id)| Some((key, contacts.remove(&id)?)))
             .collect())
     }
 
-    /// The contacts that have the ids of rows, or had them elsewhere, or else the addresses. Of two rows that turn out
-    /// to be about one contact, the first has it.
+    /// The contacts that have the ids of rows, or into which those that had them were merged, or that had them
+    /// elsewhere, or else the addresses. Of two rows that turn out to be about one contact, one has it.
     async fn find_by_id(
         &self,
         uow: &mut dyn CrmUnitOfWork,
         batch: &Batch,
         rows: &[usize],
-    ) -> Result<HashMap<String, Contact>, StoreError> {
+    ) -> Result<Found, StoreError> {
         let organization = self.rules.import.organization_id;
         let rows: Vec<_> = rows.iter().map(|index| &batch.rows[*index].row).collect();
         let ids: Vec<_> = rows.iter().filter_map(|row| row.id).collect();
+        let wanted: BTreeSet<_> = ids.iter().chain(self.merged.values()).copied().collect();
+        let wanted: Vec<_> = wanted.into_iter().collect();
         let here = uow
             .contacts()
-            .find_many_for_update(organization, &ids)
+            .find_many_for_update(organization, &wanted)
             .await?;
-        let mut found: HashMap<_, _> = here
-            .into_iter()
-            .map(|contact| (contact.id().to_string(), contact))
-            .collect();
-        let elsewhere = ids.iter().map(ToString::to_string);
-        let elsewhere: Vec<_> = elsewhere.filter(|id| !found.contains_key(id)).collect();
-        found.extend(self.find_by_keys(uow, &id_elsewhere(), &elsewhere).await?);
+        let mut contacts = by_id(here);
+        let mut found = Found::default();
+        for id in &ids {
+            found.claim(&id.to_string(), *id, &mut contacts);
+        }
+        for id in &ids {
+            let key = id.to_string();
+            if let Some(stayed) = self.merged.get(id)
+                && !found.knows(&key)
+            {
+                found.claim(&key, *stayed, &mut contacts);
+            }
+        }
+        let keys = ids.iter().map(ToString::to_string);
+        let keys: Vec<_> = keys.filter(|key| !found.knows(key)).collect();
+        let elsewhere = uow
+            .imports()
+            .find_by_keys(organization, &id_elsewhere(), &keys)
+            .await?;
+        let wanted: HashSet<_> = elsewhere.values().copied().collect();
+        let wanted: Vec<_> = wanted.difference(&found.taken).copied().collect();
+        let there = uow
+            .contacts()
+            .find_many_for_update(organization, &wanted)
+            .await?;
+        let mut contacts = by_id(there);
+        for key in &keys {
+            if let Some(id) = elsewhere.get(key) {
+                found.claim(key, *id, &mut contacts);
+            }
+        }
         let mut addresses = HashMap::new();
-        for row in rows.iter().filter(|row| !found.contains_key(&row.key)) {
+        for row in rows.iter().filter(|row| !found.knows(&row.key)) {
             if let Some(email) = &row.email {
                 addresses.entry(email.key()).or_insert(&row.key);
             }
@@ -279,12 +352,12 @@ impl Applier<'_> {
             .contacts()
             .find_by_emails_for_update(organization, &keys)
             .await?;
-        let mut taken: HashSet<_> = found.values().map(Contact::id).collect();
+        // Of a contact that another row has, the address is refused later, if it still has it then.
         for (address, contact) in by_address(there) {
             if let Some(key) = addresses.get(&address)
-                && taken.insert(contact.id())
+                && found.taken.insert(contact.id())
             {
-                found.insert((*key).clone(), contact);
+                found.contacts.insert((*key).clone(), contact);
             }
         }
         Ok(found)
@@ -410,6 +483,13 @@ impl ImportCounts {
         };
         *count += 1;
     }
+}
+
+fn by_id(contacts: Vec<Contact>) -> HashMap<ContactId, Contact> {
+    contacts
+        .into_iter()
+        .map(|contact| (contact.id(), contact))
+        .collect()
 }
 
 fn by_address(contacts: Vec<Contact>) -> impl Iterator<Item = (String, Contact)> {

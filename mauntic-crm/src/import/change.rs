@@ -97,26 +97,24 @@ impl Rules<'_> {
         contact
     }
 
-    /// A row may say more about why somebody is not to be written to, but never less: who opted out, or whose mailbox
-    /// is gone, stays so.
+    /// See [`consent_after`].
     fn change_consent(&self, contact: &mut Contact, row: &ImportRow, changes: &mut ChangeSet) {
-        for (channel, reason) in &row.do_not_contact {
+        for (channel, said) in &row.do_not_contact {
             let there = contact.parts().do_not_contact.get(channel);
             let there = there.map(|mark| mark.reason);
-            match reason {
-                Some(Reason::Manual) if there.is_some() => {}
+            match consent_after(there, *said) {
+                after if after == there => {}
                 Some(reason) => {
                     let mark = DoNotContact {
                         channel: *channel,
-                        reason: *reason,
+                        reason,
                         source: self.import.origin(),
                         comment: String::new(),
                         at: self.now,
                     };
                     contact.forbid(mark, changes);
                 }
-                // Only what a user decided; what the contact said themselves stays.
-                None => drop(contact.allow(*channel, Some(Reason::Manual), changes)),
+                None => drop(contact.allow(*channel, None, changes)),
             }
         }
     }
@@ -193,6 +191,17 @@ impl Rules<'_> {
             .map(|field| key_of(contact, field))
             .filter(|key| key.key.is_some())
             .chain(elsewhere)
+    }
+}
+
+/// Why somebody is not to be written to after a row said something of it: more than before, but never less. Who opted
+/// out, or whose mailbox is gone, stays so; only what a user decided is taken back.
+pub(super) fn consent_after(there: Option<Reason>, said: Option<Reason>) -> Option<Reason> {
+    match (there, said) {
+        (Some(Reason::Unsubscribed), _) | (Some(Reason::Bounced), None | Some(Reason::Manual)) => {
+            there
+        }
+        _ => said,
     }
 }
 

@@ -1,4 +1,4 @@
-use super::Target;
+use super::{Target, mapping::ID};
 use crate::FieldSet;
 
 /// A heading without capitals, spaces and signs: `E-Mail Address` is `emailaddress`.
@@ -121,12 +121,18 @@ const BESIDE: &[(&str, &str, &str)] = &[
     ("status", "attributes", "do_not_email"),
 ];
 
-/// What a heading becomes because of the others.
-pub(super) fn target_beside(name: &str, others: &[String]) -> Option<Target> {
-    let fits = |(heading, other, _): &&(&str, &str, &str)| {
-        *heading == name && others.iter().any(|heading| heading == other)
+/// What a heading becomes because of the others. Not in an export of ours, where headings mean what they say, and not
+/// where they mean fields of the organisation.
+pub(super) fn target_beside(name: &str, others: &[String], fields: &FieldSet) -> Option<Target> {
+    let among = |heading: &str| others.contains(&normalised(heading));
+    let own = |heading: &str| {
+        let mut custom = fields.iter().filter(|field| !field.core);
+        custom.any(|field| normalised(field.alias.as_str()) == heading)
     };
-    let (_, _, target) = BESIDE.iter().find(fits)?;
+    let fits = |(heading, other, target): &&(&str, &str, &str)| {
+        *heading == name && among(other) && !among(target) && !own(heading) && !own(other)
+    };
+    let (_, _, target) = BESIDE.iter().find(fits).filter(|_| !among(ID))?;
     target.parse().ok()
 }
 

@@ -211,7 +211,7 @@ impl Mapping {
             decided[index] = true;
         }
         let names: Vec<_> = columns.iter().map(|column| normalised(column)).collect();
-        let beside = |name: &str, _: &FieldSet| target_beside(name, &names);
+        let beside = |name: &str, fields: &FieldSet| target_beside(name, &names, fields);
         // What is certain comes first, so that `Mail` does not take the place of `Email`.
         let guesses: [&Guess<'_>; 4] = [&beside, &by_alias, &by_label, &usual_target];
         for guess in guesses {

@@ -133,11 +133,13 @@ pub(super) async fn existing(
         Matching::Id => {
             let ids: Vec<_> = rows.iter().filter_map(|row| row.id).collect();
             let here = store.contacts().find_many(organization, &ids).await?;
+            let merged = store.contacts().merged_into(organization, &ids).await?;
             let elsewhere = imports
                 .find_by_keys(organization, Some(&id_elsewhere()), &keys())
                 .await?;
             let mut known: BTreeSet<_> = elsewhere.into_keys().collect();
             known.extend(here.iter().map(|contact| contact.id().to_string()));
+            known.extend(merged.keys().map(ToString::to_string));
             let left = rows.iter().filter(|row| !known.contains(&row.key));
             let addresses: Vec<_> = left
                 .filter_map(|row| Some(row.email.as_ref()?.key()))

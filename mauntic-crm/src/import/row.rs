@@ -5,6 +5,7 @@ use mauntic_core::{ContactId, EmailAddress, UserId};
 
 use super::{
     EmptyCells, ImportOptions, InvalidMapping, Mapping, Target,
+    change::consent_after,
     guard::unguarded,
     headings::{normalised, usual_target},
     reader::Values,
@@ -46,7 +47,7 @@ pub(crate) struct ImportRow {
 }
 
 impl ImportRow {
-    fn new(line: u64) -> Self {
+    pub(super) fn new(line: u64) -> Self {
         Self {
             line,
             key: String::new(),
@@ -74,8 +75,8 @@ impl ImportRow {
     /// the one that forbids counts, and what they said themselves before all.
     fn mark(&mut self, channel: Channel, reason: Option<Reason>) {
         let mark = self.do_not_contact.entry(channel).or_default();
-        if *mark != Some(Reason::Unsubscribed) {
-            *mark = reason.or(*mark);
+        if reason.is_some() {
+            *mark = consent_after(*mark, reason);
         }
     }
 
@@ -89,7 +90,10 @@ impl ImportRow {
         self.stage = later.stage.or(self.stage.take());
         self.points = later.points.or(self.points);
         self.last_active = later.last_active.or(self.last_active);
-        self.do_not_contact.extend(later.do_not_contact);
+        for (channel, said) in later.do_not_contact {
+            let mark = self.do_not_contact.entry(channel).or_insert(said);
+            *mark = consent_after(*mark, said);
+        }
         self.created_at = self.created_at.or(later.created_at);
     }
 }
@@ -450,32 +454,52 @@ fn is_null(cell: &str) -> bool {
     cell == "NULL"
 }
 
-/// Tags parted by `|`, or else in quotes and parted by `,`, or else by `;`, or else by `,`.
+/// Tags parted by `|`, or else all in quotes and parted by `,`, or else by `;`, or else by `,`.
 fn tags(cell: &str) -> Result<Vec<Tag>, InvalidTag> {
-    if !cell.contains('|') && cell.starts_with('"') {
-        return quoted_tags(cell);
+    if !cell.contains('|')
+        && let Some(tags) = quoted(cell)
+    {
+        let tags = tags.iter().map(|tag| tag.trim());
+        return tags.filter(|tag| !tag.is_empty()).map(str::parse).collect();
     }
     let separator = ['|', ';', ',']
         .into_iter()
         .find(|separator| cell.contains(*separator));
     cell.split(separator.unwrap_or('|'))
-        .map(str::trim)
+        .map(|tag| unquoted(tag.trim()))
         .filter(|tag| !tag.is_empty())
         .map(str::parse)
         .collect()
 }
 
-/// Tags as Mailchimp writes them, which may have commas in them: `"a","b, c"`.
-fn quoted_tags(cell: &str) -> Result<Vec<Tag>, InvalidTag> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .trim(csv::Trim::All)
-        .from_reader(cell.as_bytes());
-    let record = reader.records().next().and_then(Result::ok);
-    let tags = record.iter().flatten().map(|tag| tag.trim_matches('"'));
-    tags.filter(|tag| !tag.trim().is_empty())
-        .map(str::parse)
-        .collect()
+/// Without the quotes around it, if they are on both sides.
+fn unquoted(tag: &str) -> &str {
+    let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    inner.map_or(tag, str::trim)
+}
+
+/// Pieces in quotes that are parted by commas, as Mailchimp writes tags, which may have commas in them: `"a","b, c"`;
+/// `None` if anything else is there.
+fn quoted(cell: &str) -> Option<Vec<String>> {
+    let mut rest = cell.trim().strip_prefix('"')?;
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
+    loop {
+        let (inside, behind) = rest.split_once('"')?;
+        piece.push_str(inside);
+        if let Some(more) = behind.strip_prefix('"') {
+            // Written twice, it is part of the piece.
+            piece.push('"');
+            rest = more;
+            continue;
+        }
+        pieces.push(std::mem::take(&mut piece));
+        let behind = behind.trim_start();
+        if behind.is_empty() {
+            return Some(pieces);
+        }
+        rest = behind.strip_prefix(',')?.trim_start().strip_prefix('"')?;
+    }
 }
 
 fn points(cell: &str) -> Result<i64, String> {
@@ -509,8 +533,8 @@ fn do_not_contact(row: &mut ImportRow, cell: &str) -> Result<(), String> {
     }
     for mark in cell.split(['|', ';', ',']) {
         let (channel, reason) = mark.split_once(':').unwrap_or((mark, "manual"));
-        let channel = channel.parse().map_err(say::<UnknownChannel>)?;
-        let reason = reason.parse().map_err(say::<UnknownReason>)?;
+        let channel = channel.trim().parse().map_err(say::<UnknownChannel>)?;
+        let reason = reason.trim().parse().map_err(say::<UnknownReason>)?;
         row.mark(channel, Some(reason));
     }
     Ok(())

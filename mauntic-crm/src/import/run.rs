@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
-    CLOSED, Clock, IdSource, ImportId, OrganizationId, Standing, StoreError, WorkerId,
+    CLOSED, Clock, ContactId, IdSource, ImportId, OrganizationId, Standing, StoreError, WorkerId,
 };
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tracing::{error, info, warn};
@@ -17,13 +18,13 @@ use super::{
     CsvError, Import, ImportError, ImportProgress, ImportSource, ImportState,
     apply::{Applied, Applier},
     batch::{Batch, BatchReader, Prepare},
-    change::Rules,
-    owners::RowOwners,
+    change::{Matching, Rules},
+    owners::{RowOwners, find_members},
     row::RowParser,
     source,
     tell::queue_rebuilds,
 };
-use crate::{CrmStore, Field, FieldSet, Owners};
+use crate::{CrmStore, Field, FieldSet, OwnerName, Owners};
 
 /// How long a worker may be silent before another takes its import.
 const LEASE: TimeDelta = TimeDelta::seconds(15);
@@ -32,7 +33,12 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How often a worker asks whether the organisation of its import is still at work.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a batch is tried before the import fails.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
+
+/// How long to wait after so many attempts failed.
+pub(super) fn pause_after(attempts: u32) -> Duration {
+    Duration::from_millis(50 << attempts)
+}
 
 /// What a worker and whoever waits for an import say to each other.
 pub struct Watch<'a> {
@@ -89,6 +95,15 @@ impl ImportRunner {
         worker: WorkerId,
         watch: &mut Watch<'_>,
     ) -> Result<(), ImportError> {
+        if let Some(owner) = import.plan.options.owner {
+            let named = [OwnerName::Id(owner)];
+            let found = find_members(&*self.owners, import.organization_id, &named).await?;
+            // Since the import was made, they may have left.
+            if found.into_iter().flatten().next().is_none() {
+                let reason = ImportError::NotAMember(owner).to_string();
+                return self.fail(import, worker, &reason, None).await;
+            }
+        }
         let custom = self
             .store
             .fields()
@@ -243,7 +258,7 @@ impl ImportRunner {
             }
             // Another transaction was in the way, or the database was away for a moment.
             warn!(import.id = %import.id, attempt, error = &error as &dyn std::error::Error, "a batch of an import failed, to be tried again");
-            tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+            tokio::time::sleep(pause_after(attempt)).await;
             attempt += 1;
         }
     }
@@ -257,8 +272,10 @@ impl ImportRunner {
         expect_existing: bool,
     ) -> Result<Step, StoreError> {
         let now = self.clock.now();
+        let merged = self.merged(import, batch).await?;
         let mut uow = self.store.begin().await?;
         let applier = Applier {
+            merged,
             rules: Rules {
                 import,
                 fields,
@@ -296,6 +313,20 @@ impl ImportRunner {
         }
         uow.commit().await?;
         Ok(Step::Done(Box::new(next), existing))
+    }
+
+    /// Which contacts those that the rows name by id, but that were merged into others, are now.
+    async fn merged(
+        &self,
+        import: &Import,
+        batch: &Batch,
+    ) -> Result<BTreeMap<ContactId, ContactId>, StoreError> {
+        if import.plan.matching() != Matching::Id {
+            return Ok(BTreeMap::new());
+        }
+        let ids: Vec<_> = batch.rows.iter().filter_map(|row| row.row.id).collect();
+        let contacts = self.store.contacts();
+        contacts.merged_into(import.organization_id, &ids).await
     }
 
     async fn finish(

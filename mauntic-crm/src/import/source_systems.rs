@@ -1,9 +1,9 @@
 //! What the exports of other systems become, with the headings and values that they really write.
 
-use std::{collections::BTreeMap, io::Cursor};
+use std::{collections::BTreeMap, fmt::Write as _, io::Cursor};
 
 use super::{
-    FormatHints, ImportOptions, Mapping, Sniffed,
+    FormatHints, ImportOptions, Mapping, Sniffed, Target,
     reader::RecordReader,
     row::{ImportRow, RowParser},
 };
@@ -279,4 +279,76 @@ fn a_status_alone_is_no_consent() {
     let text = "email,status,title\nann@example.com,Customer,Dr\n";
     let expected = [("email", "email"), ("title", "title")];
     assert_eq!(targets(text), pairs(&expected));
+}
+
+/// In an export of ours, and where the organisation has fields of these names, headings mean what they say.
+#[test]
+fn fields_of_ones_own_are_not_taken_for_those_of_other_systems() {
+    let custom = |alias: &str| {
+        let alias: crate::FieldAlias = alias.parse().unwrap();
+        Field::custom(alias, "Something else", FieldType::Text)
+    };
+    let fields = FieldSet::with_custom(vec![custom("salutation"), custom("status")]);
+    let targets = |fields: &FieldSet, headings: &[&str]| {
+        let columns: Vec<_> = headings.iter().map(|&name| name.to_owned()).collect();
+        let mapping = Mapping::of(&columns, fields, &[]).unwrap();
+        let targets = mapping
+            .targets()
+            .map(|target| target.map(Target::to_string));
+        targets.map(Option::unwrap_or_default).collect::<Vec<_>>()
+    };
+    let ours = ["email", "title", "position", "salutation"];
+    assert_eq!(targets(&fields, &ours), ours);
+    let without = ["email", "title", "salutation"];
+    assert_eq!(targets(&fields, &without), without);
+    for attributes in ["attributes", "attribs"] {
+        let listmonk = ["email", "status", attributes];
+        let expected = ["email", "status", "attributes"];
+        assert_eq!(targets(&fields, &listmonk), expected);
+        let expected = ["email", "do_not_email", "attributes"];
+        assert_eq!(targets(&FieldSet::core(), &listmonk), expected);
+    }
+    let nobody = FieldSet::core();
+    let exported = ["mauntic_id", "title", "salutation"];
+    assert_eq!(targets(&nobody, &exported), ["mauntic_id", "title", ""]);
+    let both = ["email", "title", "position", "salutation"];
+    assert_eq!(targets(&nobody, &both), ["email", "title", "position", ""]);
+    let theirs = ["email", "title", "salutation"];
+    assert_eq!(targets(&nobody, &theirs), ["email", "position", "title"]);
+}
+
+#[test]
+fn tags_and_marks_are_read_with_the_signs_that_people_put_between_them() {
+    let cells = [
+        [r#""a";"b""#, "email:unsubscribed, sms:manual"],
+        [r#""a, b", "c ""d""""#, "email : bounced | push"],
+        [r#""a" | b"#, ""],
+        [r#""a", b"#, ""],
+    ];
+    let mut text = "email,tags,do_not_contact\n".to_owned();
+    for (index, [tags, marks]) in cells.into_iter().enumerate() {
+        let tags = tags.replace('"', "\"\"");
+        writeln!(text, "{index}@example.com,\"{tags}\",\"{marks}\"").unwrap();
+    }
+    let rows = rows(&text);
+    let tags: Vec<Vec<_>> = rows
+        .iter()
+        .map(|row| row.tags.iter().map(crate::Tag::as_str).collect())
+        .collect();
+    assert_eq!(tags[0], ["a", "b"]);
+    assert_eq!(tags[1], ["a, b", "c \"d\""]);
+    assert_eq!(tags[2], ["a", "b"]);
+    assert_eq!(tags[3], ["a", "b"]);
+    let marks = |row: &ImportRow| Vec::from_iter(row.do_not_contact.clone());
+    let email = |reason| (Channel::Email, Some(reason));
+    let expected = [
+        email(Reason::Unsubscribed),
+        (Channel::Sms, Some(Reason::Manual)),
+    ];
+    assert_eq!(marks(&rows[0]), expected);
+    let expected = [
+        email(Reason::Bounced),
+        (Channel::Push, Some(Reason::Manual)),
+    ];
+    assert_eq!(marks(&rows[1]), expected);
 }

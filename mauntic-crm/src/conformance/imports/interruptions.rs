@@ -1,15 +1,24 @@
 //! Imports that stop and go on.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
-use mauntic_core::{CLOSED, Clock as _, FixedZone, SegmentId, UuidV7Source};
+use mauntic_core::{
+    CLOSED, Clock as _, FixedZone, OrganizationId, SegmentId, StoreError, UserId, UuidV7Source,
+};
 use uuid::Uuid;
 
 use super::{Desk, OTHER_WORKER, WORKER, counts, text};
 use crate::{
-    Contact, CrmStore,
-    conformance::organization,
+    Contact, CrmStore, OwnerName, Owners,
+    conformance::{Staff, boss, organization},
     import::{CreateImport, ImportError, ImportFile, ImportOptions, ImportState},
     segment::{Rule, Segment, SegmentWorker},
 };
@@ -242,4 +251,69 @@ pub async fn progress_counts_the_bytes_of_the_file(store: Arc<dyn CrmStore>) {
 
 fn text_of(contact: &Contact) -> Option<&str> {
     text(contact, "firstname")
+}
+
+/// The staff, if the boss has not left; cannot be asked some times.
+#[derive(Default)]
+struct Moody {
+    failures: AtomicUsize,
+    left: AtomicBool,
+}
+
+#[async_trait]
+impl Owners for Moody {
+    async fn find(
+        &self,
+        organization: OrganizationId,
+        names: &[OwnerName],
+    ) -> Result<Vec<Option<UserId>>, StoreError> {
+        let failures = self.failures.load(Ordering::SeqCst);
+        if failures > 0 {
+            self.failures.store(failures - 1, Ordering::SeqCst);
+            return Err(StoreError::backend("away"));
+        }
+        if self.left.load(Ordering::SeqCst) {
+            return Ok(vec![None; names.len()]);
+        }
+        Staff.find(organization, names).await
+    }
+}
+
+/// Nobody gets contacts who left before the import goes on, and an import waits for whoever knows the members.
+pub async fn who_is_in_charge_is_asked_again(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let owners = Arc::new(Moody::default());
+    let desk = Desk {
+        service: desk.service.clone().with_owners(owners.clone()),
+        ..desk
+    };
+    let named = "email,owner\na@example.com,boss@example.com\n";
+    owners.failures.store(2, Ordering::SeqCst);
+    let import = desk.import(named, ImportOptions::default()).await;
+    assert_eq!(counts(&import), [1, 1, 0, 0, 0, 0]);
+    let contact = desk.contact("a@example.com").await;
+    assert_eq!(contact.parts().owner, Some(boss()));
+
+    let of_all = ImportOptions {
+        owner: Some(boss()),
+        ..ImportOptions::default()
+    };
+    let import = desk.create("email\nb@example.com\n", of_all).await.unwrap();
+    owners.left.store(true, Ordering::SeqCst);
+    assert!(desk.service.run_once(WORKER, &|| false).await.unwrap());
+    let failed = desk.service.find(&desk.actor, import.id).await.unwrap();
+    assert_eq!(failed.state, ImportState::Failed);
+    let told = format!("no member of the organisation has the id {}", boss());
+    assert_eq!(failed.error, Some(told));
+    assert_eq!(counts(&failed), [0; 6]);
+    owners.left.store(false, Ordering::SeqCst);
+    owners.failures.store(1, Ordering::SeqCst);
+    desk.service.resume(&desk.actor, import.id).await.unwrap();
+    let done = desk.finish(import.id).await;
+    assert_eq!(
+        (done.state, counts(&done)),
+        (ImportState::Completed, [1, 1, 0, 0, 0, 0])
+    );
+    let contact = desk.contact("b@example.com").await;
+    assert_eq!(contact.parts().owner, Some(boss()));
 }

@@ -1,14 +1,14 @@
 //! What rows become.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use chrono::TimeDelta;
-use mauntic_core::{Clock as _, PageSize, SegmentId, UserId};
+use mauntic_core::{Clock as _, ContactId, FixedZone, PageSize, SegmentId, UserId, UuidV7Source};
 use uuid::Uuid;
 
 use super::{Desk, counts, text, unique};
 use crate::{
-    Channel, CrmStore, Field, FieldType, Reason, Tag,
+    Channel, ContactService, CrmStore, Field, FieldType, Reason, Tag,
     conformance::{boss, organization},
     import::{EmptyCells, Existing, ImportError, ImportOptions, ImportService, ProblemKind},
     segment::{Origin, Segment},
@@ -359,4 +359,97 @@ pub async fn marks_never_say_less(store: Arc<dyn CrmStore>) {
     let import = desk.import(&more, ImportOptions::default()).await;
     assert_eq!(counts(&import), [3, 0, 1, 0, 2, 0]);
     assert_eq!(reasons(b).await, "email:unsubscribed|sms:manual");
+}
+
+/// What somebody said themselves stays, whether two rows about them come in one batch or in two.
+pub async fn consent_is_kept_in_batches_of_any_size(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let says = [
+        ("unsubscribed", "subscribed", Some(Reason::Unsubscribed)),
+        ("unsubscribed", "bounced", Some(Reason::Unsubscribed)),
+        ("unsubscribed", "blocklisted", Some(Reason::Unsubscribed)),
+        ("bounced", "subscribed", Some(Reason::Bounced)),
+        ("bounced", "blocklisted", Some(Reason::Bounced)),
+        ("bounced", "unsubscribed", Some(Reason::Unsubscribed)),
+        ("blocklisted", "subscribed", None),
+        ("blocklisted", "bounced", Some(Reason::Bounced)),
+        ("subscribed", "blocklisted", Some(Reason::Manual)),
+        ("subscribed", "subscribed", None),
+    ];
+    for size in [1, 100] {
+        let desk = Desk {
+            service: desk.service.clone().with_batch(size),
+            store: Arc::clone(&desk.store),
+            clock: Arc::clone(&desk.clock),
+            standing: Arc::clone(&desk.standing),
+            actor: desk.actor.clone(),
+        };
+        let address = |index: usize| format!("{index}in{size}@example.com");
+        let mut file = "email,do_not_email\n".to_owned();
+        for (index, (first, second, _)) in says.iter().enumerate() {
+            let email = address(index);
+            writeln!(file, "{email},{first}\n{email},{second}").unwrap();
+        }
+        let import = desk.import(&file, ImportOptions::default()).await;
+        assert_eq!(counts(&import), [20, 10, 0, 0, 0, 10]);
+        for (index, (first, second, expected)) in says.iter().enumerate() {
+            let contact = desk.contact(&address(index)).await;
+            let mark = contact.parts().do_not_contact.get(&Channel::Email);
+            let reason = mark.map(|mark| mark.reason);
+            assert_eq!(reason, *expected, "{first}, then {second}, by {size}");
+        }
+    }
+}
+
+/// Whoever was merged does not come back with a file that has the old ids, and of two rows of a batch that turn out to
+/// be about one contact, one counts.
+pub async fn ids_of_merged_contacts_lead_to_those_who_stayed(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let elsewhere = ContactId::from_uuid(Uuid::from_u128(0xfeed_0000_0001));
+    let file = format!("mauntic_id,email\n{elsewhere},bea@example.com\n");
+    desk.import(file, ImportOptions::default()).await;
+    desk.import("email\nann@example.com\n", ImportOptions::default())
+        .await;
+    let bea = desk.contact("bea@example.com").await.id();
+    let ann = desk.contact("ann@example.com").await.id();
+    let same = "another row near this one is about the same contact";
+    let by_id = async |rows: String, expected: [u64; 6]| {
+        let file = format!("mauntic_id,email,firstname\n{rows}");
+        let import = desk.import(file, ImportOptions::default()).await;
+        assert_eq!(counts(&import), expected, "{rows}");
+        let problems = desk.problems(import.id, ProblemKind::Bad).await;
+        let told: Vec<_> = problems
+            .iter()
+            .map(|bad| (bad.line, &*bad.reason))
+            .collect();
+        let late = (expected[4] > 0).then_some((3, same));
+        assert_eq!(told, Vec::from_iter(late));
+    };
+    let twice = format!("{bea},bea@example.com,One\n{elsewhere},bea@example.com,Two\n");
+    by_id(twice, [2, 0, 1, 0, 1, 0]).await;
+    let kept = desk.contact("bea@example.com").await;
+    assert_eq!((kept.id(), text(&kept, "firstname")), (bea, Some("One")));
+
+    let contacts = ContactService::new(
+        Arc::clone(&desk.store),
+        desk.clock.clone(),
+        Arc::new(UuidV7Source),
+        Arc::new(FixedZone::default()),
+    );
+    contacts.merge(&desk.actor, ann, bea).await.unwrap();
+    let name = async |expected: &str| {
+        let all = desk.all().await;
+        assert_eq!(all.len(), 1, "{expected}");
+        assert_eq!(all[0].id(), ann);
+        assert_eq!(all[0].email().unwrap().as_str(), "ann@example.com");
+        assert_eq!(text(&all[0], "firstname"), Some(expected));
+    };
+    name("One").await;
+    by_id(format!("{bea},bea@example.com,Three\n"), [1, 0, 1, 0, 0, 0]).await;
+    name("Three").await;
+    by_id(format!("{elsewhere},,Four\n"), [1, 0, 1, 0, 0, 0]).await;
+    name("Four").await;
+    let both = format!("{ann},ann@example.com,Five\n{bea},bea@example.com,Six\n");
+    by_id(both, [2, 0, 1, 0, 1, 0]).await;
+    name("Five").await;
 }

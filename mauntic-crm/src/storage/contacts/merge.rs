@@ -27,6 +27,8 @@ const MOVES: &[&str] = &[
      ON CONFLICT (organization_id, contact_id, kind, subject_id, machine, day)
      DO UPDATE SET count = engagement.count + excluded.count",
     "UPDATE contact_change SET contact_id = $3 WHERE organization_id = $1 AND contact_id = $2",
+    "UPDATE contact_key SET contact_id = $3
+     WHERE organization_id = $1 AND contact_id = $2 AND field = 'mauntic_id'",
     "UPDATE contact_merge SET contact_id = $3 WHERE organization_id = $1 AND contact_id = $2",
 ];
 
