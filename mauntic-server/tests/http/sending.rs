@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mauntic_core::{UserId, storage::test_database::TestDatabase};
+use mauntic_core::{Operator, storage::test_database::TestDatabase};
 use mauntic_messaging::sending::JobState;
 use serde_json::json;
 
@@ -93,15 +93,24 @@ async fn a_message_names_who_looks_after_its_contact() {
             "a long enough password",
         )
         .await;
+    installation
+        .member(
+            "lee@example.net",
+            "Lee Blocked",
+            "member",
+            "a long enough password",
+        )
+        .await;
     let members = installation.app.identity_store.members();
+    let lee = "lee@example.net".parse().unwrap();
+    let lee = members.find_user_by_email(&lee).await.unwrap().unwrap().id;
     let kim = "kim@example.net".parse().unwrap();
     let kim = members.find_user_by_email(&kim).await.unwrap().unwrap().id;
-    let stranger = UserId::from_uuid(uuid::Uuid::from_u128(9));
     let mut contacts = Vec::new();
     for (address, owner) in [
         ("ann@example.com", Some(kim)),
         ("bob@example.com", None),
-        ("cid@example.com", Some(stranger)),
+        ("cid@example.com", Some(lee)),
     ] {
         let more = owner.map_or(json!({}), |owner| json!({"owner_id": owner}));
         contacts.push(
@@ -111,6 +120,8 @@ async fn a_message_names_who_looks_after_its_contact() {
                 .unwrap(),
         );
     }
+    let (identity, operator) = (&installation.app.identity, Operator::local());
+    identity.block_user(&operator, lee).await.unwrap();
     let segment = made(&installation, "/api/crm/segments", json!({"name": "All"})).await;
     let segment = id(&segment);
     let (segments, ours) = (&installation.app.segments, &installation.ours);
