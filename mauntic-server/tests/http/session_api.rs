@@ -291,6 +291,23 @@ async fn a_token_can_be_a_password() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_shows_shuts_no_session_out() {
+    let page = Page::new().await;
+    let me = "/api/identity/me";
+    let foreign = "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln";
+    let headers = [("authorization", foreign)];
+    let answer = page.send("GET", me, &headers, Value::Null).await;
+    assert_eq!(answer.ok(200)["role"], "owner");
+    let alone = request("", "GET", me).header(header::AUTHORIZATION, foreign);
+    let alone = page.installation.send(alone.finish()).await;
+    assert_eq!(alone.problem(401)["code"], "unauthorized");
+    // A token of ours that is no good is not passed over.
+    let headers = [("authorization", "Bearer mnt_wrong")];
+    let answer = page.send("GET", me, &headers, Value::Null).await;
+    assert_eq!(answer.problem(401)["code"], "unauthorized");
+}
+
+#[tokio::test]
 async fn an_account_makes_and_leaves_organizations_and_changes_its_profile() {
     let page = Page::new().await;
     let path = "/api/auth/organizations";
@@ -375,4 +392,18 @@ async fn members_are_looked_up_by_a_part_of_their_name() {
         found["items"].as_array().unwrap().len()
     };
     assert_eq!((find("OWNER").await, find("nobody").await), (1, 0));
+    // A blank text looks for nobody in particular, page by page.
+    let bob = ("bob@example.com", "Bob");
+    page.installation
+        .member(bob.0, bob.1, "viewer", "correct horse battery")
+        .await;
+    for blank in ["", "%20"] {
+        let path = format!("/api/identity/members?limit=1&search={blank}");
+        let first = page.call("GET", &path, Value::Null).await.ok(200);
+        let next = first["next"].as_str().unwrap();
+        let path = format!("{path}&after={next}");
+        let second = page.call("GET", &path, Value::Null).await.ok(200);
+        assert_ne!(first["items"], second["items"]);
+        assert_eq!(second["next"], Value::Null);
+    }
 }
