@@ -226,6 +226,28 @@ async fn a_repeated_call_of_a_session_is_done_once() {
 }
 
 #[tokio::test]
+async fn calls_about_an_account_take_no_idempotency_key() {
+    let page = Page::new().await;
+    let headers = [
+        ("x-csrf-token", page.token.as_str()),
+        ("idempotency-key", "one"),
+    ];
+    let path = "/api/auth/organizations";
+    let refused = page.send("POST", path, &headers, json!({"name": "Zoo"}));
+    let refused = refused.await.problem(400);
+    assert_eq!(refused["code"], "idempotency_key_not_taken");
+    let me = page.call("GET", "/api/identity/me", Value::Null).await;
+    assert_eq!(
+        me.ok(200)["organization"]["name"],
+        "Acme",
+        "nothing was made"
+    );
+    page.call("POST", path, json!({"name": "Zoo"}))
+        .await
+        .ok(201);
+}
+
+#[tokio::test]
 async fn an_organization_is_deleted_in_a_session_with_the_password_alone() {
     let page = Page::new().await;
     let path = "/api/identity/organization/deletion";
