@@ -102,7 +102,6 @@ fn identity(error: &IdentityError) -> u8 {
         | IdentityError::AlreadyMember
         | IdentityError::LastOwner
         | IdentityError::AlreadySetUp
-        | IdentityError::PasswordSet
         | IdentityError::Outdated { .. }
         | IdentityError::ErasureBegun(_) => CONFLICT,
         IdentityError::BeyondOwnScope(_)

@@ -119,7 +119,7 @@ async fn a_user_joins_as_the_invited_address_alone(world: World) {
     let carl = CreateUser {
         email: "carl@example.com".parse().unwrap(),
         name: "Carl".parse().unwrap(),
-        password: Some(password(PASSWORD)),
+        password: Some(password(PASSWORD).into()),
         role: Role::Viewer,
     };
     let organization = actor.organization_id();
@@ -338,7 +338,7 @@ async fn accepting_and_inviting_at_once_waits_for_nothing(world: World) {
         let carl = CreateUser {
             email: email.parse().unwrap(),
             name: "Carl".parse().unwrap(),
-            password: Some(password(PASSWORD)),
+            password: Some(password(PASSWORD).into()),
             role: Role::Viewer,
         };
         let (operator, organization) = (Operator::local(), actor.organization_id());

@@ -178,7 +178,7 @@ async fn a_password_lets_in_its_owner_unless_blocked() {
     let bob = CreateUser {
         email: "bob@example.com".parse().unwrap(),
         name: "Bob".parse().unwrap(),
-        password: Some(right.clone()),
+        password: Some(right.clone().into()),
         role: Role::Viewer,
     };
     let bob = service

@@ -470,7 +470,7 @@ async fn sessions_are_ended_one_by_one_or_all_others(world: World) {
     let command = CreateUser {
         email: "bob@example.com".parse().unwrap(),
         name: "Bob".parse().unwrap(),
-        password: Some(password("another long password")),
+        password: Some(password("another long password").into()),
         role: Role::Viewer,
     };
     let organization = who.actor().unwrap().organization_id();

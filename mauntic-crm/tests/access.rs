@@ -672,7 +672,7 @@ macro_rules! access_tests {
 }
 
 access_tests! {
-    contacts: ContactService, reach, ["service/candidates.rs", "service/change.rs", "service/consent.rs", "service/contacts.rs", "service/merge.rs", "service/owners.rs"];
+    contacts: ContactService, reach, ["service/candidates.rs", "service/change.rs", "service/consent.rs", "service/contacts.rs", "service/merge.rs"];
     fields: FieldService, reach, ["service/fields.rs"];
     tags: TagService, reach, ["service/tags.rs"];
     segments: SegmentService, reach, ["segment/service"];

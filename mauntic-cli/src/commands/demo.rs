@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use mauntic_core::{
     Actor, EmailAddress, Operator, Role, SecretKey, SegmentId, WorkerId,
-    identity::{CreateOrganization, CreateToken, CreateUser},
+    identity::{CreateOrganization, CreateToken, CreateUser, FirstPassword},
 };
 use mauntic_crm::{
     CreateField, FieldOption, FieldType,
@@ -329,7 +329,7 @@ async fn invite(context: &Context, address: SocketAddr) -> anyhow::Result<()> {
     let command = CreateUser {
         email: email.clone(),
         name: "Demo Owner".parse()?,
-        password: Some(password.parse()?),
+        password: Some(FirstPassword::Chosen(password.parse()?)),
         role: Role::Owner,
     };
     context

@@ -9,7 +9,8 @@ use mauntic_core::{
     Actor, ApiTokenId, EmailAddress, Operator, Permission, Role, Subject, TimeZoneName, UserId,
     identity::{
         AddMember, AuditFilter, CreateOrganization, CreateToken, CreateUser, DisplayName,
-        Organization, Password, PasswordHash, PostalAddress, Slug, UpdateOrganization,
+        FirstPassword, Organization, Password, PasswordHash, PostalAddress, Slug,
+        UpdateOrganization,
     },
 };
 use mauntic_server::{audit_words, settle_events};
@@ -323,11 +324,12 @@ impl UserCommand {
                 no_password,
                 password_hash,
             } => {
-                let hash = password_hash.then(read_hash).transpose()?;
-                let password = if no_password || password_hash {
+                let password = if password_hash {
+                    Some(FirstPassword::Adopted(read_hash()?))
+                } else if no_password {
                     None
                 } else {
-                    Some(read_password()?)
+                    Some(read_password()?.into())
                 };
                 let member = identity
                     .create_user(
@@ -341,12 +343,6 @@ impl UserCommand {
                         },
                     )
                     .await?;
-                if let Some(hash) = hash {
-                    let operator = Operator::local();
-                    identity
-                        .adopt_password(&operator, member.user_id, hash)
-                        .await?;
-                }
                 context.output.result(&member, |member| {
                     format!("{} is {}, id {}", member.email, member.role, member.user_id)
                 })

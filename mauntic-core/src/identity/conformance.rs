@@ -355,7 +355,8 @@ pub async fn members_are_found_by_a_part_of_their_name(store: Arc<dyn IdentitySt
     let ann = called("Ann LEE", "ann@example.com");
     let bob = called("Bob 100%", "leeward@example.com");
     let eve = called("Eve Lee", "eve@example.com");
-    for (place, user) in [(&acme, &ann), (&acme, &bob), (&other, &eve)] {
+    let ole = called("Ole", "Øle@example.com");
+    for (place, user) in [(&acme, &ann), (&acme, &bob), (&acme, &ole), (&other, &eve)] {
         save_member(&*store, place, user, Role::Member).await;
     }
     let members = store.members();
@@ -367,6 +368,8 @@ pub async fn members_are_found_by_a_part_of_their_name(store: Arc<dyn IdentitySt
         ("_", vec![]),
         ("eve", vec![]),
         ("Ann Lee", vec![ann.id]),
+        ("ØLE@", vec![ole.id]),
+        ("øle@", vec![ole.id]),
     ] {
         let found = members.search(acme.id, text, PageSize::default()).await;
         let found: Vec<_> = found.unwrap().iter().map(|one| one.user_id).collect();

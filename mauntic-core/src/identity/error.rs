@@ -28,9 +28,6 @@ pub enum IdentityError {
         "this password is easy to guess: common words, names, addresses, years, repetitions and rows of keys count as one character each, and too few are left; take some words that have nothing to do with each other"
     )]
     GuessablePassword,
-    /// The user has a password, which another system's does not take the place of.
-    #[error("the user has a password already")]
-    PasswordSet,
     /// Not everybody makes organisations in this installation.
     #[error("you cannot make organisations here: ask whoever runs this installation")]
     MayNotFound,

@@ -89,8 +89,8 @@ pub use password::{
 pub use profile::{InvalidSignature, Signature, UpdateProfile};
 pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};
 pub use service::{
-    AddMember, CreateOrganization, CreateToken, CreateUser, IdentityService, Invite, LogIn,
-    NewSession, NewToken, RequestDeletion, SecondFactorState, SetUp,
+    AddMember, CreateOrganization, CreateToken, CreateUser, FirstPassword, IdentityService, Invite,
+    LogIn, NewSession, NewToken, RequestDeletion, SecondFactorState, SetUp,
 };
 pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,

@@ -302,6 +302,17 @@ impl Dialect {
         }
     }
 
+    /// The statements that make an index while others write, outside a transaction, whatever an attempt that was cut off
+    /// has left of it. `on` is what stands behind `ON`.
+    #[must_use]
+    pub fn index_anew(self, name: &str, on: &str) -> [String; 2] {
+        let concurrently = self.concurrently();
+        [
+            format!("DROP INDEX {concurrently} IF EXISTS {name}"),
+            format!("CREATE INDEX {concurrently} {name} ON {on}"),
+        ]
+    }
+
     /// Whether a text is an element of a JSON array column.
     #[must_use]
     pub fn json_array_has(self, array: &str, text: &str) -> String {

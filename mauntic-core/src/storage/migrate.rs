@@ -5,6 +5,10 @@ use super::Db;
 use super::Dialect;
 use crate::StoreError;
 
+/// How long whoever waits for another to bring the schema up to date does so before asking again.
+#[cfg(feature = "postgres")]
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Brings the schema of a context up to date. Safe to call from many processes at once: one does
 /// the work and the others wait for it.
 ///
@@ -32,10 +36,16 @@ async fn migrate_postgres<M: MigratorTrait>(db: &Db) -> Result<(), StoreError> {
     // ends, the connection is closed, and the lock goes with it.
     let connection = db.reader().get_postgres_connection_pool().acquire().await?;
     let mut connection = connection.detach();
-    sqlx::query("SELECT pg_advisory_lock(hashtext($1))")
-        .bind(format!("mauntic.{}", db.context()))
-        .execute(&mut connection)
-        .await?;
+    // Asked again and again: whoever waits within a statement has a snapshot, and an index that is made while others
+    // write waits for all of those.
+    let name = format!("mauntic.{}", db.context());
+    while !sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock(hashtext($1))")
+        .bind(name.clone())
+        .fetch_one(&mut connection)
+        .await?
+    {
+        tokio::time::sleep(PAUSE).await;
+    }
     let done = M::up(db.reader(), None).await;
     sqlx::Connection::close(connection).await?;
     Ok(done?)

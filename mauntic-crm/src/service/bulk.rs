@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Access, Actor, AlwaysActive, OrganizationId, Page, PageSize, Permission, Standing, UseCase,
-    WorkerId,
+    Access, Actor, AlwaysActive, Envelope, OrganizationId, Page, PageSize, Permission, Principal,
+    Standing, UseCase, UserId, WorkerId,
 };
 use serde_json::{Map, Value as Json};
 
@@ -11,7 +11,7 @@ use super::{
     consent::plain_text, patch::check_stage,
 };
 use crate::{
-    CrmError, FieldProblem, InvalidValue, MAX_BATCH, audit,
+    ContactFilter, CrmError, FieldProblem, InvalidValue, MAX_BATCH, audit,
     bulk::{BulkAction, BulkChange, BulkChangeId, BulkEntry, BulkPlan, BulkState, Whom},
     segment::SegmentService,
 };
@@ -57,6 +57,7 @@ impl BulkAction {
 impl BulkService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
+        ("apply_owner_gone", Access::Itself),
         (
             "cancel",
             Access::NeedsAll(&[Permission::ContactsWrite, Permission::ContactsRead]),
@@ -125,25 +126,13 @@ impl BulkService {
         if let Some(agreed) = at_most.filter(|agreed| total > *agreed) {
             return Err(CrmError::MoreThanAgreed { agreed, total });
         }
-        let (clock, ids) = (&self.contacts.clock, &self.contacts.ids);
-        let change = BulkChange {
-            id: BulkChangeId::generate(&**ids),
-            organization_id: organization,
-            plan: BulkPlan {
-                whom,
-                action,
-                actor: actor.principal(),
-            },
-            state: BulkState::Pending,
-            total,
-            done: 0,
-            refused: 0,
-            problem: None,
-            cursor: None,
-            lease: None,
-            created_at: clock.now(),
-            finished_at: None,
+        let plan = BulkPlan {
+            whom,
+            action,
+            actor: actor.principal(),
         };
+        let change = self.planned(organization, plan, total);
+        let ids = &self.contacts.ids;
         let mut uow = self.contacts.store.begin().await?;
         uow.bulk().insert(&change).await?;
         let told = audit::Change::new("bulk_change.created", subject(change.id))
@@ -151,6 +140,43 @@ impl BulkService {
         audit::tell(uow.outbox(), actor, told, change.created_at, &**ids).await?;
         uow.commit().await?;
         Ok(change)
+    }
+
+    /// Does what follows when a user leaves an organisation, once: a change of many, of the system's own, takes the user
+    /// off the contacts.
+    pub async fn apply_owner_gone(
+        &self,
+        handler: &'static str,
+        envelope: &Envelope,
+        owner: UserId,
+    ) -> Result<(), CrmError> {
+        let organization = envelope.organization_id;
+        let whom = Whom::All(ContactFilter {
+            owner: Some(owner),
+            ..ContactFilter::default()
+        });
+        let total = self.count(organization, &whom).await?;
+        let plan = BulkPlan {
+            whom,
+            action: BulkAction::SetOwner { owner: None },
+            actor: Principal::System,
+        };
+        let change = self.planned(organization, plan, total);
+        let mut uow = self.contacts.store.begin().await?;
+        let event = envelope.id;
+        if !uow
+            .inbox()
+            .first_time(handler, event, change.created_at)
+            .await?
+        {
+            return Ok(());
+        }
+        // Most members look after nobody, and then there is nothing to show.
+        if total > 0 {
+            uow.bulk().insert(&change).await?;
+        }
+        uow.commit().await?;
+        Ok(())
     }
 
     /// One change.
@@ -246,6 +272,24 @@ impl BulkService {
             Ok(change)
         } else {
             Err(CrmError::WrongState(change.state))
+        }
+    }
+
+    /// A change that begins now.
+    fn planned(&self, organization: OrganizationId, plan: BulkPlan, total: u64) -> BulkChange {
+        BulkChange {
+            id: BulkChangeId::generate(&*self.contacts.ids),
+            organization_id: organization,
+            plan,
+            state: BulkState::Pending,
+            total,
+            done: 0,
+            refused: 0,
+            problem: None,
+            cursor: None,
+            lease: None,
+            created_at: self.contacts.clock.now(),
+            finished_at: None,
         }
     }
 

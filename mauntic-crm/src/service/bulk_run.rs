@@ -230,7 +230,15 @@ impl BulkRunner<'_> {
             | BulkAction::SetField { .. }
             | BulkAction::SetOwner { .. }
             | BulkAction::SetStage { .. } => {
+                let owner = match &change.plan.whom {
+                    Whom::All(filter) => filter.owner,
+                    Whom::Chosen(_) => None,
+                };
                 let edit = |_, contact: &mut Contact, changes: &mut ChangeSet| {
+                    // Somebody else was put in charge since the filter was asked.
+                    if owner.is_some() && contact.parts().owner != owner {
+                        return Ok(());
+                    }
                     let applied = patch.apply(contact, writing, changes);
                     applied.map_err(CrmError::InvalidFields)
                 };

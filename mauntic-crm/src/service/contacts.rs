@@ -36,7 +36,6 @@ impl ContactService {
     /// Every use case and who may call it; a test holds the list to the code.
     pub const USE_CASES: &[UseCase] = &[
         ("apply_hard_bounce", Access::Itself),
-        ("apply_owner_gone", Access::Itself),
         ("apply_resubscribe", Access::Itself),
         ("apply_unsubscribe", Access::Itself),
         ("count", Access::Needs(Permission::ContactsRead)),

@@ -10,7 +10,6 @@ mod consent;
 mod contacts;
 mod fields;
 mod merge;
-mod owners;
 mod patch;
 mod tags;
 mod views;

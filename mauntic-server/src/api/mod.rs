@@ -30,7 +30,7 @@ pub(crate) use identity::{given, parse};
 /// Where the endpoints of the API stand in the document.
 #[derive(Tags)]
 pub(crate) enum ApiTag {
-    /// Logging in, and one's own account.
+    /// Logging in, and one's own account. None of these calls takes an `Idempotency-Key`; one that is sent is refused.
     Account,
     /// The organisation, its members and its API tokens.
     Identity,

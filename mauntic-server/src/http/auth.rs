@@ -185,17 +185,28 @@ async fn authenticate<E: Endpoint>(
     endpoint: &E,
     mut request: Request,
 ) -> poem::Result<Response> {
-    let admission = match shown_token(&request) {
-        Some(token) => Some(by_token(app, &request, &token).await?),
-        None => in_browser(app, &mut request).await?,
+    let shown = shown_token(&request);
+    let ours = shown
+        .as_deref()
+        .is_some_and(|token| token.starts_with(TokenSecret::PREFIX));
+    let mut admission = if ours {
+        None
+    } else {
+        in_browser(app, &mut request).await?
     };
+    // Whatever else is shown says only why nobody is let in who has no session either.
+    if admission.is_none()
+        && let Some(token) = shown
+    {
+        admission = Some(by_token(app, &request, &token).await?);
+    }
     if let Some(admission) = admission {
         request.set_data(admission);
     }
     Ok(endpoint.call(request).await?.into_response())
 }
 
-/// The API token that a request shows.
+/// The API token that a request shows, or what a proxy in front of the server shows in the place of one.
 fn shown_token(request: &Request) -> Option<String> {
     let (scheme, shown) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {

@@ -1,4 +1,4 @@
-//! Requests that may be sent again: `Idempotency-Key` on every POST.
+//! Requests that may be sent again: `Idempotency-Key` on every POST but those about one's own account.
 
 use std::io;
 
@@ -108,6 +108,11 @@ fn named(request: &Request) -> poem::Result<Option<(Actor, String)>> {
     {
         let detail = "Idempotency-Key must be 1 to 255 visible ASCII characters";
         return Err(ApiError::bad_request("invalid_idempotency_key", &detail).into());
+    }
+    // They act in no organisation that a key could count in, and some answer with a cookie, which is not kept.
+    if request.original_uri().path().starts_with("/api/auth/") {
+        let detail = "calls under /api/auth take no Idempotency-Key: leave it out, and look what became of a call before you send it again";
+        return Err(ApiError::bad_request("idempotency_key_not_taken", &detail).into());
     }
     Ok(actor_of(request).map(|actor| (actor, key.to_owned())))
 }

@@ -65,7 +65,7 @@ impl ContactDirectory for CrmDirectory {
         Ok(contacts.into_iter().map(recipient).collect())
     }
 
-    /// Who is no member any more is not named. Those who look after the contacts of one batch are few.
+    /// Who is no member any more, or is blocked, is not named. Those who look after the contacts of one batch are few.
     async fn owners(
         &self,
         organization: OrganizationId,
@@ -74,10 +74,13 @@ impl ContactDirectory for CrmDirectory {
         let members = self.identity.members();
         let mut owners = Vec::with_capacity(ids.len());
         for id in ids {
-            if members.find(organization, *id).await?.is_none() {
+            let membership = members.find(organization, *id).await?;
+            if membership.is_none_or(|membership| membership.blocked_at.is_some()) {
                 continue;
             }
-            owners.extend(members.find_user(*id).await?.map(|user| Owner {
+            let user = members.find_user(*id).await?;
+            let user = user.filter(|user| user.blocked_at.is_none());
+            owners.extend(user.map(|user| Owner {
                 id: user.id,
                 name: user.name.to_string(),
                 address: user.email,
@@ -231,7 +234,8 @@ impl Zones for PresentZones {
     }
 }
 
-/// Answers the CRM's questions about who can be in charge of contacts: the members of the organisation.
+/// Answers the CRM's questions about who can be in charge of contacts: the members of the organisation who are not
+/// blocked.
 pub(crate) struct MembersAsOwners(pub(crate) Arc<dyn IdentityStore>);
 
 #[async_trait]
@@ -246,7 +250,11 @@ impl Owners for MembersAsOwners {
         loop {
             let size = PageSize::clamped(usize::from(PageSize::MAX));
             let page = self.0.members().list(organization, after, size).await?;
-            for member in page.items {
+            let acting = page
+                .items
+                .into_iter()
+                .filter(|member| member.blocked_at.is_none() && member.blocked_here_at.is_none());
+            for member in acting {
                 members.insert(member.user_id.to_string(), member.user_id);
                 members.insert(member.email.key(), member.user_id);
             }

@@ -8,7 +8,7 @@ use mauntic_core::{
     identity::{IdentityService, IdentityStore, MemberGone, TimezoneChanged},
 };
 use mauntic_crm::{
-    ContactDeleted, ContactMerged, ContactService,
+    BulkService, ContactDeleted, ContactMerged, ContactService,
     engagement::{Engaged, EngagementRecorder},
     segment::{EngagementKind, Origin, SegmentService},
 };
@@ -127,7 +127,7 @@ impl EventHandler for FollowTimezones {
 
 /// Whoever is a member no more is in charge of no contacts any more.
 pub(super) struct FollowDepartures {
-    pub(super) contacts: ContactService,
+    pub(super) bulk: BulkService,
     pub(super) identity: Arc<dyn IdentityStore>,
 }
 
@@ -153,7 +153,9 @@ impl EventHandler for FollowDepartures {
         if back.is_some() {
             return Ok(());
         }
-        let released = self.contacts.apply_owner_gone(envelope, event.user_id);
+        let released = self
+            .bulk
+            .apply_owner_gone(self.name(), envelope, event.user_id);
         released.await.map_err(HandlerError::new)
     }
 }

@@ -97,7 +97,7 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
         Arc::new(FollowListChoices(app.segments.clone())),
         Arc::new(FollowTimezones(app.segments.clone())),
         Arc::new(FollowDepartures {
-            contacts: app.contacts.clone(),
+            bulk: app.bulk.clone(),
             identity: app.identity_store.clone(),
         }),
         Arc::new(KeepChanges(app.identity.clone())),

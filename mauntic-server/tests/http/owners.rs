@@ -2,7 +2,7 @@
 //! of them.
 
 use chrono::TimeDelta;
-use mauntic_core::{WorkerId, identity::UpdateOrganization};
+use mauntic_core::{Operator, WorkerId, identity::UpdateOrganization};
 use mauntic_server::settle_events;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -97,6 +97,37 @@ async fn contacts_belong_to_members() {
     let body = json!({"where": "owner = \"Mia@Example.com\""});
     let preview = owner(&installation, "POST", "/api/crm/segments/preview", body).await;
     assert_eq!(preview.ok(200)["count"], 2);
+}
+
+#[tokio::test]
+async fn nobody_who_is_blocked_is_given_contacts() {
+    let installation = Installation::sqlite().await;
+    let password = "correct horse battery";
+    installation
+        .member("mia@example.com", "Mia", "member", password)
+        .await;
+    let mia = member(&installation, "mia@example.com").await;
+    let give = async |email: &str| {
+        let body = json!({"email": email, "owner_id": mia});
+        owner(&installation, "POST", CONTACTS, body).await
+    };
+    let refused = async |email: &str| {
+        let problem = give(email).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], "/owner_id", "{problem}");
+    };
+    give("a@example.com").await.ok(201);
+    let block = format!("/api/identity/members/{mia}/block");
+    let blocked = owner(&installation, "PUT", &block, Value::Null).await;
+    assert_eq!(blocked.status, 204);
+    refused("b@example.com").await;
+    let unblocked = owner(&installation, "DELETE", &block, Value::Null).await;
+    assert_eq!(unblocked.status, 204);
+    give("b@example.com").await.ok(201);
+    // The same if the account is blocked everywhere.
+    let (identity, operator) = (&installation.app.identity, Operator::local());
+    let mia = mia.parse().unwrap();
+    identity.block_user(&operator, mia).await.unwrap();
+    refused("c@example.com").await;
 }
 
 #[tokio::test]

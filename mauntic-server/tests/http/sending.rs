@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mauntic_core::storage::test_database::TestDatabase;
+use mauntic_core::{Operator, storage::test_database::TestDatabase};
 use mauntic_messaging::sending::JobState;
 use serde_json::json;
 
@@ -99,11 +99,25 @@ async fn a_message_names_who_looks_after_its_contact() {
             "a long enough password",
         )
         .await;
+    installation
+        .member(
+            "lee@example.net",
+            "Lee Blocked",
+            "member",
+            "a long enough password",
+        )
+        .await;
     let members = installation.app.identity_store.members();
+    let lee = "lee@example.net".parse().unwrap();
+    let lee = members.find_user_by_email(&lee).await.unwrap().unwrap().id;
     let kim = "kim@example.net".parse().unwrap();
     let kim = members.find_user_by_email(&kim).await.unwrap().unwrap().id;
     let mut contacts = Vec::new();
-    for (address, owner) in [("ann@example.com", Some(kim)), ("bob@example.com", None)] {
+    for (address, owner) in [
+        ("ann@example.com", Some(kim)),
+        ("bob@example.com", None),
+        ("cid@example.com", Some(lee)),
+    ] {
         let more = owner.map_or(json!({}), |owner| json!({"owner_id": owner}));
         contacts.push(
             contact(&installation, address, &more)
@@ -112,6 +126,8 @@ async fn a_message_names_who_looks_after_its_contact() {
                 .unwrap(),
         );
     }
+    let (identity, operator) = (&installation.app.identity, Operator::local());
+    identity.block_user(&operator, lee).await.unwrap();
     let segment = made(&installation, "/api/crm/segments", json!({"name": "All"})).await;
     let segment = id(&segment);
     let (segments, ours) = (&installation.app.segments, &installation.ours);
@@ -123,10 +139,10 @@ async fn a_message_names_who_looks_after_its_contact() {
     let email = email(&installation, "Personal", &html).await;
     let job = send(&installation, &email, &segment).await;
     let workers = work(&installation, |_| true);
-    assert_eq!(over(&installation, job).await.tally.accepted, 2);
+    assert_eq!(over(&installation, job).await.tally.accepted, 3);
     workers.stop(Duration::from_secs(30)).await;
     let mails = mailbox(&installation).await;
-    assert_eq!(mails.len(), 2);
+    assert_eq!(mails.len(), 3);
     for (to, content) in mails {
         let shown = match &to[..] {
             "ann@example.com" => "[Kim|van Dam|kim@example.net|Kim van Dam, kim@example.net]",

@@ -226,6 +226,28 @@ async fn a_repeated_call_of_a_session_is_done_once() {
 }
 
 #[tokio::test]
+async fn calls_about_an_account_take_no_idempotency_key() {
+    let page = Page::new().await;
+    let headers = [
+        ("x-csrf-token", page.token.as_str()),
+        ("idempotency-key", "one"),
+    ];
+    let path = "/api/auth/organizations";
+    let refused = page.send("POST", path, &headers, json!({"name": "Zoo"}));
+    let refused = refused.await.problem(400);
+    assert_eq!(refused["code"], "idempotency_key_not_taken");
+    let me = page.call("GET", "/api/identity/me", Value::Null).await;
+    assert_eq!(
+        me.ok(200)["organization"]["name"],
+        "Acme",
+        "nothing was made"
+    );
+    page.call("POST", path, json!({"name": "Zoo"}))
+        .await
+        .ok(201);
+}
+
+#[tokio::test]
 async fn an_organization_is_deleted_in_a_session_with_the_password_alone() {
     let page = Page::new().await;
     let path = "/api/identity/organization/deletion";
@@ -288,6 +310,23 @@ async fn a_token_can_be_a_password() {
         .send("GET", "/api/identity/me", &headers, Value::Null)
         .await;
     me.problem(401);
+}
+
+#[tokio::test]
+async fn what_a_proxy_shows_shuts_no_session_out() {
+    let page = Page::new().await;
+    let me = "/api/identity/me";
+    let foreign = "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln";
+    let headers = [("authorization", foreign)];
+    let answer = page.send("GET", me, &headers, Value::Null).await;
+    assert_eq!(answer.ok(200)["role"], "owner");
+    let alone = request("", "GET", me).header(header::AUTHORIZATION, foreign);
+    let alone = page.installation.send(alone.finish()).await;
+    assert_eq!(alone.problem(401)["code"], "unauthorized");
+    // A token of ours that is no good is not passed over.
+    let headers = [("authorization", "Bearer mnt_wrong")];
+    let answer = page.send("GET", me, &headers, Value::Null).await;
+    assert_eq!(answer.problem(401)["code"], "unauthorized");
 }
 
 #[tokio::test]
@@ -375,4 +414,18 @@ async fn members_are_looked_up_by_a_part_of_their_name() {
         found["items"].as_array().unwrap().len()
     };
     assert_eq!((find("OWNER").await, find("nobody").await), (1, 0));
+    // A blank text looks for nobody in particular, page by page.
+    let bob = ("bob@example.com", "Bob");
+    page.installation
+        .member(bob.0, bob.1, "viewer", "correct horse battery")
+        .await;
+    for blank in ["", "%20"] {
+        let path = format!("/api/identity/members?limit=1&search={blank}");
+        let first = page.call("GET", &path, Value::Null).await.ok(200);
+        let next = first["next"].as_str().unwrap();
+        let path = format!("{path}&after={next}");
+        let second = page.call("GET", &path, Value::Null).await.ok(200);
+        assert_ne!(first["items"], second["items"]);
+        assert_eq!(second["next"], Value::Null);
+    }
 }

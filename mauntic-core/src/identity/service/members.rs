@@ -3,7 +3,7 @@ use tracing::info;
 
 use super::super::{
     Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, Member, MemberGone,
-    Membership, Password, Subject, User, UserBlocked, UserInvited,
+    Membership, Password, PasswordHash, Subject, User, UserBlocked, UserInvited,
     user::{may_give, within},
 };
 use super::{organizations::at_version, passwords::hold_strong};
@@ -20,9 +20,25 @@ pub struct CreateUser {
     /// What the person is called.
     pub name: DisplayName,
     /// The first password; without one the person cannot log in yet.
-    pub password: Option<Password>,
+    pub password: Option<FirstPassword>,
     /// The role in the organisation.
     pub role: Role,
+}
+
+/// Where the first password of a person comes from.
+#[derive(Debug, Clone)]
+pub enum FirstPassword {
+    /// It is a new one.
+    Chosen(Password),
+    /// Another system knew the person by it, and made that hash of it with bcrypt. The person's next login makes a hash
+    /// of our own of it.
+    Adopted(PasswordHash),
+}
+
+impl From<Password> for FirstPassword {
+    fn from(password: Password) -> Self {
+        Self::Chosen(password)
+    }
 }
 
 /// Somebody who has an account already, as a member of an organisation.
@@ -48,11 +64,12 @@ impl IdentityService {
         command: CreateUser,
     ) -> Result<Member, IdentityError> {
         let password = match command.password {
-            Some(password) => {
+            Some(FirstPassword::Chosen(password)) => {
                 let about = [command.name.as_str(), command.email.as_str()];
                 hold_strong(&password, &about)?;
                 Some(self.hasher.hash(password).await?)
             }
+            Some(FirstPassword::Adopted(hash)) => Some(hash),
             None => None,
         };
         let now = self.clock.now();

@@ -29,7 +29,7 @@ use crate::{
 
 pub use deletion::RequestDeletion;
 pub use invitations::Invite;
-pub use members::{AddMember, CreateUser};
+pub use members::{AddMember, CreateUser, FirstPassword};
 pub use organizations::CreateOrganization;
 pub use second_factors::SecondFactorState;
 pub use sessions::{LogIn, NewSession, SetUp};
@@ -55,7 +55,6 @@ impl IdentityService {
         ("accept_invitation", Access::Oneself),
         ("accept_with", Access::Anybody),
         ("add_member", Access::Operator),
-        ("adopt_password", Access::Operator),
         ("apply_change", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),

@@ -1,8 +1,7 @@
 use super::super::{
-    Change, IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal,
-    Subject, User,
+    IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal, User,
 };
-use crate::{EmailAddress, Operator, UserId};
+use crate::{EmailAddress, UserId};
 
 /// Holds a new password to be none of those that are tried first, for somebody of whom that is known.
 pub(super) fn hold_strong(password: &Password, about: &[&str]) -> Result<(), IdentityError> {
@@ -51,34 +50,6 @@ impl IdentityService {
             uow.links().delete(user, purpose).await?;
         }
         self.audit_oneself(&mut *uow, who, "user.password_set", now)
-            .await?;
-        uow.commit().await?;
-        Ok(())
-    }
-
-    /// Gives a user without a password the one that another system knew the user by, of which it made that hash with
-    /// bcrypt. The user's next login makes a hash of our own of it.
-    ///
-    /// # Errors
-    /// [`IdentityError::UserNotFound`]; [`IdentityError::PasswordSet`].
-    #[tracing::instrument(skip_all)]
-    pub async fn adopt_password(
-        &self,
-        _: &Operator,
-        user: UserId,
-        hash: PasswordHash,
-    ) -> Result<(), IdentityError> {
-        let now = self.clock.now();
-        let mut uow = self.store.begin().await?;
-        let found = uow.users().find_for_update(user).await?;
-        let mut found = found.ok_or(IdentityError::UserNotFound(user))?;
-        if found.password.is_some() {
-            return Err(IdentityError::PasswordSet);
-        }
-        found.password = Some(hash);
-        uow.users().update(&found).await?;
-        let change = Change::new("user.password_set", Subject::new("user", user));
-        self.audit_by_nobody(&mut *uow, user, None, &change, now)
             .await?;
         uow.commit().await?;
         Ok(())

@@ -54,10 +54,10 @@ impl MigratorTrait for IdentityMigrator {
                 name: "m0011_signatures",
                 of: signatures,
             }),
-            Box::new(Statements {
+            Box::new(Apart(Statements {
                 name: "m0012_audit_actions",
                 of: audit_actions,
-            }),
+            })),
         ]
     }
 
@@ -92,6 +92,27 @@ impl MigrationTrait for Statements {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// Statements that run one by one, and may run again if they are cut off: some that make indexes while others write
+/// cannot do so in a transaction.
+struct Apart(Statements);
+
+impl MigrationName for Apart {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+#[migration_async_trait::async_trait]
+impl MigrationTrait for Apart {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.up(manager).await
     }
 }
 
@@ -186,8 +207,9 @@ fn audit_actions(dialect: Dialect) -> Vec<String> {
         }
         Dialect::Sqlite => None,
     };
-    let index = "CREATE INDEX audit_entry_action ON audit_entry (organization_id, action, id)";
-    sorting.into_iter().chain([index.to_owned()]).collect()
+    let on = "audit_entry (organization_id, action, id)";
+    let index = dialect.index_anew("audit_entry_action", on);
+    sorting.into_iter().chain(index).collect()
 }
 
 /// Inviting people, and blocking members of one organisation.

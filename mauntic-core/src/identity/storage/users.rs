@@ -88,12 +88,14 @@ impl MemberQueries for SeaOrmIdentityStore {
             "SELECT {MEMBER} FROM membership m JOIN account a ON a.id = m.user_id
              WHERE m.organization_id = $1 AND ({} > 0 OR {} > 0) ORDER BY m.user_id LIMIT {}",
             dialect.position(&dialect.ascii_lower("a.name"), "$2"),
-            dialect.position("a.email_key", "$2"),
+            dialect.position("a.email_key", "$3"),
             size.get()
         );
+        // Keys of addresses are in lower case beyond A to Z, too.
         let key = [
             organization.as_uuid().into(),
             text.to_ascii_lowercase().into(),
+            text.to_lowercase().into(),
         ];
         let rows = many(self.db.reader(), dialect, &sql, key).await?;
         rows.iter().map(member).collect()

@@ -2,7 +2,7 @@ use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::execute;
+use super::{dialect, execute};
 
 /// Lists contacts by who is in charge of them, by their stage, and by who may not be contacted.
 pub(super) struct FiltersMigration;
@@ -16,16 +16,30 @@ impl MigrationName for FiltersMigration {
 #[migration_async_trait::async_trait]
 impl MigrationTrait for FiltersMigration {
     fn use_transaction(&self) -> Option<bool> {
-        Some(true)
+        // Nobody is to wait until large lists have their indexes.
+        Some(false)
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
         // Many lists have neither owners nor stages, and are not to pay for them.
-        let statements = [
-            "CREATE INDEX contact_owner ON contact (organization_id, owner_id, id) WHERE owner_id IS NOT NULL",
-            "CREATE INDEX contact_stage ON contact (organization_id, stage, id) WHERE stage IS NOT NULL",
-            "CREATE INDEX do_not_contact_channel ON do_not_contact (organization_id, channel, contact_id)",
+        let indexes = [
+            (
+                "contact_owner",
+                "contact (organization_id, owner_id, id) WHERE owner_id IS NOT NULL",
+            ),
+            (
+                "contact_stage",
+                "contact (organization_id, stage, id) WHERE stage IS NOT NULL",
+            ),
+            (
+                "do_not_contact_channel",
+                "do_not_contact (organization_id, channel, contact_id)",
+            ),
         ];
-        execute(manager, &statements.map(str::to_owned)).await
+        let dialect = dialect(manager);
+        for (name, on) in indexes {
+            execute(manager, &dialect.index_anew(name, on)).await?;
+        }
+        Ok(())
     }
 }

@@ -142,7 +142,7 @@ impl AuthApi {
     /// Make an organisation
     ///
     /// It is the user's own, and worked in from now on. Who may do this is for the installation to say: by default,
-    /// whoever owns an organisation already.
+    /// whoever owns an organisation already. There is no `Idempotency-Key` here: a call that is sent again makes another.
     #[oai(
         path = "/organizations",
         method = "post",

@@ -159,13 +159,14 @@ impl IdentityApi {
         /// Rows per page.
         #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<Option<u16>>,
-        /// Only those whose names or addresses contain this; there is one page of them.
+        /// Only those whose names or addresses contain this: as many of them as one page has rows, and no page behind it.
+        /// A blank one looks for nobody in particular.
         search: Query<Option<String>>,
     ) -> Result<Json<Page<MemberBody>>, ApiError> {
-        if let Some(text) = search.0 {
+        if let Some(text) = search.0.as_deref().filter(|text| !text.trim().is_empty()) {
             let found = self
                 .identity
-                .search_members(&actor, &text, page_size(limit.0));
+                .search_members(&actor, text, page_size(limit.0));
             let page = mauntic_core::Page {
                 items: found.await?,
                 next: None::<UserId>,

@@ -1,7 +1,7 @@
 //! How far a change of many is, and those there were.
 
 use maud::{Markup, html};
-use mauntic_core::{PageSize, Permission};
+use mauntic_core::{PageSize, Permission, Principal};
 use mauntic_crm::{
     FieldSet, Tag,
     bulk::{BulkAction, BulkChange, BulkChangeId, BulkState, Whom},
@@ -114,7 +114,7 @@ fn asked(change: &BulkChange, fields: &FieldSet, people: &People, segment: Optio
         Whom::Chosen(_) => html! { "Chosen one by one" },
         Whom::All(filter) => {
             html! {
-                @if filter.is_narrow() { "All that the list showed" } @else { "All contacts" }
+                @if filter.is_narrow() && change.plan.actor != Principal::System { "All that the list showed" } @else { "All contacts" }
                 @if let Some(text) = &filter.search { ", search “" (text) "”" }
                 @if let Some(tag) = filter.tag.as_ref().map(Tag::as_str) { ", tag “" (tag) "”" }
                 @if filter.segment.is_some() { ", a segment" }

@@ -10,7 +10,7 @@ pub(crate) mod provider;
 
 use mauntic_core::{
     Actor, Operator, Role,
-    identity::{CreateOrganization, CreateToken, CreateUser},
+    identity::{CreateOrganization, CreateToken, CreateUser, FirstPassword},
     storage::test_database::TestDatabase,
 };
 use mauntic_server::{App, Settings, endpoint};
@@ -150,7 +150,7 @@ impl Installation {
         let command = CreateUser {
             email: email.parse().unwrap(),
             name: name.parse().unwrap(),
-            password: Some(password.parse().unwrap()),
+            password: Some(FirstPassword::Chosen(password.parse().unwrap())),
             role: role.parse().unwrap(),
         };
         let organization = self.ours.organization_id();

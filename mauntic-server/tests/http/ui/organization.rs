@@ -5,7 +5,7 @@ use crate::letters::{letter_to, link};
 use crate::people::call;
 use crate::support::request;
 use mauntic_core::{
-    ApiTokenId, Role,
+    ApiTokenId, Role, WorkerId,
     identity::{ApiToken, CreateToken, TokenSecret},
 };
 use serde_json::json;
@@ -492,7 +492,27 @@ async fn contacts_of_whoever_is_gone_have_no_owner() {
     )
     .await;
     settle().await;
+    let app = &browser.installation.app;
+    let worker = WorkerId::generate(&*app.ids);
+    while app.bulk.run_once(worker, &|| false).await.unwrap() {}
     assert_eq!(owner().await, json!(null));
+    // It is Mauntic itself that did it.
+    let changes = call(&browser, "GET", "/api/crm/bulk", json!(null)).await;
+    let change = &changes["items"][0];
+    assert_eq!(
+        (&change["actor"], &change["state"], &change["done"]),
+        (&json!("system"), &json!("completed"), &json!(1)),
+        "{change}"
+    );
+    let page = browser.get("/app/bulk/done").await;
+    assert!(page.contains("Take away the owner"), "{page}");
+    assert!(page.contains("<td>Mauntic</td>"), "{page}");
+    let path = format!("/app/bulk/{}", change["id"].as_str().unwrap());
+    let page = browser.get(&path).await;
+    assert!(
+        page.contains("All contacts, owner a former member"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
