@@ -58,6 +58,7 @@ on_both!(
     a_send_that_cannot_be_planned_holds_up_no_other,
     a_send_waits_until_its_segment_is_up_to_date,
     a_send_to_a_segment_that_is_gone_fails,
+    a_send_whose_segment_goes_reaches_those_who_are_planned,
     a_look_before_a_send_is_scaled_up_to_the_whole_segment,
     what_an_organisation_changes_reaches_a_running_engine,
     mail_goes_out_while_the_rest_is_planned,
@@ -497,12 +498,39 @@ async fn a_send_waits_until_its_segment_is_up_to_date(database: TestDatabase) {
     assert!(asked.contains(&created), "{asked:?}, {created}");
     assert!(asked.iter().all(|as_of| *as_of <= world.clock.now()));
 
+    // What changes before it is resumed counts as well.
+    let paused = world.service.pause(&world.actor, waiting).await.unwrap();
+    assert_eq!(paused.note, None, "it waits for nothing now");
+    world.clock.advance(TimeDelta::minutes(5));
+    let resumed_at = world.clock.now();
+    let resumed = world.service.resume(&world.actor, waiting).await.unwrap();
+    assert!(resumed.scheduled_at >= resumed_at);
     world.people.crowd(10);
     world.people.behind(segment(2), Some(Readiness::Ready));
     world.clock.advance(TimeDelta::seconds(2));
     let status = world.run_to_the_end(waiting).await;
     assert_eq!(status.job.state, JobState::Completed);
     assert_eq!((status.tally.accepted, status.job.note), (10, None));
+    let asked = world.people.asked_as_of.lock().unwrap().last().copied();
+    assert!(asked >= Some(resumed_at), "{asked:?}, {resumed_at}");
+}
+
+async fn a_send_whose_segment_goes_reaches_those_who_are_planned(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    // More than one page of a plan.
+    world.people.crowd(5_100);
+    world.people.first_page_only.store(true, Ordering::SeqCst);
+    let id = world.create(1).await;
+    world
+        .run_until(id, |status| status.tally.accepted > 0)
+        .await;
+    world.people.behind(segment(1), None);
+    world.clock.advance(TimeDelta::seconds(11));
+    let status = world.run_to_the_end(id).await;
+    assert_eq!(status.job.state, JobState::Completed);
+    assert_eq!(status.tally.accepted, 5_000);
+    let note = status.job.note.unwrap();
+    assert!(note.contains("its segment was deleted"), "{note}");
 }
 
 async fn a_send_to_a_segment_that_is_gone_fails(database: TestDatabase) {

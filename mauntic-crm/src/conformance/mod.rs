@@ -91,6 +91,7 @@ macro_rules! crm_store_conformance {
         ]);
         $crate::crm_store_conformance!(@cases $new_store, segments::rebuilds: [
             a_segment_is_known_to_be_up_to_date,
+            the_wait_for_a_segment_ends,
             a_killed_rebuild_goes_on,
             workers_never_do_the_same_twice,
             time_moves_people,

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use mauntic_core::{ContactId, SegmentId};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ pub struct Segment {
     pub version: i64,
     /// How many are in.
     pub member_count: i64,
-    /// When the rule was last applied to everybody.
+    /// When the rule, as it is now, was last applied to everybody: the beginning of that rebuild.
     pub built_at: Option<DateTime<Utc>>,
     /// When the rule is to be applied to everybody again.
     pub next_rebuild_at: Option<DateTime<Utc>>,
@@ -150,6 +150,8 @@ impl Segment {
         if self.rule != rule {
             self.rule = rule;
             self.build = None;
+            // No rebuild has applied this rule yet.
+            self.built_at = None;
             // Without a rule nobody is in by rule, which is for the rebuild to see to as well.
             self.next_rebuild_at = Some(now);
         }
@@ -167,9 +169,15 @@ impl Segment {
         self.build.is_none() && (self.rule.is_none() || self.built_at.is_some())
     }
 
+    /// How long after an instant a rebuild must begin to have seen for sure what the segments that its rule asks for were
+    /// like then.
+    const SETTLED_AFTER: TimeDelta = TimeDelta::minutes(10);
+
     /// Whether the members are as they should have been at `as_of` only after a rebuild. One that began since then has
-    /// seen everything, so a later one need not be waited for; unless the rule asks for other segments, whose rebuilds
-    /// may have ended in between.
+    /// seen everything, so a later one need not be waited for. If the rule asks for other segments, whose rebuilds may
+    /// have ended in between, one that is due is waited for, but no longer than until one has begun ten minutes after
+    /// `as_of`: where the others change all the time, one is always due. Who came into those, or left them, by a
+    /// rebuild that took longer than that may be missed.
     #[must_use]
     pub fn awaits_rebuild(&self, as_of: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let asks = self
@@ -177,8 +185,13 @@ impl Segment {
             .as_ref()
             .is_some_and(|rule| !rule.segments().is_empty());
         let is_due = self.next_rebuild_at.is_some_and(|at| at <= now);
-        let has_seen_all = self.built_at.is_some_and(|built_at| built_at >= as_of);
-        (is_due || !self.is_built()) && (asks || !has_seen_all)
+        let from = if asks {
+            as_of + Self::SETTLED_AFTER
+        } else {
+            as_of
+        };
+        let has_seen_all = self.built_at.is_some_and(|built_at| built_at >= from);
+        (is_due || !self.is_built()) && !has_seen_all
     }
 }
 

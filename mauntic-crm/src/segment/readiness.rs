@@ -1,9 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{OrganizationId, SegmentId, StoreError};
 
 use super::{Segment, SegmentQueries};
+
+/// How far the clocks of servers may differ that share a database. What one of them says happened that much later than
+/// an instant may have happened before it by the clock of another.
+const CLOCKS_DIFFER_BY: TimeDelta = TimeDelta::seconds(5);
 
 /// Whether everybody is in a segment who belongs there as of an instant, and nobody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +21,9 @@ pub enum Readiness {
 }
 
 impl Readiness {
-    /// How far a segment is; `None` if the organisation has no such segment. What changes after `as_of` is not waited
-    /// for, so that a segment gets ready however fast contacts change.
+    /// How far a segment is; `None` if the organisation has no such segment. What changes after `as_of`, and the few
+    /// seconds by which clocks may differ, is not waited for, so that a segment gets ready however fast contacts change.
+    /// For the segments that the rule asks for, see [`Segment::awaits_rebuild`].
     ///
     /// # Errors
     /// If the storage fails.
@@ -29,6 +34,7 @@ impl Readiness {
         as_of: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, StoreError> {
+        let as_of = as_of + CLOCKS_DIFFER_BY;
         // The changes first: a worker with too many of them turns them into rebuilds, which are seen then.
         let changes = segments.has_dirty_by(organization, as_of).await?;
         let all = segments.all(organization).await?;

@@ -109,6 +109,11 @@ const NOT_PLANNED: &str = "the rest of the audience cannot be planned: ";
 
 /// What a note begins with until the members of the segment are those that they should be.
 const WAITS: &str = "waits until the segment is up to date: ";
+/// Why a send ends whose segment is gone before anybody was planned.
+const NO_SEGMENT: &str = "its segment was deleted";
+/// The note of a send whose segment is gone before everybody was planned.
+const CUT_SHORT: &str =
+    "its segment was deleted before everybody in it was planned: nobody more is added";
 
 /// One email sent to one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +208,7 @@ impl SendJob {
         match self.state {
             JobState::Scheduled | JobState::Planning | JobState::Sending => {
                 self.state = JobState::Paused;
+                self.forget_wait();
                 Ok(())
             }
             from => Err(WrongJobState {
@@ -222,14 +228,19 @@ impl SendJob {
         Ok(())
     }
 
-    /// Lets a paused send, or one that failed and whose cause is mended, go on where it was.
+    /// Lets a paused send, or one that failed and whose cause is mended, go on where it was. If nobody is planned yet, it
+    /// begins now at the earliest, so that it goes to those who are in the segment now; what recipients' own clocks
+    /// show when they get it stays as it is.
     ///
     /// # Errors
     /// [`WrongJobState`] if it is neither.
-    pub fn resume(&mut self) -> Result<(), WrongJobState> {
+    pub fn resume(&mut self, now: DateTime<Utc>) -> Result<(), WrongJobState> {
         match self.state {
             JobState::Paused | JobState::Failed => {
                 self.go_on();
+                if self.state == JobState::Scheduled {
+                    self.scheduled_at = self.scheduled_at.max(now);
+                }
                 Ok(())
             }
             from => Err(WrongJobState {
@@ -262,6 +273,7 @@ impl SendJob {
             });
         }
         self.state = JobState::Cancelled;
+        self.forget_wait();
         // Until everybody who waits is counted as left out.
         self.finished_at = None;
         Ok(())
@@ -341,8 +353,7 @@ impl SendJob {
     /// Notes how far the ledger reaches; without a cursor the whole audience is in it.
     pub fn planned_up_to(&mut self, cursor: Option<ContactId>, now: DateTime<Utc>) {
         self.started_at.get_or_insert(now);
-        self.note
-            .take_if(|note| note.starts_with(NOT_PLANNED) || note.starts_with(WAITS));
+        self.forget_wait();
         if let Some(cursor) = cursor {
             self.plan_cursor = Some(cursor);
             return;
@@ -351,11 +362,27 @@ impl SendJob {
         self.state = JobState::Sending;
     }
 
+    /// Takes back why the audience is not planned yet.
+    fn forget_wait(&mut self) {
+        self.note
+            .take_if(|note| note.starts_with(NOT_PLANNED) || note.starts_with(WAITS));
+    }
+
+    /// The segment is gone: nobody more is added to those who are planned. Without anybody, the send fails.
+    pub fn lose_segment(&mut self, now: DateTime<Utc>) {
+        if self.plan_cursor.is_none() {
+            self.fail(NO_SEGMENT.to_owned(), now);
+            return;
+        }
+        self.planned_up_to(None, now);
+        self.note = Some(CUT_SHORT.to_owned());
+    }
+
     /// Ends the send because every delivery has its outcome, or was left out when it was cancelled.
     pub fn finish(&mut self, now: DateTime<Utc>) {
         if self.state == JobState::Sending {
             self.state = JobState::Completed;
-            self.note = None;
+            self.note.take_if(|note| *note != CUT_SHORT);
         }
         self.finished_at = Some(now);
     }
@@ -542,19 +569,19 @@ mod tests {
     fn a_paused_send_goes_on_where_it_was() {
         let mut send = job();
         send.pause().unwrap();
-        send.resume().unwrap();
+        send.resume(DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(send.state, JobState::Scheduled);
         send.planned_up_to(
             Some(ContactId::from_uuid(Uuid::from_u128(9))),
             DateTime::UNIX_EPOCH,
         );
         send.pause().unwrap();
-        send.resume().unwrap();
+        send.resume(DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(send.state, JobState::Planning);
         send.planned_up_to(None, DateTime::UNIX_EPOCH);
         send.pause().unwrap();
         assert!(send.pause().is_err());
-        send.resume().unwrap();
+        send.resume(DateTime::UNIX_EPOCH).unwrap();
         assert_eq!(send.state, JobState::Sending);
     }
 
@@ -573,12 +600,58 @@ mod tests {
     }
 
     #[test]
+    fn a_send_that_stands_still_or_is_over_waits_for_nothing() {
+        let mut paused = job();
+        assert!(paused.wait_for_segment("it is being built"));
+        let (mut cancelled, mut failed) = (paused.clone(), paused.clone());
+        paused.pause().unwrap();
+        cancelled.cancel().unwrap();
+        failed.fail("its email is gone".to_owned(), DateTime::UNIX_EPOCH);
+        assert_eq!((paused.note, cancelled.note), (None, None));
+        assert_eq!(failed.note.as_deref(), Some("its email is gone"));
+    }
+
+    #[test]
+    fn a_send_that_is_resumed_before_anybody_is_planned_begins_anew() {
+        let mut send = job();
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        send.pause().unwrap();
+        send.resume(now).unwrap();
+        assert_eq!((send.state, send.begins_at()), (JobState::Scheduled, now));
+        send.pause().unwrap();
+        send.resume(DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!(send.begins_at(), now, "its time is still to come");
+        let id = ContactId::from_uuid(Uuid::from_u128(9));
+        send.planned_up_to(Some(id), now);
+        send.pause().unwrap();
+        send.resume(now + TimeDelta::hours(1)).unwrap();
+        assert_eq!((send.state, send.begins_at()), (JobState::Planning, now));
+    }
+
+    #[test]
+    fn without_its_segment_a_send_goes_to_those_who_are_planned() {
+        let mut nobody = job();
+        nobody.lose_segment(DateTime::UNIX_EPOCH);
+        assert_eq!(nobody.state, JobState::Failed);
+        assert_eq!(nobody.note.as_deref(), Some(NO_SEGMENT));
+
+        let mut some = job();
+        let id = ContactId::from_uuid(Uuid::from_u128(9));
+        some.planned_up_to(Some(id), DateTime::UNIX_EPOCH);
+        some.lose_segment(DateTime::UNIX_EPOCH);
+        assert_eq!((some.state, some.planned), (JobState::Sending, true));
+        some.finish(DateTime::UNIX_EPOCH);
+        assert_eq!(some.state, JobState::Completed);
+        assert_eq!(some.note.as_deref(), Some(CUT_SHORT));
+    }
+
+    #[test]
     fn what_is_over_stays_over() {
         let mut send = job();
         send.planned_up_to(None, DateTime::UNIX_EPOCH);
         send.finish(DateTime::UNIX_EPOCH);
         assert!(send.pause().is_err());
-        assert!(send.resume().is_err());
+        assert!(send.resume(DateTime::UNIX_EPOCH).is_err());
         assert!(send.cancel().is_err());
     }
 

@@ -16,8 +16,6 @@ const PAGE: u64 = 5_000;
 const PAUSE: TimeDelta = TimeDelta::seconds(10);
 /// How long a send waits whose segment is not up to date, before the next look.
 const NEXT_LOOK: TimeDelta = TimeDelta::seconds(1);
-/// Why a send ends whose segment is gone.
-const NO_SEGMENT: &str = "its segment was deleted";
 
 /// Writes audiences to the ledger, page by page. Each page commits with the cursor and the counters,
 /// so a plan that is cut off goes on where it was.
@@ -69,7 +67,7 @@ impl Planner {
 
     async fn plan_one(&self, job: &SendJob) -> Result<(), StoreError> {
         let Some(readiness) = self.readiness(job).await? else {
-            return self.fail(job).await;
+            return self.go_without_segment(job).await;
         };
         if let Some(reason) = readiness.reason() {
             let note = |job: &mut SendJob| job.wait_for_segment(reason);
@@ -95,16 +93,19 @@ impl Planner {
             .await
     }
 
-    async fn fail(&self, job: &SendJob) -> Result<(), StoreError> {
+    async fn go_without_segment(&self, job: &SendJob) -> Result<(), StoreError> {
         let mut uow = self.store.begin().await?;
         let stored = uow
             .sends()
             .find_job_for_update(job.organization_id, job.id)
             .await?;
-        if let Some(mut stored) = stored.filter(|stored| stored.state == JobState::Planning) {
-            stored.fail(NO_SEGMENT.to_owned(), self.clock.now());
+        let stored = stored.filter(|stored| {
+            stored.state == JobState::Planning && stored.plan_cursor == job.plan_cursor
+        });
+        if let Some(mut stored) = stored {
+            stored.lose_segment(self.clock.now());
             uow.sends().update_job(&stored).await?;
-            warn!(send.id = %job.id, "a send cannot go on: its segment was deleted");
+            warn!(send.id = %job.id, state = %stored.state, "the segment of a send was deleted");
         }
         uow.commit().await
     }

@@ -367,12 +367,14 @@ impl SendService {
         self.steer(actor, id, "send.paused", SendJob::pause).await
     }
 
-    /// Lets a paused or failed send go on where it was.
+    /// Lets a paused or failed send go on where it was, [or begin now](SendJob::resume) if nobody is planned yet.
     ///
     /// # Errors
     /// As [`pause`](Self::pause).
     pub async fn resume(&self, actor: &Actor, id: SendJobId) -> Result<SendJob, MessagingError> {
-        self.steer(actor, id, "send.resumed", SendJob::resume).await
+        let now = self.ports.clock.now();
+        self.steer(actor, id, "send.resumed", |job| job.resume(now))
+            .await
     }
 
     /// Stops a send for good. Who waits is left out, and may get the email by another send.

@@ -130,8 +130,9 @@ impl Audience for People {
         Ok(behind.get(&segment).copied().unwrap_or(ready))
     }
 
-    async fn size(&self, _: OrganizationId, _: SegmentId) -> Result<Option<u64>, StoreError> {
-        Ok(Some(self.all.lock().unwrap().len() as u64))
+    async fn size(&self, _: OrganizationId, segment: SegmentId) -> Result<Option<u64>, StoreError> {
+        let is_gone = self.behind.lock().unwrap().get(&segment) == Some(&None);
+        Ok((!is_gone).then(|| self.all.lock().unwrap().len() as u64))
     }
 
     async fn members(

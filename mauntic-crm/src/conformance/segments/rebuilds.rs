@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{Cause, Clock as _, Envelope, IdSource, SegmentId, TimeZoneName, UuidV7Source};
 use serde_json::json;
 
-use super::{crm, worker};
+use super::{Crm, crm, worker};
 use crate::{ContactDeleted, CrmStore, conformance::organization, segment::Readiness};
 
 /// A rebuild whose worker is killed goes on where it was, once and by one worker.
@@ -210,12 +210,7 @@ pub async fn no_change_is_lost_in_the_crowd(store: Arc<dyn CrmStore>) {
 /// It is known whether a segment is as its rule says, and what came later is not waited for.
 pub async fn a_segment_is_known_to_be_up_to_date(store: Arc<dyn CrmStore>) {
     let crm = crm(&store);
-    let ready = async |id, as_of| {
-        let segments = crm.store.segments();
-        let now = crm.clock.now();
-        let found = Readiness::of(segments, organization(1), id, as_of, now).await;
-        found.unwrap()
-    };
+    let ready = async |id, as_of| readiness(&crm, id, as_of).await;
     let queue = async |id| {
         let queued = crm.segments.queue_rebuild(&crm.us, id).await;
         queued.unwrap();
@@ -252,11 +247,17 @@ pub async fn a_segment_is_known_to_be_up_to_date(store: Arc<dyn CrmStore>) {
     }
 
     let began = crm.clock.now();
-    crm.clock.advance(TimeDelta::seconds(1));
+    crm.clock.advance(TimeDelta::seconds(10));
     crm.change(ann, json!({"country": "FR"})).await;
     let later = crm.clock.now();
     assert_eq!(ready(germans, began).await, Some(Readiness::Ready));
-    assert_eq!(ready(germans, later).await, Some(Readiness::AwaitsChanges));
+    for as_of in [later, later - TimeDelta::seconds(3)] {
+        assert_eq!(
+            ready(germans, as_of).await,
+            Some(Readiness::AwaitsChanges),
+            "clocks may differ"
+        );
+    }
     assert_eq!(ready(fans, later).await, Some(Readiness::Ready), "no rule");
     let theirs = store.segments().has_dirty_by(organization(2), later).await;
     assert!(!theirs.unwrap(), "another organisation's contacts");
@@ -271,13 +272,20 @@ pub async fn a_segment_is_known_to_be_up_to_date(store: Arc<dyn CrmStore>) {
     }
     queue(both).await;
     let began = crm.clock.now();
+    crm.clock.advance(TimeDelta::seconds(10));
     crm.rebuild_all().await;
+    let built_at = crm.clock.now();
     crm.clock.advance(TimeDelta::seconds(1));
     queue(germans).await;
     for built in [germans, both] {
         let found = ready(built, began).await;
         assert_eq!(found, Some(Readiness::Ready), "built since then");
     }
+    assert_eq!(
+        ready(germans, built_at - TimeDelta::seconds(3)).await,
+        Some(Readiness::AwaitsRebuild),
+        "the clock of who built it may have been ahead"
+    );
     queue(both).await;
     assert_eq!(
         ready(both, began).await,
@@ -285,4 +293,53 @@ pub async fn a_segment_is_known_to_be_up_to_date(store: Arc<dyn CrmStore>) {
         "what its rule asks for may have changed since it was built"
     );
     assert_eq!(ready(SegmentId::generate(&UuidV7Source), began).await, None);
+}
+
+/// However often segments are rebuilt, the wait for one whose rule asks for others ends; another rule is waited for.
+pub async fn the_wait_for_a_segment_ends(store: Arc<dyn CrmStore>) {
+    let crm = crm(&store);
+    let queue = async |id| {
+        let queued = crm.segments.queue_rebuild(&crm.us, id).await;
+        queued.unwrap();
+    };
+    for country in ["DE", "FR", "FR"] {
+        crm.contact(json!({"country": country})).await;
+    }
+    let germans = crm.segment("Germans", "country = \"DE\"").await;
+    let both = crm.segment("Both", "segment = \"Germans\"").await;
+    crm.rebuild_all().await;
+    crm.follow().await;
+    let began = crm.clock.now();
+    for (minutes, found) in [(9, Readiness::AwaitsRebuild), (2, Readiness::Ready)] {
+        crm.clock.advance(TimeDelta::minutes(minutes));
+        queue(germans).await;
+        queue(both).await;
+        crm.rebuild_all().await;
+        crm.clock.advance(TimeDelta::seconds(1));
+        queue(germans).await;
+        queue(both).await;
+        let of_germans = readiness(&crm, germans, began).await;
+        assert_eq!(of_germans, Some(Readiness::Ready), "it asks for no other");
+        assert_eq!(readiness(&crm, both, began).await, Some(found));
+    }
+
+    crm.rebuild_all().await;
+    crm.set_rule(germans, "country = \"FR\"").await.unwrap();
+    let changed = crm.segments.find(&crm.us, germans).await.unwrap();
+    assert_eq!((changed.built_at, changed.is_built()), (None, false));
+    for waiting in [germans, both] {
+        let found = readiness(&crm, waiting, began).await;
+        assert_eq!(found, Some(Readiness::AwaitsRebuild), "another rule");
+    }
+    crm.rebuild_all().await;
+    for built in [germans, both] {
+        let found = readiness(&crm, built, began).await;
+        assert_eq!(found, Some(Readiness::Ready));
+    }
+}
+
+async fn readiness(crm: &Crm, segment: SegmentId, as_of: DateTime<Utc>) -> Option<Readiness> {
+    let (segments, now) = (crm.store.segments(), crm.clock.now());
+    let found = Readiness::of(segments, organization(1), segment, as_of, now).await;
+    found.unwrap()
 }

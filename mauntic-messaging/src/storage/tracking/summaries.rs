@@ -10,7 +10,8 @@ use crate::{
 };
 
 impl SeaOrmMessagingStore {
-    /// The results of emails side by side, from the counters alone.
+    /// The results of emails side by side, from the counters alone: those of the emails that were sent in the time asked
+    /// for or, where the order does not depend on them, of the page.
     pub(super) async fn summaries_of(
         &self,
         organization: OrganizationId,
@@ -20,11 +21,24 @@ impl SeaOrmMessagingStore {
         let organization = parameters.bind(organization.as_uuid());
         let since = listing.since.map_or(i64::MIN, to_micros);
         let since = parameters.bind(since);
-        let onward = listing.after.map_or_else(String::new, |after| {
+        let after = listing.after.map(|after| {
             let rank = parameters.bind(after.rank);
             let id = parameters.bind(after.id.as_uuid());
-            format!("WHERE (ranked, id) < ({rank}, {id})")
+            format!("({rank}, {id})")
         });
+        let size = listing.size.overfetched();
+        let sliced = |rank: &str, id: &str, and: &str| {
+            let onward = after
+                .as_ref()
+                .map(|after| format!("{and} ({rank}, {id}) < {after}"));
+            let onward = onward.unwrap_or_default();
+            format!("{onward} ORDER BY {rank} DESC, {id} DESC LIMIT {size}")
+        };
+        let cut = if matches!(listing.sort, SummarySort::LastSent) {
+            sliced("s.last_sent", "e.id", "AND")
+        } else {
+            String::new()
+        };
         let counted = |name: &str| {
             format!(
                 "CAST(SUM(CASE WHEN c.name = '{name}' THEN c.n ELSE 0 END) AS BIGINT) AS {name}"
@@ -45,25 +59,30 @@ impl SeaOrmMessagingStore {
                 SELECT email_id, MAX(started_at) AS last_sent FROM send_job
                 WHERE organization_id = {organization} AND started_at IS NOT NULL
                 GROUP BY email_id HAVING MAX(started_at) >= {since}),
+             listed AS (
+                SELECT e.id, e.name, s.last_sent FROM sent s
+                JOIN email e ON e.organization_id = {organization} AND e.id = s.email_id
+                WHERE e.deleted_at IS NULL {cut}),
              counts AS (
                 SELECT j.email_id, {}, {}, {}
-                FROM send_job j JOIN send_count c ON c.organization_id = j.organization_id AND c.job_id = j.id
-                WHERE j.organization_id = {organization} GROUP BY j.email_id),
+                FROM listed l JOIN send_job j ON j.organization_id = {organization} AND j.email_id = l.id
+                JOIN send_count c ON c.organization_id = j.organization_id AND c.job_id = j.id
+                GROUP BY j.email_id),
              stats AS (
                 SELECT email_id, {}, {}, {}, {}, {}, {}
-                FROM email_stat WHERE organization_id = {organization} GROUP BY email_id),
+                FROM listed l JOIN email_stat t ON t.organization_id = {organization} AND t.email_id = l.id
+                GROUP BY email_id),
              result AS (
-                SELECT e.id, e.name, s.last_sent, COALESCE(c.planned, 0) AS planned,
+                SELECT l.id, l.name, l.last_sent, COALESCE(c.planned, 0) AS planned,
                     COALESCE(c.accepted, 0) AS accepted, COALESCE(c.refused, 0) AS refused,
                     COALESCE(t.opened_human, 0) AS opened_human, COALESCE(t.opened_machine, 0) AS opened_machine,
                     COALESCE(t.clicked_human, 0) AS clicked_human, COALESCE(t.clicked_machine, 0) AS clicked_machine,
                     COALESCE(t.unsubscribed_human + t.unsubscribed_machine, 0) AS unsubscribed
-                FROM sent s
-                JOIN email e ON e.organization_id = {organization} AND e.id = s.email_id AND e.deleted_at IS NULL
-                LEFT JOIN counts c ON c.email_id = s.email_id
-                LEFT JOIN stats t ON t.email_id = s.email_id),
+                FROM listed l
+                LEFT JOIN counts c ON c.email_id = l.id
+                LEFT JOIN stats t ON t.email_id = l.id),
              ordered AS (SELECT result.*, {} AS ranked FROM result)
-             SELECT * FROM ordered {onward} ORDER BY ranked DESC, id DESC LIMIT {}",
+             SELECT * FROM ordered {}",
             counted("planned"),
             counted("accepted"),
             counted("refused"),
@@ -74,7 +93,7 @@ impl SeaOrmMessagingStore {
             happened("unsubscribed", false),
             happened("unsubscribed", true),
             rank(listing.sort),
-            listing.size.overfetched()
+            sliced("ranked", "id", "WHERE")
         );
         let statement = parameters.statement(self.db.dialect(), sql);
         let rows = self.db.reader().query_all_raw(statement).await?;

@@ -41,7 +41,7 @@ pub(super) struct Choice {
     /// Whose clocks: `recipient` for each recipient's own, else the organisation's.
     #[serde(default)]
     clock: String,
-    /// Whether to look up the records of the sender's domain.
+    /// Whether to look up the records of the sender's domain, and nothing else.
     #[serde(default)]
     records: bool,
 }
@@ -233,7 +233,40 @@ pub(super) async fn summary(
 ) -> Result<Response> {
     visitor.needs(Permission::EmailsSend)?;
     let saved = find_email(request, &visitor, email).await?;
+    if choice.records {
+        return records_page(request, &visitor, &saved, &choice).await;
+    }
     summary_page(request, &visitor, &saved, &choice, false).await
+}
+
+/// Where the summary of a choice stands.
+fn summary_place(saved: &SavedEmail, choice: &Choice) -> String {
+    let here = email_place(saved.email.id);
+    format!("{here}/send/summary?{}", choice.query())
+}
+
+/// The sender alone, with the records of its domain, which the summary fetches once it is shown: servers far away are asked
+/// for them, and who is in the segment was looked at already.
+async fn records_page(
+    request: &Request,
+    visitor: &Visitor,
+    saved: &SavedEmail,
+    choice: &Choice,
+) -> Result<Response> {
+    let sender = app(request)?
+        .sends
+        .sender(&visitor.actor, saved.email.id)
+        .await
+        .map_err(failure::messaging)?;
+    let summary = summary_place(saved, choice);
+    let sender = preflight::sender(request, visitor, saved, &sender, &summary, true).await?;
+    let content = html! {
+        (way(saved, "Sender"))
+        (frame::header("Can receivers verify it?", &html! {}))
+        (sender)
+        div class="row" { (button_link(&summary, "Back to the summary", Weight::Plain)) }
+    };
+    Ok(shell(visitor, "Sender", EMAILS, &content).into_response())
 }
 
 /// The summary; `changed` if the email was changed after it was looked at.
@@ -255,9 +288,8 @@ async fn summary_page(
     let flight = app.sends.preflight(&visitor.actor, email, segment.id).await;
     let flight = flight.map_err(failure::messaging)?;
     let here = email_place(email);
-    let address = format!("{here}/send/summary?{}", choice.query());
-    let look_up = choice.records;
-    let sender = preflight::sender(request, visitor, saved, &flight.sender, &address, look_up);
+    let address = summary_place(saved, choice);
+    let sender = preflight::sender(request, visitor, saved, &flight.sender, &address, false);
     let sender = sender.await?;
     let now = app.clock.now();
     let content = html! {

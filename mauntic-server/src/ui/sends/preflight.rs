@@ -120,7 +120,8 @@ pub(super) fn content(saved: &SavedEmail, flight: &Preflight) -> Markup {
     )
 }
 
-/// From whom it comes, how it leaves, and whether receivers can verify it. `address` is the page itself.
+/// From whom it comes, how it leaves, and whether receivers can verify it. `address` is the summary; unless the records
+/// are looked up, they are fetched from there.
 pub(super) async fn sender(
     request: &Request,
     visitor: &Visitor,

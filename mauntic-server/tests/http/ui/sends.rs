@@ -730,6 +730,15 @@ async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
         .await
         .ok(200);
     assert_eq!(flight["signed_by"], "example.com");
-    has(mia.get(&summary).await, "Send it now");
+    let page = mia.get(&summary).await;
+    has(page, "Send it now");
+    has(page, "records=true");
+    assert!(!page.contains("DNS records of the sender"), "{page}");
+    // What is fetched then looks at nobody again.
+    let records = mia.get(&format!("{summary}&records=true")).await;
+    has(records, "id=\"records\"");
+    has(records, "DNS records of the sender");
+    assert!(!records.contains("In the segment"), "{records}");
+    assert!(!records.contains("Send it now"), "{records}");
     made(&mia.installation, path, send).await;
 }
