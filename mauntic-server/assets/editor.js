@@ -74,7 +74,9 @@ async function step({ value, chosen }) {
 function replace(come, value) {
   const body = form.querySelector("#body");
   const at = document.activeElement;
-  const within = body.contains(at) && meanwhile.has(at.name) ? at.id : "";
+  // Whoever is in a field by now stays there; choosing a file is a step itself.
+  const writes = body.contains(at) && at.matches("input:not([type=file]), select, textarea");
+  const within = writes ? at.id : "";
   const [start, end] = within && "selectionStart" in at ? [at.selectionStart, at.selectionEnd] : [];
   for (const [name, { text, ticked }] of meanwhile) {
     const field = come.querySelector(`[name="${CSS.escape(name)}"]`);
@@ -85,9 +87,11 @@ function replace(come, value) {
   body.replaceWith(come);
   const writing = within && document.getElementById(within);
   if (writing) {
+    // A block that was opened comes back closed.
+    for (let fold = writing.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     writing.focus({ preventScroll: true });
     if (start != null) writing.setSelectionRange(start, end);
-    last = writing;
+    if (writing.matches("input[type=text], textarea")) last = writing;
     return;
   }
   // Where the work was is where it goes on.

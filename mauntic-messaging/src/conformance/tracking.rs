@@ -851,6 +851,7 @@ pub async fn forged_and_misused_tokens_are_refused(store: Arc<dyn MessagingStore
     let forged = String::from_utf8_lossy(&forged).into_owned();
     let unknown = world.token(delivery, EmailVersionId::generate(&UuidV7Source), click(0));
     let beyond = world.token(delivery, version, click(99));
+    assert!(world.tracking.is_ours(&open) && !world.tracking.is_ours(&forged));
     let refused = [
         world.tracking.open(&forged, &person).await.err(),
         world.tracking.click(&open, &person).await.err(),

@@ -235,7 +235,7 @@ async fn reasons(
     Ok(members.iter().map(reason).collect())
 }
 
-/// Counts which fields that the email shows some of the members do not have.
+/// Counts which fields that the email shows some of the members do not have; `owner` is who looks after them.
 async fn look_at_fields(
     ports: &EnginePorts,
     organization: OrganizationId,
@@ -247,7 +247,8 @@ async fn look_at_fields(
     let stored = stored.await?;
     let stored = stored.ok_or_else(|| StoreError::corrupt("email", "it has no content"))?;
     let fields = stored.compiled.contact_fields();
-    if fields.is_empty() || members.is_empty() {
+    let shows_owner = stored.compiled.shows_owner();
+    if (fields.is_empty() && !shows_owner) || members.is_empty() {
         return Ok(());
     }
     let recipients = ports.directory.recipients(organization, members).await?;
@@ -260,6 +261,11 @@ async fn look_at_fields(
         if empty > 0 {
             seen.empty_fields.push((field, empty));
         }
+    }
+    let ownerless = recipients.iter().filter(|one| one.owner_id.is_none());
+    let ownerless = ownerless.count() as u64;
+    if shows_owner && ownerless > 0 {
+        seen.empty_fields.push(("owner".to_owned(), ownerless));
     }
     Ok(())
 }

@@ -160,6 +160,12 @@ impl TrackingService {
         Ok(ClickTarget { url, recorded })
     }
 
+    /// Whether a token, of whatever kind, was made here; nothing is looked up and nothing stored.
+    #[must_use]
+    pub fn is_ours(&self, token: &str) -> bool {
+        self.verify(token).is_ok()
+    }
+
     async fn followed(&self, token: &str) -> Result<(TrackingToken, u16, String), MessagingError> {
         let token = self.verify(token)?;
         let Purpose::Click { link, target } = token.purpose.clone() else {

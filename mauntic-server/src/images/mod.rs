@@ -5,7 +5,7 @@ mod place;
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mauntic_core::{
     Access, Actor, Change, Forbidden, OrganizationId, Page, PageSize, Permission, StoreError,
     Subject, UseCase, identity::AuditLog,
@@ -63,6 +63,9 @@ impl Image {
         format!("/i/{}/{}", self.organization_id, self.name)
     }
 }
+
+/// How many of these files are read at the same time for a list.
+const READ_AT_ONCE: usize = 8;
 
 /// The file beside an image that holds what it was called.
 fn beside(name: &str) -> String {
@@ -185,10 +188,11 @@ impl Images {
         let names = names.skip(behind.map_or(0, |place| place + 1));
         let names = names.take(size.get() + 1).collect();
         let page = Page::from_overfetched(names, size, String::clone);
-        let mut items = Vec::with_capacity(page.items.len());
-        for name in page.items {
-            items.push(self.named(organization_id, name).await?);
-        }
+        let items = stream::iter(page.items)
+            .map(|name| self.named(organization_id, name))
+            .buffered(READ_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
         let next = page.next;
         Ok(Page { items, next })
     }

@@ -75,7 +75,7 @@ async fn untracked(app: &App, mail: &str) -> String {
         let end = from.find(['"', '\'', '<', '>', ')', ' ', '\n', '\r', '\t']);
         let (link, after) = from.split_at(end.unwrap_or(from.len()));
         rest = after;
-        match tracked(link) {
+        match tracked(link).filter(|(_, token)| app.tracking.is_ours(token)) {
             Some(("/t/o/", _)) => clean.push_str(NOTHING),
             Some(("/v/", _)) => {}
             Some((_, token)) => match app.tracking.target(token).await {
@@ -83,13 +83,14 @@ async fn untracked(app: &App, mail: &str) -> String {
                 // It counts for nobody, and says so when it is followed.
                 Err(_) => clean.push_str(link),
             },
+            // Somebody else's, however much it looks like one of ours.
             None => clean.push_str(link),
         }
     }
     clean + rest
 }
 
-/// The kind and the token of a link that counts.
+/// The kind and what may be the token of a link that counts.
 fn tracked(link: &str) -> Option<(&'static str, &str)> {
     ["/t/o/", "/t/c/", "/v/"].into_iter().find_map(|path| {
         let (_, token) = link.split_once(path)?;

@@ -275,6 +275,8 @@ fn person(visitor: &Visitor) -> Markup {
 pub(crate) enum Done {
     /// Something was made.
     Created,
+    /// Something was made as a copy, which is looked at now.
+    Copied,
     /// A change was saved.
     Saved,
     /// Something was deleted.
@@ -302,6 +304,7 @@ impl Done {
     pub(crate) fn at(self, place: &str) -> String {
         let name = match self {
             Self::Created => "created",
+            Self::Copied => "copied",
             Self::Saved => "saved",
             Self::Deleted => "deleted",
             Self::Merged => "merged",
@@ -316,6 +319,7 @@ impl Done {
     pub(crate) fn toast(self) -> Markup {
         let text = match self {
             Self::Created => "It was created.",
+            Self::Copied => "This is the copy. What it was made from stays as it is.",
             Self::Saved => "The change was saved.",
             Self::Deleted => "It was deleted.",
             Self::Merged => "The two records are one now.",

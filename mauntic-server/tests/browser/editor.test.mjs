@@ -46,6 +46,13 @@ test("what is written while a step is on its way stays, and steps are done one a
   await becomes(kinds, `${START}, Divider, Heading`);
   assert.equal(await text.inputValue(), "Written while the server was busy, letter by letter");
   assert.equal(await text.evaluate((field) => field === document.activeElement), true, "and goes on where it was");
+  // Whoever only went into a field meanwhile stays there as well.
+  await blocks().nth(6).getByRole("button", { name: /^Move up/ }).click();
+  await text.focus();
+  await becomes(kinds, `${START}, Heading, Divider`);
+  assert.equal(await text.evaluate((field) => field === document.activeElement), true, "and is not moved away");
+  await blocks().nth(5).getByRole("button", { name: /^Move down/ }).click();
+  await becomes(kinds, `${START}, Divider, Heading`);
 });
 
 test("saving waits for the steps that are on their way", async () => {

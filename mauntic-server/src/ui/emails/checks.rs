@@ -25,6 +25,8 @@ const OURS: [&str; 3] = ["id", "email", "stage"];
 pub(super) struct Variables {
     /// Those that it shows.
     shown: BTreeSet<String>,
+    /// Whether it shows who looks after the contact.
+    shows_owner: bool,
     /// Those of them that there are not, or not any more.
     unknown: Vec<String>,
     /// Of how many members of the segment that it was sent to last each is empty, if that was asked for.
@@ -43,7 +45,7 @@ impl Variables {
         wanted: bool,
     ) -> Result<Self> {
         let app = app(request)?;
-        let fields = compiled.contact_fields();
+        let (fields, shows_owner) = (compiled.contact_fields(), compiled.shows_owner());
         let mut unknown = Vec::new();
         if visitor.may(Permission::ContactsRead) {
             let known = app.fields.list(&visitor.actor).await;
@@ -57,36 +59,37 @@ impl Variables {
         let last = sends.first().filter(|_| sees);
         let empty = match last {
             Some(last) if wanted => {
-                empty_in(request, visitor, last.job.segment_id, &fields).await?
+                let segment = last.job.segment_id;
+                empty_in(request, visitor, segment, &fields, shows_owner).await?
             }
             _ => None,
         };
         Ok(Self {
             shown: fields,
+            shows_owner,
             unknown,
             empty,
             was_sent: last.is_some(),
         })
     }
 
-    fn row(&self, here: &str) -> Markup {
+    fn row(&self, more: &str) -> Markup {
         let missing: Vec<_> = self.empty.iter().flat_map(|(_, fields)| fields).collect();
         let fine = self.unknown.is_empty() && missing.is_empty();
-        let more = format!("{here}?values=true");
         html! {
             li id="variables" {
                 (badge(fine)) " " strong { "Variables" } " "
                 @if !self.unknown.is_empty() {
                     "There are no such fields: " @for alias in &self.unknown { code { (alias) } " " }
                 }
-                @if self.shown.is_empty() { "It shows no field of the contacts." }
+                @if self.shown.is_empty() && !self.shows_owner { "It shows no field of the contacts." }
                 @else if self.unknown.is_empty() && missing.is_empty() { "All of them are known." }
                 @match &self.empty {
                     Some((of, fields)) if fields.is_empty() => { " None is empty for any of " (words::people(*of)) " in the segment that it was sent to last." }
                     Some((of, fields)) => {
                         @for (alias, empty) in fields { code { (alias) } " is empty for " (words::share(*empty, *of)) ", " (words::count(*empty)) " of " (words::people(*of)) " in the segment that it was sent to last. " }
                     }
-                    None if self.was_sent && !self.shown.is_empty() => {
+                    None if self.was_sent && (self.shows_owner || !self.shown.is_empty()) => {
                         " " a id="empty-values" href=(more) hx-get=(more) hx-target="#variables" hx-select="#variables" hx-swap="outerHTML" { "Count for whom they are empty" }
                     }
                     None => {}
@@ -96,13 +99,14 @@ impl Variables {
     }
 }
 
-/// For how many of the first members of a segment each of the fields is empty, and how many members that are; nothing if
-/// the segment is gone.
+/// For how many of the first members of a segment each of the fields, and who looks after them, is empty, and how many
+/// members that are; nothing if the segment is gone.
 async fn empty_in(
     request: &Request,
     visitor: &Visitor,
     segment: SegmentId,
     fields: &BTreeSet<String>,
+    shows_owner: bool,
 ) -> Result<Option<(u64, Vec<(String, u64)>)>> {
     let (app, size) = (app(request)?, PageSize::clamped(usize::from(PageSize::MAX)));
     let members = app.segments.members(&visitor.actor, segment, None, size);
@@ -125,7 +129,14 @@ async fn empty_in(
     let fields = fields
         .iter()
         .filter(|alias| !OURS.contains(&alias.as_str()));
-    let counted = fields.filter_map(empty).collect();
+    let mut counted: Vec<_> = fields.filter_map(empty).collect();
+    let ownerless = contacts
+        .iter()
+        .filter(|contact| contact.parts().owner.is_none());
+    let ownerless = ownerless.count() as u64;
+    if shows_owner && ownerless > 0 {
+        counted.push(("owner".to_owned(), ownerless));
+    }
     Ok(Some((contacts.len() as u64, counted)))
 }
 
@@ -137,9 +148,10 @@ fn badge(fine: bool) -> Markup {
     }
 }
 
-/// What was looked at, and what was found. `html` is how somebody gets it, if it can be shown.
+/// What was looked at, and what was found. `html` is how somebody gets it, if it can be shown; `more` is the page with
+/// the variables counted.
 pub(super) fn card(
-    here: &str,
+    more: &str,
     compiled: &CompiledEmail,
     html: Option<&str>,
     variables: &Variables,
@@ -170,7 +182,7 @@ pub(super) fn card(
                 (row("Images", &found(known[1]), "Each has a text for those who do not see it."))
                 (row("Size", &found(known[2]), "Mail programs will not clip it."))
                 (links(compiled, html.unwrap_or_default()))
-                (variables.row(here))
+                (variables.row(more))
                 @for other in &others { (row("More", &[*other], "")) }
             }
         },
@@ -207,12 +219,7 @@ fn dead_links(html: &str) -> Vec<(String, String)> {
             let target = attribute(tag, "href")?;
             let is_dead = match target.trim() {
                 "" | "#" | "http://" | "https://" => true,
-                inner if inner.starts_with('#') => {
-                    let name = &inner[1..];
-                    !["id", "name"]
-                        .iter()
-                        .any(|is| html.contains(&format!("{is}=\"{name}\"")))
-                }
+                inner if inner.starts_with('#') => !has_place(html, &lower, &inner[1..]),
                 target => {
                     let start = target.get(..11).unwrap_or_default();
                     start.eq_ignore_ascii_case("javascript:")
@@ -221,6 +228,22 @@ fn dead_links(html: &str) -> Vec<(String, String)> {
             is_dead.then(|| (target.trim().to_owned(), words_of(&html[at + tag.len()..])))
         })
         .collect()
+}
+
+/// Whether something in a mail has that name, by which a link can lead to it; `lower` is the mail in small letters.
+fn has_place(html: &str, lower: &str, name: &str) -> bool {
+    ["id=", "name="].iter().any(|is| {
+        lower.match_indices(is).any(|(at, is)| {
+            let value = &html[at + is.len()..];
+            let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let value = &value[quote.map_or(0, char::len_utf8)..];
+            let rest = value.strip_prefix(name);
+            rest.is_some_and(|rest| match quote {
+                Some(quote) => rest.starts_with(quote),
+                None => rest.starts_with(|c: char| c.is_whitespace() || c == '>'),
+            })
+        })
+    })
 }
 
 /// The value of an attribute in a tag.
@@ -259,7 +282,8 @@ mod tests {
         let html = "<A class=b HREF=''><b>Read</b> on</A> <a href=\"#\">Up</a> <a href=\"#end\">End</a> \
                     <a href=\"#gone\">Gone</a> <a href=https://example.com/#a>fine</a> <a name=\"end\"></a> \
                     <abbr title=\"a\">a</abbr> <a data-href=\"\" href=\"mailto:a@example.com\">fine</a> \
-                    <a href=\"JavaScript:go()\">Go</a><a";
+                    <a href=\"#one\">one</a> <a href=\"#two\">two</a> <h2 id='one'>1</h2> <h2 ID=two>2</h2> \
+                    <a href=\"#on\">on</a> <a href=\"JavaScript:go()\">Go</a><a";
         let found = dead_links(html);
         let found: Vec<_> = found
             .iter()
@@ -271,6 +295,7 @@ mod tests {
                 ("", "Read on"),
                 ("#", "Up"),
                 ("#gone", "Gone"),
+                ("#on", "on"),
                 ("JavaScript:go()", "Go")
             ]
         );

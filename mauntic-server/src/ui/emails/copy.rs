@@ -34,7 +34,7 @@ pub(super) async fn copy(
             copied => {
                 let copied = copied.map_err(failure::messaging)?;
                 let edit = format!("{}/edit", place(copied.email.id));
-                return Ok(redirect(&Done::Created.at(&edit)));
+                return Ok(redirect(&Done::Copied.at(&edit)));
             }
         }
     }

@@ -199,7 +199,7 @@ async fn page(
     let content = html! {
         (top(visitor, &saved, Tab::Email))
         @if let Some(done) = done { (done.toast()) }
-        (checks::card(&here, compiled, looks.as_ref().ok().map(|looks| looks.html.as_str()), &variables))
+        (checks::card(&counted(&here, view), compiled, looks.as_ref().ok().map(|looks| looks.html.as_str()), &variables))
         @match &looks {
             Ok(looks) => (preview::card(&here, &shown_view, looks, &chooser)),
             Err(problems) => (shown::card("It cannot be shown", &html! {
@@ -211,6 +211,18 @@ async fn page(
         @if !sends.is_empty() { (list(id, &sends)) }
     };
     Ok(shell(visitor, saved.email.name.as_str(), PLACE, &content))
+}
+
+/// The page as it is, with the variables counted.
+fn counted(here: &str, view: &View) -> String {
+    let asked = [
+        ("values", "true"),
+        ("as", view.recipient.trim()),
+        ("view", view.view.as_str()),
+    ];
+    let asked = asked.iter().filter(|(_, value)| !value.is_empty());
+    let query = serde_urlencoded::to_string(asked.collect::<Vec<_>>());
+    format!("{here}?{}", query.unwrap_or_default())
 }
 
 fn test_form(visitor: &Visitor, here: &str, view: &View, tested: &Tested) -> Markup {

@@ -20,6 +20,8 @@ use crate::ui::{
 
 const HERE: &str = "/app/organization/audit";
 const TITLE: &str = "Audit log";
+/// How many pages are looked through for what people did among what the operator and the command line did.
+const LATEST_PAGES: usize = 5;
 
 /// What to look at.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -104,17 +106,17 @@ pub(super) async fn audit(
 ) -> Result<Response> {
     let app = app(request)?;
     let who = Who::find(&app.identity, &visitor.actor, &asked.by).await;
-    let (by, mut problem) = match who.map_err(failure::identity)? {
-        Who::Anybody => (None, None),
-        Who::One(principal) => (Some(principal), None),
+    let (by, shown, mut problem) = match who.map_err(failure::identity)? {
+        Who::Anybody => (None, None, None),
+        Who::One(principal, shown) => (Some(principal), Some(shown), None),
         Who::Nobody => {
             let text = "Nobody here has this name or address, so nothing is left out.";
-            (None, Some(Problem::of("by", text)))
+            (None, None, Some(Problem::of("by", text)))
         }
         Who::Several(offered) => {
             let text = "Several fit. Choose one of those below; until then nothing is left out.";
             let problem = Problem::of("by", text);
-            (None, Some(Problem { offered, ..problem }))
+            (None, None, Some(Problem { offered, ..problem }))
         }
     };
     let filter = asked.filter(by).unwrap_or_else(|field| {
@@ -136,15 +138,17 @@ pub(super) async fn audit(
             if query.is_empty() { "" } else { "&" }
         )
     });
-    let shown = Who::shown(&app.identity, &visitor.actor, &asked.by).await;
-    let shown = shown.map_err(failure::identity)?;
+    let shown = shown.as_deref().unwrap_or(&asked.by);
     let heads = columns(["When", "Who", "What", "Details", "From"]);
     let content = html! {
-        (form(&asked, &shown, problem.as_ref()))
+        (form(&asked, shown, problem.as_ref()))
         @if rows.is_empty() {
             (show::empty("Nothing fits", "No change fits these conditions.", &html! {}))
         } @else {
-            div class="row" { (button_link(&format!("{HERE}.csv?{query}"), "Export as CSV", Weight::Plain)) }
+            // A file has no place for what is wrong.
+            @if problem.is_none() {
+                div class="row" { (button_link(&format!("{HERE}.csv?{query}"), "Export as CSV", Weight::Plain)) }
+            }
             (table(TITLE, &heads, &rows, next.as_deref()))
         }
     };
@@ -162,9 +166,17 @@ pub(in crate::ui) async fn latest(
     }
     let (app, size) = (app(request)?, PageSize::default());
     let all = AuditFilter::default();
-    let found = app.identity.audit_log(&visitor.actor, &all, None, size);
-    let mut entries = found.await.map_err(failure::identity)?.items;
-    entries.retain(|entry| entry.principal != Principal::System);
+    let (mut entries, mut before) = (Vec::new(), None);
+    for _ in 0..LATEST_PAGES {
+        let found = app.identity.audit_log(&visitor.actor, &all, before, size);
+        let found = found.await.map_err(failure::identity)?;
+        let people = found.items.into_iter();
+        entries.extend(people.filter(|entry| entry.principal != Principal::System));
+        before = found.next;
+        if entries.len() >= most || before.is_none() {
+            break;
+        }
+    }
     entries.truncate(most);
     let known = Known::of(app, &visitor.actor, &entries).await?;
     let rows: Vec<_> = entries.iter().map(|one| known.row(one)).collect();

@@ -36,7 +36,7 @@ pub(super) async fn export(
     let known = Known::default();
     let by = match Who::find(&identity, &visitor.actor, &asked.by).await {
         Ok(Who::Anybody) => None,
-        Ok(Who::One(principal)) => Some(principal),
+        Ok(Who::One(principal, _)) => Some(principal),
         Ok(Who::Several(_) | Who::Nobody) => return Err(failure::missing("member")),
         Err(error) => return Err(failure::identity(error)),
     };

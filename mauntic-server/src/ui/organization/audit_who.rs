@@ -14,8 +14,8 @@ pub(super) const OPERATOR: &str = "operator";
 pub(super) enum Who {
     /// It is empty.
     Anybody,
-    /// That one.
-    One(Principal),
+    /// That one, and what stands in the field for them.
+    One(Principal, String),
     /// One of these, with what they are called.
     Several(Vec<(Principal, String)>),
     /// Nobody here.
@@ -34,14 +34,16 @@ impl Who {
             return Ok(Self::Anybody);
         }
         if let Ok(principal) = text.parse() {
-            return Ok(Self::One(principal));
+            let shown = shown(identity, actor, principal).await?;
+            return Ok(Self::One(principal, shown));
         }
         if text.eq_ignore_ascii_case(OPERATOR) {
-            return Ok(Self::One(Principal::System));
+            return Ok(Self::One(Principal::System, OPERATOR.to_owned()));
         }
         if text.contains(char::is_control) {
             return Ok(Self::Nobody);
         }
+        // Who, what stands in the field for them, and what they are offered as; and which are called just that.
         let mut found = Vec::new();
         let mut exact = Vec::new();
         let size = PageSize::clamped(OFFERED);
@@ -50,41 +52,49 @@ impl Who {
             for member in identity.search_members(actor, text, size).await? {
                 let (name, email) = (member.name.as_str(), member.email.as_str());
                 let one = Principal::User { id: member.user_id };
-                exact.extend((same(name) || same(email)).then_some(one));
-                found.push((one, format!("{name} ({email})")));
+                exact.extend((same(name) || same(email)).then_some(found.len()));
+                found.push((one, email.to_owned(), format!("{name} ({email})")));
             }
         }
         if actor.may(Permission::TokensManage) {
             for token in identity.search_tokens(actor, text, size).await? {
                 let one = Principal::Token { id: token.id };
-                exact.extend(same(token.name.as_str()).then_some(one));
-                found.push((one, format!("token {}", token.name)));
+                exact.extend(same(token.name.as_str()).then_some(found.len()));
+                let name = token.name.to_string();
+                found.push((one, name, format!("token {}", token.name)));
             }
         }
-        Ok(match (exact.as_slice(), found.as_slice()) {
-            ([one], _) | ([], [(one, _)]) => Self::One(*one),
-            ([], []) => Self::Nobody,
-            _ => Self::Several(found),
-        })
-    }
-
-    /// What stands in the field for somebody whom an address of a page names.
-    pub(super) async fn shown(
-        identity: &IdentityService,
-        actor: &Actor,
-        text: &str,
-    ) -> Result<String, IdentityError> {
-        let named = match text.trim().parse() {
-            Ok(Principal::System) => return Ok(OPERATOR.to_owned()),
-            Ok(Principal::User { id }) => identity.member(actor, id).await,
-            Ok(Principal::Token { .. }) | Err(_) => return Ok(text.to_owned()),
+        let at = match (exact.as_slice(), found.len()) {
+            (_, 0) => return Ok(Self::Nobody),
+            ([one], _) => Some(*one),
+            ([], 1) => Some(0),
+            _ => None,
         };
-        match named {
-            Ok(member) => Ok(member.email.to_string()),
-            Err(IdentityError::UserNotFound(_) | IdentityError::Forbidden(_)) => {
-                Ok(text.to_owned())
-            }
-            Err(error) => Err(error),
+        if let Some(at) = at {
+            let (one, shown, _) = found.swap_remove(at);
+            return Ok(Self::One(one, shown));
         }
+        let offered = found.into_iter().map(|(one, _, name)| (one, name));
+        Ok(Self::Several(offered.collect()))
+    }
+}
+
+/// What stands in the field for somebody whom an address of a page names.
+async fn shown(
+    identity: &IdentityService,
+    actor: &Actor,
+    principal: Principal,
+) -> Result<String, IdentityError> {
+    let named = match principal {
+        Principal::System => return Ok(OPERATOR.to_owned()),
+        Principal::User { id } => identity.member(actor, id).await,
+        Principal::Token { .. } => return Ok(principal.to_string()),
+    };
+    match named {
+        Ok(member) => Ok(member.email.to_string()),
+        Err(IdentityError::UserNotFound(_) | IdentityError::Forbidden(_)) => {
+            Ok(principal.to_string())
+        }
+        Err(error) => Err(error),
     }
 }

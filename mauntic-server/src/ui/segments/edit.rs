@@ -24,7 +24,7 @@ use crate::{
     ui::{
         Done,
         component::{Tone, show},
-        failure,
+        failure, limits,
         visitor::{Fields, Posted, Visitor, app, redirect},
     },
 };
@@ -384,8 +384,13 @@ pub(super) async fn update(
 async fn answer(request: &Request, posted: &Posted, segment: Option<&Segment>) -> Result<Response> {
     let visitor = &posted.visitor;
     writer(visitor)?;
-    let stock = Stock::of(app(request)?, visitor, segment).await?;
     let action = Action::of(&posted.fields);
+    // Whoever took many steps can still save what came of them.
+    let refused = (action != Action::Save).then(|| limits::refused_step(request));
+    if let Some(refused) = refused.flatten() {
+        return Ok(refused);
+    }
+    let stock = Stock::of(app(request)?, visitor, segment).await?;
     let mut draft = Draft::read(&posted.fields, stock.known())?;
     let mut told = Told::default();
     let said = draft.settle(action, stock.known(), &mut told);

@@ -24,7 +24,7 @@ pub(super) async fn add(
     visitor.needs(Permission::SegmentsWrite)?;
     let segment = found(request, visitor, &id).await?;
     let typed = posted.fields.text("email");
-    let contact = match lookup::find(request, visitor, typed).await? {
+    let contact = match lookup::find_named(request, visitor, typed).await? {
         Ok(contact) => contact.id(),
         Err(problem) => {
             let view = View::default();

@@ -297,9 +297,6 @@ async fn summary_page(
         (frame::header("Is this right?", &html! {}))
         @if changed { (shown::toast("Nothing was sent: the email was changed after you looked at it. This is how it is now.", Tone::Warn)) }
         @if flight.size == 0 { (shown::toast("Nobody is in this segment now.", Tone::Warn)) }
-        @if segment.build.is_some() || (segment.rule.is_some() && segment.built_at.is_none()) {
-            (shown::toast("The segment is being built; its size will change.", Tone::Warn))
-        }
         @if matches!(at, Some(SendTime::At(at)) if at < now) { (shown::toast("That time has passed: it starts at once.", Tone::Warn)) }
         (shown::card("The send", &html! {
             (shown::values(&[

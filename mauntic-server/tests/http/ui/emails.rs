@@ -154,6 +154,10 @@ async fn an_email_is_copied_and_the_copy_is_written_on() {
         let page = ann.page(&edit).await;
         assert!(page.contains(&format!("value=\"{name}\"")), "{page}");
         assert!(page.contains("October"), "{page}");
+        assert!(page.contains("This is the copy."), "{page}");
+        let later = ann.page(edit.split('?').next().unwrap()).await;
+        assert!(!later.contains("This is the copy."), "{later}");
+        assert!(page.contains("</code></button> Their signature"), "{page}");
     }
 }
 

@@ -5,8 +5,8 @@ use crate::letters::{letter_to, link};
 use crate::people::call;
 use crate::support::request;
 use mauntic_core::{
-    ApiTokenId, Role, WorkerId,
-    identity::{ApiToken, CreateToken, TokenSecret},
+    ApiTokenId, Change, Role, Subject, WorkerId,
+    identity::{ApiToken, AuditLog as _, CreateToken, TokenSecret},
 };
 use serde_json::json;
 
@@ -431,6 +431,11 @@ async fn the_audit_log_is_asked_about_somebody_by_name() {
         let page = browser.get(&format!("{here}?by={text}")).await;
         assert!(page.contains("<td>Ann Owner</td>"), "{text}: {page}");
         assert!(!page.contains("<td>Bob</td>"), "{text}: {page}");
+        assert!(
+            page.contains("value=\"owner@example.com\""),
+            "{text}: {page}"
+        );
+        assert!(page.contains("Export as CSV"), "{text}: {page}");
     }
     let page = browser.get(&format!("{here}?by=bob")).await.to_owned();
     assert!(
@@ -440,6 +445,7 @@ async fn the_audit_log_is_asked_about_somebody_by_name() {
     assert!(!page.contains("<td>Ann Owner</td>"), "{page}");
     let page = browser.get(&format!("{here}?by=bo&action=member.")).await;
     assert!(page.contains("id=\"by-error\""), "{page}");
+    assert!(!page.contains("Export as CSV"), "{page}");
     let (_, choices) = page.split_once("Several fit").unwrap();
     assert!(choices.contains("Bo Bobsen (bo@example.com)"), "{choices}");
     let (_, link) = choices.split_once("<li><a href=\"").unwrap();
@@ -452,6 +458,7 @@ async fn the_audit_log_is_asked_about_somebody_by_name() {
     assert!(csv.contains("\"member.added\""), "{csv}");
     let page = browser.get(&format!("{here}?by=nobody+at+all")).await;
     assert!(page.contains("id=\"by-error\""), "{page}");
+    assert!(!page.contains("Export as CSV"), "it cannot be: {page}");
     assert!(
         page.contains("<td>Ann Owner</td>"),
         "nothing is left out: {page}"
@@ -463,6 +470,23 @@ async fn the_audit_log_is_asked_about_somebody_by_name() {
     assert!(!page.contains("<td>Ann Owner</td>"), "{page}");
     browser.get(&format!("{here}?by=%00")).await;
     assert_eq!(browser.status, 200);
+}
+
+#[tokio::test]
+async fn the_start_page_finds_what_people_did_behind_what_the_operator_did() {
+    let mut browser = Browser::new().await;
+    let right = [("name", "Acme & Co"), ("timezone", "UTC"), ("address", "")];
+    browser.get("/app/organization/settings").await;
+    browser.post("/app/organization/settings", &right).await;
+    let (app, ours) = (&browser.installation.app, &browser.installation.ours);
+    for _ in 0..60 {
+        let change = Change::new("audit.exported", Subject::nameless("audit"));
+        app.identity.record(ours, change).await.unwrap();
+    }
+    let page = browser.get("/app/").await;
+    let (_, latest) = page.split_once("Who changed what").unwrap();
+    assert!(latest.contains("changed the organisation"), "{latest}");
+    assert!(!latest.contains("exported the audit log"), "{latest}");
 }
 
 #[tokio::test]

@@ -587,3 +587,38 @@ async fn people_are_named_as_they_are_called_and_those_without_an_address_by_the
         ],
     );
 }
+
+#[tokio::test]
+async fn nobody_is_put_in_by_the_beginning_of_a_name() {
+    let mut mia = browser_of("member").await;
+    let place = segment(&mut mia, "Guests", "").await;
+    let anna = json!({"firstname": "Anna", "lastname": "Moe", "email": "anna@example.com"});
+    api(&mia, "/api/crm/contacts", json!({"fields": anna})).await;
+    let add = format!("{place}/add");
+    for (typed, told) in [
+        ("an", "Did you mean Anna Moe (anna@example.com)?"),
+        ("anna", "Did you mean Anna Moe (anna@example.com)?"),
+        ("", "Write a name or an address"),
+        ("  ", "Write a name or an address"),
+        ("zoe", "No contact has a name or an address"),
+    ] {
+        mia.get(&place).await;
+        mia.post(&add, &[("email", typed)]).await;
+        assert_eq!(mia.status, 422, "{typed}: {}", mia.page);
+        assert_has(&mia.page, &["id=\"email-error\"", told]);
+    }
+    let page = mia.get(&place).await;
+    assert_has(page, &["Nobody is in here."]);
+    let page = mia.post(&add, &[("email", "anna MOE")]).await;
+    assert_has(page, &["The contact was put in", "anna@example.com"]);
+    // Of two who are called the same, neither.
+    let other = json!({"firstname": "Anna", "lastname": "Moe", "email": "moe@example.com"});
+    api(&mia, "/api/crm/contacts", json!({"fields": other})).await;
+    mia.get(&place).await;
+    let page = mia.post(&add, &[("email", "Anna Moe")]).await;
+    assert_has(
+        page,
+        &["Several contacts fit", "Anna Moe (moe@example.com)"],
+    );
+    assert_eq!(mia.status, 422);
+}

@@ -171,6 +171,37 @@ async fn what_is_lost_and_what_to_look_at(mia: &mut Browser, place: &str) {
         "<code>firstname</code> is empty for 25.0 %, 1 of 4 people in the segment that it was sent to last.",
     );
     has(page, "1 of them, each leads somewhere");
+    // Counting keeps what is looked at.
+    let page = mia
+        .get(&format!("{place}?view=phone&as=ann@example.com"))
+        .await;
+    let counted = "?values=true&amp;as=ann%40example.com&amp;view=phone\"";
+    has(page, &format!("href=\"{place}{counted}"));
+}
+
+#[tokio::test]
+async fn those_whom_nobody_looks_after_are_counted_where_that_is_shown() {
+    let mut mia = office(TestDatabase::chosen().await).await;
+    let people = [("ann@example.com", "Ann"), ("bob@example.org", "Bob")];
+    let segment = segment(&mia.installation, &people).await;
+    let html =
+        "<p>Yours, {{ owner.firstname }} <a href=\"{{ unsubscribe_url }}\">unsubscribe</a></p>";
+    let content = json!({"subject": "Hi", "html": html, "from_address": "news@example.com"});
+    let body = json!({"name": "Launch", "content": content});
+    let email = made(&mia.installation, "/api/messaging/emails", body).await;
+    let place = format!("/app/emails/{}", email["id"].as_str().unwrap());
+    let page = mia
+        .get(&format!("{place}/send/summary?segment={segment}&at="))
+        .await;
+    has(page, "<code>owner</code></dt><dd>empty for 2 of 2 ");
+    let body = json!({"email_id": email["id"], "segment_id": segment});
+    made(&mia.installation, "/api/messaging/sends", body).await;
+    has(mia.get(&place).await, "Count for whom they are empty");
+    let page = mia.get(&format!("{place}?values=true")).await;
+    has(
+        page,
+        "<code>owner</code> is empty for 100.0 %, 2 of 2 people",
+    );
 }
 
 async fn a_send_reaches_its_people(database: TestDatabase) {

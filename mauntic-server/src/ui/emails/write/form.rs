@@ -7,7 +7,7 @@ use poem::{Request, Result};
 
 use super::draft::{Draft, Wrong, label, told};
 use crate::ui::{
-    assets,
+    Done, assets,
     component::{
         Tone,
         action::{Weight, button_link},
@@ -23,6 +23,8 @@ use crate::ui::{
 pub(super) struct Form<'a> {
     /// The one that is changed.
     pub(super) email: Option<EmailId>,
+    /// What happened to it just now.
+    pub(super) done: Option<Done>,
     pub(super) draft: &'a Draft,
     pub(super) wrong: &'a Wrong,
     /// The block that the last step was about.
@@ -56,6 +58,7 @@ pub(super) async fn page(request: &Request, visitor: &Visitor, form: &Form<'_>) 
         (frame::breadcrumbs(&[(PLACE, "Emails")], title))
         (frame::header(title, &html! {}))
         @if form.email.is_none() { (show::tabs("How to write it", &kinds, kinds[kind].0)) }
+        @if let Some(done) = form.done { (done.toast()) }
         @if let Some(notice) = &wrong.notice { (show::toast(notice, Tone::Bad)) }
         @if !wrong.problems.is_empty() {
             section class="card" role="alert" {
@@ -108,7 +111,7 @@ fn preview(known: &[(String, String)]) -> Markup {
         ("organization.name", "Your organisation"),
         ("organization.address", "Its postal address"),
         ("owner.firstname", "Who looks after the contact"),
-        ("owner.signature", "Their name and address"),
+        ("owner.signature", "Their signature"),
     ];
     let contact = known
         .iter()

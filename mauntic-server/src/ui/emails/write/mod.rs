@@ -23,7 +23,7 @@ use super::{
     find, images, place,
 };
 use crate::ui::{
-    Done, failure, mail,
+    Done, Said, failure, mail,
     visitor::{Posted, Visitor, app, redirect},
 };
 use draft::{Draft, Wrong, label, outdated, refused, told, unnamed};
@@ -46,7 +46,7 @@ pub(super) async fn new(
 ) -> Result<Markup> {
     visitor.needs(Permission::EmailsWrite)?;
     let draft = Draft::starter(&asked.kind);
-    show_form(request, &visitor, None, &draft).await
+    show_form(request, &visitor, None, &draft, None).await
 }
 
 /// The form for an email that is there.
@@ -55,11 +55,13 @@ pub(super) async fn edit(
     request: &Request,
     visitor: Visitor,
     Path(id): Path<Uuid>,
+    Query(said): Query<Said>,
 ) -> Result<Markup> {
     visitor.needs(Permission::EmailsWrite)?;
     let saved = find(request, &visitor, id).await?;
     let draft = Draft::of(&saved);
-    show_form(request, &visitor, Some(saved.email.id), &draft).await
+    let email = Some(saved.email.id);
+    show_form(request, &visitor, email, &draft, said.done).await
 }
 
 async fn show_form(
@@ -67,9 +69,11 @@ async fn show_form(
     visitor: &Visitor,
     email: Option<EmailId>,
     draft: &Draft,
+    done: Option<Done>,
 ) -> Result<Markup> {
     let form = Form {
         email,
+        done,
         draft,
         wrong: &Wrong::default(),
         touched: None,
@@ -115,6 +119,7 @@ async fn posted_form(
         };
         let form = Form {
             email,
+            done: None,
             draft: &draft,
             wrong: &Wrong::default(),
             touched,
@@ -249,6 +254,7 @@ async fn again(
     };
     let form = Form {
         email,
+        done: None,
         draft,
         wrong,
         touched: None,
