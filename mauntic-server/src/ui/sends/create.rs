@@ -258,13 +258,13 @@ async fn records_page(
         .sender(&visitor.actor, saved.email.id)
         .await
         .map_err(failure::messaging)?;
-    let summary = summary_place(saved, choice);
-    let sender = preflight::sender(request, visitor, saved, &sender, &summary, true).await?;
+    let back = summary_place(saved, choice);
+    let sender = preflight::sender(request, visitor, saved, &sender, &back, true).await?;
     let content = html! {
         (way(saved, "Sender"))
         (frame::header("Can receivers verify it?", &html! {}))
         (sender)
-        div class="row" { (button_link(&summary, "Back to the summary", Weight::Plain)) }
+        div class="row" { (button_link(&back, "Back to the summary", Weight::Plain)) }
     };
     Ok(shell(visitor, "Sender", EMAILS, &content).into_response())
 }
