@@ -125,7 +125,7 @@ impl Sent {
     }
 }
 
-fn header_of<'a>(answer: &'a Answer, name: header::HeaderName) -> &'a str {
+fn header_of(answer: &Answer, name: header::HeaderName) -> &str {
     let value = answer.headers.get(name);
     value.map_or("", |value| value.to_str().unwrap())
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::Installation;
 
 /// How long tests wait for workers before they give up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Makes something through the API and returns it.
 pub(crate) async fn made(installation: &Installation, path: &str, body: Value) -> Value {

@@ -123,13 +123,14 @@ async fn the_audit_log_tells_who_added_an_image() {
         .add(&us, "C:\\pictures\\a\u{7}.png", PNG)
         .await
         .unwrap();
-    let told = kept.0.lock().unwrap();
-    let [(actor, change)] = told.as_slice() else {
-        panic!("one entry: {told:?}");
-    };
-    assert_eq!((actor, change.action.as_str()), (&us, "image.added"));
-    assert_eq!(change.after["name"], image.name);
-    drop(told);
+    {
+        let told = kept.0.lock().unwrap();
+        let [(actor, change)] = told.as_slice() else {
+            panic!("one entry: {told:?}");
+        };
+        assert_eq!((actor, change.action.as_str()), (&us, "image.added"));
+        assert_eq!(change.after["name"], image.name);
+    }
     assert_eq!(
         image.called, "a.png",
         "on one line, and without where it was"

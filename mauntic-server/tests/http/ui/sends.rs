@@ -204,6 +204,33 @@ async fn those_whom_nobody_looks_after_are_counted_where_that_is_shown() {
     );
 }
 
+async fn results_are_taken_along(mia: &mut Browser, place: &str) {
+    for (of, lines) in [
+        (
+            "figures",
+            &[
+                "\"figure\",\"count\"",
+                "\"audience\",\"4\"",
+                "\"accepted\",\"2\"",
+                "\"skipped:suppressed\",\"1\"",
+            ][..],
+        ),
+        ("links", &["\"url\",\"version_id\""]),
+        (
+            "domains",
+            &["\"example.org\",\"1\",\"1\",\"0\",\"0\",\"0\",\"0\""],
+        ),
+    ] {
+        let csv = format!("{place}/results.csv?of={of}");
+        let file = mia.send("GET", &csv, None).await;
+        assert_eq!(file.content_type, "text/csv; charset=utf-8");
+        let text = String::from_utf8(file.body).unwrap();
+        for line in lines {
+            has(&text, line);
+        }
+    }
+}
+
 async fn a_send_reaches_its_people(database: TestDatabase) {
     let mut mia = office(database).await;
     let people = [
@@ -265,30 +292,7 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
     programs_see_who_stands_behind(&mia, &email).await;
     let domains = mia.get(&format!("{place}/results/domains")).await;
     has(domains, ">example.org</th>");
-    for (of, lines) in [
-        (
-            "figures",
-            &[
-                "\"figure\",\"count\"",
-                "\"audience\",\"4\"",
-                "\"accepted\",\"2\"",
-                "\"skipped:suppressed\",\"1\"",
-            ][..],
-        ),
-        ("links", &["\"url\",\"version_id\""]),
-        (
-            "domains",
-            &["\"example.org\",\"1\",\"1\",\"0\",\"0\",\"0\",\"0\""],
-        ),
-    ] {
-        let csv = format!("{place}/results.csv?of={of}");
-        let file = mia.send("GET", &csv, None).await;
-        assert_eq!(file.content_type, "text/csv; charset=utf-8");
-        let text = String::from_utf8(file.body).unwrap();
-        for line in lines {
-            has(&text, line);
-        }
-    }
+    results_are_taken_along(&mut mia, &place).await;
     mia.get(&format!("{place}/people?behind=nothing")).await;
     assert_eq!(mia.status, 404);
 
