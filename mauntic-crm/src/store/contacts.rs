@@ -280,15 +280,6 @@ pub trait ContactQueries: Send + Sync {
         listing: &ContactListing,
     ) -> Result<Page<Contact, ContactCursor>, StoreError>;
 
-    /// The ids of contacts that a user owns, behind one if that is given, up to so many, in their order.
-    async fn owned_by(
-        &self,
-        organization: OrganizationId,
-        owner: UserId,
-        after: Option<ContactId>,
-        limit: usize,
-    ) -> Result<Vec<ContactId>, StoreError>;
-
     /// How many contacts there are, and how many of them were added on each of the days.
     async fn growth(
         &self,

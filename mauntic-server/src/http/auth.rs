@@ -241,7 +241,7 @@ async fn by_token(app: &App, request: &Request, token: &str) -> poem::Result<Adm
 /// Somebody who is logged in, by the rules of pages: what changes something proves that it comes from one of ours.
 async fn in_browser(app: &App, request: &mut Request) -> poem::Result<Option<Admission>> {
     // Those about one's own account find out by themselves.
-    if request.original_uri().path().starts_with("/api/auth/") {
+    if request.uri().path().starts_with("/auth/") {
         return Ok(None);
     }
     let Some(secret) = cookie(app, request) else {

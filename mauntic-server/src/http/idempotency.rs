@@ -110,7 +110,7 @@ fn named(request: &Request) -> poem::Result<Option<(Actor, String)>> {
         return Err(ApiError::bad_request("invalid_idempotency_key", &detail).into());
     }
     // They act in no organisation that a key could count in, and some answer with a cookie, which is not kept.
-    if request.original_uri().path().starts_with("/api/auth/") {
+    if request.uri().path().starts_with("/auth/") {
         let detail = "calls under /api/auth take no Idempotency-Key: leave it out, and look what became of a call before you send it again";
         return Err(ApiError::bad_request("idempotency_key_not_taken", &detail).into());
     }

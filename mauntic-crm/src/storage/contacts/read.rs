@@ -1,9 +1,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mauntic_core::{
-    ContactId, Day, OrganizationId, Page, PageSize, StoreError, UserId, storage::Dialect,
-};
+use mauntic_core::{ContactId, Day, OrganizationId, Page, PageSize, StoreError, storage::Dialect};
 use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::json;
 use uuid::Uuid;
@@ -98,28 +96,6 @@ impl ContactQueries for SeaOrmCrmStore {
             ContactCursor::behind(contact, listing.sort)
         });
         Ok(page)
-    }
-
-    async fn owned_by(
-        &self,
-        organization: OrganizationId,
-        owner: UserId,
-        after: Option<ContactId>,
-        limit: usize,
-    ) -> Result<Vec<ContactId>, StoreError> {
-        let sql = format!(
-            "SELECT id FROM contact WHERE organization_id = $1 AND owner_id = $2 AND id > $3
-             ORDER BY id LIMIT {limit}"
-        );
-        let after = after.map_or(Uuid::nil(), |after| after.as_uuid());
-        let parameters = [
-            organization.as_uuid().into(),
-            owner.as_uuid().into(),
-            after.into(),
-        ];
-        let statement = self.db.dialect().statement(sql, parameters);
-        let rows = self.db.reader().query_all_raw(statement).await?;
-        rows.iter().map(|row| contact_id(row, "id")).collect()
     }
 
     async fn growth(
