@@ -42,7 +42,11 @@ async function go() {
   form.setAttribute("aria-busy", "true");
   try {
     while (ahead.length > 0) await step(ahead[0]);
-    if (saving) form.requestSubmit(form.querySelector(`[name=step][value=${saving}]`));
+    if (saving) {
+      // A form is sent to one place at a time: the preview would take the place of what is saved.
+      clearTimeout(timer);
+      form.requestSubmit(form.querySelector(`[name=step][value=${saving}]`));
+    }
   } catch (error) {
     const [{ value }] = ahead.splice(0);
     if (error instanceof TypeError) say("The server does not answer. What you wrote is still here: try again.");

@@ -39,11 +39,11 @@ test("a view that is kept after sorting in place has the order", async () => {
 test("filters and columns change the list in place, and keep the order", async () => {
   await page.goto(world.at("/app/contacts?sort=email"));
   await page.evaluate(() => { window.kept = true; });
-  await page.getByRole("main").getByLabel("Search").pressSequentially("person11");
+  await page.getByRole("main").getByRole("searchbox", { name: "Search" }).pressSequentially("person11");
   await becomes(() => list().count(), 11);
   await page.waitForURL(/search=person11/);
   assert.match(page.url(), /sort=email/);
-  assert.equal(await page.getByRole("main").getByLabel("Search").inputValue(), "person11");
+  assert.equal(await page.getByRole("main").getByRole("searchbox", { name: "Search" }).inputValue(), "person11");
   await link(page, "Export these").waitFor();
   await page.locator("summary", { hasText: "Columns" }).click();
   await page.getByLabel("City", { exact: true }).check();
