@@ -174,10 +174,16 @@ async fn unsubscribe(
     }
     match tracking.unsubscribe_page(&token).await {
         Ok(page) if page.unsubscribed => html(pages::unsubscribed(&page).into_string()),
-        Ok(page) => html(
+        Ok(mut page) => html(
             match wish {
                 Wish::Leave => pages::left_list(&page),
-                Wish::Lists(_) => pages::lists_saved(&page),
+                Wish::Lists(lists) => {
+                    // Whoever keeps the segments hears of it in a moment.
+                    for list in &mut page.lists {
+                        list.member = lists.contains(&list.id);
+                    }
+                    pages::lists_saved(&page)
+                }
                 Wish::Return | Wish::LeaveAll => pages::resubscribed(&page),
             }
             .into_string(),

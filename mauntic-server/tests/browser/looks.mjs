@@ -53,7 +53,8 @@ async function lostFocus(page) {
   for (let step = 0; step < MOST_STEPS; step += 1) {
     await page.keyboard.press("Tab");
     const fault = await page.evaluate(() => {
-      const at = document.activeElement;
+      // A file is chosen by its label, which shows the focus.
+      const at = document.activeElement?.closest("label[data-upload]") ?? document.activeElement;
       if (!at || at === document.body) return null;
       const called = `${at.tagName.toLowerCase()} “${(at.getAttribute("aria-label") ?? at.name ?? at.textContent).trim().slice(0, 40)}”`;
       const { outlineStyle, outlineWidth } = getComputedStyle(at);

@@ -104,7 +104,7 @@ async function furnish() {
   const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
   await page.getByLabel("File").setInputFiles({ name: "a picture with a long name.png", mimeType: "image/png", buffer: Buffer.from(pixel, "base64") });
   await button(page, "Upload").click();
-  await page.getByText("a picture with a long name.png").waitFor();
+  await page.getByText("a picture with a long name.png", { exact: true }).waitFor();
   // A change of many, a file on its way in, an email in HTML, one that is sent later.
   await fill(page, at("/app/bulk?action=tags&whom=all&search=a"), "/app/bulk", { add: "seen" });
   const first = async (path) => {

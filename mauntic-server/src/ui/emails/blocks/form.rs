@@ -126,6 +126,15 @@ fn text(id: BlockId, field: &str, label: &str, value: &str, hint: Option<&str>) 
     form::input(&field_of(&name(id, field), label, value, hint), "text")
 }
 
+fn optional_text(id: BlockId, field: &str, label: &str, value: &str, hint: &str) -> Markup {
+    let name = name(id, field);
+    let field = form::Field {
+        required: false,
+        ..field_of(&name, label, value, Some(hint))
+    };
+    form::input(&field, "text")
+}
+
 fn lines(
     id: BlockId,
     field: &str,
@@ -246,8 +255,8 @@ fn content(block: &Block, shown: &Shown<'_>, folded: bool) -> Markup {
                 (text(id, "src", "Address of the picture", src, None))
                 div class="row" { (step(&format!("pick:{id}"), "Choose an image", &format!("Choose an image for block {id}"))) }
                 @if let Some(picker) = shown.picker.filter(|picker| picker.block == id) { (pick(picker)) }
-                (text(id, "alt", "What it shows", alt, Some("For those who do not see it; empty for decoration")))
-                (text(id, "href", "A click leads to", href.as_deref().unwrap_or_default(), Some(LINK)))
+                (optional_text(id, "alt", "What it shows", alt, "For those who do not see it; empty for decoration"))
+                (optional_text(id, "href", "A click leads to", href.as_deref().unwrap_or_default(), LINK))
                 div class="fields" { (number(&name(id, "width"), "Width in pixels (as wide as there is room, if empty)", &width, (8, 1_200))) (align(id, *at)) }
             }
         }
