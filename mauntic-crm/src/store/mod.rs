@@ -15,6 +15,7 @@ use crate::{
     segment::{SegmentQueries, SegmentRepository},
 };
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::contacts::NAME_ORDER;
 pub use self::{
     bulk::{BulkQueries, BulkRepository},
