@@ -259,7 +259,8 @@ async fn name_and_signature_are_changed() {
     assert!(page.contains("Ann Lee\n&lt;/textarea&gt;"), "{page}");
     let none = [("name", "Ann Lee"), ("signature", "")];
     let page = browser.post("/app/account/profile", &none).await;
-    assert!(!page.contains("Zoo"), "{page}");
+    // Three letters alone may stand in a form's token.
+    assert!(!page.contains("b&gt;Zoo"), "{page}");
     assert!(page.contains("value=\"Ann Lee\""), "{page}");
     // A form of another site changes nothing.
     let fields = [("name", "Eve"), ("signature", "")];
