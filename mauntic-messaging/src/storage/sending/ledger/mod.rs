@@ -1,3 +1,9 @@
+//! The ledger of deliveries. Here a message goes from a lease to its outcome; how a page of the audience is planned, and what
+//! becomes of deliveries to contacts that are merged or deleted, have files of their own.
+
+mod contacts;
+mod plan;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
@@ -7,24 +13,16 @@ use mauntic_core::{
 use sea_orm::{ConnectionTrait as _, QueryResult, Value};
 use serde_json::json;
 
-use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, lane_name, refs};
+use super::rows::{CHANGED, DELIVERY, REFS, changed, delivery, delivery_ref, refs};
 use crate::{
     sending::{
-        Changed, Counts, Delivery, DeliveryRef, DeliveryState, DomainRef, Ledger, LeftOut,
-        PlannedDelivery, Report, SendJob, SendJobRef, SkipReason, Withheld,
+        Changed, Counts, Delivery, DeliveryRef, DeliveryState, Ledger, LeftOut, PlannedDelivery,
+        Report, SendJob, SendJobRef, SkipReason, Withheld,
     },
     storage::SeaOrmUnitOfWork,
     suppression::address_hash,
 };
 
-const PLAN: &[Column] = &[
-    ("id", SqlType::Uuid),
-    ("contact_id", SqlType::Uuid),
-    ("address", SqlType::Text),
-    ("address_hash", SqlType::Text),
-    ("reason", SqlType::Text),
-    ("not_before", SqlType::BigInt),
-];
 const GIVEN_BACK: &[Column] = &[
     ("organization_id", SqlType::Uuid),
     ("id", SqlType::Uuid),
@@ -85,6 +83,35 @@ impl SeaOrmUnitOfWork {
         Ok(self.txn.query_all_raw(statement).await?)
     }
 
+    /// Reads deliveries that are about to change.
+    async fn changing<const N: usize>(
+        &self,
+        sql: String,
+        values: [Value; N],
+    ) -> Result<Vec<Changed>, StoreError> {
+        let rows = self.query(sql, values).await?;
+        rows.iter().map(changed).collect()
+    }
+
+    /// Leaves deliveries out that wait, all for one reason.
+    async fn leave_out(
+        &self,
+        deliveries: &[Changed],
+        reason: SkipReason,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let names: Vec<_> = deliveries.iter().map(|changed| changed.delivery).collect();
+        let reason = reason.as_str();
+        let sql = format!(
+            "UPDATE delivery SET state = 'skipped', skip_reason = '{reason}', updated_at = $2
+             FROM {} WHERE {IS_ROW}",
+            self.dialect.rows(1, "r", REFS)
+        );
+        self.execute(sql, [refs(&names), to_micros(now).into()])
+            .await?;
+        Ok(())
+    }
+
     /// Reads deliveries of the set that the worker has in one of the states, and holds them. The
     /// order keeps two workers from waiting for each other.
     async fn hold(
@@ -100,10 +127,8 @@ impl SeaOrmUnitOfWork {
             self.dialect.rows(1, "r", REFS),
             self.dialect.for_update()
         );
-        let rows = self
-            .query(sql, [refs(deliveries), worker.as_uuid().into()])
-            .await?;
-        rows.iter().map(changed).collect()
+        self.changing(sql, [refs(deliveries), worker.as_uuid().into()])
+            .await
     }
 }
 
@@ -115,69 +140,7 @@ impl Ledger for SeaOrmUnitOfWork {
         page: &[PlannedDelivery],
         now: DateTime<Utc>,
     ) -> Result<Counts, StoreError> {
-        let rows = page.iter().map(|row| {
-            json!({"id": row.id, "contact_id": row.contact_id,
-                "address": row.address.as_ref().map(EmailAddress::as_str),
-                "address_hash": row.address.as_ref().map(|address| address_hash(&address.key())),
-                "reason": row.skip.map(SkipReason::as_str),
-                "not_before": row.not_before.map_or(0, to_micros)})
-        });
-        let rows = rows.collect::<serde_json::Value>().to_string();
-        let sql = format!(
-            "INSERT INTO delivery (organization_id, id, job_id, email_id, email_version_id, contact_id,
-                 channel, occurrence, lane, address, address_hash, state, skip_reason, deferrals,
-                 next_attempt_at, updated_at)
-             SELECT $2, q.id, $3, $4, $5, q.contact_id, 'email', '', $6, q.address, q.address_hash,
-                 CASE WHEN q.reason IS NULL THEN 'planned' ELSE 'skipped' END, q.reason, 0, q.not_before, $7
-             FROM (SELECT r.id, r.contact_id, r.address, r.address_hash, r.not_before, CASE
-                 WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2
-                     AND d.contact_id = r.contact_id AND d.email_id = $4 AND d.channel = 'email'
-                     AND d.occurrence = '' AND d.state <> 'skipped') THEN 'already_sent'
-                 WHEN r.reason IS NOT NULL THEN r.reason
-                 WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.organization_id = $2
-                     AND s.address_hash = r.address_hash) THEN 'suppressed'
-                 WHEN EXISTS (SELECT 1 FROM list_exit x WHERE x.organization_id = $2
-                     AND x.address_hash = r.address_hash AND x.segment_id = $8) THEN 'left_list'
-                 WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.organization_id = $2 AND d.job_id = $3
-                     AND d.address_hash = r.address_hash AND d.state <> 'skipped') THEN 'duplicate_address'
-                 END AS reason FROM {}) q
-             WHERE COALESCE(q.reason, '') <> 'already_sent' ORDER BY q.id
-             ON CONFLICT DO NOTHING RETURNING skip_reason, address",
-            self.dialect.rows(1, "r", PLAN)
-        );
-        let values = [
-            rows.into(),
-            job.organization_id.as_uuid().into(),
-            job.id.as_uuid().into(),
-            job.email_id.as_uuid().into(),
-            job.email_version_id.as_uuid().into(),
-            lane_name(job.lane).into(),
-            to_micros(now).into(),
-            job.segment_id.as_uuid().into(),
-        ];
-        let written = self.query(sql, values).await?;
-        let name = SendJobRef::from(job);
-        let mut counts = Counts::default();
-        for row in &written {
-            let reason: Option<String> = row.try_get("", "skip_reason")?;
-            let address: Option<String> = row.try_get("", "address")?;
-            let domain = address
-                .as_deref()
-                .and_then(|address| address.rsplit_once('@'));
-            let at = DomainRef {
-                organization_id: job.organization_id,
-                email_id: job.email_id,
-                domain: domain.map_or("", |(_, domain)| domain).to_owned(),
-            };
-            let reason = reason.as_deref().and_then(SkipReason::from_name);
-            counts.plan(name, at, reason);
-        }
-        let unwritten = i64::try_from(page.len() - written.len()).unwrap_or(i64::MAX);
-        if unwritten > 0 {
-            let tally = counts.sends.entry(name).or_default();
-            tally.skip(SkipReason::AlreadySent, unwritten);
-        }
-        Ok(counts)
+        self.write_plan(job, page, now).await
     }
 
     async fn lease(
@@ -425,8 +388,7 @@ impl Ledger for SeaOrmUnitOfWork {
              ORDER BY d.id{}",
             self.dialect.for_update()
         );
-        let open = self.query(open, [worker.as_uuid().into()]).await?;
-        let open = open.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let open = self.changing(open, [worker.as_uuid().into()]).await?;
         let mark = format!(
             "UPDATE delivery SET updated_at = $2, reply = 'the worker was lost during the hand-over',
                  state = CASE WHEN lane = 'transactional' THEN {WAITING} ELSE 'unknown' END
@@ -451,16 +413,8 @@ impl Ledger for SeaOrmUnitOfWork {
             job.organization_id.as_uuid().into(),
             job.id.as_uuid().into(),
         ];
-        let waiting = self.query(pick, values).await?;
-        let waiting = waiting.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<_> = waiting.iter().map(|changed| changed.delivery).collect();
-        let sql = format!(
-            "UPDATE delivery SET state = 'skipped', skip_reason = 'cancelled', updated_at = $2
-             FROM {} WHERE {IS_ROW}",
-            self.dialect.rows(1, "r", REFS)
-        );
-        self.execute(sql, [refs(&names), to_micros(now).into()])
-            .await?;
+        let waiting = self.changing(pick, values).await?;
+        self.leave_out(&waiting, SkipReason::Cancelled, now).await?;
         Ok(waiting)
     }
 
@@ -488,8 +442,7 @@ impl Ledger for SeaOrmUnitOfWork {
             job.organization_id.as_uuid().into(),
             job.id.as_uuid().into(),
         ];
-        let unknown = self.query(pick, values).await?;
-        let unknown = unknown.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let unknown = self.changing(pick, values).await?;
         let names: Vec<_> = unknown.iter().map(|changed| changed.delivery).collect();
         let sql = format!(
             "UPDATE delivery SET state = {WAITING}, worker_id = NULL, next_attempt_at = 0,
@@ -509,59 +462,7 @@ impl Ledger for SeaOrmUnitOfWork {
         to: ContactId,
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError> {
-        let ids = || {
-            let ids = [organization.as_uuid(), from.as_uuid(), to.as_uuid()];
-            ids.map(Value::from)
-        };
-        // Whoever prepares a message to the one who is gone does so no more.
-        let free = format!(
-            "UPDATE delivery SET state = {WAITING}, worker_id = NULL, updated_at = $3
-             WHERE organization_id = $1 AND contact_id = $2 AND state = 'leased'"
-        );
-        let [organization_id, from_id, _] = ids();
-        let at = || to_micros(now).into();
-        self.execute(free, [organization_id, from_id, at()]).await?;
-        let got = format!(
-            "SELECT {CHANGED} FROM delivery d WHERE d.organization_id = $1 AND d.contact_id = $3
-             AND d.state IN ('planned', 'deferred', 'leased')
-             AND EXISTS (SELECT 1 FROM delivery o WHERE o.organization_id = $1
-                 AND o.contact_id = $2 AND o.email_id = d.email_id AND o.channel = d.channel
-                 AND o.state IN ('handed_over', 'accepted', 'unknown'))
-             ORDER BY d.id{}",
-            self.dialect.for_update()
-        );
-        let got = self.query(got, ids()).await?;
-        let got = got.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<_> = got.iter().map(|changed| changed.delivery).collect();
-        let skip = format!(
-            "UPDATE delivery SET state = 'skipped', skip_reason = 'already_sent', updated_at = $2
-             FROM {} WHERE {IS_ROW}",
-            self.dialect.rows(1, "r", REFS)
-        );
-        self.execute(skip, [refs(&names), at()]).await?;
-        // Of an email that both got, the second delivery needs an occurrence of its own.
-        let sql = "UPDATE delivery SET contact_id = $3, occurrence = CASE WHEN EXISTS (
-                SELECT 1 FROM delivery o WHERE o.organization_id = $1 AND o.contact_id = $3
-                AND o.email_id = delivery.email_id AND o.channel = delivery.channel
-                AND o.occurrence = delivery.occurrence AND o.state <> 'skipped')
-             THEN $4 || occurrence ELSE occurrence END
-             WHERE organization_id = $1 AND contact_id = $2
-             AND state NOT IN ('planned', 'deferred', 'leased')";
-        let [organization, from_id, to] = ids();
-        let own = format!("merged {from} ").into();
-        self.execute(sql.to_owned(), [organization, from_id, to, own])
-            .await?;
-        let sql = "UPDATE delivery SET contact_id = $3
-             WHERE organization_id = $1 AND contact_id = $2 AND state IN ('planned', 'deferred')
-             AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.organization_id = $1
-                 AND o.contact_id = $3 AND o.email_id = delivery.email_id
-                 AND o.channel = delivery.channel AND o.state <> 'skipped')";
-        self.execute(sql.to_owned(), ids()).await?;
-        let sql = "UPDATE delivery_engagement SET contact_id = $3
-             WHERE organization_id = $1 AND contact_id = $2 AND delivery_id IN (
-                SELECT id FROM delivery WHERE organization_id = $1 AND contact_id = $3)";
-        self.execute(sql.to_owned(), ids()).await?;
-        Ok(got)
+        self.move_deliveries(organization, from, to, now).await
     }
 
     async fn forget(
@@ -570,49 +471,7 @@ impl Ledger for SeaOrmUnitOfWork {
         contacts: &[ContactId],
         now: DateTime<Utc>,
     ) -> Result<Vec<Changed>, StoreError> {
-        let values = || {
-            let ids = json!(contacts).to_string();
-            [organization.as_uuid().into(), ids.into()]
-        };
-        let waiting = format!(
-            "SELECT {CHANGED} FROM delivery d WHERE {}
-             AND d.state IN ('planned', 'deferred', 'leased') ORDER BY d.id{}",
-            self.dialect.own_ids("d.contact_id", 2),
-            self.dialect.for_update()
-        );
-        let waiting = self.query(waiting, values()).await?;
-        let waiting = waiting.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<_> = waiting.iter().map(|changed| changed.delivery).collect();
-        let skip = format!(
-            "UPDATE delivery SET state = 'skipped', skip_reason = 'deleted', updated_at = $2
-             FROM {} WHERE {IS_ROW}",
-            self.dialect.rows(1, "r", REFS)
-        );
-        self.execute(skip, [refs(&names), to_micros(now).into()])
-            .await?;
-        let theirs = |state: &str| {
-            let gone = self.dialect.own_ids("contact_id", 2);
-            format!("{gone} AND {state}")
-        };
-        // Each half has an index of its own.
-        for state in ["state <> 'skipped'", "state = 'skipped'"] {
-            let theirs = theirs(state);
-            let deliveries = format!("SELECT id FROM delivery WHERE {theirs}");
-            for sql in [
-                format!(
-                    "UPDATE hit SET network = NULL, user_agent = NULL
-                     WHERE organization_id = $1 AND delivery_id IN ({deliveries})"
-                ),
-                format!(
-                    "DELETE FROM captured_mail
-                     WHERE organization_id = $1 AND delivery_id IN ({deliveries})"
-                ),
-                format!("UPDATE delivery SET address = NULL, reply = NULL WHERE {theirs}"),
-            ] {
-                self.execute(sql, values()).await?;
-            }
-        }
-        Ok(waiting)
+        self.forget_addressees(organization, contacts, now).await
     }
 }
 
