@@ -2,14 +2,19 @@
 
 use serde_json::json;
 
-use super::{api, assert_has, assert_lacks, browser_of, contact, rebuild, segment};
+use super::{browser_of, contact, rebuild, segment};
+use crate::{
+    page::{assert_has, assert_lacks},
+    people::call,
+};
 
 #[tokio::test]
 async fn a_viewer_is_offered_no_change_and_refused_when_forced() {
     let mut vic = browser_of("viewer").await;
     let ann = contact(&vic, "ann@example.com", "DE").await;
-    let made = api(
+    let made = call(
         &vic,
+        "POST",
         "/api/crm/segments",
         json!({"name": "Theirs", "where": "everyone"}),
     )
@@ -121,7 +126,7 @@ async fn a_name_with_a_script_is_shown_as_it_is() {
     let script = "<script>alert(1)</script>";
     contact(&mia, "ann@example.com", "DE").await;
     let patch = json!({"email": "bob@example.com", "tags": [script], "fields": {"city": script}});
-    api(&mia, "/api/crm/contacts", patch).await;
+    call(&mia, "POST", "/api/crm/contacts", patch).await;
     let place = segment(
         &mut mia,
         script,

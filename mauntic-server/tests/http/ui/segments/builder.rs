@@ -1,7 +1,6 @@
 //! The rows of rules, used without scripting: buttons post the form, and the page that comes back has rows and text in step.
 
-use crate::browser::Browser;
-use crate::support::Installation;
+use crate::{browser::Browser, mail::made, page::assert_has, support::Installation};
 use serde_json::{Value, json};
 
 const NEW: &str = "/app/segments/new";
@@ -115,15 +114,6 @@ async fn at_new() -> (Browser, Form) {
     (ann, form)
 }
 
-/// What the owner makes by the API.
-async fn ours(browser: &Browser, path: &str, body: Value) -> Value {
-    let installation = &browser.installation;
-    let answer = installation
-        .call(&installation.owner, "POST", path, Some(body))
-        .await;
-    answer.ok(201)
-}
-
 /// What the owner of the other organisation makes.
 async fn theirs(browser: &Browser, path: &str, body: Value) -> Value {
     let installation = &browser.installation;
@@ -131,13 +121,6 @@ async fn theirs(browser: &Browser, path: &str, body: Value) -> Value {
         .call(&installation.stranger, "POST", path, Some(body))
         .await;
     answer.ok(201)
-}
-
-#[track_caller]
-fn assert_has(page: &str, texts: &[&str]) {
-    for text in texts {
-        assert!(page.contains(text), "{text:?} is missing in {page}");
-    }
 }
 
 #[tokio::test]
@@ -232,7 +215,7 @@ async fn every_kind_of_value_has_its_own_inputs() {
         ),
     ] {
         let field = json!({"label": alias, "type": kind, "options": options});
-        ours(&ann, "/api/crm/fields", field).await;
+        made(&ann.installation, "/api/crm/fields", field).await;
     }
     let form = press(&mut ann, NEW, form.set("rule", 0, rule), "update").await;
     assert_has(
@@ -390,7 +373,12 @@ async fn what_a_row_cannot_hold_stands_there_as_text() {
 async fn only_ones_own_segments_and_emails_can_be_chosen() {
     let (mut ann, form) = at_new().await;
     let secret = theirs(&ann, "/api/crm/segments", json!({"name": "Secret"})).await;
-    let own = ours(&ann, "/api/crm/segments", json!({"name": "Customers"})).await;
+    let own = made(
+        &ann.installation,
+        "/api/crm/segments",
+        json!({"name": "Customers"}),
+    )
+    .await;
     let form = press(&mut ann, NEW, form, "row:0").await;
     let form = press(&mut ann, NEW, form.set("subject", 0, "=segment"), "update").await;
     assert_has(&ann.page, &[">Customers</option>"]);
@@ -454,16 +442,21 @@ async fn a_form_that_nobody_could_have_filled_in_is_refused() {
 async fn names_with_a_script_are_shown_as_they_are() {
     let (mut ann, form) = at_new().await;
     let script = "<script>alert(1)</script>";
-    ours(&ann, "/api/crm/segments", json!({"name": script})).await;
-    ours(
-        &ann,
+    made(
+        &ann.installation,
+        "/api/crm/segments",
+        json!({"name": script}),
+    )
+    .await;
+    made(
+        &ann.installation,
         "/api/crm/contacts",
         json!({"email": "a@example.com", "tags": [script]}),
     )
     .await;
     let options = json!([{"value": script, "label": script}]);
-    ours(
-        &ann,
+    made(
+        &ann.installation,
         "/api/crm/fields",
         json!({"label": script, "alias": "odd", "type": "select", "options": options}),
     )

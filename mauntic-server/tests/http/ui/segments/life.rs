@@ -3,8 +3,12 @@
 use mauntic_core::storage::test_database::TestDatabase;
 use serde_json::json;
 
-use super::{api, assert_has, assert_lacks, browser_of, contact, on, rebuild, segment};
-use crate::browser::Browser;
+use super::{browser_of, contact, on, rebuild, segment};
+use crate::{
+    browser::Browser,
+    page::{assert_has, assert_lacks},
+    people::call,
+};
 
 /// A segment from its first draft to its end, on one back end.
 async fn a_whole_life(database: TestDatabase) {
@@ -210,15 +214,16 @@ async fn what_others_need_is_named_and_not_deleted() {
     let place = segment(&mut mia, "Audience", "").await;
     let html = "<p>Hi <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></p>";
     let content = json!({"subject": "Hi", "html": html, "from_address": "a@example.com"});
-    let email = api(
+    let email = call(
         &mia,
+        "POST",
         "/api/messaging/emails",
         json!({"name": "Hello", "content": content}),
     )
     .await;
     let id = place.rsplit('/').next().unwrap();
     let send = json!({"email_id": email["id"], "segment_id": id, "at": "2099-01-01T00:00:00Z"});
-    api(&mia, "/api/messaging/sends", send).await;
+    call(&mia, "POST", "/api/messaging/sends", send).await;
     assert_has(mia.get(&place).await, &["/app/sends/", ">scheduled<"]);
     let page = mia.get(&format!("{place}/delete")).await;
     assert_has(

@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{api, assert_has, assert_lacks, browser_of, contact, rebuild, segment};
-use crate::browser::Browser;
+use super::{browser_of, contact, rebuild, segment};
+use crate::{
+    browser::Browser,
+    page::{assert_has, assert_lacks},
+    people::{call, next_page},
+};
 
 #[tokio::test]
 async fn members_and_segments_are_listed_page_by_page() {
@@ -12,12 +16,12 @@ async fn members_and_segments_are_listed_page_by_page() {
     for number in 0..60 {
         ids.push(contact(&mia, &format!("c{number:02}@example.com"), "DE").await);
         let body = json!({"name": format!("S{number:02}")});
-        api(&mia, "/api/crm/segments", body).await;
+        call(&mia, "POST", "/api/crm/segments", body).await;
     }
     let page = mia.get("/app/segments").await;
     assert_has(page, &[">S00<", ">S49<", "Next page"]);
     assert_lacks(page, &[">S50<"]);
-    let next = link(page, "rel=\"next\"");
+    let next = next_page(page);
     let page = mia.get(&next).await;
     assert_has(page, &[">S50<", ">S59<"]);
     assert_lacks(page, &[">S49<", "Next page"]);
@@ -26,22 +30,10 @@ async fn members_and_segments_are_listed_page_by_page() {
     rebuild(&mia).await;
     let page = mia.get(&place).await;
     assert_eq!(page.matches("name=\"contact\" value=\"").count(), 50);
-    let next = link(page, "rel=\"next\"");
+    let next = next_page(page);
     let page = mia.get(&next).await;
     assert_eq!(page.matches("name=\"contact\" value=\"").count(), 10);
     assert_has(page, &["c59@example.com"]);
-}
-
-/// The address of the link that has an attribute.
-fn link(page: &str, attribute: &str) -> String {
-    let tags = page.split("<a ").skip(1);
-    let tags = tags.filter_map(|rest| rest.split_once('>').map(|(tag, _)| tag));
-    let tag = tags
-        .into_iter()
-        .find(|tag| tag.contains(attribute))
-        .unwrap();
-    let rest = tag.split_once("href=\"").unwrap().1;
-    rest.split_once('"').unwrap().0.replace("&amp;", "&")
 }
 
 #[tokio::test]
@@ -73,7 +65,7 @@ async fn people_are_named_as_they_are_called_and_those_without_an_address_by_the
     let place = segment(&mut mia, "Few", "").await;
     let made = async |mia: &Browser, fields: Value| {
         let body = json!({"fields": fields});
-        let made = api(mia, "/api/crm/contacts", body).await;
+        let made = call(mia, "POST", "/api/crm/contacts", body).await;
         made["id"].as_str().unwrap().to_owned()
     };
     made(
@@ -128,7 +120,7 @@ async fn nobody_is_put_in_by_the_beginning_of_a_name() {
     let mut mia = browser_of("member").await;
     let place = segment(&mut mia, "Guests", "").await;
     let anna = json!({"firstname": "Anna", "lastname": "Moe", "email": "anna@example.com"});
-    api(&mia, "/api/crm/contacts", json!({"fields": anna})).await;
+    call(&mia, "POST", "/api/crm/contacts", json!({"fields": anna})).await;
     let add = format!("{place}/add");
     for (typed, told) in [
         ("an", "Did you mean Anna Moe (anna@example.com)?"),
@@ -148,7 +140,7 @@ async fn nobody_is_put_in_by_the_beginning_of_a_name() {
     assert_has(page, &["The contact was put in", "anna@example.com"]);
     // Of two who are called the same, neither.
     let other = json!({"firstname": "Anna", "lastname": "Moe", "email": "moe@example.com"});
-    api(&mia, "/api/crm/contacts", json!({"fields": other})).await;
+    call(&mia, "POST", "/api/crm/contacts", json!({"fields": other})).await;
     mia.get(&place).await;
     let page = mia.post(&add, &[("email", "Anna Moe")]).await;
     assert_has(

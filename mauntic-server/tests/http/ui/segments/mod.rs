@@ -7,9 +7,9 @@ mod life;
 mod members;
 
 use mauntic_core::{WorkerId, storage::test_database::TestDatabase};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{browser::Browser, support::Installation};
+use crate::{browser::Browser, people::call, support::Installation};
 
 const PASSWORD: &str = "a long enough password";
 
@@ -29,18 +29,9 @@ async fn on(database: TestDatabase, role: &str) -> Browser {
     browser
 }
 
-/// What the owner makes by the API.
-async fn api(browser: &Browser, path: &str, body: Value) -> Value {
-    let installation = &browser.installation;
-    let answer = installation.call(&installation.owner, "POST", path, Some(body));
-    let answer = answer.await;
-    assert!(answer.status < 300, "{path}: {}", answer.json());
-    answer.json()
-}
-
 async fn contact(browser: &Browser, email: &str, country: &str) -> String {
     let body = json!({"email": email, "fields": {"country": country}});
-    let made = api(browser, "/api/crm/contacts", body).await;
+    let made = call(browser, "POST", "/api/crm/contacts", body).await;
     made["id"].as_str().unwrap().to_owned()
 }
 
@@ -58,18 +49,4 @@ async fn rebuild(browser: &Browser) {
     let app = &browser.installation.app;
     let worker = WorkerId::generate(&*app.ids);
     while app.segment_worker.run_due_rebuilds(worker).await.unwrap() {}
-}
-
-#[track_caller]
-fn assert_has(page: &str, texts: &[&str]) {
-    for text in texts {
-        assert!(page.contains(text), "{text:?} is missing in {page}");
-    }
-}
-
-#[track_caller]
-fn assert_lacks(page: &str, texts: &[&str]) {
-    for text in texts {
-        assert!(!page.contains(text), "{text:?} stands in {page}");
-    }
 }

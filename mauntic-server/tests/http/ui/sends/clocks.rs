@@ -1,13 +1,10 @@
 //! A send that goes by the clocks of its recipients.
 
-use std::time::Duration;
-
 use mauntic_core::storage::test_database::TestDatabase;
-use mauntic_server::{Workers, jobs};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use super::{email, has, made, office, segment, until};
+use super::{email, office, segment, work_until};
+use crate::{mail::made, page::has};
 
 async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
     let mut mia = office(database).await;
@@ -42,10 +39,7 @@ async fn a_send_goes_by_the_clocks_of_its_people(database: TestDatabase) {
     mia.post(&place, &form).await;
     let send = mia.at.split('?').next().unwrap().to_owned();
     assert!(send.starts_with("/app/sends/"), "{}: {}", mia.at, mia.page);
-    let stop = CancellationToken::new();
-    let workers = Workers::start(jobs(&mia.installation.app), stop);
-    until(&mut mia, &send, "Accepted</div><div class=\"value\">1<").await;
-    workers.stop(Duration::from_secs(30)).await;
+    work_until(&mut mia, &send, "Accepted</div><div class=\"value\">1<").await;
     has(&mia.page, ">sending<");
     has(
         &mia.page,

@@ -6,33 +6,23 @@ mod previews;
 mod results;
 mod steering;
 
+use std::time::Duration;
+
 use mauntic_core::storage::test_database::TestDatabase;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{browser::Browser, support::Installation};
+use crate::{
+    browser::Browser,
+    mail::{made, work},
+    people,
+    support::Installation,
+};
 
-pub(super) const PASSWORD: &str = "a long enough password";
 const BODY: &str = "<p>Hello {{ contact.firstname }}, <a href=\"https://example.com/news\">news</a>, <a href=\"{{ unsubscribe_url }}\">unsubscribe</a></p>";
 
-/// An organisation with Ada, an admin; Mia, a member, who is logged in, and Vic, a viewer.
+/// An office with Mia at the browser.
 pub(super) async fn office(database: TestDatabase) -> Browser {
-    staffed(Installation::on(database).await).await
-}
-
-pub(super) async fn staffed(installation: Installation) -> Browser {
-    for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
-        let email = format!("{name}@example.com");
-        installation.member(&email, name, role, PASSWORD).await;
-    }
-    let mut browser = Browser::fresh(installation);
-    browser.log_in("mia@example.com", PASSWORD).await;
-    browser
-}
-
-pub(super) async fn made(installation: &Installation, path: &str, body: Value) -> Value {
-    let owner = installation.owner.clone();
-    let made = installation.call(&owner, "POST", path, Some(body)).await;
-    made.ok(201)
+    people::office(Installation::on(database).await, "mia").await
 }
 
 pub(super) async fn email(installation: &Installation) -> String {
@@ -80,6 +70,9 @@ pub(super) async fn until(browser: &mut Browser, path: &str, words: &str) {
     panic!("{path} never says {words}: {}", browser.page);
 }
 
-pub(super) fn has(page: &str, words: &str) {
-    assert!(page.contains(words), "{words} is missing in {page}");
+/// Lets the workers work until a page says something.
+pub(super) async fn work_until(browser: &mut Browser, path: &str, words: &str) {
+    let workers = work(&browser.installation, |_| true);
+    until(browser, path, words).await;
+    workers.stop(Duration::from_secs(30)).await;
 }

@@ -4,8 +4,8 @@ use mauntic_core::{EmailId, PageSize, storage::test_database::TestDatabase};
 use mauntic_messaging::email::PreviewRecipient;
 use serde_json::json;
 
-use super::{BODY, email, has, made, office, segment, staffed};
-use crate::support::Installation;
+use super::{BODY, email, office, segment};
+use crate::{mail::made, page::has, people, support::Installation};
 
 #[tokio::test]
 async fn those_whom_nobody_looks_after_are_counted_where_that_is_shown() {
@@ -135,7 +135,7 @@ async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
     let strict = Installation::with(TestDatabase::chosen().await, |settings| {
         settings.unsigned_mail = false;
     });
-    let mut mia = staffed(strict.await).await;
+    let mut mia = people::office(strict.await, "mia").await;
     let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
     let email = email(&mia.installation).await;
     let owner = mia.installation.owner.clone();

@@ -10,12 +10,10 @@ use mauntic_messaging::{
     suppression::{NewSuppression, SuppressionReason},
     token::{Purpose, TokenSigner, TrackingToken},
 };
-use mauntic_server::{Workers, jobs};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use super::{PASSWORD, email, has, office, segment, until};
-use crate::{browser::Browser, support::Installation};
+use super::{email, office, segment, until, work_until};
+use crate::{browser::Browser, mail::work, page::has, people::PASSWORD, support::Installation};
 
 async fn suppress(installation: &Installation, address: &str) {
     let new = NewSuppression {
@@ -163,10 +161,7 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
     has(&mia.page, "hx-trigger=\"every 2s\"");
     has(&mia.page, "Look again");
     keeps_the_focus(&mia.page, &send);
-    let stop = CancellationToken::new();
-    let workers = Workers::start(jobs(&mia.installation.app), stop);
-    until(&mut mia, &send, ">completed<").await;
-    workers.stop(Duration::from_secs(30)).await;
+    work_until(&mut mia, &send, ">completed<").await;
     assert!(!mia.page.contains("every 2s"), "nothing moves any more");
     has(&mia.page, "ann@example.com");
 
@@ -244,8 +239,7 @@ async fn sends_forget_who_a_deleted_contact_was() {
         .await;
     mia.post(&format!("{place}/send"), &form).await;
     let send = mia.at.split('?').next().unwrap().to_owned();
-    let stop = CancellationToken::new();
-    let workers = Workers::start(jobs(&mia.installation.app), stop);
+    let workers = work(&mia.installation, |_| true);
     until(&mut mia, &send, ">completed<").await;
     has(&mia.page, "ann@example.com");
     let owner = mia.installation.owner.clone();

@@ -3,7 +3,8 @@
 use mauntic_core::storage::test_database::TestDatabase;
 use serde_json::json;
 
-use super::{PASSWORD, email, has, made, office, segment};
+use super::{email, office, segment};
+use crate::{mail::made, page::has, people::PASSWORD};
 
 #[tokio::test]
 async fn a_send_is_summed_up_made_steered_and_nobody_elses() {
