@@ -5,7 +5,12 @@ use mauntic_messaging::email::PreviewRecipient;
 use serde_json::json;
 
 use super::{BODY, email, office, segment};
-use crate::{mail::made, page::has, people, support::Installation};
+use crate::{
+    mail::{id, made, mailbox},
+    page::has,
+    people,
+    support::Installation,
+};
 
 #[tokio::test]
 async fn those_whom_nobody_looks_after_are_counted_where_that_is_shown() {
@@ -128,6 +133,54 @@ async fn an_email_is_shown_as_a_contact_sees_it() {
     let form = [("to", "me@example.com"), ("as", "eve@example.com")];
     mia.post(&format!("{place}/test"), &form).await;
     assert_eq!(mia.status, 422);
+}
+
+#[tokio::test]
+async fn a_test_has_the_values_of_nobody_by_the_beginning_of_a_name() {
+    let mut mia = office(TestDatabase::chosen().await).await;
+    let fields = json!({"firstname": "Berta", "lastname": "Lee"});
+    let berta = json!({"email": "berta@example.com", "fields": fields});
+    let berta = id(&made(&mia.installation, "/api/crm/contacts", berta).await);
+    let email = email(&mia.installation).await;
+    let place = format!("/app/emails/{email}");
+    // To look at, the beginning of a name is enough; the form of the test names whom it found by the id.
+    let page = mia.get(&format!("{place}?as=ber&view=text")).await;
+    has(page, "Hello Berta,");
+    has(
+        page,
+        &format!("type=\"hidden\" name=\"as\" value=\"{berta}\""),
+    );
+    let test = format!("{place}/test");
+    for named in ["ber", "Berta", "Berta Lee"] {
+        mia.get(&place).await;
+        let form = [("to", "me@example.com"), ("as", named)];
+        mia.post(&test, &form).await;
+        assert_eq!(mia.status, 422, "{named}: {}", mia.page);
+        has(&mia.page, "id=\"as-error\"");
+        has(
+            &mia.page,
+            "Write the whole address of a contact, or the id.",
+        );
+        has(&mia.page, &format!("value=\"{named}\""));
+    }
+    assert!(mailbox(&mia.installation).await.is_empty());
+    for named in [berta.as_str(), "berta@example.com"] {
+        mia.get(&place).await;
+        let form = [("to", "me@example.com"), ("as", named)];
+        mia.post(&test, &form).await;
+        assert_eq!(mia.at, format!("{place}?done=tested"), "{}", mia.page);
+    }
+    let mails = mailbox(&mia.installation).await;
+    assert_eq!(mails.len(), 2);
+    for (_, mail) in mails {
+        has(&mail.text.unwrap(), "Hello Berta,");
+    }
+    // Whoever was named by the id stands there by the address when the test did not go.
+    mia.get(&place).await;
+    mia.post(&test, &[("to", "me@"), ("as", &berta)]).await;
+    assert_eq!(mia.status, 422);
+    has(&mia.page, "id=\"to-error\"");
+    has(&mia.page, "With the values of berta@example.com.");
 }
 
 #[tokio::test]
