@@ -145,6 +145,7 @@ macro_rules! crm_store_conformance {
             segments_catch_up_whenever_a_large_import_stops,
             progress_counts_the_bytes_of_the_file,
             who_is_in_charge_is_asked_again,
+            an_import_says_that_owners_could_not_be_looked_up,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::files: [
             an_upload_is_looked_at_before_it_is_imported,
