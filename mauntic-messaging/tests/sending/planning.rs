@@ -19,6 +19,7 @@ on_both!(
     a_send_that_cannot_be_planned_holds_up_no_other,
     a_send_waits_until_its_segment_is_up_to_date,
     a_send_to_a_segment_that_is_gone_fails,
+    a_send_whose_segment_goes_while_it_is_read_says_so,
     a_send_whose_segment_goes_reaches_those_who_are_planned,
     mail_goes_out_while_the_rest_is_planned,
 );
@@ -145,6 +146,26 @@ async fn a_send_to_a_segment_that_is_gone_fails(database: TestDatabase) {
     assert_eq!(status.job.state, JobState::Failed);
     assert_eq!(status.job.note.as_deref(), Some("its segment was deleted"));
     assert_eq!(world.sink.total(), 0);
+}
+
+async fn a_send_whose_segment_goes_while_it_is_read_says_so(database: TestDatabase) {
+    let world = World::new(database, Sink::accepting()).await;
+    world.people.crowd(4);
+    *world.people.deleted_after.lock().unwrap() = Some(3);
+    let some = world.create(1).await;
+    let status = world.run_to_the_end(some).await;
+    assert_eq!(status.job.state, JobState::Completed);
+    assert_eq!(status.tally.accepted, 3);
+    let note = status.job.note.unwrap();
+    assert!(note.contains("its segment was deleted"), "{note}");
+
+    // Nobody of it was read: it was ready a moment before.
+    *world.people.deleted_after.lock().unwrap() = Some(0);
+    let nobody = world.create_for(&world.actor, 2, segment(2), None).await;
+    let status = world.run_to_the_end(nobody).await;
+    assert_eq!(status.job.state, JobState::Failed);
+    assert_eq!(status.job.note.as_deref(), Some("its segment was deleted"));
+    assert_eq!(world.sink.total(), 3);
 }
 
 async fn mail_goes_out_while_the_rest_is_planned(database: TestDatabase) {

@@ -56,6 +56,8 @@ pub(crate) struct People {
     pub(crate) blocked: AtomicBool,
     /// A segment that cannot be read.
     pub(crate) unreadable: Mutex<Option<SegmentId>>,
+    /// How many members can be read until their segment is deleted, if it is.
+    pub(crate) deleted_after: Mutex<Option<usize>>,
     /// How far segments are that are not ready; without an answer they are gone.
     behind: Mutex<HashMap<SegmentId, Option<Readiness>>>,
     /// As of when it was asked how far segments are.
@@ -150,7 +152,15 @@ impl Audience for People {
         }
         let people = self.all.lock().unwrap();
         let rest = people.iter().filter(|(id, _)| Some(**id) > after);
-        let page = rest.take(usize::try_from(limit).unwrap());
+        let mut size = usize::try_from(limit).unwrap();
+        if let Some(left) = self.deleted_after.lock().unwrap().as_mut()
+            && *left < size
+        {
+            size = *left;
+            *left = 0;
+            self.behind(segment, None);
+        }
+        let page = rest.take(size);
         Ok(page
             .map(|(id, person)| AudienceMember {
                 contact_id: *id,
