@@ -549,7 +549,7 @@ macro_rules! access_tests {
 
 access_tests! {
     emails: EmailService, "email/service.rs";
-    sends: SendService, "sending/service.rs";
+    sends: SendService, "sending/service";
     tracking: TrackingService, "tracking/service.rs", "tracking/unsubscribe.rs";
     transports: TransportService, "transport/service.rs";
     domains: SendingDomainService, "domain/service.rs";
