@@ -7,8 +7,6 @@
 mod calls;
 mod fixture;
 
-use calls::{reach, reach_of_import};
-use fixture::{Fixture, OTHER, OWN};
 use mauntic_core::{
     Actor, IdSource as _, UseCase,
     testing::{
@@ -23,6 +21,11 @@ use mauntic_crm::{
     export::ExportService,
     import::ImportService,
     segment::SegmentService,
+};
+
+use self::{
+    calls::{reach, reach_of_import},
+    fixture::{Fixture, OTHER, OWN},
 };
 
 fn cases(use_cases: &[UseCase]) -> Vec<AccessCase> {
