@@ -1,19 +1,23 @@
 //! `/api/crm/contacts`.
 
-use chrono::{DateTime, Utc};
+mod body;
+
 use mauntic_core::{ContactId, EmailAddress};
 use mauntic_crm::{
     ContactFilter, ContactListing, ContactService, ContactSort, CreateContact, DoNotContactCommand,
-    LiftDoNotContact, Likeness, MergeCandidate, UpdateContact, UpsertContact,
+    LiftDoNotContact, MergeCandidate, UpdateContact, UpsertContact,
 };
 use poem_openapi::{
-    Enum, Object, OpenApi,
+    OpenApi,
     param::{Header, Path, Query},
     payload::Json,
-    types::MaybeUndefined,
 };
 use uuid::Uuid;
 
+use self::body::{
+    CandidateBody, ContactBatch, ContactChangeBatch, ContactChangeBody, ContactIds, LikenessName,
+    MergeCandidates, MergeInput, NewDoNotContact, SortName,
+};
 use super::contact_body::{BatchResult, ChannelName, ContactBody, ContactInput, DncReason};
 use crate::{
     App,
@@ -31,136 +35,6 @@ impl ContactsApi {
             contacts: app.contacts.clone(),
         }
     }
-}
-
-/// What a list of contacts is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename = "ContactSort", rename_all = "snake_case")]
-enum SortName {
-    CreatedAt,
-    UpdatedAt,
-    /// The last name and then the first; those without a last name come last.
-    Name,
-    Email,
-    LastActive,
-}
-
-impl From<SortName> for ContactSort {
-    fn from(name: SortName) -> Self {
-        match name {
-            SortName::CreatedAt => Self::CreatedAt,
-            SortName::UpdatedAt => Self::UpdatedAt,
-            SortName::Name => Self::Name,
-            SortName::Email => Self::Email,
-            SortName::LastActive => Self::LastActive,
-        }
-    }
-}
-
-/// Why two records are probably of one person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename = "ContactLikeness", rename_all = "snake_case")]
-enum LikenessName {
-    /// Their addresses lead to one mailbox: they differ in what stands behind a `+` or, at Gmail, in dots.
-    Mailbox,
-    /// They have the same number of a mobile phone.
-    Mobile,
-    /// They have the same first and last name, and work at the same company.
-    NameAndCompany,
-    /// They have the same first and last name, and a telephone number in common.
-    NameAndPhone,
-    /// They have the same first and last name, and live at the same postal code.
-    NameAndPostcode,
-}
-
-impl From<Likeness> for LikenessName {
-    fn from(likeness: Likeness) -> Self {
-        match likeness {
-            Likeness::Mailbox => Self::Mailbox,
-            Likeness::Mobile => Self::Mobile,
-            Likeness::NameAndCompany => Self::NameAndCompany,
-            Likeness::NameAndPhone => Self::NameAndPhone,
-            Likeness::NameAndPostcode => Self::NameAndPostcode,
-        }
-    }
-}
-
-/// Another record that is probably of the same person.
-#[derive(Debug, Object)]
-#[oai(rename = "MergeCandidate")]
-struct CandidateBody {
-    contact: ContactBody,
-    because: Vec<LikenessName>,
-}
-
-/// Other records that are probably of the same person.
-#[derive(Debug, Object)]
-struct MergeCandidates {
-    items: Vec<CandidateBody>,
-}
-
-/// The record that becomes part of another.
-#[derive(Debug, Object)]
-struct MergeInput {
-    /// The contact that is gone afterwards.
-    contact_id: Uuid,
-}
-
-/// Up to 1,000 contacts to add, or to change where one has the address already.
-#[derive(Debug, Object)]
-struct ContactBatch {
-    #[oai(validator(max_items = 1000))]
-    contacts: Vec<ContactInput>,
-    /// Change the contact that has the address instead of refusing the item.
-    #[oai(default)]
-    update_existing: bool,
-}
-
-/// A change of one contact of many.
-#[derive(Debug, Object)]
-struct ContactChangeItem {
-    id: Uuid,
-    /// Only if it still is at this version.
-    version: MaybeUndefined<i64>,
-    /// What is to become of it.
-    changes: ContactInput,
-}
-
-/// Up to 1,000 changes.
-#[derive(Debug, Object)]
-struct ContactChangeBatch {
-    #[oai(validator(max_items = 1000))]
-    contacts: Vec<ContactChangeItem>,
-}
-
-/// Up to 1,000 contacts.
-#[derive(Debug, Object)]
-struct ContactIds {
-    #[oai(validator(max_items = 1000))]
-    ids: Vec<Uuid>,
-}
-
-/// Where and why somebody must not be written to.
-#[derive(Debug, Object)]
-struct NewDoNotContact {
-    /// `manual` without it.
-    reason: MaybeUndefined<DncReason>,
-    /// Anything worth knowing about it.
-    #[oai(default, validator(max_length = 1000))]
-    comment: String,
-}
-
-/// Something that was done to a contact.
-#[derive(Debug, Object)]
-struct ContactChangeBody {
-    id: Uuid,
-    at: DateTime<Utc>,
-    /// Who did it: `user:<id>`, `token:<id>` or `system`.
-    actor: String,
-    /// By which way, such as `api` or `import:<id>`.
-    source: String,
-    /// What was changed: `{"city": ["Bonn", "Berlin"]}`, old and new.
-    changes: serde_json::Value,
 }
 
 #[OpenApi(prefix_path = "/crm/contacts", tag = "ApiTag::Contacts")]
