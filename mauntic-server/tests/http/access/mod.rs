@@ -120,7 +120,7 @@ macro_rules! access_tests {
 }
 
 access_tests! {
-    emails: EmailService, "email/service.rs";
+    emails: EmailService, "email/service";
     sends: SendService, "sending/service";
     tracking: TrackingService, "tracking/service.rs", "tracking/unsubscribe.rs";
     transports: TransportService, "transport/service.rs";
