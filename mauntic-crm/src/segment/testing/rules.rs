@@ -1,79 +1,18 @@
-//! Random rules and contacts, for tests that compare the evaluators.
+//! Random rules.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use chrono::{DateTime, TimeDelta, Utc};
-use mauntic_core::{ContactId, EmailId, SegmentId, UserId};
-use proptest::{
-    collection::{btree_set, vec},
-    prelude::*,
-    sample::select,
-};
-use uuid::Uuid;
+use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    CountOperator, DoNotContactTest, EngagementFact, EngagementKind, EngagementTest, FieldTest,
-    Literal, Membership, Moment, Operand, Operator, Relative, Rule, SegmentTest, Unit,
+    DATES, EMAILS, NUMBERS, OPTIONS, TAGS, TEXTS, random_emails, random_owners, random_segments,
 };
 use crate::{
-    Channel, Contact, ContactParts, DoNotContact, Field, FieldOption, FieldSet, FieldType, Reason,
-    Value,
+    Channel, Reason,
+    segment::{
+        CountOperator, DoNotContactTest, EngagementKind, EngagementTest, FieldTest, Literal,
+        Membership, Moment, Operand, Operator, Relative, Rule, SegmentTest, Unit,
+    },
 };
 
-/// Noon on 23 November 2026, when all random facts are looked at.
-#[must_use]
-pub fn random_now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_435_200, 0).unwrap_or_default()
-}
-
-/// The custom fields of random contacts, one of each type that the core fields do not have.
-#[must_use]
-pub fn random_fields() -> FieldSet {
-    let field = |alias: &str, field_type| {
-        let alias = alias.parse().expect("a valid alias");
-        let mut field = Field::custom(alias, "", field_type);
-        if field_type.has_options() {
-            field.options = ["Red", "green", "Größe"].map(FieldOption::plain).to_vec();
-        }
-        field
-    };
-    FieldSet::with_custom(vec![
-        field("birthday", FieldType::Date),
-        field("seen", FieldType::Datetime),
-        field("score", FieldType::Number),
-        field("newsletter", FieldType::Boolean),
-        field("colour", FieldType::Select),
-        field("colours", FieldType::Multiselect),
-        field("link", FieldType::Url),
-        field("second_phone", FieldType::Phone),
-        field("homeland", FieldType::Country),
-        field("province", FieldType::Region),
-        field("tongue", FieldType::Locale),
-        field("zone", FieldType::Timezone),
-        field("notes", FieldType::Textarea),
-    ])
-}
-
-const TEXTS: &[&str] = &[
-    "Ann",
-    "ann",
-    "ANNA",
-    "Bob",
-    "größe",
-    "GRÖSSE",
-    "Ünal",
-    "O'Brien",
-    "100%",
-    "a_b",
-    "a\\b",
-    "x\ny",
-    "日本",
-    "😀 smile",
-    " spaced ",
-    "Zoë",
-    "-",
-    "\"quoted\"",
-];
 const PARTS: &[&str] = &[
     "a", "nn", "ö", "%", "_", "\\", "B", "😀", "本", " ", "\n", "Anna", "'",
 ];
@@ -105,19 +44,7 @@ const PATTERNS: &[&str] = &[
     r"[\d\s]",
     "^$",
 ];
-/// Values of the other kinds of texts, as they are stored; rules name them in other forms too.
-const KINDS: &[(&str, &[&str])] = &[
-    (
-        "link",
-        &["https://example.com/", "http://example.org/a?b=%20_c"],
-    ),
-    ("second_phone", &["+4930123456", "+16175550100"]),
-    ("homeland", &["DE", "FR", "US"]),
-    ("province", &["Bavaria", "bavaria", "Île-de-France"]),
-    ("tongue", &["de", "de-DE", "en-US"]),
-    ("zone", &["Europe/Berlin", "America/New_York"]),
-    ("notes", &["one\ntwo", "größe\tx", "100% _sure_"]),
-];
+
 const KIND_LITERALS: &[&str] = &[
     "https://example.com/",
     "https://EXAMPLE.com",
@@ -135,36 +62,7 @@ const KIND_LITERALS: &[&str] = &[
     "one\ntwo",
     "100% _sure_",
 ];
-const TAGS: &[&str] = &["vip", "VIP", "press", "größe", "it's"];
-const OPTIONS: &[&str] = &["Red", "red", "green", "Größe", "none"];
-const EMAILS: &[&str] = &[
-    "Ann@Example.com",
-    "bob.b@mail.example.org",
-    "zoë@example.com",
-    "x@test.de",
-];
-const NUMBERS: &[f64] = &[-2.5, -1.0, 0.0, 0.1, 0.25, 1.0, 3.0, 1e9];
-const DATES: &[&str] = &[
-    "2026-11-23",
-    "2026-11-22",
-    "2026-11-24",
-    "2026-10-31",
-    "2025-02-28",
-    "2024-02-29",
-    "1999-12-31",
-    "2026-11-01",
-    "2027-01-01",
-    "0001-01-01",
-    "9999-12-31",
-];
-const TIMES: &[&str] = &[
-    "2026-11-23T00:00:00.000000Z",
-    "2026-11-22T23:00:00.000000Z",
-    "2026-11-22T22:59:59.999999Z",
-    "2026-03-29T01:00:00.000000Z",
-    "1970-01-01T00:00:00.000000Z",
-    "2024-02-28T23:30:00.000000Z",
-];
+
 const TIME_LITERALS: &[&str] = &[
     "2026-11-23",
     "2026-11-23T00:00",
@@ -172,32 +70,6 @@ const TIME_LITERALS: &[&str] = &[
     "2026-11-22T22:59:59.999999Z",
     "2026-03-29",
 ];
-
-fn id(number: u128) -> Uuid {
-    Uuid::from_u128(number)
-}
-
-/// The emails that random facts are about.
-#[must_use]
-pub fn random_emails() -> Vec<EmailId> {
-    (1..=3)
-        .map(|number| EmailId::from_uuid(id(0xE000 + number)))
-        .collect()
-}
-
-/// The segments that random contacts are in.
-#[must_use]
-pub fn random_segments() -> Vec<SegmentId> {
-    (1..=3)
-        .map(|number| SegmentId::from_uuid(id(0x5000 + number)))
-        .collect()
-}
-
-fn random_owners() -> Vec<UserId> {
-    (1..=2)
-        .map(|number| UserId::from_uuid(id(0x0A00 + number)))
-        .collect()
-}
 
 /// A random rule that suits [`random_fields`].
 pub fn random_rule() -> impl Strategy<Value = Rule> {
@@ -447,141 +319,5 @@ fn engagement_test() -> impl Strategy<Value = Rule> {
                 op,
                 times,
             })
-        })
-}
-
-/// A random contact with its memberships and engagement. Its id is made from its number, and the
-/// address too.
-pub fn random_contact(
-    number: u128,
-) -> impl Strategy<Value = (Contact, BTreeSet<SegmentId>, Vec<EngagementFact>)> {
-    let who = (
-        any::<bool>(),
-        random_values(),
-        btree_set(select(TAGS), 0..3),
-        proptest::option::of(select(random_owners())),
-    );
-    let state = (
-        proptest::option::of(select(vec!["Lead", "lead", "Kunde"])),
-        -3_i64..5,
-        proptest::option::of(instants()),
-        proptest::option::of(instants()),
-        instants(),
-        instants(),
-        proptest::collection::btree_map(select(Channel::ALL), select(Reason::ALL), 0..3),
-    );
-    let segments = btree_set(select(random_segments()), 0..3);
-    let engagement = vec(random_fact(), 0..6);
-    (who, state, segments, engagement).prop_map(move |(who, state, segments, engagement)| {
-        let (with_email, fields, tags, owner) = who;
-        let (stage, points, last_active_at, identified_at, created_at, updated_at, marks) = state;
-        let address = EMAILS[usize::try_from(number % 4).unwrap_or_default()];
-        let contact = Contact::from_parts(ContactParts {
-            id: ContactId::from_uuid(id(number + 1)),
-            email: with_email.then(|| {
-                format!("{number}.{address}")
-                    .parse()
-                    .expect("a valid address")
-            }),
-            fields,
-            tags: tags
-                .into_iter()
-                .map(|tag| tag.parse().expect("a valid tag"))
-                .collect(),
-            owner,
-            stage: stage.map(str::to_owned),
-            points,
-            last_active_at,
-            identified_at,
-            created_at,
-            updated_at,
-            version: 1,
-            origin: "test".to_owned(),
-            do_not_contact: marks
-                .into_iter()
-                .map(|(channel, reason)| (channel, mark(channel, reason)))
-                .collect(),
-        });
-        let mut once = BTreeMap::new();
-        for fact in engagement {
-            once.insert((fact.kind, fact.subject, fact.machine, fact.day), fact);
-        }
-        (contact, segments, once.into_values().collect())
-    })
-}
-
-fn mark(channel: Channel, reason: Reason) -> DoNotContact {
-    DoNotContact {
-        channel,
-        reason,
-        source: "test".to_owned(),
-        comment: String::new(),
-        at: random_now(),
-    }
-}
-
-fn instants() -> impl Strategy<Value = DateTime<Utc>> {
-    let near = (-40 * 24_i64..2 * 24).prop_map(|hours| random_now() + TimeDelta::hours(hours));
-    let midnight =
-        select(vec![-13_i64, -12]).prop_map(|hours| random_now() + TimeDelta::hours(hours));
-    prop_oneof![3 => near, 1 => midnight]
-}
-
-fn random_values() -> impl Strategy<Value = crate::FieldValues> {
-    let text = |alias: &'static str, from: &'static [&'static str]| {
-        proptest::option::of(select(from)).prop_map(move |text| (alias, text.and_then(Value::text)))
-    };
-    let number = |alias: &'static str| {
-        proptest::option::of(select(NUMBERS)).prop_map(move |number| {
-            (
-                alias,
-                number.and_then(crate::Number::new).map(Value::Number),
-            )
-        })
-    };
-    let newsletter = proptest::option::of(any::<bool>())
-        .prop_map(|value| ("newsletter", value.map(Value::Boolean)));
-    let colours = btree_set(select(OPTIONS), 0..3).prop_map(|options| {
-        let set: BTreeSet<String> = options.into_iter().map(str::to_owned).collect();
-        ("colours", (!set.is_empty()).then_some(Value::Set(set)))
-    });
-    let values = (
-        text("firstname", TEXTS),
-        text("city", TEXTS),
-        text("colour", OPTIONS),
-        text("birthday", DATES),
-        text("seen", TIMES),
-        number("score"),
-        number("attribution"),
-        newsletter,
-        colours,
-    );
-    let kinds: Vec<_> = KINDS
-        .iter()
-        .map(|(alias, from)| text(alias, from))
-        .collect();
-    (values, kinds).prop_map(|((a, b, c, d, e, f, g, h, i), kinds)| {
-        let present = [a, b, c, d, e, f, g, h, i].into_iter().chain(kinds);
-        present
-            .filter_map(|(alias, value)| Some((alias.parse().expect("a valid alias"), value?)))
-            .collect()
-    })
-}
-
-fn random_fact() -> impl Strategy<Value = EngagementFact> {
-    let today = super::compile::day_number(random_now().date_naive());
-    (
-        select(EngagementKind::ALL),
-        select(random_emails()),
-        any::<bool>(),
-        0..12_i32,
-        1_i64..4,
-    )
-        .prop_map(move |(kind, email, machine, ago, count)| EngagementFact {
-            kind,
-            subject: email.as_uuid(),
-            machine,
-            day: today - ago,
-            count,
         })
 }
