@@ -18,6 +18,7 @@ const PAUSE: TimeDelta = TimeDelta::seconds(10);
 const NEXT_LOOK: TimeDelta = TimeDelta::seconds(1);
 
 /// What comes behind a page of an audience.
+#[derive(Clone, Copy)]
 enum Next {
     More,
     Nobody,

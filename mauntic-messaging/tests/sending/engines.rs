@@ -127,13 +127,11 @@ async fn limits_hold(database: TestDatabase) {
     world.people.crowd(100);
     let id = world.create(1).await;
     let start = std::time::Instant::now();
-    let other = world.engine(8);
-    let (stop, stopped) = watch::channel(false);
-    let work = tokio::spawn(async move { other.run(stopped).await });
-    world.run_to_the_end(id).await;
-    let elapsed = start.elapsed();
-    stop.send(true).unwrap();
-    work.await.unwrap();
+    let sent = world.beside_an_engine(8, async {
+        world.run_to_the_end(id).await;
+        start.elapsed()
+    });
+    let elapsed = sent.await;
     // The first second's worth goes at once; two engines keep to the limit together.
     assert!(elapsed > Duration::from_millis(1_300), "{elapsed:?}");
     assert!(world.sink.most.load(Ordering::SeqCst) <= 16);

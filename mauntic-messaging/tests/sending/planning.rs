@@ -10,7 +10,6 @@ use mauntic_messaging::{
     Readiness,
     sending::{JobState, SendStatus, SendTime},
 };
-use tokio::sync::watch;
 
 use crate::support::{Sink, World, segment};
 
@@ -40,14 +39,12 @@ async fn what_is_damaged_in_one_organisation_holds_up_no_other(database: TestDat
     assert_eq!(status().await.tally.accepted, 0);
 
     *world.transports.damaged.lock().unwrap() = None;
-    let (stop, stopped) = watch::channel(false);
-    let engine = world.engine(4);
-    let work = tokio::spawn(async move { engine.run(stopped).await });
-    while status().await.job.finished_at.is_none() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    stop.send(true).unwrap();
-    work.await.unwrap();
+    let finished = async {
+        while status().await.job.finished_at.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    world.beside_an_engine(4, finished).await;
     let status = status().await;
     assert_eq!((status.tally.accepted, status.job.note), (10, None));
 }

@@ -7,7 +7,6 @@ use mauntic_messaging::{
     MessagingError,
     sending::{JobState, SkipReason},
 };
-use tokio::sync::watch;
 
 use crate::support::{Sink, World, is};
 
@@ -28,13 +27,9 @@ async fn a_paused_send_waits_and_goes_on(database: TestDatabase) {
         .await;
     world.service.pause(&world.actor, id).await.unwrap();
     let before = world.sink.total();
-    let (stop, stopped) = watch::channel(false);
-    let engine = world.engine(4);
-    let work = tokio::spawn(async move { engine.run(stopped).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let a_moment = tokio::time::sleep(Duration::from_millis(200));
+    world.beside_an_engine(4, a_moment).await;
     assert_eq!(world.sink.total(), before);
-    stop.send(true).unwrap();
-    work.await.unwrap();
     world.service.resume(&world.actor, id).await.unwrap();
     let status = world.run_to_the_end(id).await;
     assert_eq!(status.tally.accepted, 300);

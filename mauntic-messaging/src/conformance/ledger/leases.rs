@@ -7,7 +7,7 @@ use mauntic_core::SegmentId;
 
 use super::{
     enlist, grant, id, job, lease, names, now, organization, plan, plan_contacts, planned, save,
-    states, worker,
+    states, suppress, worker,
 };
 use crate::{
     MessagingStore,
@@ -15,7 +15,7 @@ use crate::{
         Delivery, DeliveryState, Lane, LeftOut, LocalTime, PlannedDelivery, SendJobRef, SkipReason,
         Waiting, Withheld,
     },
-    suppression::{Suppression, SuppressionReason, address_hash},
+    suppression::{SuppressionReason, address_hash},
 };
 
 /// Who left a mailing list gets nothing that is sent to it, also if it was planned before, and all else.
@@ -175,18 +175,8 @@ pub async fn what_was_stopped_or_suppressed_is_withheld(store: Arc<dyn Messaging
     plan_contacts(&store, &job, 2).await;
     enlist(&store, worker(1)).await;
     let leased = names(&lease(&store, &job, worker(1), 10).await);
-    let mut uow = store.begin().await.unwrap();
-    let suppressed = Suppression::new(
-        "c101@example.com".to_owned(),
-        SuppressionReason::Unsubscribed,
-        "test",
-        now(),
-    );
-    uow.suppressions()
-        .add(organization(), &[suppressed])
-        .await
-        .unwrap();
-    uow.commit().await.unwrap();
+    let reason = SuppressionReason::Unsubscribed;
+    suppress(&store, "c101@example.com", reason).await;
     assert_eq!(grant(&store, worker(1), &leased).await, leased[1..]);
     let mut uow = store.begin().await.unwrap();
     let withheld = uow.ledger().withheld(worker(1), &leased).await.unwrap();

@@ -22,6 +22,7 @@ use crate::{
         Delivery, DeliveryRef, DeliveryState, Lane, NewSendJob, Outcome, PlannedDelivery, Report,
         SendJob, SendJobRef, Tally,
     },
+    suppression::{Suppression, SuppressionReason},
 };
 
 pub use self::{leases::*, merges::*, outcomes::*, planning::*, sends::*};
@@ -156,6 +157,14 @@ async fn settle(
     let changed = uow.ledger().settle(worker, &reports, now()).await.unwrap();
     uow.commit().await.unwrap();
     changed.len()
+}
+
+async fn suppress(store: &Arc<dyn MessagingStore>, key: &str, reason: SuppressionReason) {
+    let entry = Suppression::new(key.to_owned(), reason, "test", now());
+    let mut uow = store.begin().await.unwrap();
+    let suppressions = uow.suppressions();
+    suppressions.add(organization(), &[entry]).await.unwrap();
+    uow.commit().await.unwrap();
 }
 
 async fn states(store: &Arc<dyn MessagingStore>, job: &SendJob) -> Vec<DeliveryState> {

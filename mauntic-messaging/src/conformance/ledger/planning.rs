@@ -4,28 +4,17 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{enlist, job, now, organization, plan, planned, save, worker};
+use super::{enlist, job, now, organization, plan, planned, save, suppress, worker};
 use crate::{
     MessagingStore,
     sending::{JobState, Lane, PlannedDelivery, SkipReason},
-    suppression::{Suppression, SuppressionReason},
+    suppression::SuppressionReason,
 };
 
 /// Everybody is planned or left out for a reason, and the counters say so.
 pub async fn everybody_is_planned_or_left_out(store: Arc<dyn MessagingStore>) {
     let job = job(&store, 50, Lane::Bulk).await;
-    let mut uow = store.begin().await.unwrap();
-    let suppressed = Suppression::new(
-        "c104@example.com".to_owned(),
-        SuppressionReason::Manual,
-        "test",
-        now(),
-    );
-    uow.suppressions()
-        .add(organization(), &[suppressed])
-        .await
-        .unwrap();
-    uow.commit().await.unwrap();
+    suppress(&store, "c104@example.com", SuppressionReason::Manual).await;
     let page = [
         planned(&job, 101),
         PlannedDelivery {

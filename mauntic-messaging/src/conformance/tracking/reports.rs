@@ -7,7 +7,7 @@ use mauntic_core::{Clock as _, EmailId, PageSize, SendJobId, TimeZoneName, UuidV
 use super::{click, contact_of, report};
 use crate::{
     MessagingStore,
-    conformance::fixture::World,
+    conformance::fixture::{World, every_page},
     sending::{Counts, DeliveryState, SendJobRef, SkipReason, Tally},
     token::Purpose,
     tracking::{Behind, Person, Split, SummaryListing, SummarySort, TimelineEvent},
@@ -48,17 +48,17 @@ pub async fn emails_are_held_against_each_other(store: Arc<dyn MessagingStore>) 
     world.tracking.unsubscribe(&token, &context).await.unwrap();
     world.project().await;
     let all = async |listing: SummaryListing| {
-        let (mut listing, mut found) = (listing, Vec::new());
-        listing.size = PageSize::clamped(1);
-        loop {
+        every_page(async |after| {
+            let size = PageSize::clamped(1);
+            let listing = SummaryListing {
+                after,
+                size,
+                ..listing
+            };
             let page = world.tracking.summaries(&world.owner, &listing).await;
-            let page = page.unwrap();
-            found.extend(page.items);
-            listing.after = page.next;
-            if listing.after.is_none() {
-                return found;
-            }
-        }
+            page.unwrap()
+        })
+        .await
     };
     for (sort, first) in [
         (SummarySort::LastSent, Some("Read")),
@@ -226,20 +226,12 @@ pub async fn people_stand_behind_the_numbers(store: Arc<dyn MessagingStore>) {
     world.advance(10);
     world.project().await;
     let people = async |behind: Behind| {
-        let (mut seen, mut after) = (Vec::new(), None);
-        loop {
-            let size = PageSize::clamped(2);
-            let page = world
-                .tracking
-                .people(&world.owner, email.email.id, &behind, after, size)
-                .await
-                .unwrap();
-            seen.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                return seen;
-            }
-        }
+        every_page(async |after| {
+            let (tracking, size) = (&world.tracking, PageSize::clamped(2));
+            let page = tracking.people(&world.owner, email.email.id, &behind, after, size);
+            page.await.unwrap()
+        })
+        .await
     };
     let ids = |people: &[Person]| {
         let ids = people.iter().map(|person| person.delivery_id);
@@ -328,20 +320,12 @@ pub async fn a_timeline_pages_newest_first(store: Arc<dyn MessagingStore>) {
         }
     }
     let contact = contact_of(&world, deliveries[0]).await;
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let size = PageSize::clamped(4);
-        let page = world
-            .tracking
-            .timeline(&world.owner, contact, after, size)
-            .await
-            .unwrap();
-        seen.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let seen = every_page(async |after| {
+        let (tracking, size) = (&world.tracking, PageSize::clamped(4));
+        let page = tracking.timeline(&world.owner, contact, after, size);
+        page.await.unwrap()
+    })
+    .await;
     assert_eq!(seen.len(), 6);
     assert!(seen.is_sorted_by(|a, b| a.at >= b.at));
     assert!(seen.iter().all(|entry| entry.delivery_id == deliveries[0]));

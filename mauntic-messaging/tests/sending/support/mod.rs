@@ -503,19 +503,29 @@ impl World {
         )
     }
 
+    /// Has an engine work while something else goes on.
+    pub(crate) async fn beside_an_engine<T>(
+        &self,
+        connections: usize,
+        what_goes_on: impl Future<Output = T>,
+    ) -> T {
+        let (stop, stopped) = watch::channel(false);
+        let engine = self.engine(connections);
+        let work = tokio::spawn(async move { engine.run(stopped).await });
+        let came_of_it = what_goes_on.await;
+        stop.send(true).unwrap();
+        work.await.unwrap();
+        came_of_it
+    }
+
     /// Runs an engine until the send is as wanted.
     pub(crate) async fn run_until(&self, id: SendJobId, wanted: impl Fn(&SendStatus) -> bool) {
-        let (stop, stopped) = watch::channel(false);
-        let engine = self.engine(8);
-        let work = tokio::spawn(async move { engine.run(stopped).await });
         let reached = tokio::time::timeout(Duration::from_mins(1), async {
             while !wanted(&self.status(id).await) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        let reached = reached.await;
-        stop.send(true).unwrap();
-        work.await.unwrap();
+        let reached = self.beside_an_engine(8, reached).await;
         assert!(reached.is_ok(), "stuck: {:?}", self.status(id).await);
     }
 
