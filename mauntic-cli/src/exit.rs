@@ -141,7 +141,7 @@ fn import(error: &ImportError) -> u8 {
         | ImportError::SegmentNotFound(_) => NOT_FOUND,
         ImportError::WrongState(_) => CONFLICT,
         ImportError::Csv(CsvError::Io(_)) => FAILED,
-        ImportError::Store(error) => store(error),
+        ImportError::Csv(CsvError::Owners(error)) | ImportError::Store(error) => store(error),
         _ => INVALID,
     }
 }

@@ -19,6 +19,7 @@ pub mod listing;
 pub mod segments;
 pub mod transaction;
 pub mod use_cases;
+pub mod views;
 
 /// Makes a test of each case. `$new_store` is an async function that returns whatever must outlive
 /// the store, and a fresh `Arc<dyn CrmStore>`.
@@ -118,6 +119,8 @@ macro_rules! crm_store_conformance {
             no_more_are_changed_than_were_agreed_to,
             chosen_contacts_are_changed_in_every_way,
             changes_stay_within_their_organisation,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, views: [
             views_are_kept_shared_and_forgotten,
             each_owner_has_views_of_their_own,
             the_same_view_at_the_same_moment_is_one,
@@ -145,6 +148,7 @@ macro_rules! crm_store_conformance {
             segments_catch_up_whenever_a_large_import_stops,
             progress_counts_the_bytes_of_the_file,
             who_is_in_charge_is_asked_again,
+            an_import_says_that_owners_could_not_be_looked_up,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::files: [
             an_upload_is_looked_at_before_it_is_imported,

@@ -102,7 +102,8 @@ impl BatchReader {
                 else {
                     continue;
                 };
-                owners.learn(std::iter::once(&row))?;
+                let named = owners.learn(std::iter::once(&row));
+                named.map_err(CsvError::Owners)?;
                 if owners.settle(&mut row).is_ok() {
                     repeats.stands_on(&row.key, line);
                 }
@@ -178,7 +179,8 @@ impl BatchReader {
         batch: &mut Batch,
         rows: Vec<(ImportRow, Range<usize>)>,
     ) -> Result<(), CsvError> {
-        self.owners.learn(rows.iter().map(|(row, _)| row))?;
+        let named = self.owners.learn(rows.iter().map(|(row, _)| row));
+        named.map_err(CsvError::Owners)?;
         let mut by_key = HashMap::with_capacity(rows.len());
         for (mut row, raw) in rows {
             let name = row.owner_named.as_ref().map(|(_, name)| name.to_string());

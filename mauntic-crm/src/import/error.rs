@@ -2,7 +2,7 @@ use mauntic_core::{Forbidden, ImportId, SegmentId, StoreError, UserId};
 
 use super::{InvalidMapping, MAX_COLUMNS};
 
-/// Why a file cannot be read as CSV at all.
+/// Why the rows of a file cannot be read, or not be understood.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsvError {
@@ -24,6 +24,11 @@ pub enum CsvError {
     /// The file cannot be read.
     #[error("the file cannot be read")]
     Io(#[from] std::io::Error),
+    /// Whom the rows name as owners cannot be found out.
+    #[error(
+        "the members of the organisation, whom the file names as owners, could not be looked up"
+    )]
+    Owners(#[source] StoreError),
 }
 
 /// Why a use case of imports did not succeed.

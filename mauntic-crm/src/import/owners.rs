@@ -1,6 +1,5 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    io,
     sync::Arc,
     time::Duration,
 };
@@ -53,7 +52,7 @@ impl RowOwners {
     pub(super) fn learn<'a>(
         &mut self,
         rows: impl Iterator<Item = &'a ImportRow>,
-    ) -> io::Result<()> {
+    ) -> Result<(), StoreError> {
         self.forget(Instant::now());
         let named = rows.filter_map(|row| row.owner_named.as_ref());
         let (keys, names): (Vec<String>, Vec<OwnerName>) = named
@@ -66,7 +65,7 @@ impl RowOwners {
             return Ok(());
         }
         let found = find_members(&*self.owners, self.organization, &names);
-        let found = self.runtime.block_on(found).map_err(io::Error::other)?;
+        let found = self.runtime.block_on(found)?;
         self.known.extend(keys.into_iter().zip(found));
         Ok(())
     }

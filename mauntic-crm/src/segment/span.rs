@@ -3,14 +3,12 @@
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    compile::{Today, Wrong, is_order, unsuited},
+    compile::{Checked, Today, Wrong, is_order, unsuited},
     condition::{Days, InstantSource, Instants, Source, Test},
     moment::{instants, kept_on},
     rule::{FieldTest, Literal, Operator},
 };
 use crate::{FieldType, ParseContext, Value};
-
-type Checked<T> = Result<T, Wrong>;
 
 const OPERATORS: &str = "=, !=, <, <=, >, >=, in, between, is set or is empty";
 

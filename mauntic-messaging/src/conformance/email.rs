@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use mauntic_core::{Actor, OrganizationId, PageSize, Role, UserId, UuidV7Source};
 
-use super::fixture::{World, source};
+use super::fixture::{World, every_page, source};
 use crate::{
     MessagingError, MessagingStore,
     content::{Body, EmailSource},
@@ -277,20 +277,13 @@ pub async fn lists_page_in_every_order(store: Arc<dyn MessagingStore>) {
         (EmailSort::Name, ["a", "b2", "C_c", "D"]),
     ] {
         let filter = EmailFilter { search: None, sort };
-        let (mut names, mut after) = (Vec::new(), None);
-        loop {
-            let size = PageSize::clamped(3);
-            let page = world
-                .emails
-                .list(&world.owner, &filter, after.as_ref(), size)
-                .await
-                .unwrap();
-            names.extend(page.items.into_iter().map(|email| String::from(email.name)));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let emails = every_page(async |after| {
+            let (emails, size) = (&world.emails, PageSize::clamped(3));
+            let page = emails.list(&world.owner, &filter, after.as_ref(), size);
+            page.await.unwrap()
+        });
+        let emails = emails.await.into_iter();
+        let names: Vec<_> = emails.map(|email| String::from(email.name)).collect();
         assert_eq!(names, expected, "{sort:?}");
     }
     for (search, expected) in [("c_", 1), ("_", 1), ("%", 0), ("B", 1)] {

@@ -8,8 +8,9 @@ use std::sync::{
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, SecretKey, SegmentId,
-    SendJobId, StoreError, TimeZoneName, UserId, UuidV7Source, WorkerId, testing::ManualClock,
+    Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, Page, SecretKey,
+    SegmentId, SendJobId, StoreError, TimeZoneName, UserId, UuidV7Source, WorkerId,
+    testing::ManualClock,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -282,6 +283,19 @@ impl World {
             rounds += 1;
         }
         rounds
+    }
+}
+
+/// What is on all pages of a list.
+pub(crate) async fn every_page<T, C>(read: impl AsyncFn(Option<C>) -> Page<T, C>) -> Vec<T> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = read(after).await;
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
     }
 }
 

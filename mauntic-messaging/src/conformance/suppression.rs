@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{EmailAddress, OrganizationId, PageSize, SegmentId, UuidV7Source};
 
+use super::fixture::every_page;
 use crate::{
     MessagingStore,
     suppression::{
@@ -221,18 +222,12 @@ pub async fn who_left_a_list_is_shown(store: Arc<dyn MessagingStore>) {
             search: Some(search.to_owned()),
             segment,
         };
-        let (mut seen, mut after) = (Vec::new(), None);
-        loop {
-            let size = PageSize::clamped(2);
-            let exits = store.suppressions();
+        every_page(async |after| {
+            let (exits, size) = (store.suppressions(), PageSize::clamped(2));
             let page = exits.list_exits(organization, &filter, after.as_ref(), size);
-            let page = page.await.unwrap();
-            seen.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                return seen;
-            }
-        }
+            page.await.unwrap()
+        })
+        .await
     };
     let all = find(ours, "", None).await;
     let keys: Vec<_> = all
@@ -276,24 +271,13 @@ pub async fn the_list_pages_newest_first(store: Arc<dyn MessagingStore>) {
         })
         .collect();
     add(&*store, ours, &entries).await;
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let page = store
-            .suppressions()
-            .list(
-                ours,
-                &SuppressionFilter::default(),
-                after.as_ref(),
-                PageSize::clamped(2),
-            )
-            .await
-            .unwrap();
-        seen.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let filter = SuppressionFilter::default();
+    let seen = every_page(async |after| {
+        let (suppressions, size) = (store.suppressions(), PageSize::clamped(2));
+        let page = suppressions.list(ours, &filter, after.as_ref(), size);
+        page.await.unwrap()
+    })
+    .await;
     assert_eq!(seen.len(), 5);
     assert!(
         seen.is_sorted_by(|a, b| (a.created_at, &a.address_hash) > (b.created_at, &b.address_hash))

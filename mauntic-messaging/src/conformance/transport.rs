@@ -9,6 +9,7 @@ use mauntic_core::{
 };
 use uuid::Uuid;
 
+use super::fixture::every_page;
 use crate::{
     MessagingStore,
     transport::{
@@ -180,16 +181,11 @@ pub async fn captured_mail_is_kept_byte_for_byte(store: Arc<dyn MessagingStore>)
     assert_eq!(captured.count_captured(organization(1)).await.unwrap(), 120);
     assert_eq!(captured.count_captured(organization(2)).await.unwrap(), 0);
     let size = PageSize::clamped(50);
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
+    let mut seen = every_page(async |after| {
         let page = captured.list_captured(organization(1), None, after, size);
-        let page = page.await.unwrap();
-        seen.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+        page.await.unwrap()
+    })
+    .await;
     seen.reverse();
     let expected: Vec<_> = mails.iter().map(|(mail, _)| mail.clone()).collect();
     assert!(seen == expected, "all mails, the newest first");

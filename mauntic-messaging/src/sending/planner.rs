@@ -17,6 +17,15 @@ const PAUSE: TimeDelta = TimeDelta::seconds(10);
 /// How long a send waits whose segment is not up to date, before the next look.
 const NEXT_LOOK: TimeDelta = TimeDelta::seconds(1);
 
+/// What comes behind a page of an audience.
+#[derive(Clone, Copy)]
+enum Next {
+    More,
+    Nobody,
+    /// The segment is gone.
+    NoSegment,
+}
+
 /// Writes audiences to the ledger, page by page. Each page commits with the cursor and the counters,
 /// so a plan that is cut off goes on where it was.
 pub struct Planner {
@@ -67,7 +76,7 @@ impl Planner {
 
     async fn plan_one(&self, job: &SendJob) -> Result<(), StoreError> {
         let Some(readiness) = self.readiness(job).await? else {
-            return self.go_without_segment(job).await;
+            return self.write(job, &[], &[], Next::NoSegment).await;
         };
         if let Some(reason) = readiness.reason() {
             let note = |job: &mut SendJob| job.wait_for_segment(reason);
@@ -77,8 +86,9 @@ impl Planner {
             .audience
             .members(job.organization_id, job.segment_id, job.plan_cursor, PAGE)
             .await?;
+        let next = self.next(job, &members).await?;
         let page = self.page(job, &members);
-        self.write(job, &members, &page).await
+        self.write(job, &members, &page, next).await
     }
 
     /// Whether the segment is up to date, which is asked before the first page. `None` if it is gone.
@@ -93,21 +103,14 @@ impl Planner {
             .await
     }
 
-    async fn go_without_segment(&self, job: &SendJob) -> Result<(), StoreError> {
-        let mut uow = self.store.begin().await?;
-        let stored = uow
-            .sends()
-            .find_job_for_update(job.organization_id, job.id)
-            .await?;
-        let stored = stored.filter(|stored| {
-            stored.state == JobState::Planning && stored.plan_cursor == job.plan_cursor
-        });
-        if let Some(mut stored) = stored {
-            stored.lose_segment(self.clock.now());
-            uow.sends().update_job(&stored).await?;
-            warn!(send.id = %job.id, state = %stored.state, "the segment of a send was deleted");
+    /// What comes behind a page. A segment that is deleted while its members are read seems to end there.
+    async fn next(&self, job: &SendJob, members: &[AudienceMember]) -> Result<Next, StoreError> {
+        if members.len() as u64 >= PAGE {
+            return Ok(Next::More);
         }
-        uow.commit().await
+        let (organization, segment) = (job.organization_id, job.segment_id);
+        let size = self.audience.size(organization, segment).await?;
+        Ok(size.map_or(Next::NoSegment, |_| Next::Nobody))
     }
 
     /// Looks at the send again after a while; `note` has it say why, and whether that is news.
@@ -170,6 +173,7 @@ impl Planner {
         claimed: &SendJob,
         members: &[AudienceMember],
         page: &[PlannedDelivery],
+        next: Next,
     ) -> Result<(), StoreError> {
         let mut uow = self.store.begin().await?;
         let now = self.clock.now();
@@ -188,13 +192,19 @@ impl Planner {
             page => uow.ledger().plan(&job, page, now).await?,
         };
         uow.sends().count(0, &counts, now).await?;
-        let is_last = (members.len() as u64) < PAGE;
         if let Some(last) = members.last() {
             job.planned_up_to(Some(last.contact_id), now);
         }
-        if is_last {
-            job.planned_up_to(None, now);
-            info!(send.id = %job.id, "the audience is planned");
+        match next {
+            Next::More => {}
+            Next::Nobody => {
+                job.planned_up_to(None, now);
+                info!(send.id = %job.id, "the audience is planned");
+            }
+            Next::NoSegment => {
+                job.lose_segment(now);
+                warn!(send.id = %job.id, state = %job.state, "the segment of a send was deleted");
+            }
         }
         uow.sends().update_job(&job).await?;
         uow.commit().await

@@ -20,6 +20,42 @@ use crate::email::{
 const COLUMNS: &str = "id, name, name_key, version, current_version_id, created_at, updated_at";
 const VERSION_COLUMNS: &str = "id, email_id, number, source, compiled, created_at";
 
+impl SeaOrmMessagingStore {
+    /// The email that has this in a column which no two have alike.
+    async fn email_by(
+        &self,
+        organization: OrganizationId,
+        column: &str,
+        value: Value,
+    ) -> Result<Option<Email>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {COLUMNS} FROM email
+                 WHERE organization_id = $1 AND {column} = $2 AND deleted_at IS NULL"
+            ),
+            [organization.as_uuid().into(), value],
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(email).transpose()
+    }
+
+    /// The version of the organisation `$1` that the condition names.
+    async fn version_by<const N: usize>(
+        &self,
+        condition: &str,
+        values: [Value; N],
+    ) -> Result<Option<EmailVersion>, StoreError> {
+        let statement = self.db.dialect().statement(
+            format!(
+                "SELECT {VERSION_COLUMNS} FROM email_version WHERE organization_id = $1 AND {condition}"
+            ),
+            values,
+        );
+        let row = self.db.reader().query_one_raw(statement).await?;
+        row.as_ref().map(version).transpose()
+    }
+}
+
 #[async_trait]
 impl EmailQueries for SeaOrmMessagingStore {
     async fn find(
@@ -27,14 +63,7 @@ impl EmailQueries for SeaOrmMessagingStore {
         organization: OrganizationId,
         id: EmailId,
     ) -> Result<Option<Email>, StoreError> {
-        let statement = self.db.dialect().statement(
-            format!(
-                "SELECT {COLUMNS} FROM email WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL"
-            ),
-            [organization.as_uuid().into(), id.as_uuid().into()],
-        );
-        let row = self.db.reader().query_one_raw(statement).await?;
-        row.as_ref().map(email).transpose()
+        self.email_by(organization, "id", id.as_uuid().into()).await
     }
 
     async fn names(
@@ -67,15 +96,8 @@ impl EmailQueries for SeaOrmMessagingStore {
         organization: OrganizationId,
         name: &EmailName,
     ) -> Result<Option<Email>, StoreError> {
-        let statement = self.db.dialect().statement(
-            format!(
-                "SELECT {COLUMNS} FROM email
-                 WHERE organization_id = $1 AND name_key = $2 AND deleted_at IS NULL"
-            ),
-            [organization.as_uuid().into(), name.key().into()],
-        );
-        let row = self.db.reader().query_one_raw(statement).await?;
-        row.as_ref().map(email).transpose()
+        self.email_by(organization, "name_key", name.key().into())
+            .await
     }
 
     async fn find_version(
@@ -83,14 +105,8 @@ impl EmailQueries for SeaOrmMessagingStore {
         organization: OrganizationId,
         id: EmailVersionId,
     ) -> Result<Option<EmailVersion>, StoreError> {
-        let statement = self.db.dialect().statement(
-            format!(
-                "SELECT {VERSION_COLUMNS} FROM email_version WHERE organization_id = $1 AND id = $2"
-            ),
-            [organization.as_uuid().into(), id.as_uuid().into()],
-        );
-        let row = self.db.reader().query_one_raw(statement).await?;
-        row.as_ref().map(version).transpose()
+        let values = [organization.as_uuid().into(), id.as_uuid().into()];
+        self.version_by("id = $2", values).await
     }
 
     async fn find_numbered(
@@ -99,19 +115,13 @@ impl EmailQueries for SeaOrmMessagingStore {
         email: EmailId,
         number: i64,
     ) -> Result<Option<EmailVersion>, StoreError> {
-        let statement = self.db.dialect().statement(
-            format!(
-                "SELECT {VERSION_COLUMNS} FROM email_version
-                 WHERE organization_id = $1 AND email_id = $2 AND number = $3"
-            ),
-            [
-                organization.as_uuid().into(),
-                email.as_uuid().into(),
-                number.into(),
-            ],
-        );
-        let row = self.db.reader().query_one_raw(statement).await?;
-        row.as_ref().map(version).transpose()
+        let values = [
+            organization.as_uuid().into(),
+            email.as_uuid().into(),
+            number.into(),
+        ];
+        self.version_by("email_id = $2 AND number = $3", values)
+            .await
     }
 
     async fn mentioning(

@@ -1,5 +1,18 @@
 //! Files for spreadsheets (RFC 4180).
 
+use poem::{Body, Response, http::header};
+
+/// An answer that a browser keeps as a file of that name, which needs no quoting.
+pub(super) fn file(name: &str, content: impl Into<Body>) -> Response {
+    Response::builder()
+        .content_type("text/csv; charset=utf-8")
+        .header(
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        )
+        .body(content)
+}
+
 /// A line of cells.
 pub(super) fn line(cells: &[String]) -> String {
     let cells: Vec<_> = cells.iter().map(|text| cell(text)).collect();

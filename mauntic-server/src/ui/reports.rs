@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use mauntic_core::{PageSize, Permission};
 use mauntic_messaging::tracking::{EmailSummary, SummaryListing, SummarySort};
-use poem::{Request, Response, Result, Route, get, handler, http::header, web::Query};
+use poem::{Request, Response, Result, Route, get, handler, web::Query};
 use serde::Deserialize;
 
 use super::{
@@ -230,11 +230,5 @@ async fn export(
             break;
         }
     }
-    Ok(Response::builder()
-        .content_type("text/csv; charset=utf-8")
-        .header(
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"reports.csv\"",
-        )
-        .body(file))
+    Ok(csv::file("reports.csv", file))
 }

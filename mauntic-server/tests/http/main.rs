@@ -18,4 +18,4 @@ mod settings;
 mod support;
 mod ui;
 
-use support::{browser, bucket, files, letters, mail, people};
+use support::{browser, bucket, files, letters, mail, page, people};

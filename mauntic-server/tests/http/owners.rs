@@ -31,14 +31,20 @@ async fn member(installation: &Installation, email: &str) -> String {
     found.unwrap().user_id.to_string()
 }
 
-#[tokio::test]
-async fn contacts_belong_to_members() {
+/// An installation with Mia, a member, and her id.
+async fn with_mia() -> (Installation, String) {
     let installation = Installation::sqlite().await;
     let password = "correct horse battery";
     installation
         .member("mia@example.com", "Mia", "member", password)
         .await;
     let mia = member(&installation, "mia@example.com").await;
+    (installation, mia)
+}
+
+#[tokio::test]
+async fn contacts_belong_to_members() {
+    let (installation, mia) = with_mia().await;
     let stranger = Uuid::from_u128(77).to_string();
     let input = |email: &str, owner: &str| json!({"email": email, "owner_id": owner});
     let made = owner(
@@ -101,12 +107,7 @@ async fn contacts_belong_to_members() {
 
 #[tokio::test]
 async fn nobody_who_is_blocked_is_given_contacts() {
-    let installation = Installation::sqlite().await;
-    let password = "correct horse battery";
-    installation
-        .member("mia@example.com", "Mia", "member", password)
-        .await;
-    let mia = member(&installation, "mia@example.com").await;
+    let (installation, mia) = with_mia().await;
     let give = async |email: &str| {
         let body = json!({"email": email, "owner_id": mia});
         owner(&installation, "POST", CONTACTS, body).await

@@ -279,14 +279,16 @@ impl Owners for Moody {
     }
 }
 
+/// A desk whose owners are moody.
+fn moody(store: Arc<dyn CrmStore>) -> (Desk, Arc<Moody>) {
+    let (desk, owners) = (Desk::new(store), Arc::new(Moody::default()));
+    let service = desk.service.clone().with_owners(owners.clone());
+    (Desk { service, ..desk }, owners)
+}
+
 /// Nobody gets contacts who left before the import goes on, and an import waits for whoever knows the members.
 pub async fn who_is_in_charge_is_asked_again(store: Arc<dyn CrmStore>) {
-    let desk = Desk::new(store);
-    let owners = Arc::new(Moody::default());
-    let desk = Desk {
-        service: desk.service.clone().with_owners(owners.clone()),
-        ..desk
-    };
+    let (desk, owners) = moody(store);
     let named = "email,owner\na@example.com,boss@example.com\n";
     owners.failures.store(2, Ordering::SeqCst);
     let import = desk.import(named, ImportOptions::default()).await;
@@ -315,5 +317,30 @@ pub async fn who_is_in_charge_is_asked_again(store: Arc<dyn CrmStore>) {
         (ImportState::Completed, [1, 1, 0, 0, 0, 0])
     );
     let contact = desk.contact("b@example.com").await;
+    assert_eq!(contact.parts().owner, Some(boss()));
+}
+
+/// An import that cannot find out who the owners are that its rows name says so, not that its file is bad, and can go on.
+pub async fn an_import_says_that_owners_could_not_be_looked_up(store: Arc<dyn CrmStore>) {
+    let (desk, owners) = moody(store);
+    let named = "email,owner\na@example.com,boss@example.com\n";
+    let import = desk.create(named, ImportOptions::default()).await.unwrap();
+    owners.failures.store(5, Ordering::SeqCst);
+    let failed = desk.finish(import.id).await;
+    assert_eq!(failed.state, ImportState::Failed);
+    assert_eq!(
+        failed.error.as_deref(),
+        Some(
+            "the members of the organisation, whom the file names as owners, could not be looked up"
+        )
+    );
+    assert_eq!(counts(&failed), [0; 6]);
+    desk.service.resume(&desk.actor, import.id).await.unwrap();
+    let done = desk.finish(import.id).await;
+    assert_eq!(
+        (done.state, counts(&done), done.error),
+        (ImportState::Completed, [1, 1, 0, 0, 0, 0], None)
+    );
+    let contact = desk.contact("a@example.com").await;
     assert_eq!(contact.parts().owner, Some(boss()));
 }

@@ -31,37 +31,38 @@ impl SeaOrmMessagingStore {
         after: Option<DeliveryId>,
         size: PageSize,
     ) -> Result<Page<Person, DeliveryId>, StoreError> {
-        match behind {
+        let limit = size.overfetched();
+        let (states, only) = match behind {
             Behind::InPlan => {
                 let mut states = DeliveryState::ALL.to_vec();
                 states.retain(|state| *state != DeliveryState::Skipped);
-                self.in_states(organization, email, &states, None, after, size)
-                    .await
+                (states, None)
             }
-            Behind::State(state) => {
-                self.in_states(organization, email, &[*state], None, after, size)
-                    .await
-            }
+            Behind::State(state) => (vec![*state], None),
             Behind::Skipped(reason) => {
-                let only = Some(("skip_reason", reason.as_str()));
-                let states = [DeliveryState::Skipped];
-                self.in_states(organization, email, &states, only, after, size)
-                    .await
+                let only = ("skip_reason", reason.as_str());
+                (vec![DeliveryState::Skipped], Some(only))
             }
             Behind::Bounced(class) => {
-                let only = Some(("bounce_class", class.as_str()));
-                let states = [DeliveryState::Refused];
-                self.in_states(organization, email, &states, only, after, size)
-                    .await
+                let only = ("bounce_class", class.as_str());
+                (vec![DeliveryState::Refused], Some(only))
             }
+            // They are found by what they did.
             Behind::Opened { .. }
             | Behind::Clicked { .. }
             | Behind::Unsubscribed
-            | Behind::Link { .. } => {
-                self.who_engaged(organization, email, behind, after, size)
-                    .await
-            }
-        }
+            | Behind::Link { .. } => (Vec::new(), None),
+        };
+        let people = if states.is_empty() {
+            self.who_engaged(organization, email, behind, after, limit)
+                .await?
+        } else {
+            self.in_states(organization, email, &states, only, after, limit)
+                .await?
+        };
+        Ok(Page::from_overfetched(people, size, |person| {
+            person.delivery_id
+        }))
     }
 
     /// The first rows of each send by the index of states, then the first of those.
@@ -72,10 +73,9 @@ impl SeaOrmMessagingStore {
         states: &[DeliveryState],
         only: Option<(&str, &str)>,
         after: Option<DeliveryId>,
-        size: PageSize,
-    ) -> Result<Page<Person, DeliveryId>, StoreError> {
+        limit: u64,
+    ) -> Result<Vec<Person>, StoreError> {
         let jobs = self.jobs_of(organization, email).await?;
-        let limit = size.overfetched();
         let parts: Vec<_> = jobs
             .iter()
             .flat_map(|job| states.iter().map(move |state| (*job, *state)))
@@ -111,9 +111,7 @@ impl SeaOrmMessagingStore {
             people.extend(self.people_of(parameters, sql).await?);
         }
         people.sort_by_key(|person| person.delivery_id);
-        Ok(Page::from_overfetched(people, size, |person| {
-            person.delivery_id
-        }))
+        Ok(people)
     }
 
     async fn who_engaged(
@@ -122,12 +120,11 @@ impl SeaOrmMessagingStore {
         email: EmailId,
         behind: &Behind,
         after: Option<DeliveryId>,
-        size: PageSize,
-    ) -> Result<Page<Person, DeliveryId>, StoreError> {
+        limit: u64,
+    ) -> Result<Vec<Person>, StoreError> {
         let mut parameters = Parameters::default();
         let organization_id = parameters.bind(organization.as_uuid());
         let email = parameters.bind(email.as_uuid());
-        let limit = size.overfetched();
         let mut onward = |column: &str| {
             after.map_or_else(String::new, |after| {
                 format!(" AND {column} > {}", parameters.bind(after.as_uuid()))
@@ -164,10 +161,7 @@ impl SeaOrmMessagingStore {
                  AND e.{column} IS NOT NULL{onward} ORDER BY e.delivery_id LIMIT {limit}"
             )
         };
-        let people = self.people_of(parameters, sql).await?;
-        Ok(Page::from_overfetched(people, size, |person| {
-            person.delivery_id
-        }))
+        self.people_of(parameters, sql).await
     }
 
     async fn people_of(

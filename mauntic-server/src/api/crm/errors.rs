@@ -86,8 +86,10 @@ impl From<ImportError> for ApiError {
                 Some(problem) => Self::too_large(problem),
                 None => Self::bad_request("unreadable", &"the file did not arrive whole"),
             },
+            ImportError::Csv(CsvError::Owners(failure)) | ImportError::Store(failure) => {
+                failure.into()
+            }
             ImportError::Csv(problem) => Self::bad_request("not_csv", &problem),
-            ImportError::Store(failure) => failure.into(),
             _ => Self::internal(&error),
         }
     }

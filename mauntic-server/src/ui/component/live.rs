@@ -23,7 +23,20 @@ pub(crate) fn filters(action: &str, part: &str, content: &Markup) -> Markup {
     filters_of(action, part, "filters", content)
 }
 
-/// The same where more of the page depends on what the form says.
+/// The form of a list that is narrowed by a part of the name.
+pub(crate) fn name_filter(action: &str, part: &str, asked: &str) -> Markup {
+    filters(
+        action,
+        part,
+        &html! {
+            label for="q" { "Name" }
+            div { input id="q" name="q" type="search" value=(asked); }
+            button type="submit" class="button plain" { "Find" }
+        },
+    )
+}
+
+/// The same as [`filters`] where more of the page depends on what the form says.
 pub(crate) fn filters_of(action: &str, part: Part<'_>, class: &str, content: &Markup) -> Markup {
     let id = format!("#{}", part.id);
     html! {

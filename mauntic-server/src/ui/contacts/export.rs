@@ -4,11 +4,11 @@ use std::io;
 
 use futures_util::StreamExt as _;
 use mauntic_core::Permission;
-use poem::{Body, Request, Response, Result, handler, http::header};
+use poem::{Body, Request, Response, Result, handler};
 
 use super::listing::Listing;
 use crate::ui::{
-    failure,
+    csv, failure,
     visitor::{Visitor, app},
 };
 
@@ -25,11 +25,6 @@ pub(super) async fn export(request: &Request, visitor: Visitor) -> Result<Respon
     let pieces = app.exports.contacts(&visitor.actor, listing.filter()).await;
     let pieces = pieces.map_err(failure::crm)?;
     let pieces = pieces.map(|piece| piece.map_err(io::Error::other));
-    Ok(Response::builder()
-        .content_type("text/csv; charset=utf-8")
-        .header(
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"contacts.csv\"",
-        )
-        .body(Body::from_bytes_stream(pieces)))
+    let pieces = Body::from_bytes_stream(pieces);
+    Ok(csv::file("contacts.csv", pieces))
 }

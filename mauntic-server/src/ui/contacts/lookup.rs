@@ -84,6 +84,16 @@ pub(in crate::ui) async fn find_named(
     }
 }
 
+/// The contact that has this address or id, or why there is none: for what is done at once with what a page filled in.
+pub(in crate::ui) async fn find_exactly(
+    request: &Request,
+    visitor: &Visitor,
+    text: &str,
+) -> Result<std::result::Result<Contact, String>> {
+    let found = by_key(request, visitor, text.trim()).await?;
+    Ok(found.unwrap_or_else(|| Err("Write the whole address of a contact, or the id.".to_owned())))
+}
+
 /// The words of a name, whichever comes first.
 fn words(name: &str) -> Vec<String> {
     let mut words: Vec<_> = name.split_whitespace().map(str::to_lowercase).collect();

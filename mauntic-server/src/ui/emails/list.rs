@@ -97,11 +97,7 @@ pub(super) async fn list(
                 &make,
             ))
         } @else {
-            (live::filters(PLACE, "emails", &html! {
-                label for="q" { "Name" }
-                div { input id="q" name="q" type="search" value=(asked); }
-                button type="submit" class="button plain" { "Find" }
-            }))
+            (live::name_filter(PLACE, "emails", asked))
             div id="emails" class="stack" {
                 @if rows.is_empty() { p { "No email has this in its name. " a href=(PLACE) { "Show all" } } } @else { (table("Emails", &columns, &rows, next.as_deref())) }
             }

@@ -10,7 +10,6 @@ use mauntic_core::{
 use mauntic_messaging::tracking::{Behind, Person};
 use poem::{
     Body, Request, Response, Result, handler,
-    http::header,
     web::{Path, Query},
 };
 use serde::Deserialize;
@@ -183,14 +182,8 @@ pub(super) async fn export(
         }
     });
     let file = stream::iter([Ok(HEADER.as_bytes().to_vec())]).chain(pages);
-    Ok(Response::builder()
-        .content_type("text/csv; charset=utf-8")
-        .header(header::CONTENT_DISPOSITION, attachment(email))
-        .body(Body::from_bytes_stream(file)))
-}
-
-fn attachment(email: EmailId) -> String {
-    format!("attachment; filename=\"people-{email}.csv\"")
+    let name = format!("people-{email}.csv");
+    Ok(csv::file(&name, Body::from_bytes_stream(file)))
 }
 
 fn line(one: &Person) -> String {

@@ -3,7 +3,6 @@
 use mauntic_messaging::tracking::{DomainReport, EmailReport};
 use poem::{
     Request, Response, Result, handler,
-    http::header,
     web::{Path, Query},
 };
 use serde::Deserialize;
@@ -58,11 +57,7 @@ pub(super) async fn export(
         }
     };
     let file: String = lines.iter().map(|cells| csv::line(cells)).collect();
-    let attachment = format!("attachment; filename=\"{name}-{email}.csv\"");
-    Ok(Response::builder()
-        .content_type("text/csv; charset=utf-8")
-        .header(header::CONTENT_DISPOSITION, attachment)
-        .body(file))
+    Ok(csv::file(&format!("{name}-{email}.csv"), file))
 }
 
 fn heading(names: &[&str]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! One email: how it looks, what to look at before it is sent, tests of it, and its sends.
 
 use maud::{Markup, html};
-use mauntic_core::{EmailAddress, EmailId, PageSize, Permission};
+use mauntic_core::{ContactId, EmailAddress, EmailId, PageSize, Permission};
 use mauntic_messaging::{MessagingError, email::PreviewRecipient, sending::SendStatus};
 use poem::{
     Request, Response, Result, handler,
@@ -27,6 +27,7 @@ use crate::ui::{
         show as shown,
         table::{Column, table},
     },
+    contacts::lookup,
     failure, send_state,
     sends::PLACE as PLACE_OF_SENDS,
     shell,
@@ -43,6 +44,14 @@ struct Tested {
     /// What stands in the form.
     to: String,
     problem: Option<String>,
+    /// Why nobody is meant by what was to say whose values it shows.
+    unnamed: Option<String>,
+}
+
+impl Tested {
+    fn failed(&self) -> bool {
+        self.problem.is_some() || self.unnamed.is_some()
+    }
 }
 
 /// What the page is asked for.
@@ -68,7 +77,7 @@ pub(super) async fn show(
 ) -> Result<Markup> {
     let tested = Tested {
         to: visitor.who.user.email.to_string(),
-        problem: None,
+        ..Tested::default()
     };
     let view = View {
         recipient: asked.recipient,
@@ -95,27 +104,38 @@ pub(super) async fn test(
     let visitor = &posted.visitor;
     visitor.needs(Permission::EmailsSend)?;
     let id = find(request, visitor, id).await?.email.id;
-    let to = posted.fields.text("to");
+    let (to, named) = (posted.fields.text("to"), posted.fields.text("as"));
+    let contact = if named.is_empty() {
+        Ok(None)
+    } else {
+        let found = lookup::find_exactly(request, visitor, named).await?;
+        found.map(Some)
+    };
     let view = View {
-        recipient: posted.fields.text("as").to_owned(),
+        // Whom the page named by an id is shown by the address again.
+        recipient: match &contact {
+            Ok(contact) => contact.as_ref().map(lookup::text_of).unwrap_or_default(),
+            Err(_) => named.to_owned(),
+        },
         view: String::new(),
     };
-    let problem = match (
-        addresses(to),
-        preview::recipient(request, visitor, &view).await?,
-    ) {
-        (Ok(addresses), Ok(as_contact)) => {
-            send_test(request, visitor, id, as_contact, &addresses).await?
-        }
-        (Err(problem), _) | (_, Err(problem)) => problem,
+    let mut tested = Tested {
+        to: to.to_owned(),
+        ..Tested::default()
     };
-    if problem.is_empty() {
+    match (addresses(to), contact) {
+        (Ok(addresses), Ok(contact)) => {
+            let contact = contact.map(|contact| contact.id());
+            tested.problem = send_test(request, visitor, id, contact, &addresses).await?;
+        }
+        (addresses, contact) => {
+            tested.problem = addresses.err();
+            tested.unnamed = contact.err();
+        }
+    }
+    if !tested.failed() {
         return Ok(redirect(&Done::Tested.at(&place(id))));
     }
-    let tested = Tested {
-        to: to.to_owned(),
-        problem: Some(problem),
-    };
     let page = page(
         request,
         visitor,
@@ -133,13 +153,9 @@ async fn send_test(
     request: &Request,
     visitor: &Visitor,
     email: EmailId,
-    recipient: PreviewRecipient,
+    contact: Option<ContactId>,
     addresses: &[EmailAddress],
-) -> Result<String> {
-    let contact = match recipient {
-        PreviewRecipient::Contact(id) => Some(id),
-        PreviewRecipient::Sample => None,
-    };
+) -> Result<Option<String>> {
     let sends = &app(request)?.sends;
     let results = sends.send_test(&visitor.actor, email, contact, addresses);
     let told: Vec<_> = match results.await {
@@ -154,7 +170,7 @@ async fn send_test(
             .collect(),
         Err(error) => return Err(failure::messaging(error)),
     };
-    Ok(told.join("; "))
+    Ok((!told.is_empty()).then(|| told.join("; ")))
 }
 
 /// Reads addresses with commas, semicolons or spaces between them.
@@ -180,7 +196,11 @@ async fn page(
     let saved = find(request, visitor, id).await?;
     let id = saved.email.id;
     let here = place(id);
-    let (recipient, problem) = match preview::recipient(request, visitor, view).await? {
+    let recipient = match &tested.unnamed {
+        Some(problem) => Err(problem.clone()),
+        None => preview::recipient(request, visitor, view).await?,
+    };
+    let (recipient, problem) = match recipient {
         Ok(recipient) => (recipient, None),
         Err(problem) => (PreviewRecipient::Sample, Some(problem)),
     };
@@ -207,7 +227,7 @@ async fn page(
                 (chooser)
             })),
         }
-        @if visitor.may(Permission::EmailsSend) { (test_form(visitor, &here, view, tested)) }
+        @if visitor.may(Permission::EmailsSend) { (test_form(visitor, &here, (recipient, &shown_view), tested)) }
         @if !sends.is_empty() { (list(id, &sends)) }
     };
     Ok(shell(visitor, saved.email.name.as_str(), PLACE, &content))
@@ -225,7 +245,13 @@ fn counted(here: &str, view: &View) -> String {
     format!("{here}?{}", query.unwrap_or_default())
 }
 
-fn test_form(visitor: &Visitor, here: &str, view: &View, tested: &Tested) -> Markup {
+/// The form names the contact by the id, whatever was written to find them.
+fn test_form(
+    visitor: &Visitor,
+    here: &str,
+    (recipient, view): (PreviewRecipient, &View),
+    tested: &Tested,
+) -> Markup {
     let to = Field {
         name: "to",
         label: "To",
@@ -234,19 +260,18 @@ fn test_form(visitor: &Visitor, here: &str, view: &View, tested: &Tested) -> Mar
         error: tested.problem.as_deref(),
         required: true,
     };
-    let who = if view.recipient.trim().is_empty() {
-        "somebody made up"
-    } else {
-        view.recipient.trim()
+    let (id, who) = match recipient {
+        PreviewRecipient::Contact(id) => (id.to_string(), view.recipient.trim()),
+        PreviewRecipient::Sample => (String::new(), "somebody made up"),
     };
     shown::card(
         "Send a test",
         &html! {
-            @if tested.problem.is_some() { (shown::toast("The test did not reach everybody.", Tone::Bad)) }
+            @if tested.failed() { (shown::toast("The test did not reach everybody.", Tone::Bad)) }
             p class="soft" { "With the values of " (who) ". Without a mail server it is captured in the " a href="/app/inbox" { "inbox" } "." }
             form method="post" action=(format!("{here}/test")) class="stack" {
                 (visitor.csrf())
-                input type="hidden" name="as" value=(view.recipient.trim());
+                input type="hidden" name="as" value=(id);
                 (input(&to, "text"))
                 div class="row" { (button("Send the test", Weight::Plain)) }
             }

@@ -8,7 +8,7 @@ mod steps;
 mod upload;
 
 use mauntic_core::ImportId;
-use mauntic_crm::import::{ImportError, ImportState};
+use mauntic_crm::import::{CsvError, ImportError, ImportState};
 use poem::{Error, Route, get};
 
 use super::{
@@ -60,6 +60,7 @@ fn refused(error: ImportError) -> Error {
             "The file is larger than the {} that may be sent. Part it, or import it at the command line, where there is no limit.",
             bytes(max)
         )),
+        error @ ImportError::Csv(CsvError::Owners(_)) => failure::internal(&error),
         ImportError::Csv(error) => {
             failure::unusable(&format!("The file cannot be imported: {error}."))
         }

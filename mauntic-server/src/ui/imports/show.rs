@@ -8,7 +8,6 @@ use mauntic_core::{ImportId, PageSize, Permission};
 use mauntic_crm::import::{Import, ImportProblem, ImportState, ProblemKind};
 use poem::{
     Body, Request, Response, Result, handler,
-    http::header,
     web::{Path, Query},
 };
 use serde::Deserialize;
@@ -23,7 +22,7 @@ use crate::ui::{
         frame, live, show,
         table::{Column, table},
     },
-    contacts, shell,
+    contacts, csv, shell,
     visitor::{Posted, Visitor, app, redirect},
     words::{self, count},
 };
@@ -182,13 +181,8 @@ pub(super) async fn report(
     let pieces = app(request)?.imports.report(&visitor.actor, id).await;
     let pieces = pieces.map_err(refused)?;
     let pieces = pieces.map(|piece| piece.map_err(io::Error::other));
-    Ok(Response::builder()
-        .content_type("text/csv; charset=utf-8")
-        .header(
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"import-{id}-report.csv\""),
-        )
-        .body(Body::from_bytes_stream(pieces)))
+    let name = format!("import-{id}-report.csv");
+    Ok(csv::file(&name, Body::from_bytes_stream(pieces)))
 }
 
 /// Says what is lost by stopping it for good.

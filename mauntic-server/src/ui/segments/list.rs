@@ -93,11 +93,7 @@ pub(super) async fn list(
                 &make,
             ))
         } @else {
-            (live::filters(PLACE, "segments", &html! {
-                label for="q" { "Name" }
-                div { input id="q" name="q" type="search" value=(asked); }
-                button type="submit" class="button plain" { "Find" }
-            }))
+            (live::name_filter(PLACE, "segments", asked))
             div id="segments" class="stack" {
                 @if rows.is_empty() { p role="status" { "No segment has this in its name. " a href=(PLACE) { "Show all" } } }
                 @else { (table("Segments", &columns, &rows, next.as_deref())) }

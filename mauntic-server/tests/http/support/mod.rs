@@ -5,6 +5,7 @@ pub(crate) mod bucket;
 pub(crate) mod files;
 pub(crate) mod letters;
 pub(crate) mod mail;
+pub(crate) mod page;
 pub(crate) mod people;
 pub(crate) mod provider;
 

@@ -2,10 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::{browser::Browser, support::Installation};
 
 /// What the viewer logs in with.
 pub(crate) const VIEWER: (&str, &str) = ("viewer@example.com", "viewing horse battery");
+
+/// What everybody in an office logs in with.
+pub(crate) const PASSWORD: &str = "a long enough password";
+
+/// The first organisation with Ada, an admin, Mia, a member, and Vic, a viewer; one of them is at the browser.
+pub(crate) async fn office(installation: Installation, who: &str) -> Browser {
+    for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
+        let email = format!("{name}@example.com");
+        installation.member(&email, name, role, PASSWORD).await;
+    }
+    let mut browser = Browser::fresh(installation);
+    let email = format!("{who}@example.com");
+    browser.log_in(&email, PASSWORD).await;
+    browser
+}
 
 /// Calls the API as the owner and returns the answer.
 pub(crate) async fn call(browser: &Browser, method: &str, path: &str, body: Value) -> Value {

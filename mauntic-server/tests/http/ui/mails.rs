@@ -1,15 +1,16 @@
 //! How a mail is shown to those who work here: with its pictures, without a trace.
 
-use std::time::Duration;
-
 use mauntic_core::{PageSize, storage::test_database::TestDatabase};
-use mauntic_server::{Workers, jobs};
 use poem::http::header;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use super::sends::{has, made, office, segment, until};
-use crate::support::{Installation, request};
+use super::sends::{office, segment, work_until};
+use crate::{
+    mail::made,
+    page::has,
+    people,
+    support::{Installation, request},
+};
 
 /// Where recipients reach the installation in these tests; staff come by another name.
 const BASE: &str = "https://mail.example.com";
@@ -19,7 +20,7 @@ async fn a_captured_mail_is_read_without_a_trace() {
     let installation = Installation::with(TestDatabase::chosen().await, |settings| {
         settings.base_url = Some(BASE.parse().unwrap());
     });
-    let mut mia = super::sends::staffed(installation.await).await;
+    let mut mia = people::office(installation.await, "mia").await;
     let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
     // They look like ours, and are not.
     let foreign =
@@ -34,10 +35,8 @@ async fn a_captured_mail_is_read_without_a_trace() {
     let email = made(&mia.installation, "/api/messaging/emails", body).await;
     let body = json!({"email_id": email["id"], "segment_id": segment});
     let send = made(&mia.installation, "/api/messaging/sends", body).await;
-    let workers = Workers::start(jobs(&mia.installation.app), CancellationToken::new());
     let place = format!("/app/sends/{}", send["id"].as_str().unwrap());
-    until(&mut mia, &place, ">completed<").await;
-    workers.stop(Duration::from_secs(30)).await;
+    work_until(&mut mia, &place, ">completed<").await;
     let (app, ours) = (&mia.installation.app, &mia.installation.ours);
     let mails = app.inbox.list(ours, None, None, PageSize::default()).await;
     let id = mails.unwrap().items[0].id;

@@ -7,8 +7,8 @@ use mauntic_messaging::{
 };
 use serde_json::json;
 
-use super::sends::{PASSWORD, email, has, made, office};
-use crate::browser::Browser;
+use super::sends::{email, office};
+use crate::{browser::Browser, mail::made, page::has, people::PASSWORD};
 
 /// Counts what became of an email that was sent: accepted and refused; opened, clicked and unsubscribed, by people.
 async fn became(mia: &Browser, email: &str, sent: (i64, i64), hits: [(Metric, i64); 3]) {

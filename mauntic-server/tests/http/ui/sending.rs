@@ -1,30 +1,17 @@
 //! The settings of sending: the mail server, its limits, sending domains, and the suppression list.
 
-use crate::browser::Browser;
-use crate::support::Installation;
+use crate::{browser::Browser, page::has, people, people::PASSWORD, support::Installation};
 use mauntic_core::Actor;
 use mauntic_crm::segment::CreateSegment;
 use mauntic_messaging::{
     domain::AddSendingDomain, suppression::address_hash, transport::TransportKind,
 };
 
-const PASSWORD: &str = "a long enough password";
 const PLACE: &str = "/app/sending";
 
-/// An organisation with Ada, an admin who is logged in; Mia, a member; and Vic, a viewer.
+/// An office with Ada at the browser.
 async fn office() -> Browser {
-    let installation = Installation::sqlite().await;
-    for (name, role) in [("ada", "admin"), ("mia", "member"), ("vic", "viewer")] {
-        let email = format!("{name}@example.com");
-        installation.member(&email, name, role, PASSWORD).await;
-    }
-    let mut browser = Browser::fresh(installation);
-    browser.log_in("ada@example.com", PASSWORD).await;
-    browser
-}
-
-fn has(page: &str, words: &str) {
-    assert!(page.contains(words), "{words} is missing in {page}");
+    people::office(Installation::sqlite().await, "ada").await
 }
 
 #[tokio::test]
