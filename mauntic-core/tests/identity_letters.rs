@@ -275,7 +275,7 @@ async fn an_address_is_changed_by_who_has_it(world: World) {
         let email = email.parse().unwrap();
         let asked = world
             .service
-            .request_email_change(&ann, password(PASSWORD), email);
+            .request_email_change(&ann, Some(password(PASSWORD)), email);
         asked.await.unwrap();
         world.letters().await
     };
@@ -334,12 +334,12 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
     let wrong = password("wrong horse battery");
     let wrong = world
         .service
-        .request_email_change(&ann, wrong, email())
+        .request_email_change(&ann, Some(wrong), email())
         .await;
     assert!(matches!(wrong, Err(IdentityError::WrongPassword)));
     let right = world
         .service
-        .request_email_change(&ann, password(PASSWORD), email());
+        .request_email_change(&ann, Some(password(PASSWORD)), email());
     right.await.unwrap();
     let secret = change_secret(&world.letters().await[0]);
     world.service.cancel_email_change(&ann).await.unwrap();
@@ -348,7 +348,7 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
     // A new password ends what somebody else may have begun.
     let right = world
         .service
-        .request_email_change(&ann, password(PASSWORD), email());
+        .request_email_change(&ann, Some(password(PASSWORD)), email());
     right.await.unwrap();
     let secret = change_secret(&world.letters().await[0]);
     let current = Some(password(PASSWORD));
@@ -362,7 +362,7 @@ async fn a_change_of_address_needs_the_password_and_can_be_taken_back(world: Wor
     world.clock.advance(TimeDelta::hours(1));
     let right = world
         .service
-        .request_email_change(&ann, password(PASSWORD), email());
+        .request_email_change(&ann, Some(password(PASSWORD)), email());
     right.await.unwrap();
     let secret = change_secret(&world.letters().await[0]);
     let email = "ann@example.com".parse().unwrap();

@@ -10,7 +10,7 @@ use mauntic_core::{
     Actor, Operator, Role,
     identity::{
         Aim, AuditEntry, AuditFilter, Detour, DetourSecret, IdentityError, IdentityService, Invite,
-        LinkSecret, LoggedIn, Message, ProvenLogin, Refusal, Slug,
+        LinkSecret, LinkedLogin, LoggedIn, Message, ProvenLogin, Refusal, Slug,
     },
 };
 use support::{PASSWORD, World, client, home, password};
@@ -21,6 +21,8 @@ on_both!(
     a_detour_ends_once_with_its_state_and_in_time,
     the_second_factor_is_asked_for_and_the_blocked_stay_out,
     a_login_is_unlinked_unless_nothing_else_lets_in,
+    whoever_has_no_password_shows_it_by_a_login_of_a_moment_ago,
+    a_new_password_names_the_logins_that_it_does_not_end,
     an_invitation_is_accepted_with_its_own_address_alone,
     detours_that_do_not_end_soon_have_to_wait,
 );
@@ -209,7 +211,9 @@ async fn the_second_factor_is_asked_for_and_the_blocked_stay_out(world: World) {
     let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
     let now = mauntic_core::Clock::now(&*world.clock).timestamp();
     let code = app.generate(now.try_into().unwrap()).to_string();
-    let codes = service.confirm_second_factor(&ann, &code).await.unwrap();
+    let right = Some(password(PASSWORD));
+    let codes = service.confirm_second_factor(&ann, right, &code).await;
+    let codes = codes.unwrap();
     let new = service.log_in_with(&own, home()).await.unwrap();
     assert!(new.session.awaits_second_factor);
     assert!(world.who(&new.secret).await.is_none());
@@ -309,6 +313,70 @@ async fn a_login_is_unlinked_unless_nothing_else_lets_in(world: World) {
     let right = Some(password(PASSWORD));
     service.unlink_login(&bob, right, &other).await.unwrap();
     assert!(service.linked_logins(&bob).await.unwrap().is_empty());
+}
+
+/// Somebody who joined with a provider has an address, a second factor and recovery codes as everybody has.
+async fn whoever_has_no_password_shows_it_by_a_login_of_a_moment_ago(world: World) {
+    let ann = world.ann().await;
+    let service = &world.service;
+    let bob = join(&world, &ann, "bob@example.com").await.unwrap();
+    assert!(bob.user.password.is_none());
+    let email = || "bobby@example.com".parse().unwrap();
+    let asked = service.request_email_change(&bob, None, email());
+    asked.await.unwrap();
+    assert_eq!(
+        service.pending_email_change(&bob).await.unwrap(),
+        Some(email())
+    );
+    let enrolment = service.begin_second_factor(&bob).await.unwrap();
+    let secret = totp_rs::Secret::try_from_base32(&enrolment.secret).unwrap();
+    let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    let code = || {
+        let now = mauntic_core::Clock::now(&*world.clock).timestamp();
+        app.generate(now.try_into().unwrap()).to_string()
+    };
+    let on = service.confirm_second_factor(&bob, None, &code());
+    on.await.unwrap();
+    let renewed = service.renew_recovery_codes(&bob, None).await;
+    assert_eq!(renewed.unwrap().len(), 10);
+    service.end_second_factor(&bob, None).await.unwrap();
+
+    // A while later the same session is no proof.
+    world.clock.advance(TimeDelta::minutes(15));
+    let again = |error: IdentityError| matches!(error, IdentityError::LogInAgain);
+    let asked = service.request_email_change(&bob, None, email()).await;
+    assert!(again(asked.unwrap_err()));
+    service.begin_second_factor(&bob).await.unwrap();
+    let on = service.confirm_second_factor(&bob, None, &code()).await;
+    assert!(again(on.unwrap_err()));
+    let renewed = service.renew_recovery_codes(&bob, None).await;
+    assert!(again(renewed.unwrap_err()));
+    let off = service.end_second_factor(&bob, None).await;
+    assert!(again(off.unwrap_err()));
+}
+
+/// Whoever stole an account may have linked a login of their own.
+async fn a_new_password_names_the_logins_that_it_does_not_end(world: World) {
+    let ann = world.ann().await;
+    let service = &world.service;
+    let theirs = proven("eve", Some("eve@example.com"));
+    link(&world, &ann, theirs.clone()).await.unwrap();
+    world.letters().await;
+    let asked = service.request_password_reset(ann.user.email.clone(), home());
+    asked.await.unwrap();
+    let letter = world.letters().await.pop().unwrap();
+    let Message::PasswordReset { secret, linked, .. } = letter.message else {
+        panic!("{letter:?}");
+    };
+    let named = |linked: &[LinkedLogin]| {
+        let emails = linked.iter().map(|login| login.email.to_string());
+        emails.collect::<Vec<_>>()
+    };
+    assert_eq!(named(&linked), ["eve@example.com"]);
+    let new = password("a newer long password");
+    let kept = service.reset_password(&secret, new, &home()).await.unwrap();
+    assert_eq!(named(&kept), ["eve@example.com"]);
+    assert!(service.log_in_with(&theirs, home()).await.is_ok());
 }
 
 async fn an_invitation_is_accepted_with_its_own_address_alone(world: World) {

@@ -11,8 +11,8 @@ use mauntic_core::{
     Actor, Operator, OrganizationId, PageSize, Principal, Role,
     identity::{
         AddMember, AuditEntry, AuditFilter, CreateOrganization, CreateToken, CreateUser,
-        FirstPassword, Founders, IdentityError, Invite, LinkSecret, LoggedIn, Message, NewSession,
-        Password, PasswordHash, Refusal, SetUp, UpdateProfile,
+        FirstPassword, Founders, IdentityError, Invite, LinkSecret, LogIn, LoggedIn, Member,
+        Message, NewSession, Password, PasswordHash, Refusal, SetUp, UpdateProfile,
     },
 };
 use support::{PASSWORD, World, home, password};
@@ -28,6 +28,7 @@ on_both!(
     a_profile_is_changed_by_its_owner,
     a_password_that_is_easy_to_guess_is_set_nowhere,
     a_password_of_another_system_lets_in_once_and_is_hashed_anew,
+    a_weak_password_of_another_system_lets_in_to_a_new_one_alone,
 );
 
 fn named(text: &str) -> CreateOrganization {
@@ -173,7 +174,7 @@ async fn whoever_leaves_takes_nothing_along(world: World) {
     service.leave_organization(&bob, acme).await.unwrap();
     let refused = service.authenticate(token.reveal()).await;
     assert!(
-        matches!(refused, Err(IdentityError::Refused(Refusal::NotAMember))),
+        matches!(refused, Err(IdentityError::Refused(Refusal::Revoked))),
         "{refused:?}"
     );
     let size = PageSize::default();
@@ -188,8 +189,50 @@ async fn whoever_leaves_takes_nothing_along(world: World) {
     assert_eq!(entry.principal, Principal::User { id: bob.user.id });
     assert_eq!(entry.address, home().address);
     assert_eq!(entry.change.before["role"], "admin");
+    let revoked = &entries(&world, &owner, "token.revoked").await[0];
+    assert_eq!(revoked.principal, entry.principal);
+    assert_eq!(revoked.change.before["name"], "a token");
     let again = service.leave_organization(&bob, acme).await;
     assert!(matches!(again, Err(IdentityError::OrganizationNotFound(_))));
+    // Nor does it come back with whoever joins again, as with one who was taken out.
+    let join = || AddMember {
+        email: bob.user.email.clone(),
+        role: Role::Admin,
+    };
+    service.add_member(&operator, acme, join()).await.unwrap();
+    let actor = Actor::user(acme, bob.user.id, Role::Admin);
+    let second = CreateToken {
+        name: "a second token".parse().unwrap(),
+        role: Role::Viewer,
+        scopes: None,
+        expires_at: None,
+    };
+    let second = service.create_token(&actor, second).await.unwrap().secret;
+    service.remove_member(&owner, bob.user.id).await.unwrap();
+    service.add_member(&operator, acme, join()).await.unwrap();
+    for gone in [&token, &second] {
+        let refused = service.authenticate(gone.reveal()).await;
+        assert!(
+            matches!(refused, Err(IdentityError::Refused(Refusal::Revoked))),
+            "{refused:?}"
+        );
+    }
+    service.remove_member(&owner, bob.user.id).await.unwrap();
+    // Nor makes a call one that began before they left.
+    let late = CreateToken {
+        name: "a late token".parse().unwrap(),
+        role: Role::Viewer,
+        scopes: None,
+        expires_at: None,
+    };
+    let late = service.create_token(&actor, late).await;
+    assert!(
+        matches!(late, Err(IdentityError::Refused(Refusal::NotAMember))),
+        "{late:?}"
+    );
+    let revoked = &entries(&world, &owner, "token.revoked").await[0];
+    assert_eq!(revoked.principal, owner.principal());
+    assert_eq!(revoked.change.before["name"], "a second token");
     service.leave_organization(&bob, zoo).await.unwrap();
     assert_eq!(world.who(&new.secret).await.unwrap().actor(), None);
 }
@@ -319,7 +362,8 @@ async fn a_password_that_is_easy_to_guess_is_set_nowhere(world: World) {
     refused(made.await.map(|_| ()));
     // A link stays good until a better one is chosen.
     let link = reset_link(&world, "ann@example.com").await;
-    refused(service.reset_password(&link, guessable(), &home()).await);
+    let reset = service.reset_password(&link, guessable(), &home()).await;
+    refused(reset.map(|_| ()));
     let better = password("a newer long password");
     service
         .reset_password(&link, better, &home())
@@ -341,31 +385,86 @@ async fn a_password_that_is_easy_to_guess_is_set_nowhere(world: World) {
     joined.await.unwrap();
 }
 
-async fn a_password_of_another_system_lets_in_once_and_is_hashed_anew(world: World) {
-    // By libxcrypt, of "secret": shorter than what may be chosen here.
-    const BCRYPT: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
-    let ann = world.ann().await;
+/// Somebody whose password another system hashed.
+async fn adopted(world: &World, ann: &LoggedIn, email: &str, hash: &str) -> Member {
     let organization = ann.actor().unwrap().organization_id();
-    let (service, operator) = (&world.service, Operator::local());
-    let hash = PasswordHash::from_bcrypt(BCRYPT).unwrap();
+    let hash = PasswordHash::from_bcrypt(hash).unwrap();
     let command = CreateUser {
-        email: "bob@example.com".parse().unwrap(),
+        email: email.parse().unwrap(),
         name: "Bob".parse().unwrap(),
         password: Some(FirstPassword::Adopted(hash)),
         role: Role::Viewer,
     };
-    let bob = service.create_user(&operator, organization, command);
-    let bob = bob.await.unwrap();
+    let operator = Operator::local();
+    let made = world.service.create_user(&operator, organization, command);
+    made.await.unwrap()
+}
+
+async fn a_password_of_another_system_lets_in_once_and_is_hashed_anew(world: World) {
+    // By libxcrypt, of "nine violet kettles".
+    const BCRYPT: &str = "$2y$04$abcdefghijklmnopqrstuupPMtGHYySqYgklvuyvVQa3pk56Orlb6";
+    let ann = world.ann().await;
+    let service = &world.service;
+    let bob = adopted(&world, &ann, "bob@example.com", BCRYPT).await;
     let shown =
         |text: &str| service.verify_password(&bob.email, Password::presented(text).unwrap());
-    let wrong = shown("Secret").await;
+    let wrong = shown("Nine violet kettles").await;
     assert!(matches!(wrong, Err(IdentityError::WrongPassword)));
-    let hash = async || shown("secret").await.unwrap().password.unwrap();
+    let hash = async || {
+        shown("nine violet kettles")
+            .await
+            .unwrap()
+            .password
+            .unwrap()
+    };
     let first = hash().await;
     assert!(first.as_str().starts_with("$argon2id$"));
     assert_eq!(hash().await.as_str(), first.as_str(), "once");
-    let wrong = shown("Secret").await;
+    let wrong = shown("Nine violet kettles").await;
     assert!(matches!(wrong, Err(IdentityError::WrongPassword)));
     let log = world.log(&ann.actor().unwrap()).await;
     assert_eq!(log[0], "member.added");
+}
+
+/// It is right, and yet lets nobody in; its owner sets another with the link that comes by mail.
+async fn a_weak_password_of_another_system_lets_in_to_a_new_one_alone(world: World) {
+    // By libxcrypt: of "secret", which is too short, and of "Bob Bobsen 2026", who is called that.
+    const SHORT: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+    const GUESSABLE: &str = "$2y$04$abcdefghijklmnopqrstuuEvjc64IErfgFJGQMVeLM1rsNyNDoSG6";
+    let ann = world.ann().await;
+    let service = &world.service;
+    adopted(&world, &ann, "bob@example.com", SHORT).await;
+    adopted(&world, &ann, "bob.bobsen@example.com", GUESSABLE).await;
+    for (email, text) in [
+        ("bob@example.com", "secret"),
+        ("bob.bobsen@example.com", "Bob Bobsen 2026"),
+    ] {
+        let command = |text: &str| LogIn {
+            email: email.parse().unwrap(),
+            password: Password::presented(text).unwrap(),
+            remember: false,
+        };
+        let wrong = service.log_in(command("another"), home()).await;
+        assert!(matches!(wrong, Err(IdentityError::WrongPassword)));
+        assert_eq!(world.letters().await.len(), 0, "{email}");
+        for _ in 0..2 {
+            let weak = service.log_in(command(text), home()).await;
+            assert!(
+                matches!(weak, Err(IdentityError::PasswordTooWeak)),
+                "{weak:?}"
+            );
+        }
+        let letter = world.letters().await.pop().unwrap();
+        assert_eq!(letter.to.as_str(), email);
+        let Message::PasswordReset { secret, .. } = letter.message else {
+            panic!("{letter:?}");
+        };
+        let better = password("a newer long password");
+        service
+            .reset_password(&secret, better, &home())
+            .await
+            .unwrap();
+        let new = world.log_in(email, "a newer long password").await.unwrap();
+        assert!(world.who(&new.secret).await.is_some());
+    }
 }

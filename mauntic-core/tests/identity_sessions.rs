@@ -545,6 +545,15 @@ async fn people_work_in_the_organization_of_their_choice(world: World) {
         (there.organization_id(), there.role()),
         (second, Role::Viewer)
     );
+    world.clock.advance(TimeDelta::minutes(2));
+    world.who(&new.secret).await.unwrap();
+    let active = async |actor: &Actor| {
+        let member = world.service.member(actor, who.user.id).await;
+        member.unwrap().last_active_at
+    };
+    let now = mauntic_core::Clock::now(&*world.clock);
+    assert_eq!(active(&elsewhere).await, Some(now));
+    assert_eq!(active(&who.actor().unwrap()).await, None, "only there");
     let refused = world.service.switch_organization(&who, foreign).await;
     assert!(matches!(
         refused,

@@ -63,7 +63,7 @@ async fn whatever_ends_a_token_counts_from_the_next_request_on() {
         .remove_member(&Actor::system(acme.id), id(&ann))
         .await
         .unwrap();
-    assert_eq!(fixture.refusal(&of_ann).await, Refusal::NotAMember);
+    assert_eq!(fixture.refusal(&of_ann).await, Refusal::Revoked);
     service
         .revoke_token(&Actor::system(acme.id), free.token.id)
         .await
@@ -74,6 +74,39 @@ async fn whatever_ends_a_token_counts_from_the_next_request_on() {
         unknown,
         Err(IdentityError::Refused(Refusal::Unknown))
     ));
+}
+
+#[tokio::test]
+async fn an_admin_ends_no_token_of_an_owner() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.organization("Acme").await;
+    let owner = fixture
+        .member(&acme, "owner@example.com", Role::Owner)
+        .await;
+    let admin = fixture
+        .member(&acme, "admin@example.com", Role::Admin)
+        .await;
+    let of_owner = fixture.token(&owner).await;
+    let of_admin = fixture.token(&admin).await;
+    let service = &fixture.service;
+    let refused = service.revoke_token(&admin, of_owner.token.id).await;
+    assert!(
+        matches!(refused, Err(IdentityError::Forbidden(_))),
+        "{refused:?}"
+    );
+    assert!(service.authenticate(of_owner.secret.reveal()).await.is_ok());
+    for token in [&of_admin, &of_owner] {
+        service.revoke_token(&owner, token.token.id).await.unwrap();
+        assert_eq!(fixture.refusal(token).await, Refusal::Revoked);
+    }
+    // One that the owner bounded is no more than what admins have.
+    let bounded = service.create_token(&owner, token(Role::Viewer)).await;
+    let bounded = bounded.unwrap();
+    service
+        .revoke_token(&admin, bounded.token.id)
+        .await
+        .unwrap();
+    assert_eq!(fixture.refusal(&bounded).await, Refusal::Revoked);
 }
 
 #[tokio::test]

@@ -159,6 +159,7 @@ mod tests {
         let contexts = [
             mauntic_crm::audit::AUDITED,
             mauntic_messaging::audit::AUDITED,
+            mauntic_core::identity::IdentityService::AUDITED,
         ];
         for (use_case, action) in contexts.concat() {
             let known = DONE.iter().any(|(known, _)| *known == action);

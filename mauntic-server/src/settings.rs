@@ -17,6 +17,10 @@ use crate::{LoginProvider, TrustedProxies};
 /// known too), then from flags; later ones win.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub struct Settings {
     /// `postgres://user:password@host/name`, or `sqlite:FOLDER`. Without it: SQLite files in [`data`](Self::data).
     pub database: Option<String>,
@@ -72,6 +76,9 @@ pub struct Settings {
     /// The proxies in front of the server, whose `X-Forwarded-For` says who calls: addresses and networks. Without them,
     /// whoever connects is the caller.
     pub trusted_proxies: TrustedProxies,
+    /// Whether the audit log keeps no addresses of those who change something. Of sessions and failed logins, the network
+    /// alone is kept, whatever is set here.
+    pub anonymize_ip: bool,
     /// Whether emails may be sent from domains without DKIM keys. Switch it off, and such sends are refused before
     /// anything leaves.
     pub unsigned_mail: bool,
@@ -112,6 +119,7 @@ impl Default for Settings {
             dns_server: None,
             private_mail_servers: true,
             trusted_proxies: TrustedProxies::default(),
+            anonymize_ip: false,
             unsigned_mail: true,
             requests_per_second: 500,
             login_providers: Vec::new(),
@@ -220,6 +228,12 @@ impl Settings {
         let at_host = host.and_then(|host| format!("no-reply@{host}").parse().ok());
         let chosen = self.mail_from.clone().or(at_host);
         chosen.unwrap_or_else(|| "no-reply@mauntic.example".parse().expect("a valid address"))
+    }
+
+    /// Whether the server is reached over HTTPS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url().starts_with("https://")
     }
 
     /// The host that mail leaves from: named as in [`base_url`](Self::base_url).

@@ -28,6 +28,11 @@ pub enum IdentityError {
         "this password is easy to guess: common words, names, addresses, years, repetitions and rows of keys count as one character each, and too few are left; take some words that have nothing to do with each other"
     )]
     GuessablePassword,
+    /// The password is right, and another system took it; here it would have been refused.
+    #[error(
+        "this password is too easy to guess to be let in with: set a new one with the link that was just mailed to you"
+    )]
+    PasswordTooWeak,
     /// Not everybody makes organisations in this installation.
     #[error("you cannot make organisations here: ask whoever runs this installation")]
     MayNotFound,

@@ -5,7 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, Slug, TokenHash};
+use super::{
+    DisplayName, InvalidSessionSecret, LinkedLogin, NoRandomness, SessionSecret, Slug, TokenHash,
+};
 use crate::{EmailAddress, InvitationId, LetterId, OrganizationId, Role, UserId};
 
 /// The secret in a link that is mailed to somebody: 256 random bits. The database has its hash alone. `Debug` hides it.
@@ -203,6 +205,8 @@ pub enum Message {
         secret: LinkSecret,
         /// When it stops working.
         expires_at: DateTime<Utc>,
+        /// What lets in beside the password, and stays.
+        linked: Vec<LinkedLogin>,
     },
     /// Confirm with this link that the address is yours.
     EmailChange {

@@ -40,6 +40,11 @@ impl Password {
             .then(|| Self(text.to_owned()))
     }
 
+    /// Whether it is shorter than one that is chosen here.
+    pub(super) fn is_short(&self) -> bool {
+        self.0.chars().count() < Self::MIN_CHARS
+    }
+
     /// Whether it is one of those that are tried first: made of common words, repetitions, rows of keys, and of what
     /// is known about its owner, such as the name and the address.
     #[must_use]
@@ -57,10 +62,8 @@ impl std::str::FromStr for Password {
     type Err = WeakPassword;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.chars().count() < Self::MIN_CHARS || text.len() > Self::MAX_LEN {
-            return Err(WeakPassword);
-        }
-        Ok(Self(text.to_owned()))
+        let presented = Self::presented(text).filter(|password| !password.is_short());
+        presented.ok_or(WeakPassword)
     }
 }
 
@@ -103,7 +106,7 @@ impl PasswordHash {
         Ok(Self(text.to_owned()))
     }
 
-    fn is_bcrypt(&self) -> bool {
+    pub(super) fn is_bcrypt(&self) -> bool {
         self.0.starts_with("$2")
     }
 

@@ -54,7 +54,8 @@ impl SessionSecret {
         URL_SAFE_NO_PAD.encode(hasher.finalize())
     }
 
-    /// The same for the forms of one page, which `page` tells from all others. Pages are compressed: what stood in all of
+    /// The same for the forms of one page, which `page` tells from all others; the token begins with it, and holds for no
+    /// other, so that it can say what the page shows. Pages are compressed: what stood in all of
     /// them could be found out from the sizes of many (BREACH).
     #[must_use]
     pub fn csrf_token_of(&self, page: &str) -> String {

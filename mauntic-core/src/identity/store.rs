@@ -163,6 +163,13 @@ pub trait MemberQueries: Send + Sync {
         user: UserId,
     ) -> Result<Option<Membership>, StoreError>;
 
+    /// The same as a member of the organisation, as others see it.
+    async fn find_member(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Member>, StoreError>;
+
     /// A page of the organisation's members, in the order of their ids.
     async fn list(
         &self,
@@ -528,6 +535,14 @@ pub trait MembershipRepository: Send {
     /// Changes the role and whether it is blocked; an unknown membership is [`StoreError::Missing`].
     async fn update(&mut self, membership: &Membership) -> Result<(), StoreError>;
 
+    /// Notes that the member was at work in the organisation, unless a later time is noted, or there is no such member.
+    async fn see(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
     /// Takes a membership away; an unknown one is [`StoreError::Missing`].
     async fn remove(
         &mut self,
@@ -593,6 +608,13 @@ pub trait TokenRepository: Send {
         &mut self,
         organization: OrganizationId,
         maker: ApiTokenId,
+    ) -> Result<Vec<ApiToken>, StoreError>;
+
+    /// The tokens that work for a member and were not revoked, which are kept from others.
+    async fn of_member_for_update(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
     ) -> Result<Vec<ApiToken>, StoreError>;
 
     /// Adds a token with the hash of its secret. A known hash is [`StoreError::Conflict`].

@@ -91,6 +91,8 @@ pub struct Member {
     pub blocked_at: Option<DateTime<Utc>>,
     /// Since when the user is blocked in this organisation, if it is.
     pub blocked_here_at: Option<DateTime<Utc>>,
+    /// When the user was last seen working in this organisation in a browser, to the minute; `None` if never.
+    pub last_active_at: Option<DateTime<Utc>>,
 }
 
 impl Membership {
@@ -108,7 +110,7 @@ impl Member {
         fingerprint(&(self.role, self.blocked_here_at))
     }
 
-    /// The member that a user with a membership is.
+    /// The member that a user with a new membership is.
     #[must_use]
     pub fn of(user: &User, membership: &Membership) -> Self {
         Self {
@@ -119,6 +121,7 @@ impl Member {
             since: membership.created_at,
             blocked_at: user.blocked_at,
             blocked_here_at: membership.blocked_at,
+            last_active_at: None,
         }
     }
 }

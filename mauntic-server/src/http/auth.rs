@@ -17,7 +17,7 @@ use poem_openapi::{
 };
 
 use super::{
-    limits::client_address,
+    limits::told_address,
     problem::{ApiError, Problem},
 };
 use crate::{
@@ -140,7 +140,7 @@ async fn in_session(request: &Request, given: ApiKey) -> poem::Result<LoggedIn> 
     let who = app.identity.logged_in(&secret).await;
     let who = who.map_err(|error| ApiError::internal(&error))?;
     let who = who.ok_or_else(not_in_session)?;
-    Ok(who.calling_from(client_address(request)))
+    Ok(who.calling_from(told_address(request)))
 }
 
 fn not_in_session() -> ApiError {
@@ -226,7 +226,7 @@ fn shown_token(request: &Request) -> Option<String> {
 
 async fn by_token(app: &App, request: &Request, token: &str) -> poem::Result<Admission> {
     let admission = match app.identity.authenticate(token).await {
-        Ok(actor) => Ok(match client_address(request) {
+        Ok(actor) => Ok(match told_address(request) {
             Some(address) => actor.calling_from(address),
             None => actor,
         }),
@@ -256,7 +256,7 @@ async fn in_browser(app: &App, request: &mut Request) -> poem::Result<Option<Adm
     if !is_ours(request) || !(looks || secret.takes_csrf_token(token)) {
         return Ok(Some(Admission(Err(foreign()))));
     }
-    let who = who.calling_from(client_address(request));
+    let who = who.calling_from(told_address(request));
     let admission = match (who.closed_workplace(), who.actor()) {
         (Some(_), _) => Err(closed()),
         (None, Some(actor)) => Ok(actor),

@@ -205,6 +205,13 @@ pub(crate) fn client_address(request: &Request) -> Option<IpAddr> {
     }))
 }
 
+/// The address that the audit log is told: none where the settings say so.
+pub(crate) fn told_address(request: &Request) -> Option<IpAddr> {
+    let app = request.data::<App>();
+    let told = app.is_none_or(|app| !app.settings.anonymize_ip);
+    client_address(request).filter(|_| told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

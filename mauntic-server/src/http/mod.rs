@@ -26,6 +26,8 @@ use tracing::Instrument as _;
 use self::limits::{BodyLimit, RateLimit};
 use crate::{App, api, ops, public, ui};
 
+/// Browsers come over HTTPS alone for a year; other names of the domain are others' concern.
+const HTTPS_ONLY: &str = "max-age=31536000";
 /// How long open requests may take to end when the server stops.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -89,7 +91,9 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
         .data(Arc::new(ui::FormLimits::new()))
         .data(metrics)
         .with(CatchPanic::new().with_handler(panicked))
-        .with(Observation)
+        .with(Observation {
+            https: settings.is_https(),
+        })
 }
 
 /// A defect: logged here, hidden from the client.
@@ -109,24 +113,40 @@ fn panicked(cause: Box<dyn Any + Send>) -> Response {
 
 /// Wraps the API and the operator's endpoints: problems in one shape, security headers, a span with the
 /// request id, metrics.
-struct Observation;
+struct Observation {
+    /// Whether the server is reached over HTTPS.
+    https: bool,
+}
 
 impl<E: Endpoint> Middleware<E> for Observation {
     type Output = Observed<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        Observed(inner)
+        Observed {
+            inner,
+            https: self.https,
+        }
     }
 }
 
 /// An endpoint behind [`Observation`].
-struct Observed<E>(E);
+struct Observed<E> {
+    inner: E,
+    https: bool,
+}
 
 impl<E: Endpoint> Endpoint for Observed<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        observe(&self.0, request).await
+        let mut response = observe(&self.inner, request).await?;
+        if self.https {
+            response.headers_mut().insert(
+                header::STRICT_TRANSPORT_SECURITY,
+                HeaderValue::from_static(HTTPS_ONLY),
+            );
+        }
+        Ok(response)
     }
 }
 

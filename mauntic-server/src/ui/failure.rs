@@ -70,6 +70,20 @@ pub(super) fn foreign_form() -> Error {
     page(StatusCode::FORBIDDEN, "Please try again", &text)
 }
 
+/// The form is of a page of another organisation than the one that is worked in by now: the visitor chose that in another
+/// tab, or is no member of the other any more.
+pub(super) fn elsewhere(now: &str, of: Option<&str>) -> Error {
+    let text = html! {
+        p { "The page that you sent this from shows "
+            @if let Some(of) = of { strong { (of) } } @else { "an organisation that you do not work in any more" }
+            ". Nothing was changed, there or here." }
+        @if let Some(of) = of { p { "To go on there, choose " (of) " at the top of any page, then open that page again." } }
+        p { (button_link("/app/", &format!("Go to the start of {now}"), Weight::Primary)) }
+    };
+    let title = format!("You work in {now} now");
+    page(StatusCode::CONFLICT, &title, &text)
+}
+
 /// A form of ours that holds something that no page of ours put there.
 pub(super) fn unreadable() -> Error {
     let text = html! { p { "What the form held could not be read, and nothing was changed. Go back, reload the page, and try again." } (home()) };
@@ -132,6 +146,8 @@ pub(crate) fn too_often(error: &IdentityError) -> String {
 pub(crate) fn identity(error: IdentityError) -> Error {
     match &error {
         IdentityError::Forbidden(reason) => refused(*reason),
+        // Until a moment ago the visitor was a member.
+        IdentityError::Refused(_) => forbidden(),
         IdentityError::MayNotFound => {
             let text = html! { p { "Who makes organisations here is for those to say who run this installation. Ask them for one." } (home()) };
             page(StatusCode::FORBIDDEN, "Not allowed", &text)
@@ -144,6 +160,10 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::TooManyFailures { .. } => {
             let text = html! { p { (too_often(&error)) " Nothing was changed." } (home()) };
             page(StatusCode::TOO_MANY_REQUESTS, "Not so often", &text)
+        }
+        IdentityError::Outdated { .. } => {
+            let text = html! { p { "Somebody else changed this since you opened the page. Look at what is there now, and do it again if it is still right; nothing was changed." } (home()) };
+            page(StatusCode::CONFLICT, "It was changed meanwhile", &text)
         }
         IdentityError::LastOwner | IdentityError::NotAnOwner | IdentityError::ErasureBegun(_) => {
             let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };

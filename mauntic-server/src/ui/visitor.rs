@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 use mauntic_core::{
-    Actor, Permission,
-    identity::{Client, Detour, DetourSecret, IdentityError, LoggedIn, SessionSecret},
+    Actor, OrganizationId, Permission,
+    identity::{Client, Detour, DetourSecret, IdentityError, LoggedIn, SessionSecret, Workplace},
 };
 use poem::{
     Error, FromRequest, Request, RequestBody, Response, Result,
@@ -21,7 +21,10 @@ use super::{
     },
     failure,
 };
-use crate::{App, http::limits::client_address};
+use crate::{
+    App,
+    http::limits::{client_address, told_address},
+};
 
 /// The longest form, in bytes. Files have forms of their own.
 const MAX_FORM: usize = 2 << 20;
@@ -47,9 +50,19 @@ impl Visitor {
         self.actor.may(permission)
     }
 
-    /// Whether the token is the one that pages of the visitor have.
+    /// Whether the token is one that pages of the visitor have that show the organisation which is worked in. With
+    /// another one chosen meanwhile, as in a second tab, a form would change what its page does not show.
     fn must_have_sent(&self, token: &str) -> Result<()> {
-        must_be_of(&self.secret, token)
+        must_be_of(&self.secret, token)?;
+        let of = organization_of(token).ok_or_else(failure::foreign_form)?;
+        if of == self.actor.organization_id() {
+            return Ok(());
+        }
+        let name_of = |place: &Workplace| place.name.to_string();
+        let now = self.who.workplace().map(name_of).unwrap_or_default();
+        let mut places = self.who.workplaces.iter();
+        let of = places.find(|place| place.organization_id == of);
+        Err(failure::elsewhere(&now, of.map(name_of).as_deref()))
     }
 
     /// Shows a page of refusal instead of one that offers what would be refused.
@@ -58,10 +71,19 @@ impl Visitor {
         allowed.map(|_| ()).map_err(failure::refused)
     }
 
-    /// The field for forms that change something.
+    /// The field for forms that change something: its token says which organisation the page shows.
     pub(crate) fn csrf(&self) -> Markup {
-        token_field(&self.secret, self.page)
+        let organization = self.actor.organization_id().as_uuid();
+        let page = format!("{}-{}", self.page.simple(), organization.simple());
+        token_field(&self.secret, &page)
     }
+}
+
+/// The organisation that the page shows which has the token, if it is a page of one.
+fn organization_of(token: &str) -> Option<OrganizationId> {
+    let (page, _) = token.split_once('.')?;
+    let (_, organization) = page.split_once('-')?;
+    organization.parse().ok().map(OrganizationId::from_uuid)
 }
 
 /// From an organisation where nobody may work to the others, and out.
@@ -81,9 +103,8 @@ fn ways_out(who: &LoggedIn, token: &Markup) -> Markup {
 }
 
 /// The field that proves that a form is of a page of that session, with a token that no other page has.
-fn token_field(secret: &SessionSecret, page: Uuid) -> Markup {
-    let page = page.simple().to_string();
-    html! { input type="hidden" name=(CSRF) value=(secret.csrf_token_of(&page)); }
+fn token_field(secret: &SessionSecret, page: &str) -> Markup {
+    html! { input type="hidden" name=(CSRF) value=(secret.csrf_token_of(page)); }
 }
 
 /// Whether the token is one that a page of that session has.
@@ -112,7 +133,7 @@ impl Person {
         };
         let who = app.identity.logged_in(&secret).await;
         let who = who.map_err(failure::identity)?;
-        let address = client_address(request);
+        let address = told_address(request);
         let page = app.ids.next();
         Ok(who.map(|who| Self {
             who: who.calling_from(address),
@@ -133,7 +154,7 @@ impl Person {
 
     /// The field for forms that change something.
     pub(crate) fn csrf(&self) -> Markup {
-        token_field(&self.secret, self.page)
+        token_field(&self.secret, &self.page.simple().to_string())
     }
 
     /// Holds a form to be of a page of this session.
@@ -151,8 +172,8 @@ pub(super) fn app(request: &Request) -> Result<&App> {
 
 /// Where the request comes from.
 pub(crate) fn client(request: &Request) -> Client {
-    let address = client_address(request);
-    Client::new(address, request.header("user-agent")).calling_from(address)
+    let client = Client::new(client_address(request), request.header("user-agent"));
+    client.calling_from(told_address(request))
 }
 
 impl<'a> FromRequest<'a> for Person {
@@ -174,9 +195,10 @@ impl<'a> FromRequest<'a> for Visitor {
         let Some(who) = found.map_err(failure::identity)? else {
             return Err(log_in_first(app, request).await);
         };
-        let who = who.calling_from(client_address(request));
+        let who = who.calling_from(told_address(request));
         if let Some(place) = who.closed_workplace() {
-            let ways = ways_out(&who, &token_field(&secret, app.ids.next()));
+            let page = app.ids.next().simple().to_string();
+            let ways = ways_out(&who, &token_field(&secret, &page));
             return Err(failure::closed(place.name.as_str(), &ways));
         }
         let Some(actor) = who.actor() else {
@@ -232,15 +254,11 @@ pub(super) fn own_place(next: Option<&str>) -> &str {
 
 /// The name of the cookie. With HTTPS, browsers hold the prefix to what it promises: this host alone, encrypted alone.
 fn cookie_name(app: &App) -> &'static str {
-    if is_https(app) {
+    if app.settings.is_https() {
         "__Host-mauntic"
     } else {
         "mauntic"
     }
-}
-
-fn is_https(app: &App) -> bool {
-    app.settings.public_url().starts_with("https://")
 }
 
 /// The secret that the browser shows.
@@ -271,7 +289,11 @@ pub(super) fn detour_cookie(app: &App, request: &Request) -> Option<DetourSecret
 
 /// Gives the browser the secret of a way over a provider, or takes it away.
 pub(super) fn set_detour_cookie(app: &App, response: &mut Response, secret: Option<&DetourSecret>) {
-    let secure = if is_https(app) { "; Secure" } else { "" };
+    let secure = if app.settings.is_https() {
+        "; Secure"
+    } else {
+        ""
+    };
     let (value, age) = match secret {
         Some(secret) => (secret.reveal(), Detour::LIFETIME.num_seconds()),
         None => (String::new(), 0),
@@ -297,7 +319,11 @@ pub(super) fn set_cookie(
 
 /// The header that gives a browser its secret, with whether it is remembered, or takes it away.
 pub(crate) fn cookie_text(app: &App, secret: Option<(&SessionSecret, bool)>) -> String {
-    let secure = if is_https(app) { "; Secure" } else { "" };
+    let secure = if app.settings.is_https() {
+        "; Secure"
+    } else {
+        ""
+    };
     let (value, age) = match secret {
         None => (String::new(), "; Max-Age=0".to_owned()),
         Some((secret, true)) => {
@@ -319,7 +345,7 @@ pub(crate) async fn end_earlier(
         return Ok(());
     };
     if let Some(who) = app.identity.logged_in(&earlier).await? {
-        let who = who.calling_from(client_address(request));
+        let who = who.calling_from(told_address(request));
         app.identity.end_session(&who, who.session.id).await?;
     }
     Ok(())
@@ -396,7 +422,7 @@ impl<'a> FromRequest<'a> for OpenForm {
     }
 }
 
-/// A form of a visitor, which proved that it is ours.
+/// A form of a visitor, which proved that it is ours, and of a page of the organisation that is worked in.
 pub(crate) struct Posted {
     /// Who sent it.
     pub(crate) visitor: Visitor,

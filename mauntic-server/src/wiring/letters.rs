@@ -1,12 +1,12 @@
 //! Letters from the installation to its users: password resets and the like.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     Clock, DeliveryId, EmailAddress, IdSource, OrganizationId,
-    identity::{DisplayName, Letter, LinkSecret, Message, Postman, Undelivered},
+    identity::{DisplayName, Letter, LinkSecret, LinkedLogin, Message, Postman, Undelivered},
 };
 use mauntic_messaging::{
     MessagingStore, mime,
@@ -70,20 +70,44 @@ impl SystemMail {
         format!("{}{path}?token={}", self.base_url, secret.reveal())
     }
 
+    /// What a new password does not end.
+    fn linked(&self, logins: &[LinkedLogin]) -> String {
+        if logins.is_empty() {
+            return String::new();
+        }
+        let mut text =
+            "\n\nThese logins let in to your account too, and a new password does not end them:\n"
+                .to_owned();
+        for login in logins {
+            let _ = write!(text, "\n- {}, as {}", login.provider, login.email);
+        }
+        let _ = write!(
+            text,
+            "\n\nIf one of them is not yours, unlink it:\n\n{}/app/account/logins",
+            self.base_url
+        );
+        text
+    }
+
     fn subject_and_text(&self, letter: &Letter) -> (&'static str, String) {
         let hello = match &letter.name {
             Some(name) => format!("Hello {name},"),
             None => "Hello,".to_owned(),
         };
         let (subject, body) = match &letter.message {
-            Message::PasswordReset { secret, expires_at } => (
+            Message::PasswordReset {
+                secret,
+                expires_at,
+                linked,
+            } => (
                 "Set a new password",
                 format!(
                     "somebody, probably you, wants to set a new password for your account here.\n\n\
                      This link lets you do it, once, until {}:\n\n{}\n\n\
-                     If it was not you, do nothing: your password stays as it is.",
+                     If it was not you, do nothing: your password stays as it is.{}",
                     time(*expires_at),
-                    self.link("/app/reset", secret)
+                    self.link("/app/reset", secret),
+                    self.linked(linked)
                 ),
             ),
             Message::EmailChange { secret, expires_at } => (

@@ -59,11 +59,13 @@ test("a second factor is set up with an authenticator app", async () => {
   await page.getByRole("img", { name: "QR code of the secret" }).waitFor();
   const secret = await page.locator("dd code").first().textContent();
   await page.getByLabel("Code that the app shows").fill("000000");
+  await page.getByLabel("Your password").fill(owner.password);
   await button(page, "Switch it on").click();
   await page.getByText("This code is wrong.").waitFor();
   assert.equal(await page.locator("dd code").first().textContent(), secret, "the secret stays while it is set up");
   app = new Authenticator(secret);
   await page.getByLabel("Code that the app shows").fill(app.code());
+  await page.getByLabel("Your password").fill(owner.password);
   await button(page, "Switch it on").click();
   await heading(page, "Your recovery codes").waitFor();
   codes = (await page.locator("pre.code").textContent()).trim().split("\n");
@@ -147,6 +149,34 @@ test("a session is ended from another browser, and is over with its next request
   await elsewhere.goto(world.at("/app/"));
   await elsewhere.waitForURL(/\/app\/login/);
   await elsewhere.context().close();
+});
+
+test("the menu of organisations leads to another, and a page that was open before changes nothing there", async () => {
+  await page.goto(world.at("/app/organization"));
+  const tab = await page.context().newPage();
+  await tab.goto(world.at("/app/account/organizations/new"));
+  await tab.getByRole("main").locator("[name=name]").fill("Zoo");
+  await button(tab, "Make it").click();
+  await tab.waitForURL(world.at("/app/"));
+  // The first tab still shows the members of Acme.
+  await page.getByLabel("Email address").fill("eve@example.com");
+  await button(page, "Invite").click();
+  await heading(page, "You work in Zoo now").waitFor();
+  const menu = tab.getByRole("banner").locator("details", { has: tab.locator("summary", { hasText: "change the organisation" }) });
+  for (const [place, other] of [["Zoo", "Acme"], ["Acme", "Zoo"]]) {
+    await tab.goto(world.at("/app/organization"));
+    assert.equal(await tab.getByText("eve@example.com").count(), 0, `nobody was invited into ${place}`);
+    await menu.locator("summary").click();
+    assert.equal((await menu.locator("[aria-current=true]").textContent()).trim(), place);
+    await menu.getByRole("button", { name: other }).click();
+    await tab.waitForURL(world.at("/app/"));
+    await menu.locator("summary .name", { hasText: other }).waitFor();
+  }
+  await tab.goto(world.at("/app/organization"));
+  await menu.locator("summary").click();
+  await menu.getByRole("button", { name: "Acme" }).click();
+  await tab.waitForURL(world.at("/app/"));
+  await tab.close();
 });
 
 test("the theme that was chosen is kept", async () => {

@@ -62,6 +62,7 @@ test("pages of those who are not logged in yet", async (t) => {
     const app = new Authenticator(await guest.locator("dd code").first().textContent());
     await look(guest, "/account/second-factor enrolment").then((faults) => assert.deepEqual(faults, []));
     await guest.getByLabel("Code that the app shows").fill(app.code());
+    await guest.getByLabel("Your password").fill(PASSWORD);
     await button(guest, "Switch it on").click();
     await heading(guest, "Your recovery codes").waitFor();
     await look(guest, "/account/second-factor codes").then((faults) => assert.deepEqual(faults, []));

@@ -553,3 +553,47 @@ pub async fn a_member_who_is_blocked_here_works_elsewhere(store: Arc<dyn Identit
     let shown = store.tokens().present(&hash(1)).await.unwrap().unwrap();
     assert!(shown.holder.unwrap().blocked);
 }
+
+/// Of members of several organisations each knows when they worked there, and nothing of the others.
+pub async fn a_member_was_active_where_they_were_seen(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
+    let ann = user(&ids, "ann@example.com");
+    save(&*store, &acme).await;
+    save(&*store, &other).await;
+    save_member(&*store, &acme, &ann, Role::Owner).await;
+    let mut uow = store.begin().await.unwrap();
+    let there = super::membership(&other, &ann, Role::Viewer);
+    uow.memberships().insert(&there).await.unwrap();
+    uow.commit().await.unwrap();
+    let members = store.members();
+    let never = members.find_member(acme.id, ann.id).await.unwrap();
+    assert_eq!(never.unwrap().last_active_at, None);
+    let later = now() + TimeDelta::minutes(5);
+    // What was noted later stays, and nobody becomes a member by it.
+    for at in [later, now()] {
+        let mut uow = store.begin().await.unwrap();
+        uow.memberships().see(acme.id, ann.id, at).await.unwrap();
+        let stranger = user(&ids, "bob@example.com").id;
+        uow.memberships().see(acme.id, stranger, at).await.unwrap();
+        uow.commit().await.unwrap();
+    }
+    let found = members.find_member(acme.id, ann.id).await.unwrap().unwrap();
+    assert_eq!(found.last_active_at, Some(later));
+    let page = members.list(acme.id, None, PageSize::default()).await;
+    assert_eq!(page.unwrap().items, std::slice::from_ref(&found));
+    let listed = members.search(acme.id, "ann", PageSize::default()).await;
+    assert_eq!(listed.unwrap(), [found]);
+    let elsewhere = members.find_member(other.id, ann.id).await.unwrap();
+    assert_eq!(elsewhere.unwrap().last_active_at, None);
+    // Another role is no reason to forget it.
+    let mut uow = store.begin().await.unwrap();
+    let changed = super::membership(&acme, &ann, Role::Viewer);
+    uow.memberships().update(&changed).await.unwrap();
+    uow.commit().await.unwrap();
+    let found = members.find_member(acme.id, ann.id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.role, found.last_active_at),
+        (Role::Viewer, Some(later))
+    );
+}

@@ -41,6 +41,33 @@ pub async fn tokens_are_found_by_the_one_that_made_them(store: Arc<dyn IdentityS
     );
 }
 
+/// Those that were revoked are over already, and those of the member elsewhere are others' concern.
+pub async fn tokens_are_found_by_the_member_they_work_for(store: Arc<dyn IdentityStore>) {
+    let ids = CountingIds::default();
+    let (acme, other) = (organization(&ids, "Acme"), organization(&ids, "Other"));
+    let (ann, bob) = (user(&ids, "ann@example.com"), user(&ids, "bob@example.com"));
+    save(&*store, &acme).await;
+    save(&*store, &other).await;
+    save_member(&*store, &acme, &ann, Role::Member).await;
+    save_member(&*store, &acme, &bob, Role::Member).await;
+    let mine = token(&ids, &acme, Some(&ann));
+    let over = ApiToken {
+        revoked_at: Some(now()),
+        ..token(&ids, &acme, Some(&ann))
+    };
+    let elsewhere = token(&ids, &other, Some(&ann));
+    let theirs = token(&ids, &acme, Some(&bob));
+    let nobodys = token(&ids, &acme, None);
+    for (number, token) in (1..).zip([&mine, &over, &elsewhere, &theirs, &nobodys]) {
+        save_token(&*store, token, &hash(number)).await;
+    }
+    let mut uow = store.begin().await.unwrap();
+    let found = uow.tokens().of_member_for_update(acme.id, ann.id).await;
+    assert_eq!(found.unwrap(), [mine]);
+    let found = uow.tokens().of_member_for_update(other.id, bob.id).await;
+    assert_eq!(found.unwrap(), []);
+}
+
 /// One query brings the token, the state of its organisation and that of its holder.
 pub async fn a_token_is_presented_with_what_decides_on_it(store: Arc<dyn IdentityStore>) {
     let ids = CountingIds::default();

@@ -43,7 +43,7 @@ impl IdentityService {
         let organization = actor.require(Permission::MembersManage)?;
         may_give(actor, command.role)?;
         let now = self.clock.now();
-        let invited_by = self.inviter(actor).await?;
+        let invited_by = self.member_behind(actor).await?;
         let keys = invitation_keys(organization, &command.email);
         self.count_try(&keys, now).await?;
         let mut uow = self.store.begin().await?;
@@ -308,8 +308,11 @@ impl IdentityService {
         Ok(invitation)
     }
 
-    /// The member who invites: of a token, the one whom it works for.
-    async fn inviter(&self, actor: &Actor) -> Result<Option<UserId>, IdentityError> {
+    /// The member who acts: of a token, the one whom it works for.
+    pub(super) async fn member_behind(
+        &self,
+        actor: &Actor,
+    ) -> Result<Option<UserId>, IdentityError> {
         match actor.principal() {
             Principal::User { id } => Ok(Some(id)),
             Principal::Token { id } => {

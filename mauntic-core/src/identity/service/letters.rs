@@ -7,10 +7,10 @@ use tracing::{error, info, warn};
 use super::{
     super::{
         Change, Client, Errand, IdentityError, IdentityService, IdentityUnitOfWork, Letter,
-        LinkSecret, LoggedIn, Message, Organization, Password, Postman, Purpose, QueuedLetter,
-        Subject, Undelivered, User, UserLink,
+        LinkSecret, LinkedLogin, LoggedIn, Message, Organization, Password, Postman, Purpose,
+        QueuedLetter, Subject, Undelivered, User, UserLink,
     },
-    passwords::hold_strong,
+    passwords::{hold_strong, known_of},
     sessions::reset_keys,
 };
 use crate::{EmailAddress, LetterId, OrganizationId, StoreError, UserId};
@@ -49,7 +49,8 @@ impl IdentityService {
         Ok(user.email)
     }
 
-    /// Sets a new password with a mailed link, once, and ends all sessions of the user. A second factor stays on.
+    /// Sets a new password with a mailed link, once, and ends all sessions of the user. A second factor stays on, and so do
+    /// linked logins, which it returns: somebody else may have linked one.
     ///
     /// # Errors
     /// [`IdentityError::DeadLink`]; [`IdentityError::GuessablePassword`], which leaves the link good.
@@ -59,15 +60,10 @@ impl IdentityService {
         secret: &LinkSecret,
         new: Password,
         client: &Client,
-    ) -> Result<(), IdentityError> {
+    ) -> Result<Vec<LinkedLogin>, IdentityError> {
         let (_, user) = self.linked(Purpose::PasswordReset, secret).await?;
         let places = self.store.members().workplaces(user.id).await?;
-        let places = places.iter().map(|place| place.name.as_str());
-        let about: Vec<_> = [user.name.as_str(), user.email.as_str()]
-            .into_iter()
-            .chain(places)
-            .collect();
-        hold_strong(&new, &about)?;
+        hold_strong(&new, &known_of(&user, &places))?;
         let password = self.hasher.hash(new).await?;
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
@@ -83,24 +79,26 @@ impl IdentityService {
         let change = Change::new("user.password_reset", Subject::new("user", user.id));
         self.audit_from(&mut *uow, user.id, client.address, &change, now)
             .await?;
+        let linked = uow.linked_logins().of_user(user.id).await?;
         uow.commit().await?;
         info!(user.id = %user.id, "a password was reset by mail");
-        Ok(())
+        Ok(linked)
     }
 
     /// Mails a link to another address, with which its owner confirms that the user logs in with it from then on.
-    /// Nothing changes before, and whether somebody else has the address is not told.
+    /// Nothing changes before, and whether somebody else has the address is not told. Whoever has a password tells it.
     ///
     /// # Errors
-    /// [`IdentityError::WrongPassword`]; [`IdentityError::TooManyFailures`].
+    /// [`IdentityError::WrongPassword`]; [`IdentityError::LogInAgain`] if there is no password, and the login was a while
+    /// ago; [`IdentityError::TooManyFailures`].
     #[tracing::instrument(skip_all)]
     pub async fn request_email_change(
         &self,
         who: &LoggedIn,
-        password: Password,
+        password: Option<Password>,
         email: EmailAddress,
     ) -> Result<(), IdentityError> {
-        self.check_own_password(who, password).await?;
+        self.check_owner_is_there(who, password).await?;
         let now = self.clock.now();
         let keys = reset_keys(&email, &who.session.client);
         self.count_try(&keys, now).await?;
@@ -323,13 +321,18 @@ impl IdentityService {
             email: None,
             expires_at,
         };
+        let linked = self.store.linked_logins().of_user(user.id).await?;
         let mut uow = self.store.begin().await?;
         uow.links().save(&link).await?;
         uow.commit().await?;
         Ok(Some(Letter {
             to: user.email,
             name: Some(user.name),
-            message: Message::PasswordReset { secret, expires_at },
+            message: Message::PasswordReset {
+                secret,
+                expires_at,
+                linked,
+            },
         }))
     }
 

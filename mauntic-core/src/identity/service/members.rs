@@ -144,8 +144,8 @@ impl IdentityService {
         Ok(())
     }
 
-    /// Takes a member out of the organisation, whose tokens and invitations stop working with it. The user stays; the
-    /// last owner cannot go.
+    /// Takes a member out of the organisation: the member's tokens are revoked and open invitations taken back, for good.
+    /// The user stays; the last owner cannot go.
     #[tracing::instrument(skip_all)]
     pub async fn remove_member(&self, actor: &Actor, user: UserId) -> Result<(), IdentityError> {
         let organization = actor.require(Permission::MembersManage)?;
@@ -178,6 +178,14 @@ impl IdentityService {
         let change = Change::new(action, Subject::new("user", user_id))
             .from(json!({"role": membership.role}));
         self.audit(uow, actor, change, now).await?;
+        // Those of a member who joins again would work again.
+        for token in uow
+            .tokens()
+            .of_member_for_update(organization, user_id)
+            .await?
+        {
+            self.end_token(uow, actor, token, now).await?;
+        }
         self.withdraw(uow, actor, user_id, None).await
     }
 
@@ -204,11 +212,8 @@ impl IdentityService {
     pub async fn member(&self, actor: &Actor, user: UserId) -> Result<Member, IdentityError> {
         let organization = actor.require(Permission::MembersRead)?;
         let members = self.store.members();
-        let membership = members.find(organization, user).await?;
-        let membership = membership.ok_or(IdentityError::UserNotFound(user))?;
-        let found = members.find_user(user).await?;
-        let found = found.ok_or(IdentityError::UserNotFound(user))?;
-        Ok(Member::of(&found, &membership))
+        let found = members.find_member(organization, user).await?;
+        found.ok_or(IdentityError::UserNotFound(user))
     }
 
     /// Lets a member do nothing in the actor's organisation, from the next request on; the member's tokens and

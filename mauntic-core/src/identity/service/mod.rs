@@ -23,8 +23,8 @@ use super::{
     IdentityUnitOfWork, PasswordHasher,
 };
 use crate::{
-    Access, Actor, Cause, Clock, DomainEvent, Envelope, IdSource, OrganizationId, Permission,
-    SecretKey, UseCase,
+    Access, Actor, Audited, Cause, Clock, DomainEvent, Envelope, IdSource, OrganizationId,
+    Permission, SecretKey, UseCase,
 };
 
 pub use deletion::RequestDeletion;
@@ -153,6 +153,70 @@ impl IdentityService {
         ),
         ("update_profile", Access::Oneself),
         ("verify_password", Access::Anybody),
+    ];
+
+    /// Every use case that changes something for somebody, and the action that it leaves in the audit log.
+    pub const AUDITED: &[Audited] = &[
+        ("identity.accept_invitation", "member.added"),
+        ("identity.block_member", "member.blocked"),
+        (
+            "identity.cancel_email_change",
+            "user.email_change_cancelled",
+        ),
+        ("identity.change_member", "member.changed"),
+        ("identity.confirm_second_factor", "user.second_factor_on"),
+        ("identity.create_token", "token.created"),
+        ("identity.end_other_sessions", "user.other_sessions_ended"),
+        ("identity.end_second_factor", "user.second_factor_off"),
+        // Or `user.logged_out`, if it is the session of the call.
+        ("identity.end_session", "user.session_ended"),
+        // After `organization.created`.
+        ("identity.found_organization", "member.added"),
+        ("identity.invite", "invitation.created"),
+        ("identity.leave_organization", "member.left"),
+        ("identity.link_login", "user.login_linked"),
+        ("identity.remove_member", "member.removed"),
+        (
+            "identity.renew_recovery_codes",
+            "user.recovery_codes_renewed",
+        ),
+        (
+            "identity.request_deletion",
+            "organization.deletion_requested",
+        ),
+        (
+            "identity.request_email_change",
+            "user.email_change_requested",
+        ),
+        ("identity.resend_invitation", "invitation.resent"),
+        ("identity.restore_organization", "organization.restored"),
+        ("identity.revoke_invitation", "invitation.revoked"),
+        ("identity.revoke_token", "token.revoked"),
+        ("identity.set_password", "user.password_set"),
+        (
+            "identity.transfer_ownership",
+            "organization.ownership_transferred",
+        ),
+        ("identity.unblock_member", "member.unblocked"),
+        ("identity.unlink_login", "user.login_unlinked"),
+        ("identity.update_organization", "organization.updated"),
+        ("identity.update_profile", "user.profile_changed"),
+    ];
+
+    /// Every use case that writes and leaves no entry although somebody calls it, and why.
+    pub const UNAUDITED: &[(&str, &str)] = &[
+        (
+            "identity.begin_link",
+            "sends a browser to a provider; nothing is linked until it comes back",
+        ),
+        (
+            "identity.begin_second_factor",
+            "makes a secret that no login asks for until it is confirmed",
+        ),
+        (
+            "identity.switch_organization",
+            "changes what a session shows, and nothing of either organisation",
+        ),
     ];
 
     /// The use cases over a store.

@@ -1,5 +1,6 @@
 use super::super::{
     IdentityError, IdentityService, LoggedIn, Password, PasswordHash, Purpose, Refusal, User,
+    Workplace,
 };
 use crate::{EmailAddress, UserId};
 
@@ -10,6 +11,15 @@ pub(super) fn hold_strong(password: &Password, about: &[&str]) -> Result<(), Ide
     } else {
         Ok(())
     }
+}
+
+/// What is known about a user, which a password is not to be made of.
+pub(super) fn known_of<'a>(user: &'a User, places: &'a [Workplace]) -> Vec<&'a str> {
+    let places = places.iter().map(|place| place.name.as_str());
+    [user.name.as_str(), user.email.as_str()]
+        .into_iter()
+        .chain(places)
+        .collect()
 }
 
 impl IdentityService {
@@ -26,12 +36,7 @@ impl IdentityService {
         current: Option<Password>,
         new: Password,
     ) -> Result<(), IdentityError> {
-        let places = who.workplaces.iter().map(|place| place.name.as_str());
-        let about: Vec<_> = [who.user.name.as_str(), who.user.email.as_str()]
-            .into_iter()
-            .chain(places)
-            .collect();
-        hold_strong(&new, &about)?;
+        hold_strong(&new, &known_of(&who.user, &who.workplaces))?;
         self.check_owner_is_there(who, current).await?;
         let (user, now) = (who.user.id, self.clock.now());
         let hash = self.hasher.hash(new).await?;
@@ -56,6 +61,10 @@ impl IdentityService {
     }
 
     /// The user with that address, if the password is right and the user is not blocked.
+    ///
+    /// # Errors
+    /// [`IdentityError::WrongPassword`], whatever is wrong; [`Refusal::UserBlocked`]; [`IdentityError::PasswordTooWeak`] if
+    /// another system took the password, and here it would have been refused.
     #[tracing::instrument(skip_all)]
     pub async fn verify_password(
         &self,
@@ -70,6 +79,12 @@ impl IdentityService {
         };
         if user.blocked_at.is_some() {
             return Err(Refusal::UserBlocked.into());
+        }
+        if hash.is_bcrypt() {
+            let places = self.store.members().workplaces(user.id).await?;
+            if password.is_short() || password.is_guessable(&known_of(&user, &places)) {
+                return Err(IdentityError::PasswordTooWeak);
+            }
         }
         if hash.is_outdated() {
             user.password = Some(self.rehash(user.id, password, &hash).await?);

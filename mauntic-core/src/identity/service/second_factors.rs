@@ -57,18 +57,22 @@ impl IdentityService {
         Ok(factor.enrolment(&who.user.email, key)?)
     }
 
-    /// Asks for the app at each login from now on, if a first code shows that it has the secret. The user's other
-    /// sessions end, for they began without it. The recovery codes are shown this once.
+    /// Asks for the app at each login from now on, if a first code shows that it has the secret. Whoever has a password
+    /// tells it: with a session that was left open, a stranger would lock the owner out. The user's other sessions end,
+    /// for they began without it. The recovery codes are shown this once.
     ///
     /// # Errors
-    /// [`IdentityError::WrongCode`]; [`IdentityError::SecondFactorOff`] if none was begun within the hour;
+    /// [`IdentityError::WrongPassword`]; [`IdentityError::LogInAgain`] if there is no password, and the login was a while
+    /// ago; [`IdentityError::WrongCode`]; [`IdentityError::SecondFactorOff`] if none was begun within the hour;
     /// [`IdentityError::TooManyFailures`].
     #[tracing::instrument(skip_all)]
     pub async fn confirm_second_factor(
         &self,
         who: &LoggedIn,
+        password: Option<Password>,
         code: &str,
     ) -> Result<Vec<RecoveryCode>, IdentityError> {
+        self.check_owner_is_there(who, password).await?;
         let (key, now) = (self.secret()?, self.clock.now());
         let user = who.user.id;
         let keys = code_keys(user, &who.session.client);
@@ -96,17 +100,18 @@ impl IdentityService {
         Ok(codes)
     }
 
-    /// Makes new recovery codes; the old ones stop working.
+    /// Makes new recovery codes; the old ones stop working. Whoever has a password tells it.
     ///
     /// # Errors
-    /// [`IdentityError::WrongPassword`]; [`IdentityError::SecondFactorOff`]; [`IdentityError::TooManyFailures`].
+    /// [`IdentityError::WrongPassword`]; [`IdentityError::LogInAgain`] if there is no password, and the login was a while
+    /// ago; [`IdentityError::SecondFactorOff`]; [`IdentityError::TooManyFailures`].
     #[tracing::instrument(skip_all)]
     pub async fn renew_recovery_codes(
         &self,
         who: &LoggedIn,
-        password: Password,
+        password: Option<Password>,
     ) -> Result<Vec<RecoveryCode>, IdentityError> {
-        self.check_own_password(who, password).await?;
+        self.check_owner_is_there(who, password).await?;
         let mut uow = self.store.begin().await?;
         let found = uow.second_factors().find_for_update(who.user.id).await?;
         if !found.is_some_and(|factor| factor.is_on()) {
@@ -120,17 +125,18 @@ impl IdentityService {
         Ok(codes)
     }
 
-    /// Asks for no second factor any more.
+    /// Asks for no second factor any more. Whoever has a password tells it.
     ///
     /// # Errors
-    /// [`IdentityError::WrongPassword`]; [`IdentityError::SecondFactorOff`]; [`IdentityError::TooManyFailures`].
+    /// [`IdentityError::WrongPassword`]; [`IdentityError::LogInAgain`] if there is no password, and the login was a while
+    /// ago; [`IdentityError::SecondFactorOff`]; [`IdentityError::TooManyFailures`].
     #[tracing::instrument(skip_all)]
     pub async fn end_second_factor(
         &self,
         who: &LoggedIn,
-        password: Password,
+        password: Option<Password>,
     ) -> Result<(), IdentityError> {
-        self.check_own_password(who, password).await?;
+        self.check_owner_is_there(who, password).await?;
         let mut uow = self.store.begin().await?;
         if !uow.second_factors().delete(who.user.id).await? {
             return Err(IdentityError::SecondFactorOff);

@@ -171,7 +171,8 @@ impl IdentityService {
     ///
     /// # Errors
     /// [`IdentityError::WrongPassword`], whatever is wrong; [`IdentityError::TooManyFailures`] says how long to wait;
-    /// [`Refusal::UserBlocked`](super::super::Refusal::UserBlocked), told only to those who know the password.
+    /// [`IdentityError::PasswordTooWeak`] if a right one of another system would be refused here, and the way to a new
+    /// one is mailed; [`Refusal::UserBlocked`](super::super::Refusal::UserBlocked), told only to those who know the password.
     #[tracing::instrument(skip_all)]
     pub async fn log_in(
         &self,
@@ -192,6 +193,10 @@ impl IdentityService {
             return Err(IdentityError::WrongPassword);
         }
         self.forgive(&keys).await?;
+        if matches!(verified, Err(IdentityError::PasswordTooWeak)) {
+            self.mail_way_to_new_password(command.email, client).await?;
+            return Err(IdentityError::PasswordTooWeak);
+        }
         let user = verified?;
         let places = self.store.members().workplaces(user.id).await?;
         let organization = begin_in(&places);
@@ -219,6 +224,18 @@ impl IdentityService {
         Ok(new)
     }
 
+    /// Mails a link to set a new password. One that was asked for too often is on its way already.
+    async fn mail_way_to_new_password(
+        &self,
+        email: EmailAddress,
+        client: Client,
+    ) -> Result<(), IdentityError> {
+        match self.request_password_reset(email, client).await {
+            Err(IdentityError::TooManyFailures { .. }) => Ok(()),
+            asked => asked,
+        }
+    }
+
     /// Who is logged in with that secret; `None` if the session is over, or the user blocked. Blocking a user or an
     /// organisation takes effect here, at the next request.
     pub async fn logged_in(
@@ -237,18 +254,25 @@ impl IdentityService {
         };
         let places = self.store.members().workplaces(user.id).await?;
         let (closed, workplaces) = places.into_iter().partition(|place| place.closed);
-        if session.see(now) {
-            let mut uow = self.store.begin().await?;
-            uow.sessions().see(session.id, now).await?;
-            uow.commit().await?;
-        }
-        Ok(Some(LoggedIn {
+        let seen = session.see(now);
+        let who = LoggedIn {
             session,
             user,
             workplaces,
             closed,
             address: None,
-        }))
+        };
+        if seen {
+            let mut uow = self.store.begin().await?;
+            uow.sessions().see(who.session.id, now).await?;
+            let place = who.workplace();
+            if let Some(place) = place.filter(|_| who.closed_workplace().is_none()) {
+                let (organization, user) = (place.organization_id, who.user.id);
+                uow.memberships().see(organization, user, now).await?;
+            }
+            uow.commit().await?;
+        }
+        Ok(Some(who))
     }
 
     /// The user's own sessions that have not ended, the latest first.

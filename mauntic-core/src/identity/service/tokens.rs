@@ -8,7 +8,7 @@ use super::super::{
     ApiToken, Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, Refusal,
     Subject, TokenSecret, user::within,
 };
-use crate::{Actor, ApiTokenId, Operator, Page, PageSize, Permission, Principal, Role, UserId};
+use crate::{Actor, ApiTokenId, Operator, Page, PageSize, Permission, Principal, Role};
 
 /// A new API token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +71,14 @@ impl IdentityService {
         }
         let scopes = scopes(actor, command.role, command.scopes)?;
         let secret = TokenSecret::random()?;
+        let user_id = self.member_behind(actor).await?;
         let mut uow = self.store.begin().await?;
-        let (user_id, end) = holder(&mut *uow, actor).await?;
+        if let Some(user) = user_id {
+            // Kept until this is done: a token is there when a membership ends, or is not made any more.
+            let membership = uow.memberships().find(organization_id, user).await?;
+            membership.ok_or(Refusal::NotAMember)?;
+        }
+        let end = latest_end(&mut *uow, actor).await?;
         let made_by = match actor.principal() {
             Principal::Token { id } => Some(id),
             Principal::User { .. } | Principal::System => None,
@@ -130,25 +136,41 @@ impl IdentityService {
         found.ok_or(IdentityError::TokenNotFound(id))
     }
 
-    /// Ends a token, from the next request on, and with it those that it made, and that those made.
+    /// Ends a token, from the next request on, and with it those that it made, and that those made. One of a role above
+    /// the actor's own is for others to end.
     #[tracing::instrument(skip_all)]
     pub async fn revoke_token(&self, actor: &Actor, id: ApiTokenId) -> Result<(), IdentityError> {
         let organization = actor.require(Permission::TokensManage)?;
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
         let token = uow.tokens().find_for_update(organization, id).await?;
-        let mut ending = vec![token.ok_or(IdentityError::TokenNotFound(id))?];
-        while let Some(mut token) = ending.pop() {
+        let token = token.ok_or(IdentityError::TokenNotFound(id))?;
+        // As with members: nobody takes more than they have.
+        within(actor.role(), &[token.role])?;
+        let mut ending = vec![token];
+        while let Some(token) = ending.pop() {
             let made = uow.tokens().made_by_for_update(organization, token.id);
             ending.extend(made.await?);
-            if token.revoke(now) {
-                uow.tokens().update(&token).await?;
-                let change = Change::new("token.revoked", Subject::new("api_token", token.id))
-                    .from(json!({"name": token.name}));
-                self.audit(&mut *uow, actor, change, now).await?;
-            }
+            self.end_token(&mut *uow, actor, token, now).await?;
         }
         uow.commit().await?;
+        Ok(())
+    }
+
+    /// Revokes one token, if it was not.
+    pub(super) async fn end_token(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        actor: &Actor,
+        mut token: ApiToken,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        if token.revoke(now) {
+            uow.tokens().update(&token).await?;
+            let change = Change::new("token.revoked", Subject::new("api_token", token.id))
+                .from(json!({"name": token.name}));
+            self.audit(uow, actor, change, now).await?;
+        }
         Ok(())
     }
 
@@ -194,25 +216,22 @@ fn scopes(
     Ok(wanted)
 }
 
-/// The member whom a new token works for, and when it has to end.
-async fn holder(
+/// When a new token has to end: with the one that makes it.
+async fn latest_end(
     uow: &mut dyn IdentityUnitOfWork,
     actor: &Actor,
-) -> Result<(Option<UserId>, Option<DateTime<Utc>>), IdentityError> {
-    match actor.principal() {
-        Principal::System => Ok((None, None)),
-        Principal::User { id } => Ok((Some(id), None)),
-        Principal::Token { id } => {
-            let own = uow
-                .tokens()
-                .find_for_update(actor.organization_id(), id)
-                .await?;
-            let own = own.ok_or(IdentityError::TokenNotFound(id))?;
-            if own.revoked_at.is_some() {
-                // It was good a moment ago; what it makes now would outlive it.
-                return Err(Refusal::Revoked.into());
-            }
-            Ok((own.user_id, own.expires_at))
-        }
+) -> Result<Option<DateTime<Utc>>, IdentityError> {
+    let Principal::Token { id } = actor.principal() else {
+        return Ok(None);
+    };
+    let own = uow
+        .tokens()
+        .find_for_update(actor.organization_id(), id)
+        .await?;
+    let own = own.ok_or(IdentityError::TokenNotFound(id))?;
+    if own.revoked_at.is_some() {
+        // It was good a moment ago; what it makes now would outlive it.
+        return Err(Refusal::Revoked.into());
     }
+    Ok(own.expires_at)
 }

@@ -58,6 +58,10 @@ impl MigratorTrait for IdentityMigrator {
                 name: "m0012_audit_actions",
                 of: audit_actions,
             })),
+            Box::new(Statements {
+                name: "m0015_last_active",
+                of: last_active,
+            }),
         ]
     }
 
@@ -196,6 +200,11 @@ fn made_by(dialect: Dialect) -> Vec<String> {
 /// What stands under mail that somebody signs.
 fn signatures(_: Dialect) -> Vec<String> {
     vec!["ALTER TABLE account ADD COLUMN signature TEXT".to_owned()]
+}
+
+/// When a member was last at work in an organisation: sessions go, and with them when they were used.
+fn last_active(_: Dialect) -> Vec<String> {
+    vec!["ALTER TABLE membership ADD COLUMN active_at BIGINT".to_owned()]
 }
 
 /// A fast look at one kind of entry. Actions begin with their kind, so they have to sort byte by byte, which they do on

@@ -140,6 +140,21 @@ impl TokenRepository for SeaOrmUnitOfWork {
         rows.iter().map(token).collect()
     }
 
+    async fn of_member_for_update(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Vec<ApiToken>, StoreError> {
+        let lock = self.dialect.for_update();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM api_token t WHERE t.organization_id = $1 AND t.user_id = $2
+                 AND t.revoked_at IS NULL ORDER BY t.id{lock}"
+        );
+        let key = [organization.as_uuid().into(), user.as_uuid().into()];
+        let rows = many(&*self.txn, self.dialect, &sql, key).await?;
+        rows.iter().map(token).collect()
+    }
+
     async fn insert(&mut self, token: &ApiToken, hash: &TokenHash) -> Result<(), StoreError> {
         let rows = self
             .execute(

@@ -17,7 +17,7 @@ use crate::{
 
 const USER: &str = "id, email, name, signature, password, created_at, blocked_at";
 const MEMBER: &str = "m.user_id, a.email, a.name, m.role, m.created_at, a.blocked_at,
-    m.blocked_at AS blocked_here_at";
+    m.blocked_at AS blocked_here_at, m.active_at";
 const MEMBERSHIP: &str = "organization_id, user_id, role, created_at, blocked_at";
 
 #[async_trait]
@@ -57,6 +57,20 @@ impl MemberQueries for SeaOrmIdentityStore {
         let key = [organization.as_uuid().into(), user.as_uuid().into()];
         let row = one(self.db.reader(), self.db.dialect(), &sql, key).await?;
         row.as_ref().map(membership).transpose()
+    }
+
+    async fn find_member(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Member>, StoreError> {
+        let sql = format!(
+            "SELECT {MEMBER} FROM membership m JOIN account a ON a.id = m.user_id
+             WHERE m.organization_id = $1 AND m.user_id = $2"
+        );
+        let key = [organization.as_uuid().into(), user.as_uuid().into()];
+        let row = one(self.db.reader(), self.db.dialect(), &sql, key).await?;
+        row.as_ref().map(member).transpose()
     }
 
     async fn list(
@@ -270,6 +284,23 @@ impl MembershipRepository for SeaOrmUnitOfWork {
         found(rows, "membership")
     }
 
+    async fn see(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE membership SET active_at = $3
+             WHERE organization_id = $1 AND user_id = $2 AND (active_at IS NULL OR active_at < $3)";
+        let values = [
+            organization.as_uuid().into(),
+            user.as_uuid().into(),
+            to_micros(now).into(),
+        ];
+        self.execute(sql, values).await?;
+        Ok(())
+    }
+
     async fn remove(
         &mut self,
         organization: OrganizationId,
@@ -330,5 +361,6 @@ fn member(row: &QueryResult) -> Result<Member, StoreError> {
         since: instant(row, WHAT, "created_at")?,
         blocked_at: maybe_instant(row, WHAT, "blocked_at")?,
         blocked_here_at: maybe_instant(row, WHAT, "blocked_here_at")?,
+        last_active_at: maybe_instant(row, WHAT, "active_at")?,
     })
 }

@@ -41,6 +41,15 @@ pub(super) struct CodeBody {
     pub(super) code: String,
 }
 
+/// The first code of a second factor, and the present password, if there is one.
+#[derive(Debug, Object)]
+pub(super) struct Confirmation {
+    /// What the app shows.
+    pub(super) code: String,
+    /// Without a password, this works for 15 minutes after logging in.
+    pub(super) password: Option<String>,
+}
+
 /// A session that has begun.
 #[derive(Debug, Object)]
 pub(super) struct BeganBody {
@@ -172,12 +181,6 @@ pub(super) struct PasswordChange {
     pub(super) new: String,
 }
 
-/// The present password.
-#[derive(Debug, Object)]
-pub(super) struct PasswordBody {
-    pub(super) password: String,
-}
-
 /// The address of an account.
 #[derive(Debug, Object)]
 pub(super) struct AddressBody {
@@ -192,11 +195,12 @@ pub(super) struct PasswordReset {
     pub(super) password: String,
 }
 
-/// The new address, and the present password.
+/// The new address, and the present password, if there is one.
 #[derive(Debug, Object)]
 pub(super) struct EmailChange {
     pub(super) email: String,
-    pub(super) password: String,
+    /// Without a password, this works for 15 minutes after logging in.
+    pub(super) password: Option<String>,
 }
 
 /// What the link of an invitation carries, and who accepts it.

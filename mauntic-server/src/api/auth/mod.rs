@@ -14,8 +14,8 @@ use poem_openapi::{OpenApi, param::Path, payload::Json, types::MaybeUndefined};
 use uuid::Uuid;
 
 use self::body::{
-    Acceptance, Account, AddressBody, Began, BeganBody, CodeBody, Credentials, EmailChange,
-    EnrolmentBody, Left, LinkBody, LinkedLoginBody, Move, NewOrganization, OwnerBody, PasswordBody,
+    Acceptance, Account, AddressBody, Began, BeganBody, CodeBody, Confirmation, Credentials,
+    EmailChange, EnrolmentBody, Left, LinkBody, LinkedLoginBody, Move, NewOrganization, OwnerBody,
     PasswordChange, PasswordReset, ProfilePatch, RecoveryCodes, SecondFactor, SessionBody,
     SetUpBody,
 };
@@ -60,6 +60,11 @@ impl AuthApi {
 fn present_password(text: &str) -> Result<Password, ApiError> {
     Password::presented(text)
         .ok_or_else(|| ApiError::wrong_credentials(&IdentityError::WrongPassword))
+}
+
+/// The password of somebody who may have none.
+fn owner_password(text: Option<&str>) -> Result<Option<Password>, ApiError> {
+    text.map(present_password).transpose()
 }
 
 #[OpenApi(prefix_path = "/auth", tag = "ApiTag::Account")]
@@ -347,7 +352,7 @@ impl AuthApi {
         body: Json<EmailChange>,
     ) -> Result<Done, ApiError> {
         let email = parse("/email", &body.0.email)?;
-        let password = present_password(&body.0.password)?;
+        let password = owner_password(body.0.password.as_deref())?;
         let identity = &self.app.identity;
         identity.request_email_change(&who, password, email).await?;
         Ok(Done::Done)
@@ -411,11 +416,8 @@ impl AuthApi {
             .0
             .parse()
             .map_err(|_| ApiError::from(IdentityError::LoginNotLinked))?;
-        let password = body.0.password.as_deref().map(present_password);
-        let unlinked = self
-            .app
-            .identity
-            .unlink_login(&who, password.transpose()?, &provider);
+        let password = owner_password(body.0.password.as_deref())?;
+        let unlinked = self.app.identity.unlink_login(&who, password, &provider);
         unlinked.await?;
         Ok(Done::Done)
     }
@@ -467,9 +469,12 @@ impl AuthApi {
     async fn confirm_second_factor(
         &self,
         InSession(who): InSession,
-        body: Json<CodeBody>,
+        body: Json<Confirmation>,
     ) -> Result<Json<RecoveryCodes>, ApiError> {
-        let confirmed = self.app.identity.confirm_second_factor(&who, &body.0.code);
+        let Confirmation { code, password } = body.0;
+        let password = owner_password(password.as_deref())?;
+        let identity = &self.app.identity;
+        let confirmed = identity.confirm_second_factor(&who, password, &code);
         Ok(Json(confirmed.await?.into()))
     }
 
@@ -482,9 +487,9 @@ impl AuthApi {
     async fn renew_recovery_codes(
         &self,
         InSession(who): InSession,
-        body: Json<PasswordBody>,
+        body: Json<OwnerBody>,
     ) -> Result<Json<RecoveryCodes>, ApiError> {
-        let password = present_password(&body.0.password)?;
+        let password = owner_password(body.0.password.as_deref())?;
         let renewed = self.app.identity.renew_recovery_codes(&who, password);
         Ok(Json(renewed.await?.into()))
     }
@@ -498,9 +503,9 @@ impl AuthApi {
     async fn end_second_factor(
         &self,
         InSession(who): InSession,
-        body: Json<PasswordBody>,
+        body: Json<OwnerBody>,
     ) -> Result<Done, ApiError> {
-        let password = present_password(&body.0.password)?;
+        let password = owner_password(body.0.password.as_deref())?;
         let ended = self.app.identity.end_second_factor(&who, password);
         ended.await?;
         Ok(Done::Done)

@@ -97,13 +97,15 @@ pub(super) struct OrganizationPatch {
 
 /// Somebody who works in the organisation.
 #[derive(Debug, Object)]
-#[oai(rename = "Member")]
+#[oai(rename = "Member", skip_serializing_if_is_none)]
 pub(super) struct MemberBody {
     pub(super) user_id: Uuid,
     pub(super) email: String,
     pub(super) name: String,
     pub(super) role: RoleName,
     pub(super) since: DateTime<Utc>,
+    /// When the user was last seen working in this organisation in a browser, to the minute; absent if never.
+    pub(super) last_active_at: Option<DateTime<Utc>>,
     /// Whether the user may do nothing, in this organisation or in any.
     pub(super) blocked: bool,
     /// For `If-Match`: it tells whether somebody else changed the role, or blocked the member here.
@@ -118,6 +120,7 @@ impl From<Member> for MemberBody {
             name: member.name.to_string(),
             role: member.role.into(),
             since: member.since,
+            last_active_at: member.last_active_at,
             blocked: member.blocked_at.or(member.blocked_here_at).is_some(),
             version: member.version(),
         }

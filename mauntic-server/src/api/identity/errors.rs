@@ -53,6 +53,7 @@ impl From<IdentityError> for ApiError {
             IdentityError::NameDiffers => Self::invalid("/name", &error),
             IdentityError::ErasureBegun(_) => Self::conflict("erasure_begun", &error),
             IdentityError::LastWayIn => Self::conflict("last_way_in", &error),
+            IdentityError::PasswordTooWeak => Self::conflict("password_too_weak", &error),
             IdentityError::LogInAgain => Self::conflict("log_in_again", &error),
             IdentityError::NotAnOwner => Self::invalid("/from", &error),
             IdentityError::InvitedAsSomebodyElse => Self::conflict("another_address", &error),

@@ -1,11 +1,11 @@
 use maud::{Markup, html};
-use mauntic_core::{
-    EmailAddress,
-    identity::{IdentityError, Password},
-};
+use mauntic_core::{EmailAddress, identity::IdentityError};
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 
-use super::reset::{Link, dead_link, posted_secret};
+use super::{
+    proof::{self, Problem},
+    reset::{Link, dead_link, posted_secret},
+};
 use crate::ui::{
     Done, Said,
     component::{
@@ -32,8 +32,6 @@ pub(super) async fn show_email(
     Ok(page.into_response())
 }
 
-type Problem<'a> = Option<(&'a str, &'a str)>;
-
 async fn page(
     request: &Request,
     person: &Person,
@@ -43,17 +41,16 @@ async fn page(
 ) -> Result<Markup> {
     let pending = app(request)?.identity.pending_email_change(&person.who);
     let pending = pending.await.map_err(failure::identity)?;
-    let field = |name, label, value, hint| Field {
-        name,
-        label,
-        value,
-        hint,
-        error: problem.filter(|(of, _)| *of == name).map(|(_, text)| text),
+    let email = Field {
+        name: "email",
+        label: "New address",
+        value: fields.text("email"),
+        hint: Some("We mail it a link. Until you confirm with that, the present address stays."),
+        error: problem
+            .filter(|(of, _)| *of == "email")
+            .map(|(_, text)| text),
         required: true,
     };
-    let hint = Some("We mail it a link. Until you confirm with that, the present address stays.");
-    let email = field("email", "New address", fields.text("email"), hint);
-    let password = field("password", "Your password", "", None);
     let content = html! {
         (frame::breadcrumbs(&[("/app/account", "Account")], TITLE))
         (frame::header(TITLE, &html! {}))
@@ -64,7 +61,7 @@ async fn page(
             form method="post" action="/app/account/email" class="stack" {
                 (person.csrf())
                 (filled(&email, "email", "email"))
-                (filled(&password, "password", "current-password"))
+                (proof::ask(person, "password", problem))
                 div class="row" { (button("Mail the link", Weight::Primary)) }
             }
         }))
@@ -95,20 +92,20 @@ pub(super) async fn ask(request: &Request, posted: OwnForm) -> Result<Response> 
     let Ok(email) = fields.text("email").parse() else {
         return again("email", "This is no email address.").await;
     };
-    let wrong = "The password is wrong. Nothing was changed.";
-    let typed = fields.find("password").unwrap_or_default();
-    let Some(password) = Password::presented(typed) else {
-        return again("password", wrong).await;
-    };
     let identity = &app(request)?.identity;
-    let asked = identity.request_email_change(&person.who, password, email);
-    match asked.await {
-        Ok(()) => Ok(redirect(&Done::Saved.at(PLACE))),
-        Err(IdentityError::WrongPassword) => again("password", wrong).await,
-        Err(error @ IdentityError::TooManyFailures { .. }) => {
-            again("password", &failure::too_often(&error)).await
+    let asked = match proof::given(person, fields, "password") {
+        Ok(password) => {
+            let who = &person.who;
+            identity.request_email_change(who, password, email).await
         }
-        Err(error) => Err(failure::identity(error)),
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(()) => Ok(redirect(&Done::Saved.at(PLACE))),
+        Err(error) => {
+            let problem = proof::problem(error).map_err(failure::identity)?;
+            again("password", &problem).await
+        }
     }
 }
 

@@ -95,6 +95,10 @@ pub(super) async fn log_in(request: &Request, OpenForm(fields): OpenForm) -> Res
             begin_here(request, &new, &place).await
         }
         Err(IdentityError::WrongPassword) => again(wrong, StatusCode::UNPROCESSABLE_ENTITY),
+        Err(IdentityError::PasswordTooWeak) => again(
+            "This password is too easy to guess to go on with. We mailed you a link to set a new one.",
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
         Err(IdentityError::Refused(Refusal::UserBlocked)) => again(
             "This account is blocked. Ask the owner of your organisation.",
             StatusCode::FORBIDDEN,

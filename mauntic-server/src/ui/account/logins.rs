@@ -1,14 +1,17 @@
 //! The logins at providers that let in to one's own account.
 
 use maud::{Markup, html};
-use mauntic_core::identity::{IdentityError, LinkedLogin, Password};
+use mauntic_core::identity::{IdentityError, LinkedLogin};
 use poem::{
     IntoResponse as _, Request, Response, Result, handler,
     http::StatusCode,
     web::{Path, Query},
 };
 
-use super::providers::{depart_after_form, find, not_ready};
+use super::{
+    proof::{self, Problem},
+    providers::{depart_after_form, find, not_ready},
+};
 use crate::{
     App,
     ui::{
@@ -16,11 +19,10 @@ use crate::{
         component::{
             Tone,
             action::{Weight, button, button_link},
-            form::{Field, filled},
             frame, show,
         },
         failure, own_shell,
-        visitor::{Fields, OwnForm, Person, app, redirect},
+        visitor::{OwnForm, Person, app, redirect},
         words,
     },
 };
@@ -48,7 +50,7 @@ pub(super) fn summary(app: &App, linked: &[LinkedLogin]) -> Markup {
 }
 
 /// What people call the provider of a login: it is found by who it is, whatever it was called then.
-fn label(app: &App, login: &LinkedLogin) -> String {
+pub(super) fn label(app: &App, login: &LinkedLogin) -> String {
     let found = app.logins.iter().find(|it| it.issuer() == login.issuer);
     found.map_or_else(|| login.provider.to_string(), |it| it.label().to_owned())
 }
@@ -63,9 +65,6 @@ pub(super) async fn logins(
     let page = page(request, &person, said.done, None).await?;
     Ok(page.into_response())
 }
-
-/// The field that is wrong, and why.
-type Problem<'a> = Option<(&'a str, &'a str)>;
 
 async fn page(
     request: &Request,
@@ -126,24 +125,10 @@ fn ask(
     weight: Weight,
     problem: Problem<'_>,
 ) -> Markup {
-    let name = field_of(id);
-    let error = problem.filter(|(of, _)| *of == name).map(|(_, text)| text);
-    let password = Field {
-        name: &name,
-        label: "Your password",
-        error,
-        required: true,
-        ..Field::default()
-    };
     html! {
         form method="post" action={ (PLACE) "/" (id) (what) } class="stack" {
             (person.csrf())
-            @if person.who.user.password.is_some() {
-                (filled(&password, "password", "current-password"))
-            } @else {
-                p class="soft" { "You have no password, so this works for 15 minutes after you logged in." }
-                @if let Some(error) = error { (show::toast(error, Tone::Bad)) }
-            }
+            (proof::ask(person, &field_of(id), problem))
             div class="row" { (button(verb, weight)) }
         }
     }
@@ -152,20 +137,6 @@ fn ask(
 /// Each form has a field of its own name, for its id is the same.
 fn field_of(id: &str) -> String {
     format!("password-for-{id}")
-}
-
-/// What was typed; whatever is no password cannot be the right one.
-fn password(
-    person: &Person,
-    fields: &Fields,
-    id: &str,
-) -> std::result::Result<Option<Password>, IdentityError> {
-    if person.who.user.password.is_none() {
-        return Ok(None);
-    }
-    let text = fields.find(&field_of(id)).unwrap_or_default();
-    let password = Password::presented(text).ok_or(IdentityError::WrongPassword)?;
-    Ok(Some(password))
 }
 
 /// Sends the browser to the provider, to link what it says.
@@ -180,7 +151,7 @@ pub(super) async fn link(
     if let Some(response) = not_ready(provider).await {
         return Ok(response);
     }
-    let begun = match password(person, &posted.fields, &id) {
+    let begun = match proof::given(person, &posted.fields, &field_of(&id)) {
         Ok(password) => {
             let (who, provider) = (&person.who, provider.id().clone());
             app.identity.begin_link(who, password, provider).await
@@ -202,7 +173,7 @@ pub(super) async fn unlink(
 ) -> Result<Response> {
     let (app, person) = (app(request)?, &posted.person);
     let provider = id.parse().map_err(|_| failure::missing("linked login"))?;
-    let unlinked = match password(person, &posted.fields, &id) {
+    let unlinked = match proof::given(person, &posted.fields, &field_of(&id)) {
         Ok(password) => {
             let who = &person.who;
             app.identity.unlink_login(who, password, &provider).await
@@ -223,16 +194,10 @@ async fn refused(
 ) -> Result<Response> {
     let problem = match error {
         IdentityError::LoginNotLinked => return Ok(redirect(PLACE)),
-        IdentityError::WrongPassword => "The password is wrong. Nothing was changed.".to_owned(),
-        IdentityError::LogInAgain => {
-            "You logged in a while ago. Log out and in again, then do it. Nothing was changed."
-                .to_owned()
-        }
         IdentityError::LastWayIn => {
             "Nothing else would let you in. Set a password under “Account” first.".to_owned()
         }
-        error @ IdentityError::TooManyFailures { .. } => failure::too_often(&error),
-        error => return Err(failure::identity(error)),
+        error => proof::problem(error).map_err(failure::identity)?,
     };
     let page = page(request, person, None, Some((&field_of(id), &problem))).await?;
     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))

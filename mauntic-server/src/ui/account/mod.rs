@@ -6,6 +6,7 @@ mod login;
 mod logins;
 mod organizations;
 mod own;
+mod proof;
 mod providers;
 mod reset;
 mod second_factor;

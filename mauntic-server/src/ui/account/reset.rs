@@ -1,17 +1,21 @@
 use maud::{Markup, html};
-use mauntic_core::identity::{IdentityError, LinkSecret, WeakPassword};
+use mauntic_core::identity::{IdentityError, LinkSecret, LinkedLogin, WeakPassword};
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use serde::Deserialize;
 
-use crate::ui::{
-    component::{
-        Tone,
-        action::{Weight, button, button_link},
-        form::{Field, filled},
-        frame, show,
+use super::logins;
+use crate::{
+    App,
+    ui::{
+        component::{
+            Tone,
+            action::{Weight, button, button_link},
+            form::{Field, filled},
+            frame, show,
+        },
+        failure,
+        visitor::{Fields, OpenForm, app, client},
     },
-    failure,
-    visitor::{Fields, OpenForm, app, client},
 };
 
 /// The secret in a mailed link.
@@ -142,13 +146,26 @@ pub(super) async fn reset(request: &Request, Query(link): Query<Link>) -> Result
     }
 }
 
+/// Says what lets in beside the new password: whoever had the old one may have linked it.
+fn still_linked(app: &App, linked: &[LinkedLogin]) -> Markup {
+    html! {
+        @if !linked.is_empty() {
+            p { "These logins still let in to your account, without the password:" }
+            ul { @for login in linked { li { (logins::label(app, login)) " as " (login.email.as_str()) } } }
+            p { "If one of them is not yours, log in and unlink it under "
+                a href=(logins::PLACE) { "Account, Linked logins" } "." }
+        }
+    }
+}
+
 /// Sets the new password.
 #[handler]
 pub(super) async fn set_password(
     request: &Request,
     OpenForm(fields): OpenForm,
 ) -> Result<Response> {
-    let identity = &app(request)?.identity;
+    let app = app(request)?;
+    let identity = &app.identity;
     let Some(secret) = posted_secret(&fields) else {
         return Ok(dead_link(&ask_again()));
     };
@@ -171,9 +188,10 @@ pub(super) async fn set_password(
             let page = reset_page(email.as_str(), &secret, Some(&error.to_string()));
             Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
         }
-        Ok(()) => {
+        Ok(linked) => {
             let content = html! {
                 (show::toast("The new password is set, and all your sessions were ended.", Tone::Good))
+                (still_linked(app, &linked))
                 p { (button_link("/app/login", "Log in", Weight::Primary)) }
             };
             Ok(frame::alone("Done", &content).into_response())

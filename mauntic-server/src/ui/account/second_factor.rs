@@ -1,10 +1,11 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
-use mauntic_core::identity::{Enrolment, IdentityError, Password, RecoveryCode, SecondFactorState};
+use mauntic_core::identity::{Enrolment, IdentityError, RecoveryCode, SecondFactorState};
 use poem::{IntoResponse as _, Request, Response, Result, handler, http::StatusCode, web::Query};
 use qrcode::{Color, QrCode};
 
+use super::proof::{self, Problem};
 use crate::ui::{
     Done, Said,
     component::{
@@ -20,6 +21,9 @@ use crate::ui::{
 
 const PLACE: &str = "/app/account/second-factor";
 const TITLE: &str = "Second factor";
+const TO_BEGIN: &str = "password-to-begin";
+const FOR_CODES: &str = "password-for-codes";
+const TO_END: &str = "password-to-end";
 
 /// Whether the second factor is on, and what can be done about it.
 #[handler]
@@ -45,7 +49,7 @@ async fn state_page(
     request: &Request,
     person: &Person,
     done: Option<Done>,
-    problem: Option<(&str, &str)>,
+    problem: Problem<'_>,
 ) -> Result<Markup> {
     let state = app(request)?.identity.second_factor(&person.who).await;
     let state = state.map_err(failure::identity)?;
@@ -72,14 +76,7 @@ fn off(person: &Person) -> Markup {
     )
 }
 
-fn on(person: &Person, state: SecondFactorState, problem: Option<(&str, &str)>) -> Markup {
-    let password = |name| Field {
-        name,
-        label: "Your password",
-        error: problem.filter(|(of, _)| *of == name).map(|(_, text)| text),
-        required: true,
-        ..Field::default()
-    };
+fn on(person: &Person, state: SecondFactorState, problem: Problem<'_>) -> Markup {
     let left = state.recovery_codes_left;
     html! {
         (show::card("It is on", &show::values(&[
@@ -90,27 +87,29 @@ fn on(person: &Person, state: SecondFactorState, problem: Option<(&str, &str)>) 
             p { "They stand for the app if you lose it, each of them once. New ones end the old ones." }
             form method="post" action="/app/account/second-factor/codes" class="stack" {
                 (person.csrf())
-                (filled(&password("password-for-codes"), "password", "current-password"))
+                (proof::ask(person, FOR_CODES, problem))
                 div class="row" { (button("Make new codes", Weight::Plain)) }
             }
         }))
         (show::card("Switch it off", &html! {
-            p { "Your password alone will be enough to log in, and your recovery codes stop working." }
+            p { "Logging in takes no code any more, and your recovery codes stop working." }
             form method="post" action="/app/account/second-factor/end" class="stack" {
                 (person.csrf())
-                (filled(&password("password-to-end"), "password", "current-password"))
+                (proof::ask(person, TO_END, problem))
                 div class="row" { (button("Switch it off", Weight::Danger)) }
             }
         }))
     }
 }
 
-fn enrolment_page(person: &Person, enrolment: &Enrolment, problem: Option<&str>) -> Markup {
+fn enrolment_page(person: &Person, enrolment: &Enrolment, problem: Problem<'_>) -> Markup {
     let code = Field {
         name: "code",
         label: "Code that the app shows",
         hint: Some("Six digits. Your other sessions end when you switch it on."),
-        error: problem,
+        error: problem
+            .filter(|(of, _)| *of == "code")
+            .map(|(_, text)| text),
         required: true,
         ..Field::default()
     };
@@ -126,6 +125,7 @@ fn enrolment_page(person: &Person, enrolment: &Enrolment, problem: Option<&str>)
             form method="post" action="/app/account/second-factor/confirm" class="stack" {
                 (person.csrf())
                 (filled(&code, "text", "one-time-code"))
+                (proof::ask(person, TO_BEGIN, problem))
                 div class="row" { (button("Switch it on", Weight::Primary)) (button_link(PLACE, "Not now", Weight::Plain)) }
             }
         },
@@ -193,55 +193,58 @@ pub(super) async fn begin(request: &Request, posted: OwnForm) -> Result<Response
 pub(super) async fn confirm(request: &Request, posted: OwnForm) -> Result<Response> {
     let (app, person) = (app(request)?, &posted.person);
     let code = posted.fields.text("code");
-    let problem = match app.identity.confirm_second_factor(&person.who, code).await {
+    let confirmed = match proof::given(person, &posted.fields, TO_BEGIN) {
+        Ok(password) => {
+            let who = &person.who;
+            app.identity
+                .confirm_second_factor(who, password, code)
+                .await
+        }
+        Err(error) => Err(error),
+    };
+    let (field, problem) = match confirmed {
         Ok(codes) => return Ok(codes_page(person, &codes).into_response()),
         Err(IdentityError::SecondFactorOn | IdentityError::SecondFactorOff) => {
             return Ok(redirect(PLACE));
         }
-        Err(IdentityError::WrongCode) => {
+        Err(IdentityError::WrongCode) => (
+            "code",
             "This code is wrong. Take the one that the app shows now, and see that your phone's clock is right."
-                .to_owned()
-        }
-        Err(error @ IdentityError::TooManyFailures { .. }) => failure::too_often(&error),
-        Err(error) => return Err(failure::identity(error)),
+                .to_owned(),
+        ),
+        Err(error) => (TO_BEGIN, proof::problem(error).map_err(failure::identity)?),
     };
     let enrolment = app.identity.begin_second_factor(&person.who).await;
     let enrolment = enrolment.map_err(failure::identity)?;
-    let page = enrolment_page(person, &enrolment, Some(&problem));
+    let page = enrolment_page(person, &enrolment, Some((field, &problem)));
     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))
 }
 
 /// Makes new recovery codes.
 #[handler]
 pub(super) async fn renew_codes(request: &Request, posted: OwnForm) -> Result<Response> {
-    let (name, person) = ("password-for-codes", &posted.person);
-    let typed = posted.fields.find(name).unwrap_or_default();
-    let Some(password) = Password::presented(typed) else {
-        return refused(request, person, name, IdentityError::WrongPassword).await;
+    let (person, identity) = (&posted.person, &app(request)?.identity);
+    let renewed = match proof::given(person, &posted.fields, FOR_CODES) {
+        Ok(password) => identity.renew_recovery_codes(&person.who, password).await,
+        Err(error) => Err(error),
     };
-    let renewed = app(request)?
-        .identity
-        .renew_recovery_codes(&person.who, password);
-    match renewed.await {
+    match renewed {
         Ok(codes) => Ok(codes_page(person, &codes).into_response()),
-        Err(error) => refused(request, person, name, error).await,
+        Err(error) => refused(request, person, FOR_CODES, error).await,
     }
 }
 
 /// Switches the second factor off.
 #[handler]
 pub(super) async fn end(request: &Request, posted: OwnForm) -> Result<Response> {
-    let (name, person) = ("password-to-end", &posted.person);
-    let typed = posted.fields.find(name).unwrap_or_default();
-    let Some(password) = Password::presented(typed) else {
-        return refused(request, person, name, IdentityError::WrongPassword).await;
+    let (person, identity) = (&posted.person, &app(request)?.identity);
+    let ended = match proof::given(person, &posted.fields, TO_END) {
+        Ok(password) => identity.end_second_factor(&person.who, password).await,
+        Err(error) => Err(error),
     };
-    let ended = app(request)?
-        .identity
-        .end_second_factor(&person.who, password);
-    match ended.await {
+    match ended {
         Ok(()) => Ok(redirect(&Done::Saved.at(PLACE))),
-        Err(error) => refused(request, person, name, error).await,
+        Err(error) => refused(request, person, TO_END, error).await,
     }
 }
 
@@ -253,9 +256,7 @@ async fn refused(
 ) -> Result<Response> {
     let problem = match error {
         IdentityError::SecondFactorOff => return Ok(redirect(PLACE)),
-        IdentityError::WrongPassword => "The password is wrong. Nothing was changed.".to_owned(),
-        error @ IdentityError::TooManyFailures { .. } => failure::too_often(&error),
-        error => return Err(failure::identity(error)),
+        error => proof::problem(error).map_err(failure::identity)?,
     };
     let page = state_page(request, person, None, Some((field, &problem))).await?;
     Ok(failure::with_status(page, StatusCode::UNPROCESSABLE_ENTITY))

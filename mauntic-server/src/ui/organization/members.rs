@@ -64,7 +64,7 @@ async fn list(
     };
     let rows: Vec<_> = found.items.iter().map(|one| row(visitor, one)).collect();
     let next = found.next.map(|next| format!("{PLACE}?after={next}"));
-    let heads = columns(["Name", "Email address", "Role", "Since", ""]);
+    let heads = columns(["Name", "Email address", "Role", "Since", "Last active", ""]);
     let content = html! {
         @if let Some(done) = asked.done { (done.toast()) }
         (table("Members", &heads, &rows, next.as_deref()))
@@ -92,6 +92,7 @@ fn row(visitor: &Visitor, member: &Member) -> Markup {
         td { @if manages && !oneself {
             form method="post" action=(format!("{path}/role")) class="row" {
                 (visitor.csrf())
+                input type="hidden" name="version" value=(member.version());
                 label class="hidden" for=(role_id) { "Role of " (member.name.as_str()) }
                 select id=(role_id) name="role" {
                     @for (value, text) in roles_of(visitor) { option value=(value) selected[value == member.role.as_str()] { (text) } }
@@ -100,6 +101,7 @@ fn row(visitor: &Visitor, member: &Member) -> Markup {
             }
         } @else { (member.role) } }
         td { (words::time(member.since)) }
+        td { @match member.last_active_at { Some(at) => (words::time(at)), None => "never" } }
         td { @if manages && !oneself { div class="row" {
             @if member.blocked_here_at.is_some() {
                 form method="post" action=(format!("{path}/unblock")) { (visitor.csrf()) (button("Unblock", Weight::Plain)) }
@@ -297,7 +299,8 @@ pub(super) async fn change_role(
     let role: Role = role.map_err(|_| failure::missing("role"))?;
     let identity = &app(request)?.identity;
     let id = UserId::from_uuid(user);
-    let changed = identity.change_member(&posted.visitor.actor, id, role, None);
+    let version = posted.fields.text("version").parse().ok();
+    let changed = identity.change_member(&posted.visitor.actor, id, role, version);
     changed.await.map_err(failure::identity)?;
     Ok(redirect(&Done::Saved.at(PLACE)))
 }
@@ -372,7 +375,7 @@ pub(super) async fn ask_to_remove(
             "The membership of {} ({}) as {}",
             member.name, member.email, member.role
         ),
-        "API tokens that they made stop working here".to_owned(),
+        "API tokens that they made here, which are revoked for good".to_owned(),
     ];
     let question = format!("Remove {}?", member.name);
     let content = confirmation(&question, &lost, "Remove", PLACE, &visitor.csrf());

@@ -59,7 +59,11 @@ async fn list(
         .await
         .map_err(failure::identity)?;
     let now = app.clock.now();
-    let rows: Vec<_> = found.items.iter().map(|one| row(one, now)).collect();
+    let rows: Vec<_> = found
+        .items
+        .iter()
+        .map(|one| row(visitor, one, now))
+        .collect();
     let next = found.next.map(|next| format!("{HERE}?after={next}"));
     let heads = columns(["Name", "Role", "May", "Last used", "Works until", ""]);
     let content = html! {
@@ -72,7 +76,7 @@ async fn list(
     Ok(page(visitor, TITLE, HERE, &content))
 }
 
-fn row(token: &ApiToken, now: chrono::DateTime<chrono::Utc>) -> Markup {
+fn row(visitor: &Visitor, token: &ApiToken, now: chrono::DateTime<chrono::Utc>) -> Markup {
     let over = token.expires_at.is_some_and(|end| end <= now);
     let scopes: Vec<_> = token.scopes.iter().map(ToString::to_string).collect();
     html! { tr {
@@ -84,7 +88,7 @@ fn row(token: &ApiToken, now: chrono::DateTime<chrono::Utc>) -> Markup {
         td { details { summary { (scopes.len()) " permissions" } ul class="tree" { @for scope in &scopes { li { (scope) } } } } }
         td { @match token.last_used_at { Some(at) => (words::time(at)), None => "never" } }
         td { @match token.expires_at { Some(at) => (words::time(at)), None => "somebody revokes it" } }
-        td { @if token.revoked_at.is_none() { (ask_first(&format!("{HERE}/{}/revoke", token.id), "Revoke")) } }
+        td { @if token.revoked_at.is_none() && token.role <= visitor.actor.role() { (ask_first(&format!("{HERE}/{}/revoke", token.id), "Revoke")) } }
     } }
 }
 
@@ -217,7 +221,11 @@ pub(super) async fn ask_to_revoke(
 ) -> Result<Markup> {
     let identity = &app(request)?.identity;
     let found = identity.token(&visitor.actor, ApiTokenId::from_uuid(token));
-    let name = found.await.map_err(failure::identity)?.name;
+    let found = found.await.map_err(failure::identity)?;
+    if found.role > visitor.actor.role() {
+        return Err(failure::forbidden());
+    }
+    let name = found.name;
     let lost = [
         "What calls the API with it, from its next call on".to_owned(),
         "The tokens that were made with it".to_owned(),

@@ -1,7 +1,13 @@
 //! Setting up, logging in and out in a browser, and what nobody may do to somebody else's session.
 
 use crate::browser::{Browser, OWNER};
-use crate::support::{Installation, request};
+use crate::support::{Answer, Installation, request};
+use mauntic_core::{
+    Operator, Role,
+    identity::{CreateUser, FirstPassword, PasswordHash},
+    storage::test_database::TestDatabase,
+};
+use poem::http::header;
 
 #[tokio::test]
 async fn the_first_to_come_sets_the_installation_up() {
@@ -349,4 +355,83 @@ async fn a_password_that_is_easy_to_guess_is_refused_at_its_field() {
     assert_eq!(browser.status, 422);
     browser.log_in(OWNER.0, OWNER.1).await;
     assert_eq!(browser.at, "/app/");
+}
+
+/// What browsers are told of the cookie of the session.
+fn cookie_of(answer: &Answer) -> String {
+    let all = answer.headers.get_all(header::SET_COOKIE);
+    let mut all = all.iter().map(|value| value.to_str().unwrap());
+    all.next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn under_https_cookies_and_browsers_stay_with_it() {
+    let installation = Installation::with(TestDatabase::chosen().await, |settings| {
+        settings.base_url = Some("https://mail.example.com".parse().unwrap());
+    });
+    let browser = Browser::set_up(installation.await).await;
+    let log_in = async |browser: &Browser, remember: &[(&str, &str)]| {
+        let fields = [&[("email", OWNER.0), ("password", OWNER.1)][..], remember].concat();
+        let form = serde_urlencoded::to_string(fields).unwrap();
+        let request = request("", "POST", "/app/login")
+            .content_type("application/x-www-form-urlencoded")
+            .body(form);
+        browser.installation.send(request).await
+    };
+    let answer = log_in(&browser, &[]).await;
+    let cookie = cookie_of(&answer);
+    assert!(cookie.starts_with("__Host-mauntic="), "{cookie}");
+    // What browsers hold the prefix to: this host, all paths, encrypted.
+    assert!(cookie.contains("; Path=/;"), "{cookie}");
+    assert!(cookie.ends_with("; Secure"), "until it is closed: {cookie}");
+    assert!(!cookie.contains("Domain"), "{cookie}");
+    let kept = cookie_of(&log_in(&browser, &[("remember", "on")]).await);
+    assert!(kept.ends_with("; Secure; Max-Age=7776000"), "{kept}");
+    let shown = |answer: &Answer| {
+        let found = answer.headers.get("strict-transport-security");
+        found.map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(shown(&answer).as_deref(), Some("max-age=31536000"));
+    let plain = Browser::new().await;
+    let answer = log_in(&plain, &[]).await;
+    let cookie = cookie_of(&answer);
+    assert!(cookie.starts_with("mauntic="), "{cookie}");
+    assert!(!cookie.contains("Secure"), "{cookie}");
+    assert_eq!(shown(&answer), None);
+}
+
+#[tokio::test]
+async fn a_weak_password_of_another_system_leads_to_a_new_one() {
+    // By libxcrypt, of "secret".
+    const BCRYPT: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+    let mut browser = Browser::new().await;
+    let (app, ours) = (
+        browser.installation.app.clone(),
+        browser.installation.ours.organization_id(),
+    );
+    let command = CreateUser {
+        email: "old@example.com".parse().unwrap(),
+        name: "Old Hand".parse().unwrap(),
+        password: Some(FirstPassword::Adopted(
+            PasswordHash::from_bcrypt(BCRYPT).unwrap(),
+        )),
+        role: Role::Viewer,
+    };
+    let made = app.identity.create_user(&Operator::local(), ours, command);
+    made.await.unwrap();
+    browser.log_in("old@example.com", "secret").await;
+    assert_eq!(browser.status, 422);
+    assert!(
+        browser.page.contains("We mailed you a link"),
+        "{}",
+        browser.page
+    );
+    assert_eq!(browser.cookie(), "", "nobody is let in");
+    let body = serde_json::json!({"email": "old@example.com", "password": "secret"});
+    let refused = browser
+        .installation
+        .call("", "POST", "/api/auth/login", Some(body));
+    assert_eq!(refused.await.problem(409)["code"], "password_too_weak");
+    let letter = crate::letters::letter_to(&app, "old@example.com").await;
+    assert!(letter.unwrap().contains("/app/reset?token="));
 }

@@ -2,6 +2,8 @@
 
 use crate::browser::{Browser, OWNER};
 use crate::letters::{letter_to, link};
+use crate::support::request;
+use poem::http::header;
 use serde_json::json;
 
 const NEW: &str = "a newer long password";
@@ -48,6 +50,26 @@ async fn a_forgotten_password_is_set_anew_with_a_mailed_link() {
         browser.post("/app/forgot", &[("email", OWNER.0)]).await;
     }
     assert_eq!(browser.status, 429);
+}
+
+/// Else whoever asks for a letter to somebody else would have its secret sent to a site of their own.
+#[tokio::test]
+async fn a_mailed_link_leads_to_the_installation_whatever_host_was_named() {
+    let browser = Browser::new().await;
+    let form = serde_urlencoded::to_string([("email", OWNER.0)]).unwrap();
+    let named = request("", "POST", "/app/forgot")
+        .header(header::HOST, "evil.example")
+        .header("x-forwarded-host", "evil.example")
+        .content_type("application/x-www-form-urlencoded")
+        .body(form);
+    let answer = browser.installation.send(named).await;
+    assert_eq!(answer.status, 200);
+    let letter = letter_to(&browser.installation.app, OWNER.0).await.unwrap();
+    assert!(
+        letter.contains("http://127.0.0.1:8080/app/reset?token="),
+        "{letter}"
+    );
+    assert!(!letter.contains("evil.example"), "{letter}");
 }
 
 #[tokio::test]

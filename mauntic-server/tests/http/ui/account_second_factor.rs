@@ -29,13 +29,19 @@ async fn enrol(browser: &mut Browser) -> (Totp, Vec<String>) {
     let page = browser.post("/app/account/second-factor/begin", &[]).await;
     assert!(page.contains("QR code of the secret"), "{page}");
     let app = app(between(page, "<code>", "</code>"));
-    let wrong = [("code", "000000")];
+    let wrong = [("code", "000000"), ("password-to-begin", OWNER.1)];
     let page = browser
         .post("/app/account/second-factor/confirm", &wrong)
         .await;
     assert!(page.contains("This code is wrong"), "{page}");
     let right = code(&app, 0);
-    let right = [("code", right.as_str())];
+    // The session alone is not enough: it may have been left open.
+    let alone = [("code", right.as_str()), ("password-to-begin", "")];
+    let page = browser
+        .post("/app/account/second-factor/confirm", &alone)
+        .await;
+    assert!(page.contains("id=\"password-to-begin-error\""), "{page}");
+    let right = [("code", right.as_str()), ("password-to-begin", OWNER.1)];
     let page = browser
         .post("/app/account/second-factor/confirm", &right)
         .await;
@@ -110,6 +116,34 @@ async fn a_recovery_code_lets_in_once_and_the_password_switches_it_off() {
     assert_eq!(browser.at, "/app/");
 }
 
+/// What the browser is told of its cookie.
+fn told(answer: &Answer) -> String {
+    let set = answer.headers.get(header::SET_COOKIE).unwrap();
+    set.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_device_is_remembered_after_the_code_and_not_before() {
+    let mut browser = Browser::new().await;
+    let (_, codes) = enrol(&mut browser).await;
+    let login = |remember: bool| {
+        let mut fields = vec![("email", OWNER.0), ("password", OWNER.1)];
+        fields.extend(remember.then_some(("remember", "on")));
+        serde_urlencoded::to_string(fields).unwrap()
+    };
+    for (remember, code) in [(true, &codes[0]), (false, &codes[1])] {
+        let waits = browser.send("POST", "/app/login", Some(login(remember)));
+        let waits = told(&waits.await);
+        assert!(!waits.contains("Max-Age"), "{waits}");
+        let code = serde_urlencoded::to_string([("code", code)]).unwrap();
+        let given = browser.send("POST", "/app/login/code", Some(code)).await;
+        let kept = told(&given);
+        // Ninety days.
+        assert_eq!(kept.ends_with("; Max-Age=7776000"), remember, "{kept}");
+        assert_eq!(kept.contains("Max-Age"), remember, "{kept}");
+    }
+}
+
 /// A program that keeps the cookie and the token of its session.
 struct Program {
     installation: Installation,
@@ -162,7 +196,10 @@ async fn programs_log_in_with_the_code_and_send_the_token_with_the_cookie() {
     let enrolment = program.call("POST", path, Value::Null).await.ok(200);
     let app = app(enrolment["secret"].as_str().unwrap());
     let path = "/api/auth/second-factor/confirmation";
-    let first = json!({"code": code(&app, 0)});
+    let alone = json!({"code": code(&app, 0)});
+    let refused = program.call("POST", path, alone).await;
+    assert_eq!(refused.problem(401)["code"], "wrong_credentials");
+    let first = json!({"code": code(&app, 0), "password": OWNER.1});
     let codes = program.call("POST", path, first).await.ok(200);
     let state = program
         .call("GET", "/api/auth/second-factor", Value::Null)

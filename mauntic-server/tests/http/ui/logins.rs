@@ -325,7 +325,10 @@ async fn the_blocked_stay_out_and_the_second_factor_is_asked_for() {
     let code = |at: u64| app.generate(at).to_string();
     let first = code(now);
     browser
-        .post("/app/account/second-factor/confirm", &[("code", &first)])
+        .post(
+            "/app/account/second-factor/confirm",
+            &[("code", &first), ("password-to-begin", OWNER.1)],
+        )
         .await;
     browser.set_cookie("");
     let way = sent(&mut browser, "/app/login/with/sso?next=/app/emails").await;
@@ -428,6 +431,17 @@ async fn an_invitation_is_accepted_with_a_provider_that_vouches_for_its_address(
     browser.get(LOGINS).await;
     let page = browser.post(&format!("{LOGINS}/sso/removal"), &[]).await;
     assert!(page.contains("Nothing else would let you in"), "{page}");
+    // Nobody is asked for a password that they do not have.
+    let page = browser.get("/app/account/email").await;
+    assert!(page.contains("15 minutes"), "{page}");
+    assert!(!page.contains("type=\"password\""), "{page}");
+    let other = [("email", "bobby@example.com")];
+    let page = browser.post("/app/account/email", &other).await;
+    assert!(page.contains("not confirmed"), "{page}");
+    browser.get("/app/account/second-factor").await;
+    let page = browser.post("/app/account/second-factor/begin", &[]).await;
+    assert!(page.contains("15 minutes"), "{page}");
+    assert!(!page.contains("type=\"password\""), "{page}");
     let page = browser.get("/app/account").await;
     assert!(page.contains("Set a password"), "{page}");
     let new = [("new", "a long enough password")];
@@ -498,6 +512,29 @@ async fn a_provider_that_does_not_answer_or_know_us_is_said_to() {
     let back = provider.approve(&way, ANN);
     browser.get(&back).await;
     assert_stays_out(&browser, 502, "did not say who you are");
+}
+
+#[tokio::test]
+async fn a_new_password_names_the_logins_that_it_does_not_end() {
+    let (mut browser, provider) = sso().await;
+    link(&mut browser, &provider, ANN).await;
+    letter_to(&browser.installation.app, OWNER.0).await.unwrap();
+    browser.set_cookie("");
+    browser.post("/app/forgot", &[("email", OWNER.0)]).await;
+    let letter = letter_to(&browser.installation.app, OWNER.0).await.unwrap();
+    for part in ["sso", ANN.email, "/app/account/logins"] {
+        assert!(letter.contains(part), "{part}: {letter}");
+    }
+    let link = link_of(&letter);
+    assert!(link.starts_with("/app/reset?"), "{link}");
+    let token = link.split_once("token=").unwrap().1;
+    let fields = [("token", token), ("new", "a newer long password")];
+    let page = browser.post_exactly("/app/reset", &fields).await;
+    for part in ["Example SSO as", ANN.email, "href=\"/app/account/logins\""] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    log_in(&mut browser, &provider, ANN).await;
+    assert_eq!(browser.at, "/app/");
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use crate::letters::{letter_to, link};
 use crate::people::call;
 use crate::support::request;
 use mauntic_core::{
-    ApiTokenId, Change, Role, Subject, WorkerId,
-    identity::{ApiToken, AuditLog as _, CreateToken, TokenSecret},
+    Actor, ApiTokenId, Change, Operator, PageSize, Role, Subject, WorkerId,
+    identity::{AddMember, ApiToken, AuditLog as _, CreateOrganization, CreateToken, TokenSecret},
 };
 use serde_json::json;
 
@@ -50,6 +50,7 @@ async fn somebody_is_invited_and_joins_with_a_new_account() {
     bob(&mut browser, "member").await;
     let page = browser.get("/app/organization").await;
     assert!(page.contains(BOB.0), "{page}");
+    assert!(page.contains("<td>never</td>"), "last active: {page}");
     // The link is used up.
     let letter = letter_to(&browser.installation.app, BOB.0).await.unwrap();
     browser.get(&link(&letter)).await;
@@ -218,6 +219,146 @@ async fn roles_are_changed_and_members_blocked_at_their_next_request() {
     browser.set_cookie(&of_bob);
     browser.get("/app/").await;
     assert_eq!(browser.status, 200);
+}
+
+/// A page stays open while another organisation is chosen in a second tab, or while the visitor is taken out of it.
+#[tokio::test]
+async fn a_page_of_one_organization_changes_nothing_in_another() {
+    const INVITATIONS: &str = "/app/organization/invitations";
+    let mut browser = Browser::new().await;
+    let identity = browser.installation.app.identity.clone();
+    let operator = Operator::local();
+    let zoo = CreateOrganization::named("Zoo".parse().unwrap());
+    let zoo = identity.create_organization(&operator, zoo).await.unwrap();
+    let join = AddMember {
+        email: OWNER.0.parse().unwrap(),
+        role: Role::Admin,
+    };
+    let ann = identity.add_member(&operator, zoo.id, join).await.unwrap();
+    let acme = browser.installation.ours.organization_id().to_string();
+    let zoos = zoo.id.to_string();
+    let choose = |organization: &str, token: &str| {
+        let fields = [("csrf", token), ("organization", organization)];
+        serde_urlencoded::to_string(fields).unwrap()
+    };
+    let invite = |token: &str| {
+        let fields = [
+            ("csrf", token),
+            ("email", "eve@example.com"),
+            ("role", "admin"),
+        ];
+        serde_urlencoded::to_string(fields).unwrap()
+    };
+    browser.get("/app/organization").await;
+    let of_acme = browser.token();
+    let switch = choose(&zoos, &of_acme);
+    let place = "/app/account/organization";
+    let switched = browser.send("POST", place, Some(switch)).await;
+    browser.arrive(place, switched).await;
+    let page = browser.get("/app/organization").await;
+    assert!(page.contains("<span class=\"name\">Zoo</span>"), "{page}");
+    let of_zoo = browser.token();
+
+    let refused = browser.send("POST", INVITATIONS, Some(invite(&of_acme)));
+    let refused = refused.await;
+    assert_eq!(refused.status, 409);
+    browser.arrive(INVITATIONS, refused).await;
+    let page = browser.page.clone();
+    assert!(page.contains("You work in Zoo now"), "{page}");
+    assert!(page.contains("<strong>Acme</strong>"), "{page}");
+    assert!(page.contains("href=\"/app/\""), "{page}");
+    // A file is not taken either.
+    let upload =
+        crate::files::send_file(&browser, "/app/imports/new", &of_acme, "a.csv", b"email\n");
+    assert_eq!(upload.await.status, 409);
+    let page = browser.get("/app/organization").await;
+    assert!(!page.contains("eve@example.com"), "{page}");
+
+    // What is about oneself works on from any page, and so does the first page once its organisation is chosen again.
+    let back = choose(&acme, &of_acme);
+    let back = browser.send("POST", place, Some(back)).await;
+    assert_eq!(back.status, 303);
+    let page = browser.get("/app/organization").await;
+    assert!(!page.contains("eve@example.com"), "{page}");
+    let refused = browser.send("POST", INVITATIONS, Some(invite(&of_zoo)));
+    assert_eq!(refused.await.status, 409);
+    let taken = browser.send("POST", INVITATIONS, Some(invite(&of_acme)));
+    assert_eq!(taken.await.status, 303);
+
+    // Whoever is taken out works in the first of the others, and the page is of none of them.
+    let to_zoo = browser.send("POST", place, Some(choose(&zoos, &of_acme)));
+    assert_eq!(to_zoo.await.status, 303);
+    let in_zoo = Actor::system(zoo.id);
+    identity.remove_member(&in_zoo, ann.user_id).await.unwrap();
+    let refused = browser.send("POST", INVITATIONS, Some(invite(&of_zoo)));
+    let refused = refused.await;
+    assert_eq!(refused.status, 409);
+    browser.arrive(INVITATIONS, refused).await;
+    let page = browser.page.clone();
+    assert!(page.contains("You work in Acme now"), "{page}");
+    assert!(!page.contains("Zoo"), "{page}");
+    let size = PageSize::default();
+    let open = identity.invitations(&in_zoo, None, size).await.unwrap();
+    assert_eq!(open.items, []);
+}
+
+#[tokio::test]
+async fn nobody_gives_a_role_over_a_change_that_they_did_not_see() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "member").await;
+    let page = browser.get("/app/organization").await.to_owned();
+    let path = format!("/app/organization/members/{}/role", other(&page));
+    let (_, form) = page.split_once(&format!("action=\"{path}\"")).unwrap();
+    let (_, version) = form.split_once("name=\"version\" value=\"").unwrap();
+    let version = version.split('"').next().unwrap();
+    let to = |role| [("version", version), ("role", role)];
+    browser.post(&path, &to("viewer")).await;
+    assert!(
+        browser.page.contains("The change was saved."),
+        "{}",
+        browser.page
+    );
+    // In another tab, the page still shows the role of before.
+    let page = browser.post(&path, &to("admin")).await;
+    assert!(page.contains("Somebody else changed this"), "{page}");
+    assert_eq!(browser.status, 409);
+    let members = call(
+        &browser,
+        "GET",
+        "/api/identity/members?search=bob",
+        json!(null),
+    )
+    .await;
+    assert_eq!(members["items"][0]["role"], "viewer");
+}
+
+#[tokio::test]
+async fn an_admin_is_not_offered_to_revoke_a_token_of_an_owner() {
+    let mut browser = Browser::new().await;
+    bob(&mut browser, "admin").await;
+    let (app, ours) = (&browser.installation.app, &browser.installation.ours);
+    let token = |role: Role| CreateToken {
+        name: format!("of {role}").parse().unwrap(),
+        role,
+        scopes: None,
+        expires_at: None,
+    };
+    let [of_owner, of_admin] = [Role::Owner, Role::Admin].map(token);
+    let made = app.identity.create_token(ours, of_owner).await.unwrap();
+    let theirs = format!("/app/organization/tokens/{}/revoke", made.token.id);
+    let made = app.identity.create_token(ours, of_admin).await.unwrap();
+    let own = format!("/app/organization/tokens/{}/revoke", made.token.id);
+    browser.log_in(BOB.0, BOB.1).await;
+    let page = browser.get("/app/organization/tokens").await.to_owned();
+    assert!(!page.contains(&theirs), "{page}");
+    assert!(page.contains(&own), "{page}");
+    browser.post(&theirs, &[]).await;
+    assert_eq!(browser.status, 403);
+    browser.get(&theirs).await;
+    assert_eq!(browser.status, 403);
+    browser.get(&own).await;
+    browser.post(&own, &[]).await;
+    assert!(browser.page.contains(">revoked<"), "{}", browser.page);
 }
 
 #[tokio::test]
