@@ -18,7 +18,7 @@ use mauntic_messaging::{
     MessagingError,
     audit::AUDITED,
     content::{Body, EmailSource},
-    domain::{AddSendingDomain, SendingDomainService, SendingHosts},
+    domain::{AddSendingDomain, SendingDomainService},
     email::{CreateEmail, EmailFilter, EmailService, PreviewRecipient, UpdateEmail},
     sending::{CreateSend, SendService},
     suppression::{
@@ -373,17 +373,11 @@ impl Fixture {
                 let name = "example.org".parse().unwrap();
                 allowed(domains.get_named(actor, &name).await)
             }
-            "check" => {
-                let (hosts, dns) = (SendingHosts::default(), &*self.app.dns);
-                allowed(domains.check(actor, id, &hosts, dns).await)
-            }
+            "check" => allowed(domains.check(actor, id, &*self.app.dns).await),
             "rotate" => allowed(domains.rotate(actor, id).await),
             "activate" => allowed(domains.activate(actor, id).await),
             "delete" => allowed(domains.delete(actor, id).await),
-            "dns_records" => {
-                let hosts = SendingHosts::default();
-                allowed(domains.dns_records(actor, id, &hosts).await)
-            }
+            "dns_records" => allowed(domains.dns_records(actor, id).await),
             unknown => panic!("no call is written for the use case {unknown}"),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::browser::Browser;
-use crate::support::Installation;
+use crate::support::{Installation, dns::nothing_published};
 use chrono::TimeDelta;
 use mauntic_core::{
     DeliveryId, EmailId, EmailVersionId, PageSize, UuidV7Source,
@@ -709,6 +709,7 @@ async fn a_send_goes_by_the_clocks_of_its_people_on_both_back_ends() {
 async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
     let strict = Installation::with(TestDatabase::chosen().await, |settings| {
         settings.unsigned_mail = false;
+        settings.dns_server = Some(nothing_published());
     });
     let mut mia = staffed(strict.await).await;
     let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
@@ -773,6 +774,10 @@ async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
     let records = mia.get(&format!("{summary}&records=true")).await;
     has(records, "id=\"records\"");
     has(records, "DNS records of the sender");
+    has(records, "Receivers cannot verify the signatures");
+    has(records, "The return path of this mail is not set up");
+    has(records, "MX <code>bounce.example.com</code>");
+    has(records, "reject_unknown_sender_domain");
     assert!(!records.contains("In the segment"), "{records}");
     assert!(!records.contains("Send it now"), "{records}");
     made(&mia.installation, path, send).await;
