@@ -231,7 +231,10 @@ mod tests {
         let record = &records(&setup)[0];
         assert_eq!(record.name, "m1._domainkey.example.com");
         assert!(record.strings().all(|string| string.len() <= 255));
-        assert_eq!(record.strings().collect::<String>(), record.value);
+        assert_eq!(
+            Some(record.strings().collect::<String>().as_str()),
+            record.value()
+        );
         assert_eq!(record.strings().count(), 2);
         assert!(
             record
