@@ -10,7 +10,7 @@
 //! - [`Standing`], [`Eraser`]: whether work is done for an organisation, and what goes when it is deleted.
 //! - [`Envelope`], [`Outbox`], [`Inbox`], [`Relay`]: events that commit with the change they tell of.
 //! - [`Change`], [`audit()`]: what somebody changed, for the audit log, in the transaction of the change.
-//! - [`is_public`]: addresses that are not of the installation's own network.
+//! - [`IpNetworks`], [`is_public`]: networks, and addresses that are not of the installation's own.
 //! - [`SecretKey`]: keys derived from the installation's one secret.
 //! - [`identity`]: organisations, users, memberships, API tokens and the audit log.
 //!
@@ -69,7 +69,7 @@ pub use id::{
     EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, OrganizationId, SegmentId,
     SendJobId, SendingDomainId, SessionId, TransportId, UserId, WorkerId, kind,
 };
-pub use network::is_public;
+pub use network::{InvalidIpNetwork, IpNetwork, IpNetworks, is_public};
 pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};
 pub use page::{Page, PageSize};
 pub use relay::{Relay, RelayProgress};

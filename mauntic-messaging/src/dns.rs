@@ -1,6 +1,6 @@
 //! The DNS records that a sending domain publishes.
 
-use std::{fmt, net::IpAddr};
+use mauntic_core::IpNetwork;
 
 use crate::dkim::{PrivateKey, Selector};
 
@@ -31,15 +31,37 @@ pub enum RecordType {
     Mx,
 }
 
-/// A DNS record to publish. `Display` writes it as a line of a zone file.
+impl RecordType {
+    /// The name, as it stands in zone files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Txt => "TXT",
+            Self::Mx => "MX",
+        }
+    }
+}
+
+/// What a record has to say.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordContent {
+    /// The value; for `MX` preference and host.
+    Value(String),
+    /// What to publish, in words: too little is known of the hosts that send and take mail for a value to copy.
+    Hint(String),
+}
+
+/// A DNS record to publish.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DnsRecord {
     /// The full name, without a final dot.
     pub name: String,
     /// The type.
     pub kind: RecordType,
-    /// The value; for `MX` preference and host.
-    pub value: String,
+    /// The value, or what to publish if that is not known.
+    #[serde(flatten)]
+    pub content: RecordContent,
     /// What it is for.
     pub purpose: RecordPurpose,
     /// Whether mail is refused or unverifiable without it; otherwise the value is advice to adapt.
@@ -47,38 +69,55 @@ pub struct DnsRecord {
 }
 
 impl DnsRecord {
-    fn txt(name: String, value: String, purpose: RecordPurpose, required: bool) -> Self {
+    fn new(name: String, kind: RecordType, content: RecordContent, purpose: RecordPurpose) -> Self {
         Self {
             name,
-            kind: RecordType::Txt,
-            value,
+            kind,
+            content,
             purpose,
-            required,
+            required: true,
+        }
+    }
+
+    /// The value, if it is known.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        match &self.content {
+            RecordContent::Value(value) => Some(value),
+            RecordContent::Hint(_) => None,
+        }
+    }
+
+    /// What to publish in words, if the value is not known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match &self.content {
+            RecordContent::Value(_) => None,
+            RecordContent::Hint(hint) => Some(hint),
         }
     }
 
     /// The value cut into the strings of a TXT record, each at most 255 octets.
     pub fn strings(&self) -> impl Iterator<Item = &str> {
+        let value = self.value().unwrap_or_default();
         // Values are ASCII, so that every byte is a place to cut at.
-        (0..self.value.len())
+        (0..value.len())
             .step_by(TXT_STRING)
-            .filter_map(|start| {
-                let end = self.value.len().min(start + TXT_STRING);
-                self.value.get(start..end)
-            })
+            .filter_map(move |start| value.get(start..value.len().min(start + TXT_STRING)))
     }
-}
 
-impl fmt::Display for DnsRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            RecordType::Mx => write!(f, "{}. IN MX {}.", self.name, self.value),
+    /// The record as a line of a zone file, if its value is known.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        let value = self.value()?;
+        let (name, kind) = (&self.name, self.kind.as_str());
+        Some(match self.kind {
+            RecordType::Mx => format!("{name}. IN {kind} {value}."),
             RecordType::Txt => {
-                write!(f, "{}. IN TXT", self.name)?;
-                self.strings()
-                    .try_for_each(|string| write!(f, " \"{string}\""))
+                let strings: Vec<_> = self.strings().map(|text| format!("\"{text}\"")).collect();
+                format!("{name}. IN {kind} {}", strings.join(" "))
             }
-        }
+        })
     }
 }
 
@@ -90,16 +129,17 @@ pub struct DomainSetup<'a> {
     /// The published keys.
     pub keys: &'a [(Selector, PrivateKey)],
     /// The domain of the return path, such as `bounce.example.com`.
-    pub return_path: Option<&'a str>,
-    /// The host that takes the bounces.
+    pub return_path: &'a str,
+    /// The host that takes the bounces, if it is known.
     pub bounce_host: Option<&'a str>,
     /// The addresses that mail leaves from, if they are known.
-    pub sending_ips: &'a [IpAddr],
-    /// Where receivers send aggregate reports.
-    pub reports_to: Option<&'a str>,
+    pub sending_ips: &'a [IpNetwork],
+    /// The mail server that mail is handed to, if one is set up.
+    pub relay: Option<&'a str>,
 }
 
-/// The records for a sending domain: its keys, SPF and MX of its return path, and a DMARC policy to begin with.
+/// The records for a sending domain: its keys, SPF and MX of its return path, and a DMARC policy to begin with. What
+/// depends on hosts that are not known has words instead of a value.
 #[must_use]
 pub fn records(setup: &DomainSetup<'_>) -> Vec<DnsRecord> {
     let mut records: Vec<DnsRecord> = setup
@@ -107,55 +147,73 @@ pub fn records(setup: &DomainSetup<'_>) -> Vec<DnsRecord> {
         .iter()
         .map(|(selector, key)| {
             let name = format!("{}._domainkey.{}", selector.as_str(), setup.domain);
-            DnsRecord::txt(name, key.dns_value(), RecordPurpose::Dkim, true)
+            let value = RecordContent::Value(key.dns_value());
+            DnsRecord::new(name, RecordType::Txt, value, RecordPurpose::Dkim)
         })
         .collect();
-    let envelope = setup.return_path.unwrap_or(setup.domain);
-    records.push(DnsRecord::txt(
-        envelope.to_owned(),
-        spf(setup),
-        RecordPurpose::Spf,
-        true,
-    ));
-    records.push(DnsRecord::txt(
-        format!("_dmarc.{}", setup.domain),
-        dmarc(setup),
-        RecordPurpose::Dmarc,
-        true,
-    ));
-    if let (Some(name), Some(host)) = (setup.return_path, setup.bounce_host) {
-        records.push(DnsRecord {
-            name: name.to_owned(),
-            kind: RecordType::Mx,
-            value: format!("10 {}", host.trim_end_matches('.')),
-            purpose: RecordPurpose::ReturnPath,
-            required: true,
-        });
-    }
+    let return_path = setup.return_path.to_owned();
+    records.extend([
+        DnsRecord::new(
+            return_path.clone(),
+            RecordType::Txt,
+            spf(setup),
+            RecordPurpose::Spf,
+        ),
+        DnsRecord::new(
+            format!("_dmarc.{}", setup.domain),
+            RecordType::Txt,
+            // It only watches, and is what providers ask for at least. RFC 9989 knows no `pct` any more.
+            RecordContent::Value("v=DMARC1; p=none".to_owned()),
+            RecordPurpose::Dmarc,
+        ),
+        DnsRecord::new(
+            return_path,
+            RecordType::Mx,
+            mx(setup),
+            RecordPurpose::ReturnPath,
+        ),
+    ]);
     records
 }
 
 /// Addresses cost no DNS look-up, so that they never meet the limit of ten (RFC 7208 §4.6.4).
-fn spf(setup: &DomainSetup<'_>) -> String {
-    let mut value = String::from("v=spf1");
-    for ip in setup.sending_ips {
-        value.push_str(if ip.is_ipv4() { " ip4:" } else { " ip6:" });
-        value.push_str(&ip.to_string());
+fn spf(setup: &DomainSetup<'_>) -> RecordContent {
+    if setup.sending_ips.is_empty() {
+        return RecordContent::Hint(match setup.relay {
+            Some(host) => format!(
+                "Mail leaves through {host}: publish a record with the include: that its provider names. If that server \
+                 is your own, the operator names its addresses in the setting sending_ips, and the record stands here."
+            ),
+            None => "No mail server is set up, so it is not known where mail leaves from: publish a record with the \
+                     include: that the provider of your mail server names. For a server of your own, the operator names \
+                     its addresses in the setting sending_ips, and the record stands here."
+                .to_owned(),
+        });
     }
-    value.push_str(if setup.sending_ips.is_empty() {
-        " mx ~all"
-    } else {
-        " -all"
-    });
-    value
+    let terms: Vec<_> = setup.sending_ips.iter().copied().map(spf_term).collect();
+    RecordContent::Value(format!("v=spf1 {} -all", terms.join(" ")))
 }
 
-/// RFC 9989 knows no `pct` any more; `p=none` only watches, and is what providers ask for at least.
-fn dmarc(setup: &DomainSetup<'_>) -> String {
-    setup.reports_to.map_or_else(
-        || "v=DMARC1; p=none".to_owned(),
-        |to| format!("v=DMARC1; p=none; rua=mailto:{to}"),
-    )
+/// What lets an address or a network send.
+pub(crate) fn spf_term(network: IpNetwork) -> String {
+    let name = if network.address().is_ipv4() {
+        "ip4"
+    } else {
+        "ip6"
+    };
+    format!("{name}:{network}")
+}
+
+fn mx(setup: &DomainSetup<'_>) -> RecordContent {
+    match setup.bounce_host {
+        Some(host) => RecordContent::Value(format!("10 {host}")),
+        None => RecordContent::Hint(format!(
+            "Publish the mail server that takes mail for {}; the operator names it in the setting bounce_host, and the \
+             record stands here. Without it, some servers refuse mail with this return path, and bounces that come later \
+             have nowhere to go.",
+            setup.return_path
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -173,34 +231,68 @@ mod tests {
         let record = &records(&setup)[0];
         assert_eq!(record.name, "m1._domainkey.example.com");
         assert!(record.strings().all(|string| string.len() <= 255));
-        assert_eq!(record.strings().collect::<String>(), record.value);
+        assert_eq!(
+            Some(record.strings().collect::<String>().as_str()),
+            record.value()
+        );
         assert_eq!(record.strings().count(), 2);
         assert!(
             record
-                .to_string()
+                .line()
+                .unwrap()
                 .starts_with("m1._domainkey.example.com. IN TXT \"v=DKIM1; k=rsa; p=")
         );
     }
 
     #[test]
     fn the_return_path_has_spf_and_mx() {
-        let ips = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+        let ips = ["192.0.2.1", "198.51.100.0/25", "2001:db8::1"].map(|ip| ip.parse().unwrap());
         let setup = DomainSetup {
             domain: "example.com",
-            return_path: Some("bounce.example.com"),
+            return_path: "bounce.example.com",
             bounce_host: Some("mx.example.net"),
             sending_ips: &ips,
-            reports_to: Some("dmarc@example.com"),
+            relay: Some("smtp.example.net"),
             ..DomainSetup::default()
         };
-        let lines: Vec<String> = records(&setup).iter().map(ToString::to_string).collect();
+        let lines: Vec<_> = records(&setup).iter().filter_map(DnsRecord::line).collect();
         assert_eq!(
             lines,
             [
-                "bounce.example.com. IN TXT \"v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 -all\"",
-                "_dmarc.example.com. IN TXT \"v=DMARC1; p=none; rua=mailto:dmarc@example.com\"",
+                "bounce.example.com. IN TXT \"v=spf1 ip4:192.0.2.1 ip4:198.51.100.0/25 ip6:2001:db8::1 -all\"",
+                "_dmarc.example.com. IN TXT \"v=DMARC1; p=none\"",
                 "bounce.example.com. IN MX 10 mx.example.net.",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_invented() {
+        let setup = DomainSetup {
+            domain: "example.com",
+            return_path: "bounce.example.com",
+            ..DomainSetup::default()
+        };
+        let through = DomainSetup {
+            relay: Some("smtp.example.net"),
+            ..setup.clone()
+        };
+        for (setup, words) in [
+            (setup, "No mail server is set up"),
+            (through, "through smtp.example.net"),
+        ] {
+            let records = records(&setup);
+            let of =
+                |purpose: RecordPurpose| records.iter().find(|record| record.purpose == purpose);
+            let spf = of(RecordPurpose::Spf).unwrap();
+            let mx = of(RecordPurpose::ReturnPath).unwrap();
+            assert_eq!(
+                (spf.value(), spf.line(), spf.strings().count()),
+                (None, None, 0)
+            );
+            assert!(spf.hint().unwrap().contains(words), "{spf:?}");
+            assert_eq!((mx.value(), mx.kind), (None, RecordType::Mx));
+            assert!(mx.hint().unwrap().contains("bounce_host"), "{mx:?}");
+        }
     }
 }

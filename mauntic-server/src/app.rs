@@ -434,7 +434,8 @@ impl Messaging {
                 secret.clone(),
                 clock.clone(),
                 ids.clone(),
-            ),
+            )
+            .with_hosts(settings.sending_hosts()),
             engine: EnginePorts {
                 store: store.clone(),
                 audience: directory.clone(),

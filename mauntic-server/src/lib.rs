@@ -24,11 +24,7 @@ mod worker;
 pub use api::{openapi, openapi_document};
 pub use app::{App, OpenError, Parts};
 pub use audit::audit_words;
-pub use http::{
-    endpoint, problem,
-    proxies::{InvalidProxy, TrustedProxies},
-    serve,
-};
+pub use http::{endpoint, problem, proxies::TrustedProxies, serve};
 pub use images::{Image, ImageError, ImageKind, Images};
 pub use logins::{Answer, LoginProvider, LoginProviders, Provider, ProviderError, ProviderKind};
 pub use ops::install_metrics;

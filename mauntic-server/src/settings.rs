@@ -1,11 +1,14 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use mauntic_core::{
-    EmailAddress, InvalidSecret, SecretKey,
+    EmailAddress, InvalidSecret, IpNetworks, SecretKey,
     identity::Founders,
     storage::{DbOptions, DbTarget, InvalidDatabase},
 };
-use mauntic_messaging::transport::{InvalidTransportUrl, SendingHost};
+use mauntic_messaging::{
+    domain::{DomainName, SendingHosts},
+    transport::{InvalidTransportUrl, SendingHost},
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -70,6 +73,11 @@ pub struct Settings {
     pub images_secret_key: Option<String>,
     /// The DNS server to ask about sending domains, such as `192.0.2.53:53`. Without it: those of the system.
     pub dns_server: Option<SocketAddr>,
+    /// The addresses and networks that mail leaves from: those of the mail server, as receivers see them. They are part of
+    /// the SPF records to publish.
+    pub sending_ips: IpNetworks,
+    /// The host that takes mail for the return paths of sending domains, such as `mx.example.com`: the MX to publish.
+    pub bounce_host: Option<DomainName>,
     /// Whether organisations may send through mail servers at private addresses, this machine's included. Switch it
     /// off where organisations do not trust each other.
     pub private_mail_servers: bool,
@@ -117,6 +125,8 @@ impl Default for Settings {
             images_access_key: None,
             images_secret_key: None,
             dns_server: None,
+            sending_ips: IpNetworks::default(),
+            bounce_host: None,
             private_mail_servers: true,
             trusted_proxies: TrustedProxies::default(),
             anonymize_ip: false,
@@ -246,6 +256,15 @@ impl Settings {
         }
     }
 
+    /// What is known of the hosts that mail leaves from and bounces come to.
+    #[must_use]
+    pub fn sending_hosts(&self) -> SendingHosts {
+        SendingHosts {
+            bounce_host: self.bounce_host.clone(),
+            sending_ips: self.sending_ips.clone(),
+        }
+    }
+
     /// The installation's secret: the configured one, or the one in the data folder, made if there is none.
     ///
     /// # Errors
@@ -355,6 +374,39 @@ mod tests {
         }
         std::fs::write(&file, "organizations = \"everybody\"\n").unwrap();
         assert!(Settings::load(Some(&file)).is_err());
+    }
+
+    #[test]
+    fn sending_hosts_are_read_and_nonsense_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mauntic.toml");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Settings::load(Some(&file)).map(|settings| settings.sending_hosts())
+        };
+        let nothing = read("").unwrap();
+        assert!(nothing.sending_ips.is_empty() && nothing.bounce_host.is_none());
+        for ips in [
+            "[\"192.0.2.1\", \"2001:db8::/32\"]",
+            "\"192.0.2.1, 2001:db8::/32\"",
+        ] {
+            let text = format!("sending_ips = {ips}\nbounce_host = \"MX.example.com.\"\n");
+            let hosts = read(&text).unwrap();
+            let host = hosts.bounce_host.unwrap();
+            assert_eq!(
+                (hosts.sending_ips.len(), host.as_str()),
+                (2, "mx.example.com")
+            );
+        }
+        for (text, words) in [
+            ("sending_ips = [\"mail.example.com\"]", "neither an address"),
+            ("sending_ips = \"192.0.2.0/33\"", "192.0.2.0/33"),
+            ("bounce_host = \"192.0.2.1\"", "not a domain name"),
+        ] {
+            let error = crate::http::problem::describe(&read(text).unwrap_err());
+            let name = text.split_once(' ').unwrap().0;
+            assert!(error.contains(words) && error.contains(name), "{error}");
+        }
     }
 
     #[test]

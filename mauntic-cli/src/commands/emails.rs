@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use mauntic_core::{ContactId, EmailAddress, EmailId, PageSize};
 use mauntic_messaging::{
     content::{Body, EmailSource, blocks::BlockDocument},
-    domain::{SendingHosts, can_be_verified},
+    domain::{bounces_come_home, can_be_verified},
     email::{
         CreateEmail, EmailCursor, EmailFilter, EmailName, PreviewRecipient, SavedEmail, UpdateEmail,
     },
@@ -333,8 +333,8 @@ impl EmailsCommand {
     }
 }
 
-/// Says so if what signs the mail cannot be verified by anybody. A DNS that does not answer says nothing, and captured mail
-/// reaches nobody.
+/// Says so if what signs the mail cannot be verified by anybody, or its bounces do not come home. A DNS that does not
+/// answer says nothing, and captured mail reaches nobody.
 async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result<()> {
     let (app, actor) = (&context.app, context.actor().await?);
     let Some(domain) = &sender.signed_by else {
@@ -344,12 +344,17 @@ async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result
         return Ok(());
     }
     let id = app.domains.get_named(&actor, domain).await?.id;
-    let hosts = SendingHosts::default();
-    let checks = app.domains.check(&actor, id, &hosts, &*app.dns).await?;
+    let checks = app.domains.check(&actor, id, &*app.dns).await?;
     if !can_be_verified(&checks) {
         context.output.note(format_args!(
             "look at this: no key of {domain} is published as it should be, so receivers take its mail for unsigned; \
              see: mauntic domains check {domain}"
+        ));
+    }
+    if !bounces_come_home(&checks) {
+        context.output.note(format_args!(
+            "look at this: the return path of {domain} has no MX as it should be, so some servers refuse its mail and later \
+             bounces are lost; see: mauntic domains check {domain}"
         ));
     }
     Ok(())

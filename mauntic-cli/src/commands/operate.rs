@@ -1,9 +1,9 @@
 //! `mauntic migrate`, `doctor`, `events`.
 
 use clap::{Args, Subcommand};
-use mauntic_core::{Actor, Operator, PageSize};
-use mauntic_messaging::domain::{RecordCheck, RecordState, SendingDomain, SendingHosts};
-use mauntic_server::{App, Provider};
+use mauntic_core::{Actor, Operator, PageSize, is_public};
+use mauntic_messaging::domain::{RecordCheck, RecordState, SendingDomain};
+use mauntic_server::{App, OpenError, Provider, Settings};
 use serde::Serialize;
 use serde_json::json;
 
@@ -103,7 +103,14 @@ async fn examine(global: &Global) -> Vec<Finding> {
         let advice = "one-click unsubscribe needs HTTPS (RFC 8058 §3.1): set base_url to an https:// address";
         Finding::bad("links in mail", public, advice)
     });
+    findings.push(sending_ips(&settings));
+    findings.push(bounce_host(&settings));
     match App::open(settings).await {
+        Err(OpenError::Settings(error)) => {
+            let error = anyhow::Error::from(error);
+            let advice = "correct the setting in mauntic.toml or its MAUNTIC_… variable";
+            findings.push(Finding::bad("configuration", format!("{error:#}"), advice));
+        }
         Err(error) => {
             let advice = "start the database server, or correct `database`; without it SQLite files are used";
             findings.push(Finding::bad(
@@ -115,6 +122,37 @@ async fn examine(global: &Global) -> Vec<Finding> {
         Ok(app) => findings.extend(examine_app(&app).await),
     }
     findings
+}
+
+/// Whether it is known where mail leaves from.
+fn sending_ips(settings: &Settings) -> Finding {
+    const WHAT: &str = "where mail leaves from";
+    let own = &settings.sending_ips;
+    let named: Vec<_> = own.iter().map(ToString::to_string).collect();
+    let private = own.iter().find(|network| !is_public(network.address()));
+    if let Some(network) = private {
+        let advice =
+            "name the public addresses in sending_ips: receivers on the internet see only those";
+        return Finding::bad(WHAT, format!("{network} is not public"), advice);
+    }
+    if named.is_empty() {
+        let detail =
+            "not known; the mail provider says what to publish for SPF, or set sending_ips";
+        return Finding::good(WHAT, detail);
+    }
+    Finding::good(WHAT, named.join(", "))
+}
+
+/// Whether it is known where bounces go.
+fn bounce_host(settings: &Settings) -> Finding {
+    const WHAT: &str = "where bounces go";
+    match &settings.bounce_host {
+        Some(host) => Finding::good(WHAT, host.as_str()),
+        None => Finding::good(
+            WHAT,
+            "not known; set bounce_host to the mail server that takes them, so that the MX to publish is known",
+        ),
+    }
 }
 
 async fn examine_app(app: &App) -> Vec<Finding> {
@@ -195,11 +233,7 @@ async fn domains(app: &App) -> anyhow::Result<Vec<Finding>> {
         for organization in &page.items {
             let actor = Actor::system(organization.id);
             for domain in app.domains.list(&actor).await? {
-                let hosts = SendingHosts::default();
-                let checks = app
-                    .domains
-                    .check(&actor, domain.id, &hosts, &*app.dns)
-                    .await?;
+                let checks = app.domains.check(&actor, domain.id, &*app.dns).await?;
                 findings.push(published(&domain, &checks));
             }
         }
@@ -215,7 +249,10 @@ fn published(domain: &SendingDomain, checks: &[RecordCheck]) -> Finding {
     let of = |wanted: fn(RecordState) -> bool| {
         let names = checks.iter().filter(|check| wanted(check.state));
         let names: Vec<_> = names
-            .map(|check| format!("{} is {}", check.record.name, check.state.as_str()))
+            .map(|check| {
+                let (kind, name) = (check.record.kind.as_str(), &check.record.name);
+                format!("{kind} {name} is {}", check.state.as_str())
+            })
             .collect();
         names.join(", ")
     };

@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use mauntic_core::{Actor, SendingDomainId};
 use mauntic_messaging::{
-    domain::{AddSendingDomain, DomainName, SendingDomain, SendingHosts},
+    dns::DnsRecord,
+    domain::{AddSendingDomain, DomainName, SendingDomain},
     transport::{SendingLimits, TransportView},
 };
 use serde_json::json;
@@ -236,10 +237,7 @@ async fn check(
     domain: &DomainName,
 ) -> anyhow::Result<()> {
     let app = &context.app;
-    let checks = app
-        .domains
-        .check(actor, id, &SendingHosts::default(), &*app.dns)
-        .await?;
+    let checks = app.domains.check(actor, id, &*app.dns).await?;
     let bad = checks.iter().filter(|check| check.state.is_bad()).count();
     let result = json!({"domain": domain, "ok": bad == 0, "records": checks});
     context.output.result(&result, |_| {
@@ -248,8 +246,9 @@ async fn check(
                 [] => String::new(),
                 found => format!("\n        found: {}", found.join(" | ")),
             };
-            let (state, name) = (check.state.as_str(), &check.record.name);
-            format!("{state:<8}{name}: {}{found}", check.detail)
+            let (state, record) = (check.state.as_str(), &check.record);
+            let (kind, name) = (record.kind.as_str(), &record.name);
+            format!("{state:<8}{kind:<4}{name}: {}{found}", check.detail)
         });
         lines.collect::<Vec<_>>().join("\n")
     })?;
@@ -263,29 +262,22 @@ async fn check(
 
 async fn records(context: &Context, domain: &SendingDomain) -> anyhow::Result<()> {
     let actor = context.actor().await?;
-    let records = context
-        .app
-        .domains
-        .dns_records(&actor, domain.id, &SendingHosts::default())
-        .await?;
+    let records = context.app.domains.dns_records(&actor, domain.id).await?;
     context.output.result(
         &json!({"domain": domain.domain, "records": records}),
         |_| {
-            let lines = records.iter().map(|record| {
-                let strings: Vec<_> = record.strings().map(|text| format!("\"{text}\"")).collect();
-                let need = if record.required {
-                    ""
-                } else {
-                    " (recommended)"
-                };
-                let kind = serde_json::to_value(record.kind).unwrap_or_default();
-                let kind = kind.as_str().unwrap_or_default().to_ascii_uppercase();
-                format!("{}. {kind} {}{need}", record.name, strings.join(" "))
+            let lines: Vec<_> = records.iter().filter_map(DnsRecord::line).collect();
+            let hints = records.iter().filter_map(|record| {
+                let (name, kind) = (&record.name, record.kind.as_str());
+                Some(format!("{name}. {kind}: {}", record.hint()?))
             });
-            format!(
-                "Publish these records:\n{}",
-                lines.collect::<Vec<_>>().join("\n")
-            )
+            let hints: Vec<_> = hints.collect();
+            let mut text = format!("Publish these records:\n{}", lines.join("\n"));
+            if !hints.is_empty() {
+                text.push_str("\nAnd these, whose values depend on your mail server:\n");
+                text.push_str(&hints.join("\n"));
+            }
+            text
         },
     )
 }

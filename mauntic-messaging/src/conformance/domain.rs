@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Actor, OrganizationId, SecretKey, StoreError, UserId, UuidV7Source, testing::ManualClock,
+    Actor, Clock as _, OrganizationId, SecretKey, StoreError, UserId, UuidV7Source,
+    testing::ManualClock,
 };
 
 use crate::{
     MessagingError, MessagingStore,
+    dns::RecordPurpose,
     domain::{
         AddSendingDomain, KeyState, SendingDomain, SendingDomainService, SendingHosts, Signers,
     },
+    transport::{SendingLimits, SmtpServer, Transport, TransportKind},
 };
 
 fn service(store: &Arc<dyn MessagingStore>) -> (SendingDomainService, Signers) {
@@ -67,10 +70,7 @@ pub async fn a_domain_comes_back_as_it_was(store: Arc<dyn MessagingStore>) {
         service.list(&owner).await.unwrap(),
         std::slice::from_ref(&active)
     );
-    let records = service
-        .dns_records(&owner, added.id, &SendingHosts::default())
-        .await
-        .unwrap();
+    let records = service.dns_records(&owner, added.id).await.unwrap();
     assert_eq!(
         records
             .iter()
@@ -85,6 +85,58 @@ pub async fn a_domain_comes_back_as_it_was(store: Arc<dyn MessagingStore>) {
         .await
         .unwrap();
     assert!(gone.is_none());
+}
+
+/// The records have the addresses and the host of the installation, or say what is to be found out; the mail server of
+/// the organisation is named then, and that of another one is not.
+///
+/// # Panics
+/// If the store does not do so.
+pub async fn records_have_what_is_known_of_the_hosts(store: Arc<dyn MessagingStore>) {
+    let (service, _) = service(&store);
+    let owner = owner();
+    let id = service.add(&owner, add("example.com")).await.unwrap().id;
+    let of = async |service: &SendingDomainService, purpose: RecordPurpose| {
+        let records = service.dns_records(&owner, id).await.unwrap();
+        let mut records = records.into_iter();
+        records.find(|record| record.purpose == purpose).unwrap()
+    };
+    let hint = async |purpose: RecordPurpose| {
+        let record = of(&service, purpose).await;
+        assert_eq!(record.value(), None, "{record:?}");
+        assert_eq!(record.name, "bounce.example.com");
+        record.hint().unwrap().to_owned()
+    };
+    for organization in [self::owner().organization_id(), owner.organization_id()] {
+        let found = hint(RecordPurpose::Spf).await;
+        assert!(found.contains("No mail server is set up"), "{found}");
+        let server = SmtpServer::parse("smtp://smtp.example.net").unwrap().0;
+        let transport = Transport {
+            id: mauntic_core::Id::generate(&UuidV7Source),
+            organization_id: organization,
+            kind: TransportKind::Smtp(server),
+            sealed_password: None,
+            limits: SendingLimits::default(),
+            version: 1,
+            updated_at: ManualClock::default().now(),
+        };
+        let mut uow = store.begin().await.unwrap();
+        uow.transports().save_transport(&transport).await.unwrap();
+        uow.commit().await.unwrap();
+    }
+    let found = hint(RecordPurpose::Spf).await;
+    assert!(found.contains("leaves through smtp.example.net"), "{found}");
+    let found = hint(RecordPurpose::ReturnPath).await;
+    assert!(found.contains("mail for bounce.example.com"), "{found}");
+
+    let known = service.clone().with_hosts(SendingHosts {
+        bounce_host: Some("mx.example.net".parse().unwrap()),
+        sending_ips: "192.0.2.0/28".parse().unwrap(),
+    });
+    let spf = of(&known, RecordPurpose::Spf).await;
+    assert_eq!(spf.value(), Some("v=spf1 ip4:192.0.2.0/28 -all"));
+    let mx = of(&known, RecordPurpose::ReturnPath).await;
+    assert_eq!(mx.value(), Some("10 mx.example.net"));
 }
 
 /// The same name twice is a conflict, in another organisation it is not; the transaction stays usable.
@@ -162,7 +214,6 @@ pub async fn another_organisations_domain_is_not_found(store: Arc<dyn MessagingS
     let (service, _) = service(&store);
     let (ours, theirs) = (owner(), owner());
     let id = service.add(&ours, add("example.com")).await.unwrap().id;
-    let hosts = SendingHosts::default();
     let refused = [
         service.get(&theirs, id).await.err(),
         service
@@ -172,7 +223,7 @@ pub async fn another_organisations_domain_is_not_found(store: Arc<dyn MessagingS
         service.rotate(&theirs, id).await.err(),
         service.activate(&theirs, id).await.err(),
         service.delete(&theirs, id).await.err(),
-        service.dns_records(&theirs, id, &hosts).await.err(),
+        service.dns_records(&theirs, id).await.err(),
     ];
     for error in refused {
         assert!(

@@ -71,6 +71,7 @@ macro_rules! messaging_store_conformance {
         $crate::messaging_store_conformance!(@cases $new_store, domain: [
             a_domain_comes_back_as_it_was,
             a_domain_is_in_an_organisation_once,
+            records_have_what_is_known_of_the_hosts,
             the_nearest_domain_signs,
             another_organisations_domain_is_not_found,
         ]);

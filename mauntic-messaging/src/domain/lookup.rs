@@ -1,6 +1,9 @@
 //! Asking the DNS.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use hickory_resolver::{
@@ -18,6 +21,9 @@ pub trait DnsLookup: Send + Sync {
 
     /// The MX records, each as preference and host: `10 mx.example.com`.
     async fn mx(&self, name: &str) -> Result<Vec<String>, DnsUnanswered>;
+
+    /// The addresses, of both kinds.
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, DnsUnanswered>;
 }
 
 /// The DNS gave no answer, which says nothing about the name.
@@ -65,7 +71,7 @@ impl SystemDns {
 }
 
 /// A name without records is an answer too.
-fn none_or_error(error: &NetError) -> Result<Vec<String>, DnsUnanswered> {
+fn none_or_error<T>(error: &NetError) -> Result<Vec<T>, DnsUnanswered> {
     if error.is_no_records_found() || error.is_nx_domain() {
         Ok(Vec::new())
     } else {
@@ -113,5 +119,85 @@ impl DnsLookup for SystemDns {
                 _ => None,
             });
         Ok(hosts.collect())
+    }
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, DnsUnanswered> {
+        let resolver = self.resolver()?;
+        let (four, six) = tokio::join!(
+            resolver.ipv4_lookup(absolute(name)),
+            resolver.ipv6_lookup(absolute(name))
+        );
+        let mut addresses = Vec::new();
+        for found in [four, six] {
+            match found {
+                Ok(found) => {
+                    addresses.extend(found.answers().iter().filter_map(
+                        |record| match &record.data {
+                            RData::A(address) => Some(IpAddr::V4(address.0)),
+                            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+                            _ => None,
+                        },
+                    ))
+                }
+                Err(error) => addresses.extend(none_or_error::<IpAddr>(&error)?),
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// What a test publishes. Names below `silent.example` are not answered.
+    #[derive(Debug, Default)]
+    pub(in crate::domain) struct Zone {
+        txt: HashMap<String, Vec<String>>,
+        mx: HashMap<String, Vec<String>>,
+        addresses: HashMap<String, Vec<IpAddr>>,
+    }
+
+    impl Zone {
+        pub(in crate::domain) fn txt(mut self, name: &str, text: &str) -> Self {
+            let texts = self.txt.entry(name.to_owned()).or_default();
+            texts.push(text.to_owned());
+            self
+        }
+
+        pub(in crate::domain) fn mx(mut self, name: &str, mx: &str) -> Self {
+            let hosts = self.mx.entry(name.to_owned()).or_default();
+            hosts.push(mx.to_owned());
+            self
+        }
+
+        pub(in crate::domain) fn address(mut self, name: &str, address: &str) -> Self {
+            let addresses = self.addresses.entry(name.to_owned()).or_default();
+            addresses.push(address.parse().unwrap());
+            self
+        }
+    }
+
+    fn of<T: Clone>(map: &HashMap<String, Vec<T>>, name: &str) -> Result<Vec<T>, DnsUnanswered> {
+        if name.ends_with("silent.example") {
+            return Err(DnsUnanswered("no answer".to_owned()));
+        }
+        Ok(map.get(name).cloned().unwrap_or_default())
+    }
+
+    #[async_trait]
+    impl DnsLookup for Zone {
+        async fn txt(&self, name: &str) -> Result<Vec<String>, DnsUnanswered> {
+            of(&self.txt, name)
+        }
+
+        async fn mx(&self, name: &str) -> Result<Vec<String>, DnsUnanswered> {
+            of(&self.mx, name)
+        }
+
+        async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, DnsUnanswered> {
+            of(&self.addresses, name)
+        }
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod lookup;
 mod service;
 mod signer;
+mod spf;
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +13,7 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{OrganizationId, SendingDomainId, StoreError};
 use serde::{Deserialize, Serialize};
 
-pub use check::{RecordCheck, RecordState, can_be_verified, check_record, unanswered};
+pub use check::{RecordCheck, RecordState, bounces_come_home, can_be_verified};
 pub use lookup::{DnsLookup, DnsUnanswered, SystemDns};
 pub use service::{AddSendingDomain, SendingDomainService, SendingHosts};
 pub use signer::{Signers, SigningDomain, SigningDomains};

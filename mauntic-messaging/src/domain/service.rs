@@ -1,20 +1,21 @@
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use mauntic_core::{
-    Access, Actor, Clock, IdSource, Permission, SecretKey, SendingDomainId, StoreError, UseCase,
+    Access, Actor, Clock, IdSource, IpNetworks, Permission, SecretKey, SendingDomainId, StoreError,
+    UseCase,
 };
 use serde_json::json;
 
 use super::{
-    DkimKey, DnsLookup, DnsUnanswered, DomainName, KeyState, RecordCheck, SendingDomain, Signers,
-    check_record, unanswered,
+    DkimKey, DnsLookup, DomainName, KeyState, RecordCheck, SendingDomain, Signers, check::look_up,
 };
 use crate::{
     MessagingError, MessagingStore, audit,
     dkim::{PrivateKey, Selector},
-    dns::{DnsRecord, DomainSetup, RecordPurpose, RecordType, records},
+    dns::{DnsRecord, DomainSetup, records},
+    transport::TransportKind,
 };
 
 /// A domain to send from.
@@ -26,35 +27,13 @@ pub struct AddSendingDomain {
     pub return_path: Option<DomainName>,
 }
 
-async fn published(dns: &dyn DnsLookup, record: &DnsRecord) -> Result<Vec<String>, DnsUnanswered> {
-    if record.kind == RecordType::Mx {
-        return dns.mx(&record.name).await;
-    }
-    let mut found = dns.txt(&record.name).await?;
-    if record.purpose != RecordPurpose::Dmarc {
-        return Ok(found);
-    }
-    let mut domain = record.name.trim_start_matches("_dmarc.");
-    while !found
-        .iter()
-        .any(|text| text.to_ascii_lowercase().starts_with("v=dmarc1"))
-    {
-        match domain.split_once('.') {
-            Some((_, above)) if above.contains('.') => domain = above,
-            _ => break,
-        }
-        found = dns.txt(&format!("_dmarc.{domain}")).await?;
-    }
-    Ok(found)
-}
-
 /// What is known of the hosts that send for the installation; part of the DNS records to publish.
 #[derive(Debug, Clone, Default)]
 pub struct SendingHosts {
     /// The host that takes bounces.
-    pub bounce_host: Option<String>,
+    pub bounce_host: Option<DomainName>,
     /// The addresses that mail leaves from.
-    pub sending_ips: Vec<IpAddr>,
+    pub sending_ips: IpNetworks,
 }
 
 /// The use cases of sending domains.
@@ -63,6 +42,7 @@ pub struct SendingDomainService {
     store: Arc<dyn MessagingStore>,
     signers: Signers,
     secret: SecretKey,
+    hosts: SendingHosts,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -94,9 +74,17 @@ impl SendingDomainService {
             store,
             signers,
             secret,
+            hosts: SendingHosts::default(),
             clock,
             ids,
         }
+    }
+
+    /// The same with what is known of the installation's hosts.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: SendingHosts) -> Self {
+        self.hosts = hosts;
+        self
     }
 
     /// Adds a domain with an RSA and an Ed25519 key, which sign from the start.
@@ -227,12 +215,11 @@ impl SendingDomainService {
         Ok(())
     }
 
-    /// The DNS records to publish for a domain.
+    /// The DNS records to publish for a domain, as far as it is known where its mail leaves from and where bounces go.
     pub async fn dns_records(
         &self,
         actor: &Actor,
         id: SendingDomainId,
-        hosts: &SendingHosts,
     ) -> Result<Vec<DnsRecord>, MessagingError> {
         let domain = self.get(actor, id).await?;
         let keys = domain
@@ -240,13 +227,19 @@ impl SendingDomainService {
             .iter()
             .map(|key| Ok((key.selector.clone(), open(&self.secret, &domain, key)?)))
             .collect::<Result<Vec<_>, MessagingError>>()?;
+        let organization = actor.organization_id();
+        let transport = self.store.transports().find_transport(organization).await?;
+        let relay = transport.as_ref().and_then(|way| match &way.kind {
+            TransportKind::Smtp(server) => Some(server.host.as_str()),
+            TransportKind::Capture => None,
+        });
         Ok(records(&DomainSetup {
             domain: domain.domain.as_str(),
             keys: &keys,
-            return_path: Some(domain.return_path.as_str()),
-            bounce_host: hosts.bounce_host.as_deref(),
-            sending_ips: &hosts.sending_ips,
-            reports_to: None,
+            return_path: domain.return_path.as_str(),
+            bounce_host: self.hosts.bounce_host.as_ref().map(DomainName::as_str),
+            sending_ips: &self.hosts.sending_ips,
+            relay,
         }))
     }
 
@@ -259,16 +252,10 @@ impl SendingDomainService {
         &self,
         actor: &Actor,
         id: SendingDomainId,
-        hosts: &SendingHosts,
         dns: &dyn DnsLookup,
     ) -> Result<Vec<RecordCheck>, MessagingError> {
-        let records = self.dns_records(actor, id, hosts).await?;
-        let checks = records
-            .into_iter()
-            .map(async |record| match published(dns, &record).await {
-                Ok(found) => check_record(record, &found),
-                Err(error) => unanswered(record, &error.to_string()),
-            });
+        let records = self.dns_records(actor, id).await?.into_iter();
+        let checks = records.map(|record| look_up(record, &self.hosts, dns));
         Ok(join_all(checks).await)
     }
 

@@ -167,6 +167,8 @@ impl PreparedEmail for Prepared {
             None => bytes,
         };
         let envelope_from = match domain {
+            // Also while its domain is not published: a bounce to another address would not say which message it is of.
+            // What is missing is told wherever the domain is looked at, before the send too.
             Some(domain) => {
                 let path = ReturnPath {
                     organization_id: self.organization_id,

@@ -5,9 +5,7 @@ use mauntic_core::{Actor, SendingDomainId};
 use mauntic_messaging::{
     dkim::KeyAlgorithm,
     dns::{DnsRecord, RecordPurpose, RecordType},
-    domain::{
-        AddSendingDomain, DkimKey, KeyState, RecordCheck, RecordState, SendingDomain, SendingHosts,
-    },
+    domain::{AddSendingDomain, DkimKey, KeyState, RecordCheck, RecordState, SendingDomain},
 };
 use poem_openapi::{Enum, Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined};
 use uuid::Uuid;
@@ -30,8 +28,7 @@ impl DomainsApi {
         actor: &Actor,
         domain: SendingDomain,
     ) -> Result<DomainWithRecords, ApiError> {
-        let hosts = SendingHosts::default();
-        let records = self.0.domains.dns_records(actor, domain.id, &hosts).await?;
+        let records = self.0.domains.dns_records(actor, domain.id).await?;
         Ok(DomainWithRecords {
             domain: domain.into(),
             dns_records: records.into_iter().map(RecordBody::from).collect(),
@@ -139,18 +136,23 @@ enum RecordTypeName {
 struct RecordBody {
     name: String,
     kind: RecordTypeName,
-    value: String,
+    /// Missing if it is not known where mail leaves from, or where bounces go.
+    value: Option<String>,
+    /// What to publish, in words, if the value is not known.
+    hint: Option<String>,
     purpose: PurposeName,
     /// Whether mail suffers without it.
     required: bool,
-    /// The record as a line of a zone file.
-    line: String,
+    /// The record as a line of a zone file, if its value is known.
+    line: Option<String>,
 }
 
 impl From<DnsRecord> for RecordBody {
     fn from(record: DnsRecord) -> Self {
         Self {
-            line: record.to_string(),
+            line: record.line(),
+            value: record.value().map(str::to_owned),
+            hint: record.hint().map(str::to_owned),
             kind: match record.kind {
                 RecordType::Txt => RecordTypeName::Txt,
                 RecordType::Mx => RecordTypeName::Mx,
@@ -162,7 +164,6 @@ impl From<DnsRecord> for RecordBody {
                 RecordPurpose::ReturnPath => PurposeName::ReturnPath,
             },
             name: record.name,
-            value: record.value,
             required: record.required,
         }
     }
@@ -180,7 +181,7 @@ enum StateName {
     Missing,
     /// Something else is published.
     Wrong,
-    /// The DNS did not answer.
+    /// It cannot be told: the DNS did not answer, or it is not known where mail leaves from.
     Unknown,
 }
 
@@ -202,7 +203,7 @@ impl From<RecordState> for StateName {
 struct CheckBody {
     record: RecordBody,
     state: StateName,
-    /// What the DNS has at that name, of the same kind.
+    /// What the DNS has at that name, of the same kind; for a return path without MX its addresses.
     found: Vec<String>,
     /// What that means, and what to do.
     detail: String,
@@ -295,8 +296,7 @@ impl DomainsApi {
         domain_id: Path<Uuid>,
     ) -> Result<Json<Vec<CheckBody>>, ApiError> {
         let id = SendingDomainId::from_uuid(domain_id.0);
-        let (hosts, dns) = (SendingHosts::default(), &*self.0.dns);
-        let checks = self.0.domains.check(&actor, id, &hosts, dns).await?;
+        let checks = self.0.domains.check(&actor, id, &*self.0.dns).await?;
         Ok(Json(checks.into_iter().map(CheckBody::from).collect()))
     }
 

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 use mauntic_core::{Permission, SendingDomainId};
 use mauntic_messaging::{
     FieldProblem,
-    dns::{DnsRecord, RecordPurpose, RecordType},
-    domain::{AddSendingDomain, KeyState, RecordCheck, SendingDomain, SendingHosts},
+    dns::{DnsRecord, RecordContent, RecordPurpose},
+    domain::{AddSendingDomain, KeyState, RecordCheck, SendingDomain},
 };
 use poem::{
     Request, Response, Result, handler,
@@ -215,9 +215,8 @@ const COLUMNS: [&str; 5] = ["State", "For", "Type", "Name", "Value"];
 
 /// The records as they should be; where there is scripting, they are looked up at once.
 async fn unchecked(request: &Request, visitor: &Visitor, id: SendingDomainId) -> Result<Markup> {
-    let hosts = SendingHosts::default();
     let domains = &app(request)?.domains;
-    let records = domains.dns_records(&visitor.actor, id, &hosts).await;
+    let records = domains.dns_records(&visitor.actor, id).await;
     let records = records.map_err(failure::messaging)?;
     let rows: Vec<_> = records
         .iter()
@@ -240,9 +239,8 @@ async fn unchecked(request: &Request, visitor: &Visitor, id: SendingDomainId) ->
 
 /// The records with what is published.
 async fn checked(request: &Request, visitor: &Visitor, id: SendingDomainId) -> Result<Markup> {
-    let hosts = SendingHosts::default();
     let app = app(request)?;
-    let checks = app.domains.check(&visitor.actor, id, &hosts, &*app.dns);
+    let checks = app.domains.check(&visitor.actor, id, &*app.dns);
     let checks = checks.await.map_err(failure::messaging)?;
     let rows: Vec<_> = checks.iter().map(checked_row).collect();
     let bad = checks.iter().filter(|check| check.state.is_bad()).count();
@@ -267,18 +265,18 @@ fn row(record: &DnsRecord, state: &Markup, more: &Markup) -> Markup {
         RecordPurpose::Dkim => "signatures (DKIM)",
         RecordPurpose::Spf => "who may send (SPF)",
         RecordPurpose::Dmarc => "what to do with forgeries (DMARC)",
-        RecordPurpose::ReturnPath => "bounces",
+        RecordPurpose::ReturnPath => "where bounces go",
     };
-    let kind = match record.kind {
-        RecordType::Txt => "TXT",
-        RecordType::Mx => "MX",
+    let content = match &record.content {
+        RecordContent::Value(value) => html! { code { (value) } },
+        RecordContent::Hint(hint) => html! { p { (hint) } },
     };
     html! { tr {
         td { (state) }
         td { (purpose) @if !record.required { span class="soft" { ", advised" } } }
-        td { (kind) }
+        td { (record.kind.as_str()) }
         td { code { (record.name) } }
-        td { code { (record.value) } (more) }
+        td { (content) (more) }
     } }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use mauntic_core::{Permission, TimeZoneName};
 use mauntic_messaging::{
-    domain::{RecordCheck, RecordState, SendingHosts, can_be_verified},
+    domain::{RecordCheck, RecordState, bounces_come_home, can_be_verified},
     email::SavedEmail,
     sending::{LocalTime, Preflight, Sender},
     transport::TransportKind,
@@ -146,10 +146,7 @@ pub(super) async fn sender(
     let records = match &domain {
         None => unsigned(visitor, sender),
         Some(domain) if look_up => {
-            let hosts = SendingHosts::default();
-            let checks = app
-                .domains
-                .check(&visitor.actor, domain.id, &hosts, &*app.dns);
+            let checks = app.domains.check(&visitor.actor, domain.id, &*app.dns);
             checked(&checks.await.map_err(failure::messaging)?)
         }
         Some(domain) => {
@@ -213,7 +210,7 @@ fn checked(checks: &[RecordCheck]) -> Markup {
         .map(|check| {
             html! { tr {
                 td { (record_state(check.state)) }
-                td { code { (check.record.name) } }
+                td { (check.record.kind.as_str()) " " code { (check.record.name) } }
                 td { (check.detail) }
             } }
         })
@@ -222,6 +219,9 @@ fn checked(checks: &[RecordCheck]) -> Markup {
     html! {
         @if !can_be_verified(checks) {
             (shown::toast("Receivers cannot verify the signatures of this mail: no key is published as it should be. To them it is as if nothing had signed it. Publish the keys before you send.", Tone::Bad))
+        }
+        @if !bounces_come_home(checks) {
+            (shown::toast("The return path of this mail is not set up: some mail servers refuse such mail, and bounces that come later have nowhere to go. Publish its MX before you send.", Tone::Warn))
         }
         (table("DNS records of the sender", &columns, &rows, None))
     }

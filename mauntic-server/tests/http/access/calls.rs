@@ -3,7 +3,7 @@
 use mauntic_core::{Actor, TimeZoneName, testing::Reach};
 use mauntic_messaging::{
     MessagingError,
-    domain::{AddSendingDomain, SendingHosts},
+    domain::AddSendingDomain,
     email::{CreateEmail, EmailFilter, PreviewRecipient, UpdateEmail},
     sending::CreateSend,
     suppression::{ListExitFilter, SuppressionFilter, address_hash},
@@ -230,17 +230,11 @@ impl Fixture {
                 let name = "example.org".parse().unwrap();
                 allowed(domains.get_named(actor, &name).await)
             }
-            "check" => {
-                let (hosts, dns) = (SendingHosts::default(), &*self.app.dns);
-                allowed(domains.check(actor, id, &hosts, dns).await)
-            }
+            "check" => allowed(domains.check(actor, id, &*self.app.dns).await),
             "rotate" => allowed(domains.rotate(actor, id).await),
             "activate" => allowed(domains.activate(actor, id).await),
             "delete" => allowed(domains.delete(actor, id).await),
-            "dns_records" => {
-                let hosts = SendingHosts::default();
-                allowed(domains.dns_records(actor, id, &hosts).await)
-            }
+            "dns_records" => allowed(domains.dns_records(actor, id).await),
             unknown => panic!("no call is written for the use case {unknown}"),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod bucket;
+pub(crate) mod dns;
 pub(crate) mod files;
 pub(crate) mod letters;
 pub(crate) mod mail;

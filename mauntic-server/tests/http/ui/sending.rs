@@ -1,7 +1,13 @@
 //! The settings of sending: the mail server, its limits, sending domains, and the suppression list.
 
-use crate::{browser::Browser, page::has, people, people::PASSWORD, support::Installation};
-use mauntic_core::Actor;
+use crate::{
+    browser::Browser,
+    page::has,
+    people,
+    people::PASSWORD,
+    support::{Installation, dns::nothing_published},
+};
+use mauntic_core::{Actor, storage::test_database::TestDatabase};
 use mauntic_crm::segment::CreateSegment;
 use mauntic_messaging::{
     domain::AddSendingDomain, suppression::address_hash, transport::TransportKind,
@@ -11,7 +17,11 @@ const PLACE: &str = "/app/sending";
 
 /// An office with Ada at the browser.
 async fn office() -> Browser {
-    people::office(Installation::sqlite().await, "ada").await
+    office_in(Installation::sqlite().await).await
+}
+
+async fn office_in(installation: Installation) -> Browser {
+    people::office(installation, "ada").await
 }
 
 #[tokio::test]
@@ -92,6 +102,23 @@ async fn a_domain_is_added_its_records_shown_and_its_keys_changed() {
     has(&ada.page, "v=DKIM1");
     has(&ada.page, "_dmarc.example.com");
     has(&ada.page, "not looked up");
+    // Nobody said where mail leaves from and where bounces go: no value is shown to copy.
+    assert!(!ada.page.contains("v=spf1"), "{}", ada.page);
+    has(&ada.page, "No mail server is set up");
+    has(&ada.page, "takes mail for bounce.example.com");
+    let server = [
+        ("kind", "smtp"),
+        ("host", "smtp.example.net"),
+        ("port", "25"),
+    ];
+    ada.get(PLACE).await;
+    ada.post(PLACE, &[&server[..], &[("tls", "none")]].concat())
+        .await;
+    has(
+        ada.get(&place).await,
+        "Mail leaves through smtp.example.net",
+    );
+    ada.get(path).await;
     ada.post(path, &[("domain", "example.com")]).await;
     has(&ada.page, "you have this domain already");
     // Nobody answers where the DNS is asked: that is said, and is nothing to mend.
@@ -110,6 +137,94 @@ async fn a_domain_is_added_its_records_shown_and_its_keys_changed() {
     assert_eq!(ada.at, format!("{path}?done=deleted"));
     ada.get(&place).await;
     assert_eq!(ada.status, 404);
+}
+
+#[tokio::test]
+async fn the_records_have_the_hosts_of_the_settings() {
+    let database = TestDatabase::chosen().await;
+    let change = |settings: &mut mauntic_server::Settings| {
+        settings.sending_ips = "192.0.2.1 2001:db8::/48".parse().unwrap();
+        settings.bounce_host = Some("mx.example.net".parse().unwrap());
+        settings.dns_server = Some(nothing_published());
+    };
+    let mut ada = office_in(Installation::with(database, change).await).await;
+    let path = "/app/sending/domains";
+    ada.get(path).await;
+    ada.post(path, &[("domain", "example.com")]).await;
+    let place = ada.at.strip_suffix("?done=created").unwrap().to_owned();
+    for view in ["", "?check=true"] {
+        let page = ada.get(&format!("{place}{view}")).await;
+        let spf = "<td>TXT</td><td><code>bounce.example.com</code></td><td><code>v=spf1 ip4:192.0.2.1 ip6:2001:db8::/48 -all</code>";
+        has(page, spf);
+        let mx =
+            "<td>MX</td><td><code>bounce.example.com</code></td><td><code>10 mx.example.net</code>";
+        has(page, mx);
+    }
+    has(&ada.page, "the name has neither an MX nor an address");
+    // The API says the same.
+    let id = place.rsplit('/').next().unwrap();
+    let api = format!("/api/messaging/domains/{id}");
+    let owner = ada.installation.owner.clone();
+    let call = ada.installation.call(&owner, "GET", &api, None).await;
+    let records = call.ok(200)["dns_records"].clone();
+    let lines: Vec<_> = records
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| record["line"].as_str().unwrap())
+        .collect();
+    assert!(
+        lines.contains(&"bounce.example.com. IN MX 10 mx.example.net."),
+        "{lines:?}"
+    );
+    let call = ada
+        .installation
+        .call(&owner, "GET", &format!("{api}/dns"), None)
+        .await;
+    let checks = call.ok(200);
+    let spf = checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["record"]["purpose"] == "spf")
+        .unwrap();
+    assert_eq!(spf["state"], "missing");
+    assert_eq!(
+        spf["record"]["value"],
+        "v=spf1 ip4:192.0.2.1 ip6:2001:db8::/48 -all"
+    );
+}
+
+#[tokio::test]
+async fn the_api_invents_no_record() {
+    let installation = Installation::sqlite().await;
+    let body = serde_json::json!({"domain": "example.com"});
+    let owner = installation.owner.clone();
+    let made = installation
+        .call(&owner, "POST", "/api/messaging/domains", Some(body))
+        .await
+        .ok(201);
+    let records = made["dns_records"].as_array().unwrap();
+    for purpose in ["spf", "return_path"] {
+        let record = records
+            .iter()
+            .find(|record| record["purpose"] == purpose)
+            .unwrap();
+        assert_eq!(record["name"], "bounce.example.com");
+        assert!(
+            record["value"].is_null() && record["line"].is_null(),
+            "{record}"
+        );
+        assert!(record["hint"].is_string(), "{record}");
+    }
+    let dkim = records
+        .iter()
+        .find(|record| record["purpose"] == "dkim")
+        .unwrap();
+    assert!(
+        dkim["hint"].is_null() && dkim["value"].is_string(),
+        "{dkim}"
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::{
     mail::{id, made, mailbox},
     page::has,
     people,
-    support::Installation,
+    support::{Installation, dns::nothing_published},
 };
 
 #[tokio::test]
@@ -187,6 +187,7 @@ async fn a_test_has_the_values_of_nobody_by_the_beginning_of_a_name() {
 async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
     let strict = Installation::with(TestDatabase::chosen().await, |settings| {
         settings.unsigned_mail = false;
+        settings.dns_server = Some(nothing_published());
     });
     let mut mia = people::office(strict.await, "mia").await;
     let segment = segment(&mia.installation, &[("ann@example.com", "Ann")]).await;
@@ -251,6 +252,10 @@ async fn where_mail_must_be_signed_nothing_unsigned_is_sent() {
     let records = mia.get(&format!("{summary}&records=true")).await;
     has(records, "id=\"records\"");
     has(records, "DNS records of the sender");
+    has(records, "Receivers cannot verify the signatures");
+    has(records, "The return path of this mail is not set up");
+    has(records, "MX <code>bounce.example.com</code>");
+    has(records, "reject_unknown_sender_domain");
     assert!(!records.contains("In the segment"), "{records}");
     assert!(!records.contains("Send it now"), "{records}");
     made(&mia.installation, path, send).await;
