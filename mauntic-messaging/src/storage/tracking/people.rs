@@ -11,13 +11,20 @@ use crate::{
         SeaOrmMessagingStore,
         sql::{Parameters, Row as _},
     },
-    tracking::{Behind, Person},
+    tracking::{AtDomain, Behind, Person},
 };
 
 const PERSON: &str =
     "d.id, d.job_id, d.contact_id, d.address, d.state, d.skip_reason, d.bounce_class, d.reply,
     e.human_open_at, e.machine_open_at, e.human_click_at, e.machine_click_at, e.unsubscribed_at";
 const ENGAGED: &str = "e.organization_id = d.organization_id AND e.delivery_id = d.id";
+
+/// All but what was left out.
+fn in_plan() -> Vec<DeliveryState> {
+    let mut states = DeliveryState::ALL.to_vec();
+    states.retain(|state| *state != DeliveryState::Skipped);
+    states
+}
 
 /// How many queries one statement unites; SQLite takes 500 and 32,766 parameters.
 const UNITED: usize = 200;
@@ -33,9 +40,7 @@ impl SeaOrmMessagingStore {
     ) -> Result<Page<Person, DeliveryId>, StoreError> {
         match behind {
             Behind::InPlan => {
-                let mut states = DeliveryState::ALL.to_vec();
-                states.retain(|state| *state != DeliveryState::Skipped);
-                self.in_states(organization, email, &states, None, after, size)
+                self.in_states(organization, email, &in_plan(), None, after, size)
                     .await
             }
             Behind::State(state) => {
@@ -43,28 +48,54 @@ impl SeaOrmMessagingStore {
                     .await
             }
             Behind::Skipped(reason) => {
-                let only = Some(("skip_reason", reason.as_str()));
+                let only = Some(("d.skip_reason", reason.as_str()));
                 let states = [DeliveryState::Skipped];
                 self.in_states(organization, email, &states, only, after, size)
                     .await
             }
             Behind::Bounced(class) => {
-                let only = Some(("bounce_class", class.as_str()));
+                let only = Some(("d.bounce_class", class.as_str()));
                 let states = [DeliveryState::Refused];
                 self.in_states(organization, email, &states, only, after, size)
+                    .await
+            }
+            Behind::Domain {
+                of: AtDomain::Planned,
+                domain,
+            } => {
+                let (of, states) = (self.domain_of_address(), in_plan());
+                let only = Some((of.as_str(), domain.as_str()));
+                self.in_states(organization, email, &states, only, after, size)
+                    .await
+            }
+            Behind::Domain {
+                of: AtDomain::State(state),
+                domain,
+            } => {
+                let of = self.domain_of_address();
+                let only = Some((of.as_str(), domain.as_str()));
+                self.in_states(organization, email, &[*state], only, after, size)
                     .await
             }
             Behind::Opened { .. }
             | Behind::Clicked { .. }
             | Behind::Unsubscribed
-            | Behind::Link { .. } => {
+            | Behind::Link { .. }
+            | Behind::Domain { .. } => {
                 self.who_engaged(organization, email, behind, after, size)
                     .await
             }
         }
     }
 
-    /// The first rows of each send by the index of states, then the first of those.
+    /// The domain of a delivery, as it is counted.
+    fn domain_of_address(&self) -> String {
+        let dialect = self.db.dialect();
+        dialect.after_last("COALESCE(d.address, '')", '@')
+    }
+
+    /// The first rows of each send by the index of states, then the first of those. `only` is what they must have in
+    /// common, and its value.
     async fn in_states(
         &self,
         organization: OrganizationId,
@@ -85,8 +116,8 @@ impl SeaOrmMessagingStore {
             let mut parameters = Parameters::default();
             let organization_id = parameters.bind(organization.as_uuid());
             let mut condition = String::new();
-            if let Some((column, value)) = only {
-                let _ = write!(condition, " AND d.{column} = {}", parameters.bind(value));
+            if let Some((what, value)) = only {
+                let _ = write!(condition, " AND {what} = {}", parameters.bind(value));
             }
             if let Some(after) = after {
                 let _ = write!(
@@ -155,13 +186,24 @@ impl SeaOrmMessagingStore {
             let column = match behind {
                 Behind::Opened { machine } => format!("{}_open_at", side(machine)),
                 Behind::Clicked { machine } => format!("{}_click_at", side(machine)),
+                Behind::Domain {
+                    of: AtDomain::Clicked,
+                    ..
+                } => "human_click_at".to_owned(),
+                Behind::Domain { .. } => "human_open_at".to_owned(),
                 _ => "unsubscribed_at".to_owned(),
             };
             let onward = onward("e.delivery_id");
+            let there = if let Behind::Domain { domain, .. } = behind {
+                let domain = parameters.bind(domain.as_str());
+                format!(" AND {} = {domain}", self.domain_of_address())
+            } else {
+                String::new()
+            };
             format!(
                 "SELECT {PERSON} FROM delivery_engagement e JOIN delivery d ON {ENGAGED}
                  WHERE e.organization_id = {organization_id} AND e.email_id = {email}
-                 AND e.{column} IS NOT NULL{onward} ORDER BY e.delivery_id LIMIT {limit}"
+                 AND e.{column} IS NOT NULL{there}{onward} ORDER BY e.delivery_id LIMIT {limit}"
             )
         };
         let people = self.people_of(parameters, sql).await?;
