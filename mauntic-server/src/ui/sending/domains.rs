@@ -22,7 +22,7 @@ use crate::ui::{
         Tone,
         action::{Weight, ask_first, button, confirmation},
         form::{Field, input},
-        frame, show as shown,
+        frame, live, show as shown,
         table::{Column, table},
     },
     failure,
@@ -232,9 +232,7 @@ async fn unchecked(request: &Request, visitor: &Visitor, id: SendingDomainId) ->
     let more = format!("{}?check=true", place(id));
     Ok(html! {
         (table("DNS records", &COLUMNS.map(Column::plain), &rows, None))
-        div hx-get=(more) hx-trigger="load" hx-select="#records" hx-target="#records" hx-swap="outerHTML" {
-            a class="button" href=(more) { "Look them up" }
-        }
+        (live::late("records", &more, &html! { div { a class="button" href=(more) { "Look them up" } } }, 1))
     })
 }
 
@@ -273,12 +271,12 @@ fn row(record: &DnsRecord, state: &Markup, more: &Markup) -> Markup {
         RecordType::Txt => "TXT",
         RecordType::Mx => "MX",
     };
-    html! { tr {
+    html! { tr class="stacks" {
         td { (state) }
         td { (purpose) @if !record.required { span class="soft" { ", advised" } } }
-        td { (kind) }
-        td { code { (record.name) } }
-        td { code { (record.value) } (more) }
+        td data-label="Type" { (kind) }
+        td data-label="Name" { code { (record.name) } }
+        td data-label="Value" { code { (record.value) } (more) }
     } }
 }
 
