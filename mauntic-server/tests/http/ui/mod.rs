@@ -24,3 +24,4 @@ mod segments_builder;
 mod sending;
 mod sends;
 mod shell;
+mod shown;
