@@ -33,13 +33,14 @@ function say(text) {
   toast(message);
 }
 
-for (const message of document.querySelectorAll(".main > .toast.good")) toast(message);
-const here = new URL(location.href);
-if (here.searchParams.has("done")) {
-  // Said once: not again when the page is reloaded.
-  here.searchParams.delete("done");
-  history.replaceState(history.state, "", here);
+// Says what happened, and is at an address that does not say it again when the page is reloaded.
+function arrive(address) {
+  for (const message of document.querySelectorAll(".main > .toast.good")) toast(message);
+  const here = new URL(address);
+  for (const said of ["done", "told"]) if (here.searchParams.has(said)) here.searchParams.delete(said);
+  if (here.href !== location.href) history.replaceState(history.state, "", here);
 }
+arrive(location.href);
 
 // Confirmations: the part of the page that asks, as a dialog.
 async function confirmed(link) {
@@ -105,10 +106,21 @@ document.addEventListener("keydown", (event) => {
 
 // What htmx asked for.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr } = event.detail;
+  const { xhr, requestConfig: asked } = event.detail;
   // The session is over, or the page leads elsewhere: go where the answer came from.
   const came = xhr.responseURL && new URL(xhr.responseURL);
-  if (came && came.pathname === "/app/login") { event.detail.shouldSwap = false; location.reload(); }
+  if (came && came.pathname === "/app/login") { event.detail.shouldSwap = false; location.reload(); return; }
+  if (asked?.verb !== "post") return;
+  if (xhr.status < 400) {
+    if (came && came.pathname !== location.pathname) { event.detail.shouldSwap = false; location.assign(came); }
+    return;
+  }
+  // A form that was refused: as a page that says where, or in words.
+  const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  const words = [...page.querySelectorAll("main :is(h1, p:not(:has(a)))")].map((part) => part.textContent.trim()).join(" – ");
+  event.detail.shouldSwap = Boolean(find("main.main", page));
+  event.detail.isError = !event.detail.shouldSwap && !words;
+  if (!event.detail.shouldSwap && words) say(words);
 });
 document.addEventListener("htmx:responseError", () => say("This could not be loaded. Reload the page to try again."));
 document.addEventListener("htmx:sendError", () => say("The server does not answer. Reload the page to try again."));
@@ -116,6 +128,15 @@ document.addEventListener("htmx:afterSettle", (event) => {
   // What had the focus is gone: go on in what came instead.
   const { elt: part, requestConfig: asked } = event.detail;
   const gone = document.activeElement === document.body && ["click", "submit"].includes(asked?.triggeringEvent?.type);
+  if (asked?.verb === "post") {
+    const { xhr } = event.detail;
+    if (xhr.status < 400) arrive(xhr.responseURL);
+    // Where it was pressed, as far as that is still there.
+    const place = document.getElementById(asked.elt.parentElement?.closest("[id]")?.id) ?? part;
+    const next = find("[aria-invalid=true]", part) ?? (place === part ? part : find("button, a.button", place) ?? part);
+    if (gone) next.focus({ preventScroll: next === part });
+    return;
+  }
   // The next page is read from its top.
   if (gone || asked?.elt?.matches("[rel=next]")) find("[role=region]", part)?.focus({ preventScroll: true });
 });

@@ -275,6 +275,35 @@ pub async fn a_paused_change_goes_on_when_it_is_resumed(store: Arc<dyn CrmStore>
     }
 }
 
+/// However many changes were made since, those that have not ended are found, the latest first.
+pub async fn changes_that_have_not_ended_are_found(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    desk.people(1).await;
+    let all = || Whom::All(ContactFilter::default());
+    let waits = desk.begin(all(), off("even")).await;
+    let paused = desk.begin(all(), off("even")).await;
+    desk.bulk.pause(&desk.actor, paused.id).await.unwrap();
+    for _ in 0..3 {
+        let stopped = desk.begin(all(), off("even")).await;
+        desk.bulk.cancel(&desk.actor, stopped.id).await.unwrap();
+    }
+    let unfinished = async |organization, size| {
+        let found = desk.store.bulk().unfinished(organization, size).await;
+        let found = found.unwrap().into_iter().map(|entry| entry.id);
+        found.collect::<Vec<_>>()
+    };
+    let two = PageSize::clamped(2);
+    assert_eq!(
+        unfinished(organization(1), two).await,
+        [paused.id, waits.id]
+    );
+    let one = PageSize::clamped(1);
+    assert_eq!(unfinished(organization(1), one).await, [paused.id]);
+    assert_eq!(unfinished(organization(2), two).await, []);
+    desk.finish(&waits).await;
+    assert_eq!(unfinished(organization(1), two).await, [paused.id]);
+}
+
 /// Nobody is changed whom a person did not agree to; a list of changes says what each does, and by whom.
 pub async fn no_more_are_changed_than_were_agreed_to(store: Arc<dyn CrmStore>) {
     let desk = Desk::new(store);

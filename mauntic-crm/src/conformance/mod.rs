@@ -116,6 +116,7 @@ macro_rules! crm_store_conformance {
             a_stopped_change_changes_nobody_else,
             a_paused_change_goes_on_when_it_is_resumed,
             the_changes_of_a_closed_organization_are_paused,
+            changes_that_have_not_ended_are_found,
             no_more_are_changed_than_were_agreed_to,
             chosen_contacts_are_changed_in_every_way,
             changes_stay_within_their_organisation,
@@ -143,6 +144,7 @@ macro_rules! crm_store_conformance {
         ]);
         $crate::crm_store_conformance!(@cases $new_store, imports::interruptions: [
             an_interrupted_import_goes_on_where_it_was,
+            imports_that_have_not_ended_are_found,
             a_worker_that_lost_its_import_changes_nothing,
             the_imports_of_a_closed_organization_are_paused,
             segments_catch_up_whenever_a_large_import_stops,

@@ -104,6 +104,7 @@ impl ImportService {
             "run_to_end",
             Access::NeedsAll(&[Permission::ContactsImport, Permission::ContactsRead]),
         ),
+        ("unfinished", Access::Needs(Permission::ContactsRead)),
         ("upload", Access::Needs(Permission::ContactsImport)),
     ];
 
@@ -279,6 +280,16 @@ impl ImportService {
     ) -> Result<Page<Import, ImportId>, ImportError> {
         let organization = actor.require(Permission::ContactsRead)?;
         Ok(self.store.imports().list(organization, after, size).await?)
+    }
+
+    /// Up to a page of the imports that have not ended, the latest first.
+    pub async fn unfinished(
+        &self,
+        actor: &Actor,
+        size: PageSize,
+    ) -> Result<Vec<Import>, ImportError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        Ok(self.store.imports().unfinished(organization, size).await?)
     }
 
     /// One page of the rows with problems of that kind, by line.

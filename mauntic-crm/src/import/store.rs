@@ -25,6 +25,13 @@ pub trait ImportQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Import, ImportId>, StoreError>;
 
+    /// Up to a page of the imports that have not ended, the latest first.
+    async fn unfinished(
+        &self,
+        organization: OrganizationId,
+        size: PageSize,
+    ) -> Result<Vec<Import>, StoreError>;
+
     /// The latest import of the same content that has not ended.
     async fn find_unfinished(
         &self,

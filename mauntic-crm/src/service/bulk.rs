@@ -74,6 +74,7 @@ impl BulkService {
             Access::NeedsAll(&[Permission::ContactsWrite, Permission::ContactsRead]),
         ),
         ("run_once", Access::Itself),
+        ("unfinished", Access::Needs(Permission::ContactsRead)),
     ];
 
     /// The use cases, which write through those of contacts and segments.
@@ -199,6 +200,17 @@ impl BulkService {
         let organization = actor.require(Permission::ContactsRead)?;
         let bulk = self.contacts.store.bulk();
         Ok(bulk.list(organization, after, size).await?)
+    }
+
+    /// Up to a page of the changes that have not ended, the latest first, without whom they are about.
+    pub async fn unfinished(
+        &self,
+        actor: &Actor,
+        size: PageSize,
+    ) -> Result<Vec<BulkEntry>, CrmError> {
+        let organization = actor.require(Permission::ContactsRead)?;
+        let bulk = self.contacts.store.bulk();
+        Ok(bulk.unfinished(organization, size).await?)
     }
 
     /// Stops a change until it is resumed. What is changed stays so.

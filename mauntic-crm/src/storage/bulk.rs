@@ -58,6 +58,14 @@ impl BulkQueries for SeaOrmCrmStore {
         ENTRIES.list(&self.db, organization, after, size, id).await
     }
 
+    async fn unfinished(
+        &self,
+        organization: OrganizationId,
+        size: PageSize,
+    ) -> Result<Vec<BulkEntry>, StoreError> {
+        ENTRIES.unfinished(&self.db, organization, size).await
+    }
+
     async fn has_waiting(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
         CHANGES.has_waiting(&self.db, now).await
     }

@@ -14,6 +14,9 @@ use super::unit_of_work::SeaOrmCrmUnitOfWork;
 const WAITING: &str = "state IN ('pending', 'running')
      AND (state = 'pending' OR (state = 'running' AND lease_until < $1))";
 
+/// Those that have not ended; it names the states so that an index of each table serves it.
+pub(super) const UNFINISHED: &str = "state IN ('pending', 'running', 'paused')";
+
 /// A table of long work, and how its rows are read.
 pub(super) struct LongWork<T> {
     pub(super) table: &'static str,
@@ -60,6 +63,24 @@ impl<T> LongWork<T> {
         let rows = db.reader().query_all_raw(statement).await?;
         let rows = rows.iter().map(self.read).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::from_overfetched(rows, size, id))
+    }
+
+    /// Up to a page of those that have not ended, the latest first.
+    pub(super) async fn unfinished(
+        &self,
+        db: &Db,
+        organization: OrganizationId,
+        size: PageSize,
+    ) -> Result<Vec<T>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE organization_id = $1 AND {UNFINISHED} ORDER BY id DESC LIMIT {}",
+            self.columns,
+            self.table,
+            size.get()
+        );
+        let statement = db.dialect().statement(sql, [organization.as_uuid().into()]);
+        let rows = db.reader().query_all_raw(statement).await?;
+        rows.iter().map(self.read).collect()
     }
 
     /// Whether one, of any organisation, waits for a worker.

@@ -22,6 +22,13 @@ pub trait BulkQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<BulkEntry, BulkChangeId>, StoreError>;
 
+    /// Up to a page of the changes that have not ended, the latest first, without whom they are about.
+    async fn unfinished(
+        &self,
+        organization: OrganizationId,
+        size: PageSize,
+    ) -> Result<Vec<BulkEntry>, StoreError>;
+
     /// Whether a change, of any organisation, waits for a worker.
     async fn has_waiting(&self, now: DateTime<Utc>) -> Result<bool, StoreError>;
 }

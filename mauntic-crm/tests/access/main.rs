@@ -41,6 +41,7 @@ fn cases(use_cases: &[UseCase]) -> Vec<AccessCase> {
 const LOOKING: &[(&str, &str)] = &[
     ("bulk.find", "reads"),
     ("bulk.list", "reads"),
+    ("bulk.unfinished", "reads"),
     ("contacts.merge_candidates", "reads"),
     ("imports.glance", "reads"),
     ("imports.preview", "reads"),

@@ -194,6 +194,23 @@ impl World {
         email: &SavedEmail,
         contacts: usize,
     ) -> Vec<DeliveryId> {
+        let to: Vec<_> = (0..contacts)
+            .map(|_| {
+                let contact = ContactId::generate(&UuidV7Source);
+                (contact, address_of(contact))
+            })
+            .collect();
+        self.attempt(segment, email, &to, &accepted()).await
+    }
+
+    /// Deliveries of an email that all came to that end now.
+    pub(crate) async fn attempt(
+        &self,
+        segment: SegmentId,
+        email: &SavedEmail,
+        to: &[(ContactId, String)],
+        outcome: &Outcome,
+    ) -> Vec<DeliveryId> {
         let now = self.clock.now();
         let ids = UuidV7Source;
         let mut job = SendJob::new(
@@ -210,16 +227,14 @@ impl World {
             now,
         );
         job.planned_up_to(None, now);
-        let page: Vec<_> = (0..contacts)
-            .map(|_| {
-                let contact_id = ContactId::generate(&ids);
-                PlannedDelivery {
-                    id: DeliveryId::generate(&ids),
-                    contact_id,
-                    address: address_of(contact_id).parse().ok(),
-                    skip: None,
-                    not_before: None,
-                }
+        let page: Vec<_> = to
+            .iter()
+            .map(|(contact_id, address)| PlannedDelivery {
+                id: DeliveryId::generate(&ids),
+                contact_id: *contact_id,
+                address: address.parse().ok(),
+                skip: None,
+                not_before: None,
             })
             .collect();
         let worker = WorkerId::generate(&ids);
@@ -233,14 +248,18 @@ impl World {
         let mut counts = uow.ledger().plan(&job, &page, now).await.unwrap();
         let leased = uow
             .ledger()
-            .lease(&name, worker, contacts as u64, now)
+            .lease(&name, worker, to.len() as u64, now)
             .await
             .unwrap();
         let leased: Vec<_> = leased.iter().map(DeliveryRef::from).collect();
         let granted = uow.ledger().grant(worker, &leased, now).await.unwrap();
-        let reports: Vec<_> = granted.iter().map(|delivery| accepted(*delivery)).collect();
+        let report = |delivery: &DeliveryRef| Report {
+            delivery: *delivery,
+            outcome: outcome.clone(),
+        };
+        let reports: Vec<_> = granted.iter().map(report).collect();
         let settled = uow.ledger().settle(worker, &reports, now).await.unwrap();
-        counts.change(&settled, DeliveryState::Accepted, None);
+        counts.change(&settled, outcome.state, None);
         uow.sends().count(0, &counts, now).await.unwrap();
         uow.workers().dismiss(worker).await.unwrap();
         uow.commit().await.unwrap();
@@ -318,15 +337,12 @@ pub(crate) fn source(subject: &str) -> EmailSource {
     }
 }
 
-fn accepted(delivery: DeliveryRef) -> Report {
-    Report {
-        delivery,
-        outcome: Outcome {
-            state: DeliveryState::Accepted,
-            class: None,
-            reply: "250 2.0.0 ok".to_owned(),
-            retry_at: None,
-            slow_down: false,
-        },
+fn accepted() -> Outcome {
+    Outcome {
+        state: DeliveryState::Accepted,
+        class: None,
+        reply: "250 2.0.0 ok".to_owned(),
+        retry_at: None,
+        slow_down: false,
     }
 }

@@ -15,6 +15,7 @@ pub mod domain;
 pub mod email;
 pub(crate) mod fixture;
 pub mod ledger;
+pub mod refusals;
 pub mod suppression;
 pub mod tracking;
 pub mod transaction;
@@ -48,6 +49,7 @@ macro_rules! messaging_store_conformance {
             sends_take_turns_at_being_planned,
             time_without_a_mail_server_does_not_count,
             a_send_is_its_organizations_alone,
+            what_is_not_over_is_found,
             a_merged_contact_brings_what_it_got,
             what_waits_for_a_merged_contact_goes_to_the_other,
             what_a_merged_contact_got_is_not_sent_to_the_other,
@@ -95,6 +97,9 @@ macro_rules! messaging_store_conformance {
             the_sender_is_known_before,
             a_message_needs_a_sender,
             what_is_wrong_for_everybody_is_the_emails,
+        ]);
+        $crate::messaging_store_conformance!(@cases $new_store, refusals: [
+            refusals_and_domains_lead_to_people,
         ]);
         $crate::messaging_store_conformance!(@cases $new_store, tracking: [
             hits_are_counted,

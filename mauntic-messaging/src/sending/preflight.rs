@@ -9,7 +9,9 @@ use mauntic_core::{
 };
 use serde_json::Value;
 
-use super::{EnginePorts, LocalTime, Sender, SkipReason, service::cannot_send};
+use super::{
+    EnginePorts, JobState, LocalTime, SendJob, Sender, SkipReason, Tally, service::cannot_send,
+};
 use crate::{AudienceMember, MessagingError, Readiness, transport::SendingLimits};
 
 /// Most members that are looked at: what is told of a larger segment is what they let expect.
@@ -18,6 +20,10 @@ pub(super) const LOOK_AT: u64 = 100_000;
 const LOOK_FOR: TimeDelta = TimeDelta::seconds(3);
 /// Most members whose fields are looked at.
 const READ_FIELDS: u64 = 1_000;
+/// How many of the latest sends are asked how fast they went.
+const EARLIER: usize = 20;
+/// How many messages a send has at the least that tells how fast many go.
+const FAIR_SIZE: i64 = 50;
 
 /// What will become of a send, as far as it can be known before.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +46,8 @@ pub struct Preflight {
     pub fields_of: u64,
     /// How fast mail may go.
     pub limits: SendingLimits,
+    /// How many messages a second earlier sends of a fair size made, if there were any.
+    pub pace: Option<f64>,
     /// Whom it is from, and whether anything signs it.
     pub sender: Sender,
     /// In which zones those live who would get a message, as far as it is known.
@@ -120,13 +128,24 @@ impl Preflight {
     /// How many seconds the send takes at the least, if its speed is limited.
     #[must_use]
     pub fn seconds(&self) -> Option<u64> {
-        let seconds = number(self.reachable()) / self.limits.per_second?;
+        Some(self.seconds_at(self.limits.per_second?))
+    }
+
+    /// How many seconds the send takes if it goes as fast as earlier ones did, if there were any.
+    #[must_use]
+    pub fn seconds_as_before(&self) -> Option<u64> {
+        Some(self.seconds_at(self.pace?))
+    }
+
+    fn seconds_at(&self, per_second: f64) -> u64 {
+        let seconds = number(self.reachable()) / per_second;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a cast from a float stops at the ends of the range"
         )]
-        Some(seconds.ceil() as u64)
+        let seconds = seconds.ceil() as u64;
+        seconds
     }
 }
 
@@ -136,6 +155,35 @@ impl Preflight {
 )]
 fn number(count: u64) -> f64 {
     count as f64
+}
+
+/// How many messages a second the latest sends of the organisation made: the middle one, since some stood still for a
+/// while.
+async fn pace(
+    ports: &EnginePorts,
+    organization: OrganizationId,
+) -> Result<Option<f64>, StoreError> {
+    let sends = ports.store.sends();
+    let size = PageSize::clamped(EARLIER);
+    let jobs = sends.list_jobs(organization, None, None, size).await?.items;
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    let tallies = sends.tallies(organization, &ids).await?;
+    let paces = jobs.iter().map(|job| pace_of(job, tallies.get(&job.id)?));
+    let mut paces: Vec<f64> = paces.flatten().collect();
+    paces.sort_by(f64::total_cmp);
+    Ok(paces.get(paces.len() / 2).copied())
+}
+
+/// How many messages a second a send made; nothing if it tells little of others, being small, not over, or held back by
+/// the clocks of its recipients.
+fn pace_of(job: &SendJob, tally: &Tally) -> Option<f64> {
+    let messages = tally.accepted + tally.refused;
+    if job.state != JobState::Completed || job.local_time.is_some() || messages < FAIR_SIZE {
+        return None;
+    }
+    let took = (job.finished_at? - job.started_at?).num_milliseconds();
+    let [messages, took] = [messages, took.max(1)].map(|n| u64::try_from(n).unwrap_or_default());
+    Some(number(messages) * 1_000.0 / number(took))
 }
 
 /// Looks at the audience as the planner will: at up to that many members.
@@ -162,6 +210,7 @@ pub(super) async fn look(
         empty_fields: Vec::new(),
         fields_of: 0,
         limits: ports.transports.of(organization).await?.limits,
+        pace: pace(ports, organization).await?,
         sender: sender.map_err(cannot_send)?,
         zones: BTreeMap::new(),
     };
@@ -293,6 +342,7 @@ mod tests {
             empty_fields: Vec::new(),
             fields_of: 0,
             limits: SendingLimits::default(),
+            pace: None,
             sender: Sender {
                 address: None,
                 signed_by: None,
@@ -325,6 +375,42 @@ mod tests {
         assert_eq!(flight.seconds(), None);
         flight.limits.per_second = Some(100.0);
         assert_eq!(flight.seconds(), Some(200));
+        assert_eq!(flight.seconds_as_before(), None);
+        flight.pace = Some(40.0);
+        assert_eq!(flight.seconds_as_before(), Some(500));
+    }
+
+    #[test]
+    fn a_finished_send_of_a_fair_size_tells_how_fast_mail_goes() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let (began, ended) = (at("2027-01-31T09:00:00Z"), at("2027-01-31T09:00:10Z"));
+        let id = uuid::Uuid::from_u128;
+        let new = crate::sending::NewSendJob {
+            id: mauntic_core::SendJobId::from_uuid(id(1)),
+            organization_id: OrganizationId::from_uuid(id(2)),
+            email_id: EmailId::from_uuid(id(3)),
+            email_version_id: EmailVersionId::from_uuid(id(4)),
+            segment_id: SegmentId::from_uuid(id(5)),
+            lane: crate::sending::Lane::Bulk,
+            scheduled_at: began,
+            local_time: None,
+        };
+        let mut job = SendJob::new(new, began);
+        let mut tally = Tally::default();
+        (tally.accepted, tally.refused) = (390, 10);
+        job.planned_up_to(None, began);
+        assert_eq!(pace_of(&job, &tally), None, "it is not over");
+        job.finish(ended);
+        assert_eq!(pace_of(&job, &tally), Some(40.0));
+        let local = LocalTime {
+            time: "2027-01-31T09:00:00".parse().unwrap(),
+            fallback: "Europe/Oslo".parse().unwrap(),
+        };
+        job.local_time = Some(local);
+        assert_eq!(pace_of(&job, &tally), None, "it waited for clocks");
+        job.local_time = None;
+        tally.accepted = 10;
+        assert_eq!(pace_of(&job, &tally), None, "it is small");
     }
 
     #[test]

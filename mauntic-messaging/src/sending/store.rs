@@ -56,6 +56,13 @@ pub trait SendQueries: Send + Sync {
         Ok(tallies.remove(&job).unwrap_or_default())
     }
 
+    /// Up to a page of the organisation's sends that are not over, those due first in front.
+    async fn unfinished(
+        &self,
+        organization: OrganizationId,
+        size: PageSize,
+    ) -> Result<Vec<SendJob>, StoreError>;
+
     /// The sends to a segment that are not over, the oldest first.
     async fn unfinished_to(
         &self,

@@ -19,7 +19,7 @@ mod verdict;
 
 pub use committer::HitCommitter;
 pub use hit::{Hit, HitContext, HitKind, network_of, stored_agent};
-pub use people::{Behind, DomainReport, Person, UnknownNumber};
+pub use people::{AtDomain, Behind, DomainReport, Person, UnknownNumber};
 pub use ports::{
     Addressee, EarlierClick, EmailCount, Engaged, Firsts, FollowedLink, LinkCount, Metric, Settled,
     TrackingQueries, TrackingRepository,

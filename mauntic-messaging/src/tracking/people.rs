@@ -8,7 +8,7 @@ use crate::sending::{DeliveryState, SkipReason};
 
 /// A number of an [`EmailReport`](super::EmailReport) that people stand behind. Its text form is
 /// what stands in addresses: `in_plan`, `accepted`, `skipped:suppressed`, `refused:hard`, `opened:human`,
-/// `link:<version>:<number>:human`, ….
+/// `link:<version>:<number>:human`, `domain:opened:example.com`, ….
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {
     /// All deliveries that were to be made, whatever became of them: in any state but left out.
@@ -40,6 +40,50 @@ pub enum Behind {
         /// By a machine.
         machine: bool,
     },
+    /// Deliveries to one recipient domain.
+    Domain {
+        /// What came of them.
+        of: AtDomain,
+        /// The domain, in lower case; empty for those without an address.
+        domain: String,
+    },
+}
+
+/// A number of a [`DomainReport`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtDomain {
+    /// They were to be made, whatever became of them.
+    Planned,
+    /// They are in a state.
+    State(DeliveryState),
+    /// A person opened them.
+    Opened,
+    /// A person clicked in them.
+    Clicked,
+}
+
+impl fmt::Display for AtDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Planned => f.write_str("in_plan"),
+            Self::State(state) => write!(f, "{state}"),
+            Self::Opened => f.write_str("opened"),
+            Self::Clicked => f.write_str("clicked"),
+        }
+    }
+}
+
+impl FromStr for AtDomain {
+    type Err = UnknownNumber;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "in_plan" => Self::Planned,
+            "opened" => Self::Opened,
+            "clicked" => Self::Clicked,
+            state => Self::State(state.parse().map_err(|_| UnknownNumber)?),
+        })
+    }
 }
 
 /// The text names no number of a report.
@@ -63,6 +107,7 @@ impl fmt::Display for Behind {
                 link,
                 machine,
             } => write!(f, "link:{version}:{link}:{}", side(machine)),
+            Self::Domain { of, domain } => write!(f, "domain:{of}:{domain}"),
         }
     }
 }
@@ -97,6 +142,13 @@ impl FromStr for Behind {
                     version: part()?.parse().map_err(|_| UnknownNumber)?,
                     link: part()?.parse().map_err(|_| UnknownNumber)?,
                     machine: machine(part()?)?,
+                }
+            }
+            Some(("domain", rest)) => {
+                let (of, domain) = rest.split_once(':').ok_or(UnknownNumber)?;
+                Self::Domain {
+                    of: of.parse()?,
+                    domain: domain.to_lowercase(),
                 }
             }
             Some(_) => return Err(UnknownNumber),
@@ -184,6 +236,14 @@ mod tests {
                 machine: false,
             },
         ];
+        let at_domain = [AtDomain::Planned, AtDomain::Opened, AtDomain::Clicked];
+        let states = DeliveryState::ALL.map(AtDomain::State);
+        for of in at_domain.into_iter().chain(states) {
+            for domain in ["example.com", "[ipv6:2001:db8::1]", ""] {
+                let domain = domain.to_owned();
+                all.push(Behind::Domain { of, domain });
+            }
+        }
         all.extend(DeliveryState::ALL.map(Behind::State));
         all.extend(SkipReason::ALL.map(Behind::Skipped));
         for behind in all {
@@ -197,6 +257,8 @@ mod tests {
             "x:y",
             "link:1:2:human",
             "link:",
+            "domain:opened",
+            "domain:read:example.com",
         ] {
             assert_eq!(text.parse::<Behind>(), Err(UnknownNumber), "{text}");
         }

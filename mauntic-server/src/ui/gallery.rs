@@ -5,7 +5,10 @@ use poem::handler;
 
 use super::component::{
     Tone,
-    action::{Weight, ask_first, button, button_link, confirmation, menu, theme_toggle},
+    action::{
+        Weight, ask_first, button, button_link, confirmation, menu, named_menu, panel, step_button,
+        theme_toggle,
+    },
     chart, form,
     form::Field,
     frame::{self, Around, Place},
@@ -45,7 +48,10 @@ pub(crate) fn gallery() -> Markup {
         &html! {
             (frame::breadcrumbs(&[("/app/", "Home")], "Components"))
             (frame::header("Components", &html! { (theme_toggle()) (ask_first(HERE, "Delete")) (button_link(HERE, "Reload", Weight::Primary)) }))
+            (show::banner(&html! { "The organisation will be deleted on 3 May." }, &button_link(HERE, "Keep it", Weight::Plain)))
+            (show::steps(&["File", "Columns", "Check"], 1))
             (show::toast("3 contacts were added.", Tone::Good))
+            (show::told(&html! { "Nothing is sent " strong { "until 09:00" } "." }, Tone::Warn))
             (show::toast("The list was not sent: no transport is set.", Tone::Bad))
             (show::tabs("Example", &[(HERE, "Overview"), ("#fields", "Fields")], HERE))
             div class="grid" {
@@ -88,6 +94,8 @@ fn words() -> Markup {
                 (show::badge("paused", Tone::Warn)) (show::badge("bounced", Tone::Bad))
                 (show::chip("country: DE", HERE)) (show::avatar("Ann Lee"))
                 (menu("More actions", &[html! { a href=(HERE) { "Rename" } }]))
+                (named_menu(&html! { span class="name" { "Acme" } }, &[html! { a href=(HERE) { "Another organisation" } }]))
+                (panel("What is shown", &html! { p { "It opens below its button." } }))
             }
             div class="row" { @for each in Icon::ALL { (icon(each)) } (chart::sparkline("Week", &POINTS)) }
             (show::skeleton(2))
@@ -130,6 +138,18 @@ fn fields() -> Markup {
         label: "Note",
         ..Field::default()
     };
+    let owner = Field {
+        name: "owner",
+        label: "Owner",
+        hint: Some("What fits is offered while you type."),
+        ..Field::default()
+    };
+    let rule = Field {
+        name: "rule",
+        label: "Rule",
+        value: "country = \"DE\"",
+        ..Field::default()
+    };
     show::card(
         "Fields",
         &html! {
@@ -137,8 +157,12 @@ fn fields() -> Markup {
                 (form::input(&name, "text")) (form::input(&email, "email"))
                 (form::select(&country, &[("DE", "Germany"), ("FR", "France")]))
                 (form::input(&born, "date")) (form::text_area(&note, 3))
+                (form::looked_up(&owner, HERE, "#found option")) (form::code_area(&rule, 2))
                 (form::checkbox("vip", "Treat as a very important person", true))
-                div class="row" { (button("Save", Weight::Primary)) (button("Delete", Weight::Danger)) }
+                div class="row" { @for (value, label, on) in [("sms", "SMS", true), ("email", "Email", false)] { (form::checkbox_of("channel", value, label, on)) } }
+                div class="row" {
+                    (button("Save", Weight::Primary)) (button("Delete", Weight::Danger)) (step_button("check", "Check first", Weight::Plain))
+                }
             }
         },
     )

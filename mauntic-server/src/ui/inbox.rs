@@ -187,6 +187,10 @@ fn headers(source: &[u8]) -> Markup {
 fn meaning(header: &str) -> Option<&'static str> {
     Some(match header.to_ascii_lowercase().as_str() {
         "from" => "The sender that people see. Its domain is what DMARC checks.",
+        "to" => "Whom the mail is for, as people see it; a mail server goes by the envelope.",
+        "subject" => "What people see of it before they open it.",
+        "date" => "When it was made. Receivers distrust mail with a wrong date.",
+        "mime-version" => "Says that what follows may have several parts and any characters.",
         "reply-to" => "Where answers go.",
         "message-id" => "Names this message in the logs of mail servers.",
         "list-unsubscribe" => "Where a mail program lets people leave.",
@@ -194,6 +198,13 @@ fn meaning(header: &str) -> Option<&'static str> {
         "list-id" => "Names the list, so that filters can tell it from others.",
         "dkim-signature" => "Proves that the message is the sender's and unchanged.",
         "feedback-id" => "Lets large receivers report complaints by campaign.",
+        "x-mauntic-organization" => {
+            "The organisation that sent it, by which a complaint finds the way to it."
+        }
+        "x-mauntic-delivery" => {
+            "This delivery, so that an answer or a complaint is known to be about it."
+        }
+        "x-mauntic-email" => "The email in Mauntic that this is a copy of.",
         "auto-submitted" | "precedence" => "Asks for no automatic answers.",
         "content-type" => "How the parts of the message are put together.",
         _ => return None,

@@ -2,10 +2,10 @@
 //!
 //! To add a page:
 //! 1. Write a file in the folder of its context, with a `#[handler]` that calls use cases of the `App`.
-//! 2. Build its content from the functions in [`component`]; a part that htmx replaces is a function that the
-//!    page calls too. `/app/_components` of a debug build shows every component.
+//! 2. Build its content from the functions in [`component`]. `/app/_components` of a debug build shows every component.
 //! 3. Put it into [`component::frame::page`], with breadcrumbs and a header.
-//! 4. Add it to [`routes`] as `/app/…`; a fragment is `/ui/<context>/…`.
+//! 4. Add it to [`routes`] as `/app/…`. There are no addresses of fragments: htmx asks for the page and picks its part
+//!    with `hx-select`, so that a part and its page cannot differ.
 //! 5. Look at it at 390 and 1440 pixels, light and dark, by keyboard and without scripting.
 //!
 //! A page takes a [`visitor::Visitor`], who is logged in, and a form that changes something a [`visitor::Posted`], which
@@ -17,7 +17,7 @@
 //! goes into `assets/mauntic.css` as a component.
 //!
 //! Everything works by plain links and forms. Where htmx is there (`cargo xtask assets`), [`component::live`] makes
-//! filters, pages of lists and progress change in place, and `data-confirm` on a link shows the page of a
+//! filters, pages of lists, progress and small forms change in place, and `data-confirm` on a link shows the page of a
 //! [`confirmation`](component::action::confirmation) as a dialog.
 
 mod account;

@@ -20,8 +20,10 @@ use super::{
     words,
 };
 
-/// How many of each kind are looked at, and how many are listed as done last.
+/// How many of each kind are listed as begun last.
 const LATEST: usize = 8;
+/// How many of each kind that are not over are shown, whenever they were begun.
+const OPEN: usize = 50;
 /// Where what is running is alone.
 const PLACE: &str = "/app/running";
 
@@ -115,11 +117,24 @@ pub(super) async fn jobs(request: &Request, visitor: &Visitor) -> Result<Vec<Job
     Ok(jobs)
 }
 
+/// Those that are not over, and of those that were begun last the others.
+fn joined<T, I: Eq>(mut open: Vec<T>, latest: Vec<T>, id: impl Fn(&T) -> I) -> Vec<T> {
+    for one in latest {
+        if !open.iter().any(|other| id(other) == id(&one)) {
+            open.push(one);
+        }
+    }
+    open
+}
+
 async fn sends(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
     let (app, actor) = (app(request)?, &visitor.actor);
+    let open = app.sends.unfinished(actor, PageSize::clamped(OPEN)).await;
     let size = PageSize::clamped(LATEST);
     let page = app.sends.list(actor, None, None, size).await;
-    let sends = page.map_err(failure::messaging)?.items;
+    let latest = page.map_err(failure::messaging)?.items;
+    let open = open.map_err(failure::messaging)?;
+    let sends = joined(open, latest, |status| status.job.id);
     let emails: BTreeSet<_> = sends.iter().map(|send| send.job.email_id).collect();
     let names = app.emails.names(actor, &emails).await;
     let names = names.map_err(failure::messaging)?;
@@ -146,9 +161,11 @@ async fn sends(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
 }
 
 async fn imported(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
-    let size = PageSize::clamped(LATEST);
-    let page = app(request)?.imports.list(&visitor.actor, None, size).await;
-    let found = page.map_err(failure::import)?.items;
+    let (imports, actor) = (&app(request)?.imports, &visitor.actor);
+    let open = imports.unfinished(actor, PageSize::clamped(OPEN)).await;
+    let page = imports.list(actor, None, PageSize::clamped(LATEST)).await;
+    let latest = page.map_err(failure::import)?.items;
+    let found = joined(open.map_err(failure::import)?, latest, |import| import.id);
     let jobs = found.into_iter().map(|import| {
         let position = import.progress().fraction * 100.0;
         #[expect(
@@ -174,9 +191,11 @@ async fn imported(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
 }
 
 async fn changes(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
-    let size = PageSize::clamped(LATEST);
-    let page = app(request)?.bulk.list(&visitor.actor, None, size).await;
-    let changes = page.map_err(failure::crm)?.items;
+    let (bulk, actor) = (&app(request)?.bulk, &visitor.actor);
+    let open = bulk.unfinished(actor, PageSize::clamped(OPEN)).await;
+    let page = bulk.list(actor, None, PageSize::clamped(LATEST)).await;
+    let latest = page.map_err(failure::crm)?.items;
+    let changes = joined(open.map_err(failure::crm)?, latest, |change| change.id);
     let jobs = changes.iter().map(|change| {
         let (state, tone) = bulk::state_words(change.state);
         Job {
@@ -196,7 +215,7 @@ async fn changes(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
 
 /// Segments whose rule is being applied to everybody.
 async fn rebuilds(request: &Request, visitor: &Visitor) -> Result<Vec<Job>> {
-    let size = PageSize::clamped(LATEST);
+    let size = PageSize::clamped(OPEN);
     let building = SegmentFilter {
         building: true,
         ..SegmentFilter::default()

@@ -99,8 +99,8 @@ test("a send is looked at before it starts, paused, resumed, and reaches everybo
   await page.goto(world.at("/app/"));
   await page.getByText("paused").first().waitFor();
   await page.goBack();
-  await button(page, "Resume").click();
   await page.evaluate(() => { window.kept = true; });
+  await button(page, "Resume").click();
   await page.waitForFunction(() => document.querySelector("main .badge")?.textContent === "completed", null, { timeout: 120_000 });
   assert.equal(await page.evaluate(() => window.kept), true, "the figures came without a reload");
   assert.equal(await accepted(), PEOPLE);

@@ -29,7 +29,9 @@ test("a view that is kept after sorting in place has the order", async () => {
   await page.locator("summary", { hasText: "Views" }).click();
   await page.getByLabel("What you see now, as").fill("By address");
   await button(page, "Keep this view").click();
-  await page.waitForURL(/\/app\/contacts\?sort=email$/);
+  await page.waitForFunction(() => !document.querySelector("details.panel[open]"));
+  assert.equal(page.url(), world.at("/app/contacts?sort=email"));
+  assert.equal(await page.evaluate(() => window.kept), true, "it was kept without a reload");
   await page.goto(world.at("/app/contacts"));
   await page.locator("summary", { hasText: "Views" }).click();
   await link(page, "By address").click();

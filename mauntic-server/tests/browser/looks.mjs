@@ -48,6 +48,23 @@ function tooWide(page) {
   });
 }
 
+/** Lists whose rows stack on a phone, and that would have to be scrolled sideways all the same. */
+function sideways(page) {
+  return page.evaluate(() => {
+    if (!matchMedia("(max-width: 48rem)").matches) return [];
+    const lists = [...document.querySelectorAll(".scroll:has(.stacks)")].filter((list) => list.scrollWidth > list.clientWidth + 1);
+    return lists.map((list) => `“${list.getAttribute("aria-label")}” is scrolled sideways: ${list.scrollWidth} in ${list.clientWidth}`);
+  });
+}
+
+/** What moves by itself though whoever looks asked for less of that. */
+function moving(page) {
+  return page.evaluate(() => {
+    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) return ["nobody asked for less motion"];
+    return document.getAnimations().map((animation) => `${animation.animationName ?? animation.transitionProperty} moves ${animation.effect?.target?.className}`);
+  });
+}
+
 /** Steps through the page with the Tab key: what has the focus must be seen, and seen to have it. */
 async function lostFocus(page) {
   const lost = new Set();
@@ -84,7 +101,7 @@ async function faultsAt(page, width, opened = false) {
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   await page.setViewportSize({ width, height: Math.max(1000, height) });
   // Menus that are open at once lie over what they belong to.
-  return [...(await axeFaults(page, { "target-size": { enabled: !opened } })), ...(await tooWide(page))];
+  return [...(await axeFaults(page, { "target-size": { enabled: !opened } })), ...(await tooWide(page)), ...(await sideways(page)), ...(await moving(page))];
 }
 
 /** Looks at the page that is open in both windows and both schemes, and a second time with all that opens opened. */

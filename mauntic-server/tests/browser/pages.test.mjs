@@ -6,7 +6,7 @@ import { Installation } from "./installation.mjs";
 import { assertLight, cost, look } from "./looks.mjs";
 import { Authenticator } from "./totp.mjs";
 import { fill, routeOf, routes, walk } from "./walk.mjs";
-import { OWNER, World, button, heading, link } from "./world.mjs";
+import { OWNER, World, button, heading, link, until } from "./world.mjs";
 
 const PASSWORD = "a password of mine";
 /** They lead to a provider of logins and back, and are looked at with one in `logins.test.mjs`. */
@@ -149,6 +149,48 @@ test("every page of the source is without a fault that axe finds, fits, and show
   for (const route of files.keys()) looked.add(route);
   t.diagnostic(`${pages.size} pages and ${files.size} files`);
   for (const [route, address] of pages) costs.set(route, await cost(world.browser, address, await page.context().storageState()));
+});
+
+test("what people wrote is shown as it is, and never run", async (t) => {
+  const script = "<script>window.ran = 1</script>";
+  const image = "<img src=x onerror='window.ran = 1'>";
+  const at = (path) => world.at(path);
+  await fill(page, at("/app/contacts/new"), "/app/contacts/new", { "field-email": "script@example.com", "field-firstname": script, "field-company": image });
+  const people = "/app/contacts?search=script@example.com";
+  await page.goto(at(people));
+  const contact = new URL(await page.getByRole("main").locator("tbody a").first().getAttribute("href"), page.url()).pathname;
+  await fill(page, at(contact), `${contact}/tags`, { add: script });
+  await fill(page, at("/app/segments/new"), "/app/segments/new", { name: script, rule: "", description: image });
+  await page.goto(at("/app/segments"));
+  const segment = await link(page, script).getAttribute("href");
+  await fill(page, at(segment), `${segment}/add`, { email: "script@example.com" });
+  const body = '<p>Hello, <a href="{{ unsubscribe_url }}">leave</a></p>';
+  await fill(page, at("/app/emails/new?kind=code"), "/app/emails/new", { name: script, subject: script, kind: "html", body, from_address: "news@example.com" });
+  await page.goto(at("/app/emails"));
+  const email = await link(page, script).getAttribute("href");
+  await page.goto(at(`${email}/send/summary?segment=${segment.split("/").pop()}&at=2090-01-01T09:00`));
+  await button(page, "Schedule it").click();
+  await page.waitForURL(/\/app\/sends\//);
+  const sending = new URL(page.url()).pathname;
+  const said = async () => (await page.getByRole("main").textContent()).includes(script);
+  const places = ["/app/", "/app/running", people, contact, "/app/tags", "/app/segments", segment, "/app/emails", email, sending, "/app/search?q=script%40example", "/app/search?q=script"];
+  for (const place of [...places, "/app/organization/audit"]) {
+    await t.test(place, async () => {
+      await page.goto(at(place));
+      // What somebody did is in the log in a moment.
+      await until(page, `${place} shows it`, said);
+      assert.equal(await page.evaluate(() => window.ran), undefined);
+      assert.ok(await page.evaluate(() => [...document.scripts].every((script) => script.src)), "every script is a file of ours");
+    });
+  }
+  await t.test("what is offered while somebody types", async () => {
+    await page.goto(at(segment));
+    await page.getByLabel("Put in by hand").pressSequentially("script@");
+    const offered = page.locator("#email-found option").first();
+    await offered.waitFor({ state: "attached" });
+    assert.equal(await offered.textContent(), script);
+    assert.equal(await page.evaluate(() => window.ran), undefined);
+  });
 });
 
 test("pages in other states", async (t) => {

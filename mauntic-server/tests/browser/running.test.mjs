@@ -44,8 +44,8 @@ async function beginChange() {
   await page.waitForURL(/\/app\/bulk\/[0-9a-f-]{36}$/);
 }
 
-for (const [name, begin] of [["a send", beginSend], ["a change of many", beginChange]]) {
-  test(`the focus stays on Pause while ${name} is looked at again, and Enter pauses it`, async () => {
+for (const [name, begin, again] of [["a send", beginSend, "Resume"], ["a change of many", beginChange, "Go on"]]) {
+  test(`the focus stays on Pause while ${name} is looked at again, and Enter pauses it without a reload`, async () => {
     await begin();
     places[name] = page.url();
     const pause = button(page, "Pause");
@@ -56,8 +56,12 @@ for (const [name, begin] of [["a send", beginSend], ["a change of many", beginCh
       await page.waitForFunction(() => !document.querySelector("[data-earlier]"), null, { timeout: 20_000 });
       await becomes(focused, "Pause");
     }
+    await page.evaluate(() => { window.kept = true; });
     await page.keyboard.press("Enter");
     await becomes(() => state().textContent(), "paused");
+    await becomes(focused, again);
+    assert.equal(await page.evaluate(() => window.kept), true, "it was paused without a reload");
+    assert.equal(page.url(), places[name]);
   });
 }
 
@@ -78,11 +82,12 @@ test("a send that is stopped for good is asked about first, and stays stopped", 
 
 test("a change of many goes on where it was, and shows how far it is without a reload", async () => {
   await page.goto(places["a change of many"]);
-  await button(page, "Go on").click();
   await page.evaluate(() => { window.kept = true; });
+  await button(page, "Go on").click();
+  await button(page, "Pause").waitFor();
   world.installation.work();
   await page.waitForFunction(() => document.querySelector("main .badge")?.textContent === "done", null, { timeout: 120_000 });
-  assert.equal(await page.evaluate(() => window.kept), true, "it came without a reload");
+  assert.equal(await page.evaluate(() => window.kept), true, "it went on, and came to its end, without a reload");
   assert.equal(await page.locator("main progress").evaluate((bar) => bar.value), PEOPLE);
   await page.goto(world.at("/app/contacts?tag=seen"));
   assert.equal(await page.getByRole("main").locator("tbody tr").count(), PEOPLE);

@@ -11,7 +11,8 @@ use std::{
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use mauntic_core::{
-    CLOSED, Clock as _, FixedZone, OrganizationId, SegmentId, StoreError, UserId, UuidV7Source,
+    CLOSED, Clock as _, FixedZone, OrganizationId, PageSize, SegmentId, StoreError, UserId,
+    UuidV7Source,
 };
 use uuid::Uuid;
 
@@ -68,6 +69,31 @@ pub async fn an_interrupted_import_goes_on_where_it_was(store: Arc<dyn CrmStore>
         .await
         .unwrap();
     assert_eq!(chunk, None, "the upload is gone");
+}
+
+/// However many imports were made since, those that have not ended are found, the latest first.
+pub async fn imports_that_have_not_ended_are_found(store: Arc<dyn CrmStore>) {
+    let desk = Desk::new(store);
+    let mut made = Vec::new();
+    for number in 0..5 {
+        let file = format!("email\n{number}@example.com\n");
+        let import = desk.create(file, ImportOptions::default()).await.unwrap();
+        made.push(import.id);
+    }
+    desk.service.pause(&desk.actor, made[1]).await.unwrap();
+    for id in &made[2..4] {
+        desk.service.cancel(&desk.actor, *id).await.unwrap();
+    }
+    desk.finish(made[4]).await;
+    let unfinished = async |organization, size| {
+        let size = PageSize::clamped(size);
+        let found = desk.store.imports().unfinished(organization, size).await;
+        let found = found.unwrap().into_iter().map(|import| import.id);
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(unfinished(organization(1), 2).await, [made[1], made[0]]);
+    assert_eq!(unfinished(organization(1), 1).await, [made[1]]);
+    assert_eq!(unfinished(organization(2), 2).await, []);
 }
 
 /// What a worker does after it lost its import is not kept.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use self::row::{COLUMNS, PROBLEM, import, problem, problem_rows, progress};
 use super::{
     SeaOrmCrmStore,
-    long_work::{LongWork, number},
+    long_work::{LongWork, UNFINISHED, number},
     unit_of_work::SeaOrmCrmUnitOfWork,
 };
 use crate::{
@@ -54,6 +54,14 @@ impl ImportQueries for SeaOrmCrmStore {
         IMPORTS.list(&self.db, organization, after, size, id).await
     }
 
+    async fn unfinished(
+        &self,
+        organization: OrganizationId,
+        size: PageSize,
+    ) -> Result<Vec<Import>, StoreError> {
+        IMPORTS.unfinished(&self.db, organization, size).await
+    }
+
     async fn find_unfinished(
         &self,
         organization: OrganizationId,
@@ -61,7 +69,7 @@ impl ImportQueries for SeaOrmCrmStore {
     ) -> Result<Option<Import>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM import WHERE organization_id = $1 AND fingerprint = $2
-             AND state IN ('pending', 'running', 'paused') ORDER BY id DESC LIMIT 1"
+             AND {UNFINISHED} ORDER BY id DESC LIMIT 1"
         );
         let parameters = [organization.as_uuid().into(), fingerprint.into()];
         let statement = self.db.dialect().statement(sql, parameters);

@@ -10,6 +10,7 @@ mod merges;
 mod mobile;
 mod names;
 mod segments;
+mod unfinished;
 mod view_names;
 mod views;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for CrmMigrator {
             Box::new(names::NamesMigration),
             Box::new(import_bytes::ImportBytesMigration),
             Box::new(filters::FiltersMigration),
+            Box::new(unfinished::UnfinishedMigration),
         ]
     }
 

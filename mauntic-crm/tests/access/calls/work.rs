@@ -49,6 +49,10 @@ impl Fixture {
                 let page = imports.list(actor, None, all).await?;
                 Ok(seen(page.items.iter().any(|found| found.id == import)))
             }
+            "unfinished" => {
+                let found = imports.unfinished(actor, all).await?;
+                Ok(seen(found.iter().any(|found| found.id == import)))
+            }
             "problems" => {
                 let kind = ProblemKind::Duplicate;
                 imports.problems(actor, import, kind, None, all).await?;
@@ -129,6 +133,10 @@ impl Fixture {
                 bulk.create(&ours, tagging()).await?;
                 let page = bulk.list(actor, None, self.all).await?;
                 Ok(seen(!page.items.is_empty()))
+            }
+            "unfinished" => {
+                bulk.create(&ours, tagging()).await?;
+                Ok(seen(!bulk.unfinished(actor, self.all).await?.is_empty()))
             }
             unknown => panic!("no call is written for the use case {unknown}"),
         }

@@ -44,11 +44,39 @@ pub async fn a_send_is_its_organizations_alone(store: Arc<dyn MessagingStore>) {
     assert_eq!(unfinished(other, job.segment_id).await, []);
     let elsewhere = SegmentId::from_uuid(id(78));
     assert_eq!(unfinished(organization(), elsewhere).await, []);
+    assert_eq!(sends.unfinished(other, size).await.unwrap(), []);
     let ours = sends
         .list_jobs(organization(), Some(job.email_id), None, size)
         .await
         .unwrap();
     assert_eq!(ours.items, [job]);
+}
+
+/// However many sends were made since, those that are not over are found, those due first in front.
+pub async fn what_is_not_over_is_found(store: Arc<dyn MessagingStore>) {
+    let mut jobs = Vec::new();
+    for number in 50..60 {
+        jobs.push(job(&store, number, Lane::Bulk).await);
+    }
+    let later = now() + TimeDelta::hours(1);
+    jobs[0].scheduled_at = later;
+    jobs[1].pause().unwrap();
+    jobs[2].cancel().unwrap();
+    jobs[3].fail("the segment is gone".to_owned(), now());
+    for job in jobs.iter_mut().skip(4) {
+        job.finish(now());
+    }
+    for job in &jobs {
+        save(&store, job).await;
+    }
+    let sends = store.sends();
+    let unfinished = async |size| {
+        let size = PageSize::clamped(size);
+        let jobs = sends.unfinished(organization(), size).await.unwrap();
+        jobs.iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(unfinished(8).await, [jobs[1].id, jobs[0].id]);
+    assert_eq!(unfinished(1).await, [jobs[1].id]);
 }
 
 /// Rates are stored by key.

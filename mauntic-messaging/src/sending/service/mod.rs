@@ -63,6 +63,7 @@ impl SendService {
         ("send_test", Access::Needs(Permission::EmailsSend)),
         ("sender", Access::Needs(Permission::EmailsSend)),
         ("status", Access::Needs(Permission::EmailsRead)),
+        ("unfinished", Access::Needs(Permission::EmailsRead)),
         ("unfinished_to", Access::Needs(Permission::EmailsRead)),
     ];
 
@@ -285,17 +286,40 @@ impl SendService {
         let organization = actor.require(Permission::EmailsRead)?;
         let sends = self.ports.store.sends();
         let page = sends.list_jobs(organization, email, after, size).await?;
-        let ids: Vec<_> = page.items.iter().map(|job| job.id).collect();
-        let mut tallies = sends.tallies(organization, &ids).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for job in page.items {
-            let tally = tallies.remove(&job.id).unwrap_or_default();
-            items.push(self.status_of(job, tally).await?);
-        }
         Ok(Page {
-            items,
+            items: self.statuses_of(organization, page.items).await?,
             next: page.next,
         })
+    }
+
+    async fn statuses_of(
+        &self,
+        organization: OrganizationId,
+        jobs: Vec<SendJob>,
+    ) -> Result<Vec<SendStatus>, MessagingError> {
+        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let sends = self.ports.store.sends();
+        let mut tallies = sends.tallies(organization, &ids).await?;
+        let mut statuses = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let tally = tallies.remove(&job.id).unwrap_or_default();
+            statuses.push(self.status_of(job, tally).await?);
+        }
+        Ok(statuses)
+    }
+
+    /// Up to a page of the sends that are not over, those due first in front.
+    ///
+    /// # Errors
+    /// Needs [`Permission::EmailsRead`].
+    pub async fn unfinished(
+        &self,
+        actor: &Actor,
+        size: PageSize,
+    ) -> Result<Vec<SendStatus>, MessagingError> {
+        let organization = actor.require(Permission::EmailsRead)?;
+        let jobs = self.ports.store.sends().unfinished(organization, size);
+        self.statuses_of(organization, jobs.await?).await
     }
 
     /// The sends to a segment that are not over, the oldest first.

@@ -108,17 +108,35 @@ impl SendQueries for SeaOrmMessagingStore {
         Ok(tallies)
     }
 
+    async fn unfinished(
+        &self,
+        organization: OrganizationId,
+        size: PageSize,
+    ) -> Result<Vec<SendJob>, StoreError> {
+        // The index of what is still to be sent to a segment leads with the organisation.
+        let sql = format!(
+            "SELECT {JOB} FROM send_job WHERE organization_id = $1 AND {}
+             ORDER BY scheduled_at, id LIMIT {}",
+            not_over(),
+            size.get()
+        );
+        let statement = self
+            .db
+            .dialect()
+            .statement(sql, [organization.as_uuid().into()]);
+        let rows = self.db.reader().query_all_raw(statement).await?;
+        rows.iter().map(job).collect()
+    }
+
     async fn unfinished_to(
         &self,
         organization: OrganizationId,
         segment: SegmentId,
     ) -> Result<Vec<SendJob>, StoreError> {
-        let over = JobState::ALL.into_iter().filter(|state| state.is_over());
-        let over: Vec<_> = over.map(|state| format!("'{state}'")).collect();
         let sql = format!(
             "SELECT {JOB} FROM send_job WHERE organization_id = $1 AND segment_id = $2
-             AND finished_at IS NULL AND state NOT IN ({}) ORDER BY scheduled_at, id",
-            over.join(", ")
+             AND {} ORDER BY scheduled_at, id",
+            not_over()
         );
         let values = [organization.as_uuid().into(), segment.as_uuid().into()];
         let statement = self.db.dialect().statement(sql, values);
@@ -215,4 +233,11 @@ impl SendQueries for SeaOrmMessagingStore {
         let rows = self.db.reader().query_all_raw(statement).await?;
         rows.iter().map(job).collect()
     }
+}
+
+/// The condition of sends that are not over; it has that of the index in it.
+fn not_over() -> String {
+    let over = JobState::ALL.into_iter().filter(|state| state.is_over());
+    let over: Vec<_> = over.map(|state| format!("'{state}'")).collect();
+    format!("finished_at IS NULL AND state NOT IN ({})", over.join(", "))
 }

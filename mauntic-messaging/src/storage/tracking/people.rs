@@ -11,13 +11,20 @@ use crate::{
         SeaOrmMessagingStore,
         sql::{Parameters, Row as _},
     },
-    tracking::{Behind, Person},
+    tracking::{AtDomain, Behind, Person},
 };
 
 const PERSON: &str =
     "d.id, d.job_id, d.contact_id, d.address, d.state, d.skip_reason, d.bounce_class, d.reply,
     e.human_open_at, e.machine_open_at, e.human_click_at, e.machine_click_at, e.unsubscribed_at";
 const ENGAGED: &str = "e.organization_id = d.organization_id AND e.delivery_id = d.id";
+
+/// All but what was left out.
+fn in_plan() -> Vec<DeliveryState> {
+    let mut states = DeliveryState::ALL.to_vec();
+    states.retain(|state| *state != DeliveryState::Skipped);
+    states
+}
 
 /// How many queries one statement unites; SQLite takes 500 and 32,766 parameters.
 const UNITED: usize = 200;
@@ -32,26 +39,33 @@ impl SeaOrmMessagingStore {
         size: PageSize,
     ) -> Result<Page<Person, DeliveryId>, StoreError> {
         let limit = size.overfetched();
+        let domain_of_address = self.domain_of_address();
+        let at = |domain| Some((domain_of_address.as_str(), domain));
         let (states, only) = match behind {
-            Behind::InPlan => {
-                let mut states = DeliveryState::ALL.to_vec();
-                states.retain(|state| *state != DeliveryState::Skipped);
-                (states, None)
-            }
+            Behind::InPlan => (in_plan(), None),
             Behind::State(state) => (vec![*state], None),
             Behind::Skipped(reason) => {
-                let only = ("skip_reason", reason.as_str());
+                let only = ("d.skip_reason", reason.as_str());
                 (vec![DeliveryState::Skipped], Some(only))
             }
             Behind::Bounced(class) => {
-                let only = ("bounce_class", class.as_str());
+                let only = ("d.bounce_class", class.as_str());
                 (vec![DeliveryState::Refused], Some(only))
             }
+            Behind::Domain {
+                of: AtDomain::Planned,
+                domain,
+            } => (in_plan(), at(domain.as_str())),
+            Behind::Domain {
+                of: AtDomain::State(state),
+                domain,
+            } => (vec![*state], at(domain.as_str())),
             // They are found by what they did.
             Behind::Opened { .. }
             | Behind::Clicked { .. }
             | Behind::Unsubscribed
-            | Behind::Link { .. } => (Vec::new(), None),
+            | Behind::Link { .. }
+            | Behind::Domain { .. } => (Vec::new(), None),
         };
         let people = if states.is_empty() {
             self.who_engaged(organization, email, behind, after, limit)
@@ -65,7 +79,14 @@ impl SeaOrmMessagingStore {
         }))
     }
 
-    /// The first rows of each send by the index of states, then the first of those.
+    /// The domain of a delivery, as it is counted.
+    fn domain_of_address(&self) -> String {
+        let dialect = self.db.dialect();
+        dialect.after_last("COALESCE(d.address, '')", '@')
+    }
+
+    /// The first rows of each send by the index of states, then the first of those. `only` is what they must have in
+    /// common, and its value.
     async fn in_states(
         &self,
         organization: OrganizationId,
@@ -85,8 +106,8 @@ impl SeaOrmMessagingStore {
             let mut parameters = Parameters::default();
             let organization_id = parameters.bind(organization.as_uuid());
             let mut condition = String::new();
-            if let Some((column, value)) = only {
-                let _ = write!(condition, " AND d.{column} = {}", parameters.bind(value));
+            if let Some((what, value)) = only {
+                let _ = write!(condition, " AND {what} = {}", parameters.bind(value));
             }
             if let Some(after) = after {
                 let _ = write!(
@@ -152,13 +173,24 @@ impl SeaOrmMessagingStore {
             let column = match behind {
                 Behind::Opened { machine } => format!("{}_open_at", side(machine)),
                 Behind::Clicked { machine } => format!("{}_click_at", side(machine)),
+                Behind::Domain {
+                    of: AtDomain::Clicked,
+                    ..
+                } => "human_click_at".to_owned(),
+                Behind::Domain { .. } => "human_open_at".to_owned(),
                 _ => "unsubscribed_at".to_owned(),
             };
             let onward = onward("e.delivery_id");
+            let there = if let Behind::Domain { domain, .. } = behind {
+                let domain = parameters.bind(domain.as_str());
+                format!(" AND {} = {domain}", self.domain_of_address())
+            } else {
+                String::new()
+            };
             format!(
                 "SELECT {PERSON} FROM delivery_engagement e JOIN delivery d ON {ENGAGED}
                  WHERE e.organization_id = {organization_id} AND e.email_id = {email}
-                 AND e.{column} IS NOT NULL{onward} ORDER BY e.delivery_id LIMIT {limit}"
+                 AND e.{column} IS NOT NULL{there}{onward} ORDER BY e.delivery_id LIMIT {limit}"
             )
         };
         self.people_of(parameters, sql).await

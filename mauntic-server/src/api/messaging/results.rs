@@ -333,7 +333,8 @@ impl ResultsApi {
         email_id: Path<Uuid>,
         /// The number: `in_plan` for all that were to be sent, a state such as `accepted`, `skipped:` and a reason, `refused:` and a class, `opened:human`,
         /// `opened:machine`, `clicked:human`, `clicked:machine`, `unsubscribed`, or a link as
-        /// `link:<version id>:<number>:human` or `…:machine`.
+        /// `link:<version id>:<number>:human` or `…:machine`; at one recipient domain `domain:in_plan:example.com`, or with a
+        /// state such as `accepted`, `opened` or `clicked` in place of `in_plan`.
         behind: Query<String>,
         /// The `next` of the page before.
         after: Query<Option<Uuid>>,

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     icon::{Icon, icon},
-    slug,
+    live, slug,
 };
 
 /// How much a button asks for attention.
@@ -41,7 +41,9 @@ pub(crate) fn step_button(step: &str, text: &str, weight: Weight) -> Markup {
 /// Does something at once; `token` is the field that proves the form is ours.
 pub(crate) fn act(action: &str, text: &str, token: &Markup) -> Markup {
     let id = slug(action);
-    html! { form method="post" action=(action) { (token) button type="submit" class=(Weight::Plain.class()) id=(id) { (text) } } }
+    let content =
+        html! { (token) button type="submit" class=(Weight::Plain.class()) id=(id) { (text) } };
+    live::posted(action, None, &content)
 }
 
 /// A link that looks like a button.

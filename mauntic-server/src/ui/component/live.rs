@@ -4,6 +4,8 @@
 
 use maud::{Markup, html};
 
+use super::show;
+
 /// What of a page comes anew when its address says something else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part<'a> {
@@ -43,6 +45,28 @@ pub(crate) fn filters_of(action: &str, part: Part<'_>, class: &str, content: &Ma
         form class=(class) method="get" action=(action) hx-get=(action) hx-trigger="input delay:250ms, submit"
             hx-target=(id) hx-select=(id) hx-select-oob=[part.others] hx-swap="outerHTML" hx-indicator=(id) hx-sync="this:replace"
             hx-replace-url="true" { (content) }
+    }
+}
+
+/// A form that changes something and leads back to the page that it stands in, whose content comes anew: without a
+/// reload, but for an answer that is another page. `content` holds the field that proves the form is ours.
+pub(crate) fn posted(action: &str, class: Option<&str>, content: &Markup) -> Markup {
+    html! {
+        form method="post" action=(action) class=[class] hx-post=(action) hx-target="#main" hx-select="#main" hx-swap="outerHTML" {
+            (content)
+        }
+    }
+}
+
+/// Stands in the part `id` for what takes a moment, which is on the page at `address`: where there is scripting, that
+/// part comes by itself and a skeleton of so many `lines` holds its place; `link` leads there without.
+pub(crate) fn late(id: &str, address: &str, link: &Markup, lines: u8) -> Markup {
+    let part = format!("#{id}");
+    html! {
+        div class="stack late" hx-get=(address) hx-trigger="load" hx-select=(part) hx-target=(part) hx-swap="outerHTML" {
+            (link)
+            (show::skeleton(lines))
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::ui::{
         Tone,
         action::{Weight, ask_first, button, button_link},
         form::{Field, input},
-        frame, show,
+        frame, live, show,
     },
     failure, shell,
     visitor::{Visitor, app},
@@ -144,20 +144,20 @@ fn tags(visitor: &Visitor, contact: &Contact) -> Markup {
     };
     html! {
         @if tags.is_empty() { p class="soft" { "None" } }
-        ul class="tags" {
+        ul class="tags" id="tags" {
             @for tag in tags { li {
                 a href=(tag_place(tag)) { (tag) }
                 @if writes {
-                    form method="post" action=(action) {
+                    (live::posted(&action, None, &html! {
                         (visitor.csrf())
                         input type="hidden" name="remove" value=(tag.as_str());
                         button type="submit" class="quiet" aria-label={ "Take off the tag " (tag) } { "×" }
-                    }
+                    }))
                 }
             } }
         }
         @if writes {
-            form method="post" action=(action) class="inline" { (visitor.csrf()) (input(&add, "text")) (button("Add", Weight::Plain)) }
+            (live::posted(&action, Some("inline"), &html! { (visitor.csrf()) (input(&add, "text")) (button("Add", Weight::Plain)) }))
         }
     }
 }
@@ -184,7 +184,7 @@ fn channels(visitor: &Visitor, contact: &Contact, suppressed: Option<&Suppressio
         @for channel in Channel::ALL {
             @let mark = marks.get(channel);
             @let name = channel_name(*channel);
-            section class="stack channel" {
+            section class="stack channel" id={ "channel-" (channel) } {
                 div class="row" {
                     h3 { (name) }
                     @match mark {
@@ -201,7 +201,7 @@ fn channels(visitor: &Visitor, contact: &Contact, suppressed: Option<&Suppressio
                 @if mark.is_none() && writes {
                     details class="more" {
                         summary { "Do not write by " (name.to_lowercase()) }
-                        form method="post" action=(format!("{at}/do-not-contact")) class="inline" {
+                        (live::posted(&format!("{at}/do-not-contact"), Some("inline"), &html! {
                             (visitor.csrf())
                             input type="hidden" name="channel" value=(channel);
                             div class="field" {
@@ -209,7 +209,7 @@ fn channels(visitor: &Visitor, contact: &Contact, suppressed: Option<&Suppressio
                                 input id={ "comment-" (channel) } name="comment" maxlength="1000";
                             }
                             (button("Do not contact", Weight::Danger))
-                        }
+                        }))
                     }
                 }
             }

@@ -14,7 +14,7 @@ use crate::ui::{
     component::{
         action::{Weight, button, button_link, confirmation, panel},
         form::{Field, checkbox, input},
-        frame,
+        frame, live,
     },
     failure, shell,
     visitor::{Posted, Visitor, app, redirect},
@@ -37,13 +37,13 @@ pub(super) fn views(visitor: &Visitor, listing: &Listing, views: &[SavedView]) -
                     }
                 }
             }
-            form method="post" action="/app/contacts/views" class="stack" {
+            (live::posted("/app/contacts/views", Some("stack"), &html! {
                 (visitor.csrf())
                 input type="hidden" name="query" value=(present);
                 (saving("", None))
                 @if visitor.may(Permission::ContactsWrite) { (checkbox("shared", "For everybody", false)) }
                 div class="row" { (button("Keep this view", Weight::Plain)) }
-            }
+            }))
         },
     )
 }

@@ -29,10 +29,34 @@ pub(super) struct Variables {
     shows_owner: bool,
     /// Those of them that there are not, or not any more.
     unknown: Vec<String>,
-    /// Of how many members of the segment that it was sent to last each is empty, if that was asked for.
-    empty: Option<(u64, Vec<(String, u64)>)>,
+    /// For how many members of the segment that it was sent to last each is empty, if that was asked for.
+    empty: Option<Empty>,
     /// Whether that can be asked for.
     was_sent: bool,
+}
+
+/// What was counted among members of a segment.
+struct Empty {
+    /// How many of them were looked at.
+    of: u64,
+    /// How many there are, if there are more.
+    all: Option<u64>,
+    /// What is empty, and for how many.
+    fields: Vec<(String, u64)>,
+}
+
+impl Empty {
+    /// Whom it is about.
+    fn people(&self) -> String {
+        let Some(all) = self.all else {
+            return words::people(self.of);
+        };
+        format!(
+            "the first {} of {}",
+            words::count(self.of),
+            words::people(all)
+        )
+    }
 }
 
 impl Variables {
@@ -74,7 +98,7 @@ impl Variables {
     }
 
     fn row(&self, more: &str) -> Markup {
-        let missing: Vec<_> = self.empty.iter().flat_map(|(_, fields)| fields).collect();
+        let missing: Vec<_> = self.empty.iter().flat_map(|empty| &empty.fields).collect();
         let fine = self.unknown.is_empty() && missing.is_empty();
         html! {
             li id="variables" {
@@ -85,9 +109,9 @@ impl Variables {
                 @if self.shown.is_empty() && !self.shows_owner { "It shows no field of the contacts." }
                 @else if self.unknown.is_empty() && missing.is_empty() { "All of them are known." }
                 @match &self.empty {
-                    Some((of, fields)) if fields.is_empty() => { " None is empty for any of " (words::people(*of)) " in the segment that it was sent to last." }
-                    Some((of, fields)) => {
-                        @for (alias, empty) in fields { code { (alias) } " is empty for " (words::share(*empty, *of)) ", " (words::count(*empty)) " of " (words::people(*of)) " in the segment that it was sent to last. " }
+                    Some(seen) if seen.fields.is_empty() => { " None is empty for any of " (seen.people()) " in the segment that it was sent to last." }
+                    Some(seen) => {
+                        @for (alias, empty) in &seen.fields { code { (alias) } " is empty for " (words::share(*empty, seen.of)) ", " (words::count(*empty)) " of " (seen.people()) " in the segment that it was sent to last. " }
                     }
                     None if self.was_sent && (self.shows_owner || !self.shown.is_empty()) => {
                         " " a id="empty-values" href=(more) hx-get=(more) hx-target="#variables" hx-select="#variables" hx-swap="outerHTML" { "Count for whom they are empty" }
@@ -99,19 +123,19 @@ impl Variables {
     }
 }
 
-/// For how many of the first members of a segment each of the fields, and who looks after them, is empty, and how many
-/// members that are; nothing if the segment is gone.
+/// For how many of the first members of a segment each of the fields, and who looks after them, is empty; nothing if the
+/// segment is gone.
 async fn empty_in(
     request: &Request,
     visitor: &Visitor,
     segment: SegmentId,
     fields: &BTreeSet<String>,
     shows_owner: bool,
-) -> Result<Option<(u64, Vec<(String, u64)>)>> {
+) -> Result<Option<Empty>> {
     let (app, size) = (app(request)?, PageSize::clamped(usize::from(PageSize::MAX)));
     let members = app.segments.members(&visitor.actor, segment, None, size);
-    let members = match members.await {
-        Ok(page) => page.items,
+    let (members, is_whole) = match members.await {
+        Ok(page) => (page.items, page.next.is_none()),
         Err(CrmError::SegmentNotFound(_)) => return Ok(None),
         Err(error) => return Err(failure::crm(error)),
     };
@@ -137,7 +161,18 @@ async fn empty_in(
     if shows_owner && ownerless > 0 {
         counted.push(("owner".to_owned(), ownerless));
     }
-    Ok(Some((contacts.len() as u64, counted)))
+    let all = if is_whole {
+        None
+    } else {
+        let segment = app.segments.find(&visitor.actor, segment).await;
+        let count = segment.map_err(failure::crm)?.member_count;
+        Some(u64::try_from(count).unwrap_or_default())
+    };
+    Ok(Some(Empty {
+        of: contacts.len() as u64,
+        all,
+        fields: counted,
+    }))
 }
 
 fn badge(fine: bool) -> Markup {
@@ -275,7 +310,18 @@ fn words_of(rest: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::dead_links;
+    use super::{Empty, dead_links};
+
+    #[test]
+    fn a_part_of_a_large_segment_is_called_so() {
+        let people = |of, all| {
+            let fields = Vec::new();
+            Empty { of, all, fields }.people()
+        };
+        assert_eq!(people(3, None), "3 people");
+        let part = "the first 1,000 of 24,000 people";
+        assert_eq!(people(1_000, Some(24_000)), part);
+    }
 
     #[test]
     fn links_that_lead_nowhere_are_found() {

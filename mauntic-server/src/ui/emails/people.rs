@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use mauntic_core::{
     Change, DeliveryId, EmailId, PageSize, Permission, Subject, identity::AuditLog as _,
 };
-use mauntic_messaging::tracking::{Behind, Person};
+use mauntic_messaging::tracking::{AtDomain, Behind, Person};
 use poem::{
     Body, Request, Response, Result, handler,
     web::{Path, Query},
@@ -62,6 +62,21 @@ fn named(behind: &Behind) -> String {
         Behind::Unsubscribed => "Unsubscribed".to_owned(),
         Behind::Link { machine: false, .. } => "Link followed by a person".to_owned(),
         Behind::Link { machine: true, .. } => "Link followed by a machine".to_owned(),
+        Behind::Domain { of, domain } => {
+            let of = match of {
+                AtDomain::Planned => "everybody it was to be sent to".to_owned(),
+                AtDomain::State(state) => {
+                    format!("deliveries that are {}", words::spaced(state.as_str()))
+                }
+                AtDomain::Opened => "opened by a person".to_owned(),
+                AtDomain::Clicked => "clicked by a person".to_owned(),
+            };
+            if domain.is_empty() {
+                format!("Without an address: {of}")
+            } else {
+                format!("At {domain}: {of}")
+            }
+        }
     }
 }
 
@@ -122,7 +137,7 @@ pub(super) async fn people(
                 @if visitor.may(Permission::ContactsExport) {
                     (button_link(&format!("{here}/people.csv?{query}"), "Export as CSV", Weight::Plain))
                 }
-                a href=(format!("{here}/results")) { "Back to the results" }
+                a href=(format!("{here}/results{}", if matches!(behind, Behind::Domain { .. }) { "/domains" } else { "" })) { "Back to the results" }
             }
             @if rows.is_empty() { p { "There is nobody." } } @else { (table(&named(&behind), &columns, &rows, next.as_deref())) }
         }))

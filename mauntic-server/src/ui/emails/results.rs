@@ -5,7 +5,7 @@ use mauntic_core::{EmailId, Permission};
 use mauntic_messaging::{
     email::SavedEmail,
     sending::{DeliveryState, SkipReason},
-    tracking::{Behind, DomainReport, EmailReport, Split},
+    tracking::{AtDomain, Behind, DomainReport, EmailReport, Split},
 };
 use poem::{Request, Result, handler, web::Path};
 use uuid::Uuid;
@@ -248,15 +248,20 @@ pub(super) async fn show_domains(
 fn by_domain(saved: &SavedEmail, domains: &[DomainReport]) -> Markup {
     let rows: Vec<_> = domains
         .iter()
-        .map(|of| {
+        .map(|at| {
+            let number = |of, count| {
+                let domain = at.domain.clone();
+                number(saved.email.id, &Behind::Domain { of, domain }, count)
+            };
+            let state = |state, count| number(AtDomain::State(state), count);
             html! { tr {
-                th scope="row" { @if of.domain.is_empty() { "(no address)" } @else { (of.domain) } }
-                td class="number" { (words::count(of.planned)) }
-                td class="number" { (words::count(of.accepted)) }
-                td class="number" { (words::count(of.refused)) }
-                td class="number" { (words::count(of.deferred)) }
-                td class="number" { (words::count(of.opened)) " (" (words::share(of.opened, of.accepted)) ")" }
-                td class="number" { (words::count(of.clicked)) " (" (words::share(of.clicked, of.accepted)) ")" }
+                th scope="row" { @if at.domain.is_empty() { "(no address)" } @else { (at.domain) } }
+                td class="number" { (number(AtDomain::Planned, at.planned)) }
+                td class="number" { (state(DeliveryState::Accepted, at.accepted)) }
+                td class="number" { (state(DeliveryState::Refused, at.refused)) }
+                td class="number" { (state(DeliveryState::Deferred, at.deferred)) }
+                td class="number" { (number(AtDomain::Opened, at.opened)) " (" (words::share(at.opened, at.accepted)) ")" }
+                td class="number" { (number(AtDomain::Clicked, at.clicked)) " (" (words::share(at.clicked, at.accepted)) ")" }
             } }
         })
         .collect();

@@ -252,7 +252,7 @@ impl Desk<'_> {
                         @for (index, column) in self.glance.columns.iter().enumerate() {
                             @let name = control(index);
                             @let chosen = target(self.form, index, column);
-                            tr {
+                            tr class="stacks" {
                                 th scope="row" { label for=(name) { (column.name) } }
                                 td class="soft" { @for value in &column.sample { div { (short(value)) } } }
                                 td {

@@ -1,12 +1,15 @@
 //! One entry of the audit log as people read it.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use maud::{Markup, html};
 use mauntic_core::{
-    Actor, ApiTokenId, ContactId, Permission, Principal, SegmentId, UserId,
+    Actor, ApiTokenId, ContactId, EmailId, ImportId, Permission, Principal, SegmentId, SendJobId,
+    UserId,
     identity::{AuditEntry, IdentityError, IdentityService},
 };
+use mauntic_crm::import::ImportError;
+use mauntic_messaging::MessagingError;
 use poem::Result;
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,6 +22,9 @@ use crate::{
 
 /// Values that are shown without being asked for.
 const OPEN: usize = 3;
+/// Where the id of a segment stands among the values, and where that of an email.
+const SEGMENTS: [&str; 3] = ["segment", "add_to_segment", "remove_from_segment"];
+const EMAILS: [&str; 1] = ["email"];
 
 /// What those are called who act, and those it is about. Of contacts the log holds ids alone: who is gone has no name.
 #[derive(Default)]
@@ -33,16 +39,8 @@ impl Known {
     pub(super) async fn of(app: &App, actor: &Actor, entries: &[AuditEntry]) -> Result<Self> {
         let sees_contacts = actor.may(Permission::ContactsRead);
         let mut subjects = BTreeMap::new();
-        let ids = |kind: &str| {
-            let of_kind = entries.iter().map(|entry| &entry.change.subject);
-            let of_kind = of_kind.filter(|subject| subject.kind == kind);
-            let mut ids: Vec<_> = of_kind.filter_map(|subject| subject.id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            ids
-        };
         if sees_contacts {
-            let ids: Vec<_> = ids("contact")
+            let ids: Vec<_> = ids_of(entries, "contact")
                 .into_iter()
                 .map(ContactId::from_uuid)
                 .collect();
@@ -50,9 +48,23 @@ impl Known {
             for contact in found.map_err(failure::crm)? {
                 subjects.insert(contact.id().as_uuid(), contacts::called(&contact));
             }
+            for id in ids_of(entries, "import") {
+                match app.imports.find(actor, ImportId::from_uuid(id)).await {
+                    Ok(import) => {
+                        subjects.insert(id, import.plan.name);
+                    }
+                    Err(ImportError::NotFound(_)) => {}
+                    Err(error) => return Err(failure::import(error)),
+                }
+            }
+        }
+        if actor.may(Permission::EmailsRead) {
+            subjects.extend(mail(app, actor, entries).await?);
         }
         if actor.may(Permission::SegmentsRead) {
-            for id in ids("segment") {
+            let mut ids = ids_of(entries, "segment");
+            ids.extend(ids_under(entries, &SEGMENTS));
+            for id in ids {
                 let id = SegmentId::from_uuid(id);
                 let found = app.segments.find_by_name(actor, &id.to_string()).await;
                 if let Some(segment) = found.map_err(failure::crm)? {
@@ -130,7 +142,10 @@ impl Known {
             _ => self.subjects.get(&id).cloned(),
         });
         let named = || {
-            let keys = ["name", "label", "domain", "alias", "email"].into_iter();
+            // Of a send it is the id of the email.
+            let address = (kind != "send").then_some("email");
+            let keys = ["name", "label", "domain", "alias"].into_iter();
+            let keys = keys.chain(address);
             let mut found = keys.flat_map(|key| values.map(|values| values.get(key)));
             found.find_map(|value| value?.as_str()).map(str::to_owned)
         };
@@ -142,7 +157,12 @@ impl Known {
             let gone = kind == "contact" && change.subject.id.is_some() && self.sees_contacts;
             gone.then(|| "a contact who is gone".to_owned())
         };
-        let whatever = || audit_words::nameless(kind).map(str::to_owned);
+        let whatever = || {
+            // Contacts whose number is not known were not counted either.
+            let many = kind == "contact" && change.subject.id.is_none();
+            let nameless = audit_words::nameless(kind).filter(|_| !many);
+            nameless.map(str::to_owned)
+        };
         by_id
             .or_else(named)
             .or_else(counted)
@@ -160,7 +180,7 @@ impl Known {
                 .id
                 .is_some_and(|id| !self.subjects.contains_key(&id));
         let place = audit_words::place(&change.action, &change.subject).filter(|_| !is_gone);
-        html! { tr {
+        html! { tr class="stacks" {
             td { (words::time(entry.at)) }
             td { (self.who(entry)) }
             td {
@@ -171,10 +191,124 @@ impl Known {
                     (None, None) => (done),
                 }
             }
-            td { (differences(&change.before, &change.after)) }
-            td { @if let Some(address) = entry.address { (address) } @else { span class="soft" { (from_nowhere(entry)) } } }
+            td { (self.differences(&change.before, &change.after)) }
+            td data-label="From" { @if let Some(address) = entry.address { (address) } @else { span class="soft" { (from_nowhere(entry)) } } }
         } }
     }
+
+    /// What is different: the values that changed, or all if there is one side alone.
+    fn differences(&self, before: &Value, after: &Value) -> Markup {
+        let keys = |value: &Value| {
+            let map = value.as_object();
+            map.map(|map| map.keys().cloned().collect::<Vec<_>>())
+                .unwrap_or_default()
+        };
+        let mut all = keys(before);
+        all.extend(keys(after));
+        all.sort();
+        all.dedup();
+        all.retain(|key| before.get(key) != after.get(key));
+        let values = html! {
+            dl class="values" { @for key in &all {
+                dt { (audit_words::value(key)) }
+                dd {
+                    @match (before.get(key), after.get(key)) {
+                        (Some(old), Some(new)) => { del { (self.shown(old)) } " " ins { (self.shown(new)) } },
+                        (Some(only), None) | (None, Some(only)) => (self.shown(only)),
+                        (None, None) => {},
+                    }
+                }
+            } }
+        };
+        match all.len() {
+            0 => html! {},
+            1..=OPEN => values,
+            many => html! { details { summary { (many) " values" } (values) } },
+        }
+    }
+
+    fn shown(&self, value: &Value) -> String {
+        match value {
+            Value::Null => "nothing".to_owned(),
+            Value::Bool(true) => "yes".to_owned(),
+            Value::Bool(false) => "no".to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => {
+                let id = text.parse::<Uuid>().ok();
+                let named = id.and_then(|id| self.subjects.get(&id));
+                named.unwrap_or(text).clone()
+            }
+            Value::Array(list) if list.is_empty() => "none".to_owned(),
+            Value::Array(list) => {
+                let list = list.iter().map(|value| self.shown(value));
+                list.collect::<Vec<_>>().join(", ")
+            }
+            Value::Object(map) => {
+                let values = map.iter().filter(|(_, value)| !value.is_null());
+                let values = values.map(|(key, value)| {
+                    format!("{}: {}", audit_words::value(key), self.shown(value))
+                });
+                values.collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
+/// The ids of those of a kind that something was done to.
+fn ids_of(entries: &[AuditEntry], kind: &str) -> BTreeSet<Uuid> {
+    let subjects = entries.iter().map(|entry| &entry.change.subject);
+    let of_kind = subjects.filter(|subject| subject.kind == kind);
+    of_kind.filter_map(|subject| subject.id).collect()
+}
+
+/// The ids that stand under some keys among the values.
+fn ids_under(entries: &[AuditEntry], keys: &[&str]) -> BTreeSet<Uuid> {
+    fn look(value: &Value, keys: &[&str], found: &mut BTreeSet<Uuid>) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            match value {
+                Value::String(text) if keys.contains(&key.as_str()) => {
+                    found.extend(text.parse::<Uuid>().ok());
+                }
+                value => look(value, keys, found),
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    for entry in entries {
+        look(&entry.change.before, keys, &mut found);
+        look(&entry.change.after, keys, &mut found);
+    }
+    found
+}
+
+/// What the emails are called, and those that were sent.
+async fn mail(app: &App, actor: &Actor, entries: &[AuditEntry]) -> Result<BTreeMap<Uuid, String>> {
+    let mut sends = BTreeMap::new();
+    for id in ids_of(entries, "send") {
+        match app.sends.status(actor, SendJobId::from_uuid(id)).await {
+            Ok(status) => {
+                sends.insert(id, status.job.email_id);
+            }
+            Err(MessagingError::NotFound { .. }) => {}
+            Err(error) => return Err(failure::messaging(error)),
+        }
+    }
+    let mut emails = ids_of(entries, "email");
+    emails.extend(ids_under(entries, &EMAILS));
+    let mut emails: BTreeSet<_> = emails.into_iter().map(EmailId::from_uuid).collect();
+    emails.extend(sends.values());
+    let names = app.emails.names(actor, &emails).await;
+    let names = names.map_err(failure::messaging)?;
+    let of_sends = sends
+        .iter()
+        .filter_map(|(id, email)| Some((*id, names.get(email)?.to_string())));
+    let mut known: BTreeMap<_, _> = of_sends.collect();
+    known.extend(
+        names
+            .iter()
+            .map(|(id, name)| (id.as_uuid(), name.to_string())),
+    );
+    Ok(known)
 }
 
 /// Where a change came from whose address is not known.
@@ -211,54 +345,5 @@ async fn called(
             | IdentityError::Forbidden(_),
         ) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// What is different: the values that changed, or all if there is one side alone.
-fn differences(before: &Value, after: &Value) -> Markup {
-    let keys = |value: &Value| {
-        let map = value.as_object();
-        map.map(|map| map.keys().cloned().collect::<Vec<_>>())
-            .unwrap_or_default()
-    };
-    let mut all = keys(before);
-    all.extend(keys(after));
-    all.sort();
-    all.dedup();
-    all.retain(|key| before.get(key) != after.get(key));
-    let values = html! {
-        dl class="values" { @for key in &all {
-            dt { (audit_words::value(key)) }
-            dd {
-                @match (before.get(key), after.get(key)) {
-                    (Some(old), Some(new)) => { del { (shown(old)) } " " ins { (shown(new)) } },
-                    (Some(only), None) | (None, Some(only)) => (shown(only)),
-                    (None, None) => {},
-                }
-            }
-        } }
-    };
-    match all.len() {
-        0 => html! {},
-        1..=OPEN => values,
-        many => html! { details { summary { (many) " values" } (values) } },
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.clone(),
-        Value::Array(list) if list.is_empty() => "none".to_owned(),
-        Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(", "),
-        Value::Object(map) => {
-            let values = map.iter().filter(|(_, value)| !value.is_null());
-            let values =
-                values.map(|(key, value)| format!("{}: {}", audit_words::value(key), shown(value)));
-            values.collect::<Vec<_>>().join(", ")
-        }
     }
 }

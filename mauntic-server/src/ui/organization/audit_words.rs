@@ -40,7 +40,7 @@ pub(super) fn nameless(kind: &str) -> Option<&'static str> {
     match kind {
         "contact" => Some("a contact"),
         "bulk_change" => Some("the change"),
-        "send" => Some("a send"),
+        "send" => Some("an email"),
         "segment" | "email" | "import" | "field" | "tag" | "view" => Some("without a name"),
         "user" => Some("somebody"),
         _ => None,

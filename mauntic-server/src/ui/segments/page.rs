@@ -116,7 +116,7 @@ pub(super) async fn content(
         @if writes {
             (button_link(&format!("{here}/edit"), "Edit", Weight::Primary))
             @if segment.rule.is_some() {
-                form method="post" action=(format!("{here}/rebuild")) { (visitor.csrf()) (button("Rebuild now", Weight::Plain)) }
+                (live::posted(&format!("{here}/rebuild"), None, &html! { (visitor.csrf()) (button("Rebuild now", Weight::Plain)) }))
             }
             (ask_first(&format!("{here}/delete"), "Delete"))
         }
@@ -182,11 +182,10 @@ fn add_form(visitor: &Visitor, here: &str, refused: Option<(&str, &str)>) -> Mar
         error: refused.map(|(_, problem)| problem),
         required: true,
     };
-    html! {
-        form method="post" action=(format!("{here}/add")) class="stack" {
-            (visitor.csrf()) (lookup::field(&field)) div class="row" { (button("Put in", Weight::Plain)) }
-        }
-    }
+    let content = html! {
+        (visitor.csrf()) (lookup::field(&field)) div class="row" { (button("Put in", Weight::Plain)) }
+    };
+    live::posted(&format!("{here}/add"), Some("stack"), &content)
 }
 
 async fn members(
@@ -219,9 +218,9 @@ async fn members(
                 td { (origin(member.origin)) }
                 td { (words::time(member.added_at)) }
                 td { @if visitor.may(Permission::SegmentsWrite) {
-                    form method="post" action=(format!("{here}/remove")) {
+                    (live::posted(&format!("{here}/remove"), None, &html! {
                         (visitor.csrf()) input type="hidden" name="contact" value=(id); (button("Take out", Weight::Plain))
-                    }
+                    }))
                 } }
             } }
         })

@@ -22,7 +22,7 @@ use crate::ui::{
         Tone,
         action::{Weight, ask_first, button, confirmation},
         form::{Field, input},
-        frame, show as shown,
+        frame, live, show as shown,
         table::{Column, table},
     },
     failure,
@@ -231,9 +231,7 @@ async fn unchecked(request: &Request, visitor: &Visitor, id: SendingDomainId) ->
     let more = format!("{}?check=true", place(id));
     Ok(html! {
         (table("DNS records", &COLUMNS.map(Column::plain), &rows, None))
-        div hx-get=(more) hx-trigger="load" hx-select="#records" hx-target="#records" hx-swap="outerHTML" {
-            a class="button" href=(more) { "Look them up" }
-        }
+        (live::late("records", &more, &html! { div { a class="button" href=(more) { "Look them up" } } }, 1))
     })
 }
 
@@ -271,12 +269,12 @@ fn row(record: &DnsRecord, state: &Markup, more: &Markup) -> Markup {
         RecordContent::Value(value) => html! { code { (value) } },
         RecordContent::Hint(hint) => html! { p { (hint) } },
     };
-    html! { tr {
+    html! { tr class="stacks" {
         td { (state) }
         td { (purpose) @if !record.required { span class="soft" { ", advised" } } }
-        td { (record.kind.as_str()) }
-        td { code { (record.name) } }
-        td { (content) (more) }
+        td data-label="Type" { (record.kind.as_str()) }
+        td data-label="Name" { code { (record.name) } }
+        td data-label="Value" { (content) (more) }
     } }
 }
 

@@ -13,7 +13,7 @@ use poem::{Request, Result};
 
 use crate::ui::{
     component::{
-        Tone, show as shown,
+        Tone, live, show as shown,
         table::{Column, table},
     },
     failure,
@@ -27,10 +27,14 @@ pub(super) fn audience(flight: &Preflight) -> Markup {
     let people = |count| about(count, estimate);
     let reachable = flight.reachable();
     let all = reachable + flight.left_out_total();
-    let time = flight.seconds().map_or_else(
-        || "as long as the mail server needs; no limit is set".to_owned(),
-        |seconds| format!("{} at the limit that is set", words::duration(seconds)),
-    );
+    let time = match (flight.seconds(), flight.seconds_as_before()) {
+        (Some(seconds), _) => format!("{} at the limit that is set", words::duration(seconds)),
+        (None, Some(seconds)) => format!(
+            "{} if it goes as fast as earlier sends; no limit is set",
+            words::duration(seconds)
+        ),
+        (None, None) => "as long as the mail server needs; no limit is set".to_owned(),
+    };
     shown::card(
         "Audience",
         &html! {
@@ -151,11 +155,8 @@ pub(super) async fn sender(
         }
         Some(domain) => {
             let more = format!("{address}&records=true");
-            html! {
-                div hx-get=(more) hx-trigger="load" hx-select="#records" hx-target="#records" hx-swap="outerHTML" {
-                    a href=(more) { "Compare the DNS records of " (domain.domain.as_str()) " with what they should be" }
-                }
-            }
+            let link = html! { a href=(more) { "Compare the DNS records of " (domain.domain.as_str()) " with what they should be" } };
+            live::late("records", &more, &link, 6)
         }
     };
     Ok(shown::card(
@@ -208,7 +209,7 @@ fn checked(checks: &[RecordCheck]) -> Markup {
     let rows: Vec<_> = checks
         .iter()
         .map(|check| {
-            html! { tr {
+            html! { tr class="stacks" {
                 td { (record_state(check.state)) }
                 td { (check.record.kind.as_str()) " " code { (check.record.name) } }
                 td { (check.detail) }

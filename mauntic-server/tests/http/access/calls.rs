@@ -108,6 +108,10 @@ impl Fixture {
                 let page = sends.list(actor, None, None, all).await?;
                 Ok(seen(page.items.iter().any(|status| status.job.id == id)))
             }
+            "unfinished" => {
+                let sends = sends.unfinished(actor, all).await?;
+                Ok(seen(sends.iter().any(|status| status.job.id == id)))
+            }
             "unfinished_to" => {
                 let jobs = sends.unfinished_to(actor, self.fans).await?;
                 Ok(seen(jobs.iter().any(|job| job.id == id)))

@@ -19,3 +19,4 @@ mod segments;
 mod sending;
 mod sends;
 mod shell;
+mod shown;
