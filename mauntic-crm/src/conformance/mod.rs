@@ -108,6 +108,7 @@ macro_rules! crm_store_conformance {
         $crate::crm_store_conformance!(@cases $new_store, exports: [
             an_export_imports_back_to_the_same_contacts,
             an_export_keeps_who_and_why,
+            what_could_not_be_read_anew_imports_back_unchanged,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, bulk: [
             all_that_a_filter_lets_through_are_changed,

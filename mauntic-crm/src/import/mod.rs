@@ -11,6 +11,7 @@
 mod apply;
 mod batch;
 mod change;
+mod doubts;
 mod encoding;
 mod error;
 mod format;

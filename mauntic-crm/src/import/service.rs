@@ -215,7 +215,7 @@ impl ImportService {
                 import.plan.bytes,
             )?;
             let owners = RowOwners::of(organization, owners);
-            BatchReader::open(file, &import, parser, owners, size)
+            BatchReader::open(file, &import, parser, owners, store, size)
         })
         .await?;
         loop {
