@@ -413,6 +413,10 @@ impl Fixture {
                 imports.upload(actor, &mut text, 1_000).await?;
                 Ok(mine)
             }
+            "forget_upload" => {
+                imports.forget_upload(actor, self.upload().await).await?;
+                Ok(Reach::Allowed)
+            }
             "preview" => {
                 let command = Self::create_import(self.upload().await);
                 imports.preview(actor, command).await?;
@@ -676,7 +680,7 @@ access_tests! {
     fields: FieldService, reach, ["service/fields.rs"];
     tags: TagService, reach, ["service/tags.rs"];
     segments: SegmentService, reach, ["segment/service"];
-    imports: ImportService, reach_of_import, ["import/glance.rs", "import/service.rs"];
+    imports: ImportService, reach_of_import, ["import/glance.rs", "import/service.rs", "import/upload.rs"];
     exports: ExportService, reach, ["export.rs"];
     bulk: BulkService, reach, ["service/bulk.rs"];
     views: ViewService, reach, ["service/views.rs"];

@@ -152,6 +152,10 @@ macro_rules! crm_store_conformance {
             what_cannot_be_imported_is_refused,
             a_file_that_changed_is_refused,
         ]);
+        $crate::crm_store_conformance!(@cases $new_store, imports::uploads: [
+            a_refused_upload_leaves_nothing,
+            an_upload_that_nothing_is_made_of_is_forgotten,
+        ]);
     };
     (@cases $new_store:ident, $module:ident: $cases:tt) => {
         $crate::crm_store_conformance!(@tests $new_store, $module, $crate::conformance::$module, $cases);

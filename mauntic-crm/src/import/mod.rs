@@ -37,6 +37,7 @@ mod source;
 mod source_systems;
 mod store;
 mod tell;
+mod upload;
 
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use error::{CsvError, ImportError};
@@ -52,8 +53,9 @@ pub use options::{EmptyCells, Existing, ImportOptions};
 pub use preview::{ImportPreview, PreviewRow};
 pub use reader::MAX_RECORD;
 pub use run::Watch;
-pub use service::{CreateImport, ImportFile, ImportService, Upload};
+pub use service::{CreateImport, ImportFile, ImportService};
 pub use store::{ImportQueries, ImportRepository};
+pub use upload::Upload;
 
 /// Most columns that a file may have.
 pub const MAX_COLUMNS: usize = 1_000;
