@@ -12,6 +12,7 @@ mod outdated;
 mod owners;
 mod proxies;
 mod public;
+mod rules;
 mod schema;
 mod sending;
 mod session_api;
