@@ -108,6 +108,7 @@ fn the_server_refuses_rubbish_and_lives_on() {
     let token = installation.result(&["token", "create", "test"]);
     let server = Server::start(&installation, token["token"].as_str().unwrap());
     assert_eq!(server.get("/healthz"), 200);
+    assert_eq!(server.get("/readyz"), 200);
     let before = server.memory();
 
     let email = |subject: &str, format: &str, body: &str| {

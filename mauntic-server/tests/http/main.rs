@@ -8,6 +8,7 @@ mod api;
 mod audit;
 mod bulk_api;
 mod erasure;
+mod ops;
 mod outdated;
 mod owners;
 mod proxies;
