@@ -36,6 +36,7 @@ mod source;
 #[cfg(test)]
 mod source_systems;
 mod store;
+mod tags;
 mod tell;
 mod upload;
 
