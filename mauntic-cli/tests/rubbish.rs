@@ -12,7 +12,8 @@ use std::{
 };
 
 use installation::{Installation, Running, argument};
-use mauntic_core::storage::test_database::TestDatabase;
+use mauntic_core::storage::{Db, DbOptions, test_database::TestDatabase};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 const MIB: usize = 1 << 20;
@@ -107,6 +108,7 @@ fn the_server_refuses_rubbish_and_lives_on() {
     let token = installation.result(&["token", "create", "test"]);
     let server = Server::start(&installation, token["token"].as_str().unwrap());
     assert_eq!(server.get("/healthz"), 200);
+    assert_eq!(server.get("/readyz"), 200);
     let before = server.memory();
 
     let email = |subject: &str, format: &str, body: &str| {
@@ -129,13 +131,22 @@ fn the_server_refuses_rubbish_and_lives_on() {
     );
 
     let import = |body: &[u8]| server.post("/api/crm/imports", "text/csv", body);
+    let kept = || pieces_kept(&database);
     assert_eq!(import(wide_csv().as_bytes()), 400);
     assert_eq!(import(&vec![0; MIB]), 400);
+    assert_eq!(kept(), 0);
     // A file may be larger than other bodies, up to its own limit.
     let file = format!("email\n{}", "ann@example.com\n".repeat(MIB));
     assert_eq!(import(file.as_bytes()), 201);
+    let of_the_file = kept();
+    assert_eq!(of_the_file, 17);
     assert_eq!(server.stream_zeros(UPLOAD), 413);
     assert_eq!(server.announce(1_000 * MIB), 413);
+    assert_eq!(kept(), of_the_file, "what is refused leaves nothing");
+    let connection = server.begin_upload(4 * MIB);
+    wait_until(|| kept() > of_the_file);
+    drop(connection);
+    wait_until(|| kept() == of_the_file);
 
     assert_eq!(server.get("/healthz"), 200);
     let (after, limit) = (server.memory(), before + 100 * MIB);
@@ -148,6 +159,30 @@ fn the_server_refuses_rubbish_and_lives_on() {
         after < limit,
         "the memory has grown from {before} to {after} bytes"
     );
+}
+
+/// How many pieces of uploads the database has.
+fn pieces_kept(database: &TestDatabase) -> i64 {
+    let count = async {
+        let db = Db::connect(&database.target, "crm", DbOptions::default());
+        let db = db.await.unwrap();
+        let sql = "SELECT COUNT(*) FROM import_data";
+        let statement = db.dialect().statement(sql, []);
+        let row = db.reader().query_one_raw(statement).await.unwrap();
+        row.unwrap().try_get_by_index(0).unwrap()
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(count)
+}
+
+fn wait_until(done: impl Fn() -> bool) {
+    let waiting = Instant::now();
+    while !done() {
+        assert!(
+            waiting.elapsed() < Duration::from_mins(1),
+            "nothing changes"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// `mauntic serve`, and how to talk to it.
@@ -210,6 +245,17 @@ impl Server {
         let fields = format!("Content-Type: text/csv\r\nContent-Length: {bytes}\r\n");
         let head = self.head("POST", "/api/crm/imports", &fields);
         self.exchange(&head, std::iter::empty())
+    }
+
+    /// Announces twice as many bytes and sends so many; the rest never comes.
+    fn begin_upload(&self, bytes: usize) -> TcpStream {
+        let length = 2 * bytes;
+        let fields = format!("Content-Type: text/csv\r\nContent-Length: {length}\r\n");
+        let mut connection = TcpStream::connect(self.address).unwrap();
+        let head = self.head("POST", "/api/crm/imports", &fields);
+        connection.write_all(head.as_bytes()).unwrap();
+        connection.write_all(&vec![b'x'; bytes]).unwrap();
+        connection
     }
 
     /// Uploads so many bytes without saying how many there are.

@@ -4,8 +4,11 @@
 
 use mauntic_core::{
     identity::storage::{CONTEXT, IdentityMigrator, SeaOrmIdentityStore},
-    storage::{Db, DbOptions, DbTarget, migrate, schema::tables, test_database::TestDatabase},
+    storage::{
+        Db, DbOptions, DbTarget, is_migrated, migrate, schema::tables, test_database::TestDatabase,
+    },
 };
+use sea_orm_migration::MigratorTrait as _;
 use tokio::task::JoinSet;
 
 /// Some tasks share connections, as in one process; some have their own, as several processes do.
@@ -89,5 +92,19 @@ async fn contexts_share_a_database_without_seeing_each_other() {
         let db = db.unwrap();
         migrate::<IdentityMigrator>(&db).await.unwrap();
         assert!(tables(&db).await.unwrap().contains_key("organization"));
+    }
+}
+
+#[tokio::test]
+async fn a_database_is_up_to_date_after_its_last_migration() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        let db = Db::connect(&database.target, CONTEXT, DbOptions::default());
+        let db = db.await.unwrap();
+        assert!(!is_migrated::<IdentityMigrator>(&db).await.unwrap());
+        assert!(tables(&db).await.unwrap().is_empty(), "asking makes none");
+        IdentityMigrator::up(db.reader(), Some(1)).await.unwrap();
+        assert!(!is_migrated::<IdentityMigrator>(&db).await.unwrap());
+        migrate::<IdentityMigrator>(&db).await.unwrap();
+        assert!(is_migrated::<IdentityMigrator>(&db).await.unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! Exporting contacts as CSV, in a form that imports back to the same contacts.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use mauntic_core::{
@@ -160,7 +160,7 @@ fn cell(contact: &Contact, field: &Field) -> String {
 
 fn special(contact: &Contact, members: &BTreeSet<UserId>) -> [String; 7] {
     let parts = contact.parts();
-    let tags: Vec<_> = parts.tags.iter().map(Tag::as_str).collect();
+    let tags: Vec<_> = parts.tags.iter().map(tag).collect();
     let instant = |at| Value::datetime(at).to_string();
     let marks = parts.do_not_contact.values();
     let marks: Vec<_> = marks
@@ -168,7 +168,7 @@ fn special(contact: &Contact, members: &BTreeSet<UserId>) -> [String; 7] {
         .collect();
     [
         // With a bar behind it a single tag keeps its commas and quotes.
-        match tags[..] {
+        match &tags[..] {
             [only] if only.contains([';', ',', '"']) => guarded(&format!("{only}|")).into_owned(),
             _ => guarded(&tags.join("|")).into_owned(),
         },
@@ -182,6 +182,16 @@ fn special(contact: &Contact, members: &BTreeSet<UserId>) -> [String; 7] {
         instant(parts.created_at),
         parts.id.to_string(),
     ]
+}
+
+/// A tag that is all in quotes is put into others, since an import takes one pair off.
+fn tag(tag: &Tag) -> Cow<'_, str> {
+    let tag = tag.as_str();
+    if tag.starts_with('"') && tag.ends_with('"') {
+        Cow::Owned(format!("\"{tag}\""))
+    } else {
+        Cow::Borrowed(tag)
+    }
 }
 
 fn writer() -> csv::Writer<Vec<u8>> {

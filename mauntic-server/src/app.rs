@@ -9,7 +9,7 @@ use mauntic_core::{
         IdentityZones, Postman,
         storage::{IdentityMigrator, SeaOrmIdentityStore},
     },
-    storage::{Db, DbOptions, DbTarget, SeaOrmEraser, SeaOrmRelayStore, migrate},
+    storage::{Db, DbOptions, DbTarget, SeaOrmEraser, SeaOrmRelayStore, is_migrated, migrate},
 };
 use mauntic_crm::{
     BulkService, ContactService, CrmStore, FieldService, Owners, TagService, ViewService,
@@ -145,6 +145,12 @@ pub enum OpenError {
         /// What went wrong.
         source: StoreError,
     },
+    /// The tables are not there, or not all of what this version needs.
+    #[error("the database is not up to date ({place}); `mauntic migrate` brings it up to date")]
+    Outdated {
+        /// Which database, without its password.
+        place: String,
+    },
     /// The secret is another than before.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -162,7 +168,7 @@ impl App {
     /// Opens an installation without changing its tables.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and if the tables are not there.
+    /// As [`open`](Self::open), and [`OpenError::Outdated`] if the tables are not up to date.
     pub async fn open_as_is(settings: Settings) -> Result<Self, OpenError> {
         Self::connect(settings, false).await
     }
@@ -170,12 +176,20 @@ impl App {
     async fn connect(settings: Settings, migrating: bool) -> Result<Self, OpenError> {
         let target = settings.target()?;
         let secret = settings.secret_key()?;
-        let stores = Stores::open(&target, settings.db_options(), migrating)
+        let failed = |source| OpenError::Store {
+            place: target.describe(),
+            source,
+        };
+        let stores = Stores::open(&target, settings.db_options())
             .await
-            .map_err(|source| OpenError::Store {
+            .map_err(failed)?;
+        if migrating {
+            stores.migrate().await.map_err(failed)?;
+        } else if !stores.is_migrated().await.map_err(failed)? {
+            return Err(OpenError::Outdated {
                 place: target.describe(),
-                source,
-            })?;
+            });
+        }
         let app = Self::assemble(settings, secret, &stores)?;
         app.identity
             .check_secret(&Operator::local(), &app.secret.fingerprint())
@@ -459,25 +473,28 @@ struct Stores {
 }
 
 impl Stores {
-    async fn open(
-        target: &DbTarget,
-        options: DbOptions,
-        migrating: bool,
-    ) -> Result<Self, StoreError> {
+    async fn open(target: &DbTarget, options: DbOptions) -> Result<Self, StoreError> {
         let identity =
             Db::connect(target, mauntic_core::identity::storage::CONTEXT, options).await?;
         let crm = SeaOrmCrmStore::connect(target, options).await?;
         let messaging = SeaOrmMessagingStore::connect(target, options).await?;
-        if migrating {
-            migrate::<IdentityMigrator>(&identity).await?;
-            crm.migrate().await?;
-            messaging.migrate().await?;
-        }
         Ok(Self {
             identity: SeaOrmIdentityStore::new(identity),
             crm,
             messaging,
         })
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        migrate::<IdentityMigrator>(self.identity.db()).await?;
+        self.crm.migrate().await?;
+        self.messaging.migrate().await
+    }
+
+    async fn is_migrated(&self) -> Result<bool, StoreError> {
+        Ok(is_migrated::<IdentityMigrator>(self.identity.db()).await?
+            && self.crm.is_migrated().await?
+            && self.messaging.is_migrated().await?)
     }
 
     fn databases(&self) -> Vec<Db> {

@@ -89,12 +89,26 @@ impl ImportFileCommand {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let actor = context.actor().await?;
         let command = self.command(context, &actor).await?;
+        let imports = &context.app.imports;
+        let upload = match command.file {
+            ImportFile::Upload(id) => Some(id),
+            ImportFile::Path(_) => None,
+        };
         if self.dry_run {
-            let preview = context.app.imports.preview(&actor, command).await?;
-            context.output.result(&preview, describe)?;
+            let preview = imports.preview(&actor, command).await;
+            if let Some(upload) = upload {
+                imports.forget_upload(&actor, upload).await?;
+            }
+            context.output.result(&preview?, describe)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let import = context.app.imports.create(&actor, command).await?;
+        let import = match (imports.create(&actor, command).await, upload) {
+            (Err(error), Some(upload)) => {
+                imports.forget_upload(&actor, upload).await?;
+                return Err(error.into());
+            }
+            (made, _) => made?,
+        };
         if import.counts.rows > 0 {
             context.output.note(format_args!(
                 "Going on with this import behind row {}.",

@@ -159,10 +159,7 @@ impl Db {
     /// # Errors
     /// [`StoreError::Backend`].
     pub async fn begin(&self) -> Result<Txn, StoreError> {
-        let turn = match self.dialect {
-            Dialect::Sqlite => Some(self.writer_turn().await),
-            Dialect::Postgres => None,
-        };
+        let turn = self.turn_to_write().await;
         let options = TransactionOptions {
             // SQLite cannot turn a read transaction into a write one while others write.
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -172,6 +169,14 @@ impl Db {
             txn: self.connection.begin_with_options(options).await?,
             _turn: turn,
         })
+    }
+
+    /// Waits for the right to write where one may write at a time, which is on SQLite.
+    pub async fn turn_to_write(&self) -> Option<OwnedMutexGuard<()>> {
+        match self.dialect {
+            Dialect::Sqlite => Some(self.writer_turn().await),
+            Dialect::Postgres => None,
+        }
     }
 
     /// Waits for the right to write on SQLite, for code that opens a transaction of its own through sqlx.

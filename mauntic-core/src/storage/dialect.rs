@@ -57,6 +57,44 @@ impl Dialect {
         }
     }
 
+    /// What follows the type of a column whose texts sort and compare byte by byte.
+    #[must_use]
+    pub fn collated_bytewise(self) -> &'static str {
+        match self {
+            Self::Postgres => "COLLATE \"C\"",
+            Self::Sqlite => "COLLATE BINARY",
+        }
+    }
+
+    /// Lets the texts of a column that is there sort and compare byte by byte, where they do not by themselves.
+    #[must_use]
+    pub fn collate_bytewise(self, table: &str, column: &str) -> Option<String> {
+        match self {
+            Self::Postgres => Some(format!(
+                "ALTER TABLE {table} ALTER COLUMN {column} TYPE TEXT COLLATE \"C\""
+            )),
+            Self::Sqlite => None,
+        }
+    }
+
+    /// The type of a primary key that the database numbers.
+    #[must_use]
+    pub fn numbered_key(self) -> &'static str {
+        match self {
+            Self::Postgres => "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            Self::Sqlite => "INTEGER PRIMARY KEY AUTOINCREMENT",
+        }
+    }
+
+    /// What follows a `CREATE TABLE` to set PostgreSQL's storage options, with a space before it.
+    #[must_use]
+    pub fn storage_options(self, options: &str) -> String {
+        match self {
+            Self::Postgres => format!(" WITH ({options})"),
+            Self::Sqlite => String::new(),
+        }
+    }
+
     /// A statement written by hand with its parameters.
     #[must_use]
     pub fn statement(

@@ -9,16 +9,22 @@ use crate::StoreError;
 #[cfg(feature = "postgres")]
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
+/// Whether the schema of a context is up to date. Changes nothing, not even an empty database.
+///
+/// # Errors
+/// [`StoreError::Backend`].
+pub async fn is_migrated<M: MigratorTrait>(db: &Db) -> Result<bool, StoreError> {
+    let pending = M::get_pending_migrations_read_only(db.reader()).await?;
+    Ok(pending.is_empty())
+}
+
 /// Brings the schema of a context up to date. Safe to call from many processes at once: one does
 /// the work and the others wait for it.
 ///
 /// # Errors
 /// [`StoreError::Backend`].
 pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<(), StoreError> {
-    if M::get_pending_migrations_read_only(db.reader())
-        .await?
-        .is_empty()
-    {
+    if is_migrated::<M>(db).await? {
         return Ok(());
     }
     // One task of this process at a time: each that waits below keeps a connection.

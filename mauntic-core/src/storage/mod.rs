@@ -19,7 +19,7 @@ pub mod test_database;
 pub use db::{Db, DbOptions, DbTarget, InvalidDatabase, Txn};
 pub use dialect::{Column, Dialect, SqlType};
 pub use erase::{SeaOrmEraser, erase_rows, tables_with};
-pub use migrate::migrate;
+pub use migrate::{is_migrated, migrate};
 pub use outbox::{OutboxMigration, SeaOrmRelayStore, append_to_outbox, first_time};
 
 use chrono::{DateTime, Utc};

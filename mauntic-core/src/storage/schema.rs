@@ -12,7 +12,7 @@ use crate::StoreError;
 pub struct TableSchema {
     /// In their order.
     pub columns: Vec<ColumnSchema>,
-    /// The primary key and all others; without PostgreSQL's other kinds than B-trees, which SQLite does not have.
+    /// The primary key and all others.
     pub indexes: BTreeSet<IndexSchema>,
 }
 
@@ -36,6 +36,8 @@ pub struct IndexSchema {
     pub unique: bool,
     /// Whether it leaves rows out.
     pub partial: bool,
+    /// How it is kept: as a `btree`, unless it is one of PostgreSQL's other kinds, which SQLite does not have.
+    pub kind: String,
 }
 
 /// Reads the tables of the context, without the one that notes which migrations have run.
@@ -67,6 +69,7 @@ pub async fn tables(db: &Db) -> Result<BTreeMap<String, TableSchema>, StoreError
                 columns: row.try_get_by_index(1)?,
                 unique: row.try_get_by_index(2)?,
                 partial: row.try_get_by_index(3)?,
+                kind: row.try_get_by_index(4)?,
             });
     }
     tables.remove("migrations");
@@ -105,11 +108,11 @@ const POSTGRES_INDEXES: &str = "
         FROM unnest(i.indkey) WITH ORDINALITY AS k (number, place)
         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
         WHERE k.place <= i.indnkeyatts ORDER BY k.place), ', '),
-      i.indisunique, i.indpred IS NOT NULL
+      i.indisunique, i.indpred IS NOT NULL, m.amname::text
     FROM pg_class c
     JOIN pg_index i ON i.indrelid = c.oid
     JOIN pg_class x ON x.oid = i.indexrelid
-    JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree'
+    JOIN pg_am m ON m.oid = x.relam
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition";
 
 const SQLITE_COLUMNS: &str = r#"
@@ -123,10 +126,10 @@ const SQLITE_INDEXES: &str = r#"
     SELECT t.name,
       (SELECT group_concat(column_name, ', ') FROM (
         SELECT coalesce(k.name, '(expression)') AS column_name FROM pragma_index_info(i.name) k ORDER BY k.seqno)),
-      i."unique", i.partial
+      i."unique", i.partial, 'btree'
     FROM sqlite_master t, pragma_index_list(t.name) i
     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
-    UNION SELECT t.name, c.name, 1, 0
+    UNION SELECT t.name, c.name, 1, 0, 'btree'
     FROM sqlite_master t, pragma_table_info(t.name) c
     WHERE t.type = 'table' AND c.pk = 1 AND c.type = 'INTEGER'
       AND NOT EXISTS (SELECT 1 FROM pragma_index_list(t.name) i WHERE i.origin = 'pk')"#;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use mauntic_core::{ContactId, EmailId, SegmentId};
 use proptest::{
     strategy::{Strategy, ValueTree as _},
-    test_runner::TestRunner,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use uuid::Uuid;
 
@@ -22,10 +22,26 @@ use crate::{
 const CONTACTS: u128 = 200;
 const RULES: usize = 400;
 
+/// Other rules and contacts for each number in `MAUNTIC_RULES_SEED`; without it the same ones each time. The number is
+/// shown when the test fails.
+fn runner() -> TestRunner {
+    let seed = std::env::var("MAUNTIC_RULES_SEED");
+    let Some(seed) = seed.ok().and_then(|seed| seed.parse::<u64>().ok()) else {
+        return TestRunner::deterministic();
+    };
+    println!("MAUNTIC_RULES_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(Config::default(), rng)
+}
+
 /// Random rules over random contacts: SQL, memory over the generated contacts and memory over the
 /// stored ones agree.
+///
+/// `MAUNTIC_RULES_SEED=7` in the environment, or another number, tries others than usual.
 pub async fn random_rules_pick_the_same_contacts(store: Arc<dyn CrmStore>) {
-    let mut runner = TestRunner::deterministic();
+    let mut runner = runner();
     let generated = random_contacts(&mut runner);
     save(&*store, &generated).await;
     let ids: Vec<_> = generated.iter().map(|facts| facts.contact().id()).collect();

@@ -109,6 +109,7 @@ macro_rules! crm_store_conformance {
         $crate::crm_store_conformance!(@cases $new_store, exports: [
             an_export_imports_back_to_the_same_contacts,
             an_export_keeps_who_and_why,
+            what_could_not_be_read_anew_imports_back_unchanged,
         ]);
         $crate::crm_store_conformance!(@cases $new_store, bulk: [
             all_that_a_filter_lets_through_are_changed,
@@ -156,6 +157,10 @@ macro_rules! crm_store_conformance {
             an_upload_is_looked_at_before_it_is_imported,
             what_cannot_be_imported_is_refused,
             a_file_that_changed_is_refused,
+        ]);
+        $crate::crm_store_conformance!(@cases $new_store, imports::uploads: [
+            a_refused_upload_leaves_nothing,
+            an_upload_that_nothing_is_made_of_is_forgotten,
         ]);
     };
     (@cases $new_store:ident, $module:ident: $cases:tt) => {

@@ -1,11 +1,12 @@
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use crate::PreparedContacts;
+use crate::{CrmStore, PreparedContacts};
 
 use super::{
     CsvError, Import, ImportProblem, ProblemKind,
+    doubts::{Doubt, StoredContacts},
     owners::RowOwners,
-    reader::{Place, RecordReader},
+    reader::{Place, RecordReader, Values},
     repeats::{RepeatScan, Repeats},
     row::{BadCell, ImportRow, RowParser},
     source::ReadSeek,
@@ -66,6 +67,7 @@ pub(crate) struct BatchReader {
     parser: RowParser,
     columns: Vec<String>,
     owners: RowOwners,
+    stored: StoredContacts,
     repeats: Repeats,
     size: usize,
 }
@@ -77,9 +79,11 @@ impl BatchReader {
         import: &Import,
         parser: RowParser,
         mut owners: RowOwners,
+        store: Arc<dyn CrmStore>,
         size: usize,
     ) -> Result<Self, CsvError> {
         let plan = &import.plan;
+        let stored = StoredContacts::of(import, store);
         let mut scan = RepeatScan::for_rows(plan.bytes / 40);
         let mut reader = RecordReader::at(&mut file, &plan.format, plan.rows_at)?;
         reader.expect_width(plan.columns.len());
@@ -95,13 +99,16 @@ impl BatchReader {
             while reader.place().position < import.place.position {
                 let Some(record) = reader.next()? else { break };
                 let line = record.line;
-                let Some(mut row) = record
-                    .values
-                    .ok()
-                    .and_then(|values| parser.parse(line, values).ok())
-                else {
+                let Ok(values) = record.values else { continue };
+                let Ok((mut row, doubt)) = read(&parser, &plan.columns, line, values) else {
                     continue;
                 };
+                if let Some(doubt) = doubt {
+                    let there = stored.find(std::iter::once(&row))?;
+                    if !doubt.is_settled_by(there.get(&row.key), parser.fields()) {
+                        continue;
+                    }
+                }
                 let named = owners.learn(std::iter::once(&row));
                 named.map_err(CsvError::Owners)?;
                 if owners.settle(&mut row).is_ok() {
@@ -116,6 +123,7 @@ impl BatchReader {
             parser,
             columns: plan.columns.clone(),
             owners,
+            stored,
             repeats,
             size,
         })
@@ -141,65 +149,118 @@ impl BatchReader {
             };
             batch.read += 1;
             let line = record.line;
-            let parsed = match record.values {
-                Ok(values) => self.parser.parse(line, values).map_err(|cells| {
-                    bad_cells(&self.columns, &cells, |column| {
-                        values.get(column).to_owned()
-                    })
+            let outcome = match record.values {
+                Ok(values) => read(&self.parser, &self.columns, line, values),
+                Err(fault) => Err(Complaint {
+                    column: None,
+                    value: None,
+                    reason: fault.describe().to_owned(),
                 }),
-                Err(fault) => Err((None, None, fault.describe().to_owned())),
             };
-            match parsed {
-                Ok(row) => {
+            match outcome {
+                Ok((row, doubt)) => {
                     let start = batch.raw.len();
                     batch
                         .raw
                         .extend_from_slice(&record.raw[..record.raw.len().min(MAX_RAW)]);
-                    rows.push((row, start..batch.raw.len()));
+                    let raw = start..batch.raw.len();
+                    rows.push(ReadRow { row, raw, doubt });
                 }
-                Err((column, value, reason)) => batch.problems.push(ImportProblem {
-                    line,
-                    kind: ProblemKind::Bad,
-                    column,
-                    value,
-                    reason,
-                    raw: text(record.raw, MAX_RAW),
-                    other_line: None,
-                }),
+                Err(complaint) => {
+                    let raw = text(record.raw, MAX_RAW);
+                    batch.problems.push(complaint.about(line, raw));
+                }
             }
         }
         batch.place = self.reader.place();
         self.add(&mut batch, rows)?;
+        batch.problems.sort_by_key(|problem| problem.line);
         Ok(batch)
     }
 
-    /// Adds the rows that could be read, but those whose owner is nobody.
-    fn add(
-        &mut self,
-        batch: &mut Batch,
-        rows: Vec<(ImportRow, Range<usize>)>,
-    ) -> Result<(), CsvError> {
-        let named = self.owners.learn(rows.iter().map(|(row, _)| row));
+    /// Adds the rows that could be read, but those whose owner is nobody, and those with bad cells that are not what
+    /// is stored.
+    fn add(&mut self, batch: &mut Batch, rows: Vec<ReadRow>) -> Result<(), CsvError> {
+        let named = self.owners.learn(rows.iter().map(|read| &read.row));
         named.map_err(CsvError::Owners)?;
+        let doubtful = rows.iter().filter(|read| read.doubt.is_some());
+        let stored = self.stored.find(doubtful.map(|read| &read.row))?;
         let mut by_key = HashMap::with_capacity(rows.len());
-        for (mut row, raw) in rows {
-            let name = row.owner_named.as_ref().map(|(_, name)| name.to_string());
-            let Err(cell) = self.owners.settle(&mut row) else {
-                add_row(batch, &mut by_key, &mut self.repeats, row, raw);
-                continue;
+        for ReadRow {
+            mut row,
+            raw,
+            doubt,
+        } in rows
+        {
+            let there = stored.get(&row.key);
+            let complaint = match doubt {
+                Some(doubt) if !doubt.is_settled_by(there, self.parser.fields()) => {
+                    Some(doubt.complaint)
+                }
+                _ => {
+                    let name = row.owner_named.as_ref().map(|(_, name)| name.to_string());
+                    self.owners.settle(&mut row).err().map(|cell| Complaint {
+                        column: self.columns.get(cell.column).cloned(),
+                        value: name,
+                        reason: cell.reason,
+                    })
+                }
             };
-            let problem = ImportProblem {
-                line: row.line,
-                kind: ProblemKind::Bad,
-                column: self.columns.get(cell.column).cloned(),
-                value: name,
-                reason: cell.reason,
-                raw: text(&batch.raw[raw], MAX_RAW),
-                other_line: None,
-            };
-            batch.problems.push(problem);
+            match complaint {
+                None => add_row(batch, &mut by_key, &mut self.repeats, row, raw),
+                Some(complaint) => {
+                    let raw = text(&batch.raw[raw], MAX_RAW);
+                    batch.problems.push(complaint.about(row.line, raw));
+                }
+            }
         }
         Ok(())
+    }
+}
+
+/// A row that was read, where its record is kept, and what is not sure yet.
+struct ReadRow {
+    row: ImportRow,
+    raw: Range<usize>,
+    doubt: Option<Doubt>,
+}
+
+/// What the report says of a row that cannot be imported.
+pub(super) struct Complaint {
+    column: Option<String>,
+    value: Option<String>,
+    reason: String,
+}
+
+impl Complaint {
+    fn about(self, line: u64, raw: String) -> ImportProblem {
+        ImportProblem {
+            line,
+            kind: ProblemKind::Bad,
+            column: self.column,
+            value: self.value,
+            reason: self.reason,
+            raw,
+            other_line: None,
+        }
+    }
+}
+
+/// What a record says, with a doubt if it depends on what is stored whether it can be.
+fn read(
+    parser: &RowParser,
+    columns: &[String],
+    line: u64,
+    values: Values<'_>,
+) -> Result<(ImportRow, Option<Doubt>), Complaint> {
+    let bad = match parser.parse(line, values) {
+        Ok(row) => return Ok((row, None)),
+        Err(bad) => bad,
+    };
+    let complaint = bad_cells(columns, &bad.cells, |column| values.get(column).to_owned());
+    match bad.rest {
+        Some(row) => Ok((*row, Some(Doubt::new(&bad.cells, values, complaint)))),
+        None => Err(complaint),
     }
 }
 
@@ -244,15 +305,9 @@ fn overruled(line: u64, by: u64) -> ImportProblem {
 }
 
 /// The first bad cell, and what is wrong with all of them.
-fn bad_cells(
-    columns: &[String],
-    cells: &[BadCell],
-    value: impl Fn(usize) -> String,
-) -> (Option<String>, Option<String>, String) {
+fn bad_cells(columns: &[String], cells: &[BadCell], value: impl Fn(usize) -> String) -> Complaint {
     let name = |cell: &BadCell| columns.get(cell.column).cloned().unwrap_or_default();
-    let Some(first) = cells.first() else {
-        return (None, None, String::new());
-    };
+    let first = cells.first();
     let reason = match cells {
         [only] => only.reason.clone(),
         several => {
@@ -262,11 +317,11 @@ fn bad_cells(
             reasons.collect::<Vec<_>>().join("; ")
         }
     };
-    (
-        Some(name(first)),
-        Some(text(value(first.column).as_bytes(), MAX_VALUE)),
+    Complaint {
+        column: first.map(name),
+        value: first.map(|cell| text(value(cell.column).as_bytes(), MAX_VALUE)),
         reason,
-    )
+    }
 }
 
 /// Text for the report: cut, and without what a database cannot keep.

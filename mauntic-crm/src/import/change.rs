@@ -65,9 +65,9 @@ impl Rules<'_> {
                 parts.fields.insert(field.alias.clone(), default.clone());
             }
         }
-        for (index, value) in &row.values {
-            let alias = &self.fields[*index].alias;
-            match value {
+        for said in &row.values {
+            let alias = &self.fields[said.field].alias;
+            match &said.value {
                 Some(value) => parts.fields.insert(alias.clone(), value.clone()),
                 None => parts.fields.remove(alias),
             };
@@ -132,12 +132,14 @@ impl Rules<'_> {
             return;
         }
         let blanks_only = existing == Existing::FillBlanks;
-        for (index, value) in &row.values {
-            let field = &self.fields[*index];
-            let keeps = (blanks_only && contact.value(field.alias.as_str()).is_some())
-                || (value.is_none() && field.required);
+        for said in &row.values {
+            let field = &self.fields[said.field];
+            let stored = contact.value(field.alias.as_str());
+            let keeps = (blanks_only && stored.is_some())
+                || (said.value.is_none() && field.required)
+                || said.is_as_stored(stored);
             if !keeps {
-                contact.set_value(&field.alias, value.clone(), changes);
+                contact.set_value(&field.alias, said.value.clone(), changes);
             }
         }
         if let Some(email) = row

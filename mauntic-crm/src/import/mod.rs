@@ -11,6 +11,7 @@
 mod apply;
 mod batch;
 mod change;
+mod doubts;
 mod encoding;
 mod error;
 mod format;
@@ -35,7 +36,9 @@ mod source;
 #[cfg(test)]
 mod source_systems;
 mod store;
+mod tags;
 mod tell;
+mod upload;
 
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use error::{CsvError, ImportError};
@@ -51,8 +54,9 @@ pub use options::{EmptyCells, Existing, ImportOptions};
 pub use preview::{ImportPreview, PreviewRow};
 pub use reader::MAX_RECORD;
 pub use run::Watch;
-pub use service::{CreateImport, ImportFile, ImportService, Upload};
+pub use service::{CreateImport, ImportFile, ImportService};
 pub use store::{ImportQueries, ImportRepository};
+pub use upload::Upload;
 
 /// Most columns that a file may have.
 pub const MAX_COLUMNS: usize = 1_000;

@@ -79,6 +79,7 @@ impl RowOwners {
         row.owner = Some(Some(member.ok_or_else(|| BadCell {
             column,
             reason: InvalidValue::NotAMember.to_string(),
+            field: None,
         })?));
         Ok(())
     }

@@ -1,6 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use mauntic_core::{EmailAddress, OrganizationId, StoreError};
+use mauntic_core::{ContactId, EmailAddress, OrganizationId, StoreError};
 use serde::Serialize;
 
 use super::{
@@ -104,11 +104,10 @@ fn preview_row(row: &ImportRow, fields: &[Field]) -> PreviewRow {
         (!marks.is_empty()).then(|| marks.join("|")),
     );
     note("created_at", row.created_at.map(|at| at.to_rfc3339()));
-    for (index, value) in &row.values {
-        let text = value
-            .as_ref()
-            .map_or_else(|| "NULL".to_owned(), ToString::to_string);
-        note(fields[*index].alias.as_str(), Some(text));
+    for said in &row.values {
+        let value = said.value.as_ref();
+        let text = value.map_or_else(|| "NULL".to_owned(), ToString::to_string);
+        note(fields[said.field].alias.as_str(), Some(text));
     }
     PreviewRow {
         line: row.line,
@@ -125,31 +124,50 @@ pub(super) async fn existing(
 ) -> Result<usize, StoreError> {
     let rows = batch.rows.iter().filter(|row| !row.repeats);
     let rows: Vec<_> = rows.map(|row| &row.row).collect();
-    let keys = || rows.iter().map(|row| row.key.clone()).collect::<Vec<_>>();
+    let there = contacts_of(store, organization, plan, &rows).await?;
+    Ok(there.len())
+}
+
+/// The contacts that rows are about, by the keys of the rows, as far as they are there.
+pub(super) async fn contacts_of(
+    store: &dyn CrmStore,
+    organization: OrganizationId,
+    plan: &ImportPlan,
+    rows: &[&ImportRow],
+) -> Result<BTreeMap<String, ContactId>, StoreError> {
+    let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
     let imports = store.imports();
     let field = match plan.matching() {
         Matching::Address => None,
         Matching::Field(field) => Some(field),
         Matching::Id => {
             let ids: Vec<_> = rows.iter().filter_map(|row| row.id).collect();
-            let here = store.contacts().find_many(organization, &ids).await?;
-            let merged = store.contacts().merged_into(organization, &ids).await?;
-            let elsewhere = imports
-                .find_by_keys(organization, Some(&id_elsewhere()), &keys())
+            let elsewhere = id_elsewhere();
+            let mut known = imports
+                .find_by_keys(organization, Some(&elsewhere), &keys)
                 .await?;
-            let mut known: BTreeSet<_> = elsewhere.into_keys().collect();
-            known.extend(here.iter().map(|contact| contact.id().to_string()));
-            known.extend(merged.keys().map(ToString::to_string));
-            let left = rows.iter().filter(|row| !known.contains(&row.key));
-            let addresses: Vec<_> = left
-                .filter_map(|row| Some(row.email.as_ref()?.key()))
+            let merged = store.contacts().merged_into(organization, &ids).await?;
+            known.extend(merged.iter().map(|(id, stayed)| (id.to_string(), *stayed)));
+            let here = store.contacts().find_many(organization, &ids).await?;
+            known.extend(here.iter().map(|contact| {
+                let id = contact.id();
+                (id.to_string(), id)
+            }));
+            let left = rows.iter().filter(|row| !known.contains_key(&row.key));
+            let addresses: BTreeMap<_, _> = left
+                .filter_map(|row| Some((row.email.as_ref()?.key(), row.key.clone())))
                 .collect();
-            let there = imports.find_by_keys(organization, None, &addresses).await?;
-            return Ok(known.len() + there.len());
+            let unknown: Vec<_> = addresses.keys().cloned().collect();
+            let there = imports.find_by_keys(organization, None, &unknown).await?;
+            known.extend(
+                there
+                    .into_iter()
+                    .filter_map(|(address, id)| Some((addresses.get(&address)?.clone(), id))),
+            );
+            return Ok(known);
         }
     };
-    let there = imports.find_by_keys(organization, field, &keys()).await?;
-    Ok(there.len())
+    imports.find_by_keys(organization, field, &keys).await
 }
 
 /// Reads batches on a thread that may block, and hands over each with the fields of its values.

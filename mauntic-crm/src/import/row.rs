@@ -9,6 +9,7 @@ use super::{
     guard::unguarded,
     headings::{normalised, usual_target},
     reader::Values,
+    tags::tags,
 };
 use crate::{
     Channel, Country, Field, FieldAlias, FieldSet, FieldType, InvalidOwnerName, InvalidTag,
@@ -32,8 +33,8 @@ pub(crate) struct ImportRow {
     /// The id of the contact where the file was exported.
     pub(crate) id: Option<ContactId>,
     pub(crate) email: Option<EmailAddress>,
-    /// Values by the number of the field in [`RowParser::fields`]; `None` clears, and later ones win.
-    pub(crate) values: Vec<(usize, Option<Value>)>,
+    /// What it says of fields; what is said later wins.
+    pub(crate) values: Vec<Said>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) owner: Option<Option<UserId>>,
     /// Who is to be in charge, by name, and the column that says so.
@@ -44,6 +45,33 @@ pub(crate) struct ImportRow {
     /// Where they must not be written to and why; without a reason, where they may be.
     pub(crate) do_not_contact: BTreeMap<Channel, Option<Reason>>,
     pub(crate) created_at: Option<DateTime<Utc>>,
+}
+
+/// What a row says of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Said {
+    /// The number of the field in [`RowParser::fields`].
+    pub(crate) field: usize,
+    /// `None` clears.
+    pub(crate) value: Option<Value>,
+    /// The cell, if it was read as another text than it is.
+    cell: Option<Value>,
+}
+
+impl Said {
+    fn new(field: usize, value: Option<Value>) -> Self {
+        Self {
+            field,
+            value,
+            cell: None,
+        }
+    }
+
+    /// Whether it stands there as it is stored, and is only read as something else by now: a telephone number whose
+    /// country became known after it was stored, say.
+    pub(super) fn is_as_stored(&self, stored: Option<&Value>) -> bool {
+        self.cell.is_some() && stored == self.cell.as_ref()
+    }
 }
 
 impl ImportRow {
@@ -67,8 +95,8 @@ impl ImportRow {
 
     /// The value of a field, by its number.
     fn value(&self, field: usize) -> Option<&Value> {
-        let (_, value) = self.values.iter().rfind(|(index, _)| *index == field)?;
-        value.as_ref()
+        let said = self.values.iter().rfind(|said| said.field == field)?;
+        said.value.as_ref()
     }
 
     /// Notes that they must not be written to for a reason, or without one that they may. Of two columns that differ,
@@ -105,6 +133,18 @@ pub(crate) struct BadCell {
     pub(crate) column: usize,
     /// What is wrong with it.
     pub(crate) reason: String,
+    /// The field whose value it is to be, by its number in [`RowParser::fields`].
+    pub(crate) field: Option<usize>,
+}
+
+/// A row with bad cells.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BadRow {
+    /// All of them.
+    pub(crate) cells: Vec<BadCell>,
+    /// What else it says, if it says which contact it is about and all of them are values of fields: the contact may
+    /// have those as they are, from before the field took others.
+    pub(crate) rest: Option<Box<ImportRow>>,
 }
 
 /// Turns the values of a record into what they say about a contact.
@@ -139,6 +179,15 @@ enum KeyColumn {
         column: usize,
         email: Option<usize>,
     },
+}
+
+impl KeyColumn {
+    fn is_in(&self, column: usize) -> bool {
+        match *self {
+            Self::Email(key) | Self::Field { column: key, .. } => key == column,
+            Self::Id { column: key, email } => key == column || email == Some(column),
+        }
+    }
 }
 
 impl RowParser {
@@ -221,7 +270,7 @@ impl RowParser {
     ///
     /// # Errors
     /// All cells that are wrong.
-    pub(crate) fn parse(&self, line: u64, values: Values<'_>) -> Result<ImportRow, Vec<BadCell>> {
+    pub(crate) fn parse(&self, line: u64, values: Values<'_>) -> Result<ImportRow, BadRow> {
         let mut row = ImportRow::new(line);
         let mut bad = Vec::new();
         let mut context = None;
@@ -242,16 +291,32 @@ impl RowParser {
                 Meaning::Special(target) => self.special(&mut row, *column, target, cell),
             };
             if let Err(reason) = outcome {
+                let field = match meaning {
+                    Meaning::Value(field) => Some(*field),
+                    Meaning::Special(_) => None,
+                };
                 bad.push(BadCell {
                     column: *column,
                     reason,
+                    field,
                 });
             }
         }
-        if let Err(cell) = self.set_key(&mut row) {
+        let keyed = self.set_key(&mut row);
+        let known = keyed.is_ok();
+        if let Err(cell) = keyed
+            && !bad.iter().any(|bad| self.key.is_in(bad.column))
+        {
             bad.push(cell);
         }
-        if bad.is_empty() { Ok(row) } else { Err(bad) }
+        if bad.is_empty() {
+            return Ok(row);
+        }
+        let values_alone = bad.iter().all(|cell| cell.field.is_some());
+        Err(BadRow {
+            cells: bad,
+            rest: (known && values_alone).then(|| Box::new(row)),
+        })
     }
 
     /// Reads the cell of a field; returns the country if it was one.
@@ -263,10 +328,11 @@ impl RowParser {
         context: &ParseContext,
     ) -> Result<Option<Country>, InvalidValue> {
         let field = &self.fields[index];
+        let text = unguarded(cell);
         let value = if is_null(cell) {
             None
         } else {
-            field.parse(unguarded(cell), context)?
+            field.parse(text, context)?
         };
         match value {
             Some(value) => {
@@ -274,11 +340,16 @@ impl RowParser {
                     "country" => value.as_text().and_then(|code| code.parse().ok()),
                     _ => None,
                 };
-                row.values.push((index, Some(value)));
+                let other = value.as_text().is_some_and(|read| read != text);
+                row.values.push(Said {
+                    field: index,
+                    value: Some(value),
+                    cell: other.then(|| Value::Text(text.to_owned())),
+                });
                 return Ok(country);
             }
             None if is_null(cell) || self.empty == EmptyCells::Clear => {
-                row.values.push((index, None));
+                row.values.push(Said::new(index, None));
             }
             None => {}
         }
@@ -344,7 +415,7 @@ impl RowParser {
         for (index, part) in self.names.into_iter().zip([first, last]) {
             let Some(index) = index else { continue };
             if let Some(value) = self.fields[index].parse(part, &self.context)? {
-                row.values.push((index, Some(value)));
+                row.values.push(Said::new(index, Some(value)));
             }
         }
         Ok(())
@@ -371,7 +442,7 @@ impl RowParser {
             let value = field.parse_json(json, &self.context);
             let value = value.map_err(|error| format!("{}: {error}", field.alias))?;
             if let Some(value) = value {
-                row.values.push((*index, Some(value)));
+                row.values.push(Said::new(*index, Some(value)));
             }
         }
         Ok(())
@@ -390,6 +461,7 @@ impl RowParser {
         row.key = key.ok_or_else(|| BadCell {
             column,
             reason: "empty, so nothing tells which contact the row is about".to_owned(),
+            field: None,
         })?;
         Ok(())
     }
@@ -452,54 +524,6 @@ fn say<E: std::fmt::Display>(error: E) -> String {
 
 fn is_null(cell: &str) -> bool {
     cell == "NULL"
-}
-
-/// Tags parted by `|`, or else all in quotes and parted by `,`, or else by `;`, or else by `,`.
-fn tags(cell: &str) -> Result<Vec<Tag>, InvalidTag> {
-    if !cell.contains('|')
-        && let Some(tags) = quoted(cell)
-    {
-        let tags = tags.iter().map(|tag| tag.trim());
-        return tags.filter(|tag| !tag.is_empty()).map(str::parse).collect();
-    }
-    let separator = ['|', ';', ',']
-        .into_iter()
-        .find(|separator| cell.contains(*separator));
-    cell.split(separator.unwrap_or('|'))
-        .map(|tag| unquoted(tag.trim()))
-        .filter(|tag| !tag.is_empty())
-        .map(str::parse)
-        .collect()
-}
-
-/// Without the quotes around it, if they are on both sides.
-fn unquoted(tag: &str) -> &str {
-    let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-    inner.map_or(tag, str::trim)
-}
-
-/// Pieces in quotes that are parted by commas, as Mailchimp writes tags, which may have commas in them: `"a","b, c"`;
-/// `None` if anything else is there.
-fn quoted(cell: &str) -> Option<Vec<String>> {
-    let mut rest = cell.trim().strip_prefix('"')?;
-    let mut pieces = Vec::new();
-    let mut piece = String::new();
-    loop {
-        let (inside, behind) = rest.split_once('"')?;
-        piece.push_str(inside);
-        if let Some(more) = behind.strip_prefix('"') {
-            // Written twice, it is part of the piece.
-            piece.push('"');
-            rest = more;
-            continue;
-        }
-        pieces.push(std::mem::take(&mut piece));
-        let behind = behind.trim_start();
-        if behind.is_empty() {
-            return Some(pieces);
-        }
-        rest = behind.strip_prefix(',')?.trim_start().strip_prefix('"')?;
-    }
 }
 
 fn points(cell: &str) -> Result<i64, String> {

@@ -422,5 +422,5 @@ fn open(
         import.id,
         plan.bytes,
     )?;
-    BatchReader::open(file, import, parser, owners, size)
+    BatchReader::open(file, import, parser, owners, Arc::clone(store), size)
 }

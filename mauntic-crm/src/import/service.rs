@@ -1,16 +1,14 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
 use futures_util::{Stream, stream};
 use mauntic_core::{
     Access, Actor, AlwaysActive, Clock, IdSource, ImportId, OrganizationId, Page, PageSize,
     Permission, Standing, StoreError, UseCase, WorkerId,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{
-    CsvError, Import, ImportError, ImportOptions, ImportPlan, ImportPreview, ImportProblem,
-    ImportSource, ImportState, Mapping, ProblemKind, Watch,
+    Import, ImportError, ImportOptions, ImportPlan, ImportPreview, ImportProblem, ImportSource,
+    ImportState, Mapping, ProblemKind, Watch,
     batch::BatchReader,
     look::{blocking, look},
     owners::RowOwners,
@@ -18,7 +16,7 @@ use super::{
     report,
     row::RowParser,
     run::ImportRunner,
-    source::{self, CHUNK},
+    source,
     tell::queue_rebuilds,
 };
 use crate::{AnyOwner, CrmStore, FieldSet, OwnerName, Owners, audit};
@@ -26,8 +24,6 @@ use crate::{AnyOwner, CrmStore, FieldSet, OwnerName, Owners, audit};
 /// Rows in a batch: the larger, the fewer commits; the smaller, the less memory. What PostgreSQL works
 /// on at once must fit its `work_mem`, 4 MB unless configured: else it writes it to disk first.
 const BATCH: usize = 4_000;
-/// Uploads that no import is made of are kept this long.
-const ORPHANED: TimeDelta = TimeDelta::days(1);
 /// How often somebody who waits for another's import looks.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -36,17 +32,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub enum ImportFile {
     /// On this host.
     Path(PathBuf),
-    /// In an [`Upload`].
+    /// In an [`Upload`](super::Upload).
     Upload(ImportId),
-}
-
-/// Bytes that were sent to be imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Upload {
-    /// Names the upload, and the import once there is one.
-    pub id: ImportId,
-    /// How many bytes.
-    pub bytes: u64,
 }
 
 /// What to import and how.
@@ -64,8 +51,8 @@ pub struct CreateImport {
 #[derive(Clone)]
 pub struct ImportService {
     pub(super) store: Arc<dyn CrmStore>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdSource>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn IdSource>,
     standing: Arc<dyn Standing>,
     owners: Arc<dyn Owners>,
     batch: usize,
@@ -80,6 +67,8 @@ impl ImportService {
         ),
         ("create", Access::Needs(Permission::ContactsImport)),
         ("find", Access::Needs(Permission::ContactsRead)),
+        ("forget_orphans", Access::Itself),
+        ("forget_upload", Access::Needs(Permission::ContactsImport)),
         ("glance", Access::Needs(Permission::ContactsImport)),
         ("list", Access::Needs(Permission::ContactsRead)),
         (
@@ -142,53 +131,6 @@ impl ImportService {
         }
     }
 
-    /// Keeps the bytes of a file until they are imported, or for a day.
-    ///
-    /// # Errors
-    /// [`ImportError::TooLarge`] beyond `max` bytes; then nothing is kept.
-    pub async fn upload(
-        &self,
-        actor: &Actor,
-        bytes: &mut (dyn AsyncRead + Send + Unpin),
-        max: u64,
-    ) -> Result<Upload, ImportError> {
-        let organization = actor.require(Permission::ContactsImport)?;
-        let mut uow = self.store.begin().await?;
-        uow.imports()
-            .delete_orphans(organization, self.clock.now() - ORPHANED)
-            .await?;
-        uow.commit().await?;
-        let mut upload = Upload {
-            id: ImportId::generate(&*self.ids),
-            bytes: 0,
-        };
-        for number in 0.. {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            let read = bytes
-                .take(CHUNK as u64)
-                .read_to_end(&mut chunk)
-                .await
-                .map_err(CsvError::Io)?;
-            upload.bytes += read as u64;
-            let mut uow = self.store.begin().await?;
-            if upload.bytes > max {
-                uow.imports().delete_chunks(organization, upload.id).await?;
-                uow.commit().await?;
-                return Err(ImportError::TooLarge { max });
-            }
-            if read > 0 {
-                uow.imports()
-                    .add_chunk(organization, upload.id, number, chunk, self.clock.now())
-                    .await?;
-                uow.commit().await?;
-            }
-            if read < CHUNK {
-                break;
-            }
-        }
-        Ok(upload)
-    }
-
     /// Reads the whole file, writes nothing, and says what an import would do.
     pub async fn preview(
         &self,
@@ -216,7 +158,7 @@ impl ImportService {
                 import.plan.bytes,
             )?;
             let owners = RowOwners::of(organization, owners);
-            BatchReader::open(file, &import, parser, owners, size)
+            BatchReader::open(file, &import, parser, owners, store, size)
         })
         .await?;
         loop {

@@ -50,9 +50,9 @@ fn rows(text: &str) -> Vec<ImportRow> {
 fn values(text: &str, row: &ImportRow) -> BTreeMap<String, String> {
     let (_, mapping) = mapped(text);
     let parser = RowParser::new(&mapping, &fields(), &ImportOptions::default()).unwrap();
-    let named = row.values.iter().filter_map(|(index, value)| {
-        let alias = parser.fields()[*index].alias.to_string();
-        Some((alias, value.as_ref().map(Value::to_string)?))
+    let named = row.values.iter().filter_map(|said| {
+        let alias = parser.fields()[said.field].alias.to_string();
+        Some((alias, said.value.as_ref().map(Value::to_string)?))
     });
     named.collect()
 }

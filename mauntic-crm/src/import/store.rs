@@ -127,12 +127,8 @@ pub trait ImportRepository: Send {
         id: ImportId,
     ) -> Result<(), StoreError>;
 
-    /// Forgets uploads from before an instant that no import was made of.
-    async fn delete_orphans(
-        &mut self,
-        organization: OrganizationId,
-        before: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
+    /// Forgets uploads of all organisations from before an instant that no import was made of.
+    async fn delete_orphans(&mut self, before: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Adds to the report.
     async fn add_problems(

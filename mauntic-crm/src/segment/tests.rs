@@ -176,6 +176,18 @@ fn errors_say_where_and_what_is_expected() {
             "expected days or weeks, such as `last 30 days`, found `last 3 months`",
             None,
         ),
+        (
+            "Clicked any email",
+            9,
+            "expected `(`, such as `clicked(any)`, found `any`",
+            None,
+        ),
+        (
+            "country = \"DE\" and sent",
+            24,
+            "expected `(`, such as `sent(any)`, found the end",
+            None,
+        ),
         ("points > 1e999", 10, "the number is too large", None),
         (
             "country = \"DE\" tag = \"x\"",

@@ -141,7 +141,7 @@ impl FieldIndexes for SeaOrmCrmStore {
         let sql = format!(
             "CREATE INDEX {concurrently} IF NOT EXISTS {name} ON contact (organization_id, ({value}))"
         );
-        let _turn = self.writer_turn().await;
+        let _turn = self.db.turn_to_write().await;
         let connection = self.db.reader();
         if let Err(error) = connection.execute_unprepared(&sql).await {
             // A failed concurrent build leaves a useless index of that name.
@@ -162,23 +162,13 @@ impl FieldIndexes for SeaOrmCrmStore {
             "SELECT 1 FROM field WHERE alias = $1 AND field_type = $2 AND indexed LIMIT 1",
             [alias.as_str().into(), field_type.as_str().into()],
         );
-        let _turn = self.writer_turn().await;
+        let _turn = self.db.turn_to_write().await;
         if self.db.reader().query_one_raw(wanted).await?.is_none() {
             let name = index_name(alias, field_type);
             let drop = format!("DROP INDEX {} IF EXISTS {name}", dialect.concurrently());
             self.db.reader().execute_unprepared(&drop).await?;
         }
         Ok(())
-    }
-}
-
-impl SeaOrmCrmStore {
-    /// SQLite has one writer, and making an index is writing.
-    async fn writer_turn(&self) -> Option<impl Sized + Send> {
-        match self.db.dialect() {
-            Dialect::Sqlite => Some(self.db.writer_turn().await),
-            Dialect::Postgres => None,
-        }
     }
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mauntic_core::{
     StoreError,
-    storage::{Db, DbOptions, DbTarget, migrate},
+    storage::{Db, DbOptions, DbTarget, is_migrated, migrate},
 };
 
 pub use self::migrations::CrmMigrator;
@@ -57,6 +57,14 @@ impl SeaOrmCrmStore {
     /// [`StoreError::Backend`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
         migrate::<CrmMigrator>(&self.db).await
+    }
+
+    /// Whether the schema is up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        is_migrated::<CrmMigrator>(&self.db).await
     }
 
     /// The database, for the relay.

@@ -40,6 +40,12 @@ impl Number {
     pub fn get(self) -> f64 {
         self.0
     }
+
+    /// The number to so many places; what is half-way between two goes to the even one.
+    pub(crate) fn rounded(self, places: usize) -> Self {
+        let written = format!("{:.places$}", self.0);
+        written.parse().ok().and_then(Self::new).unwrap_or(self)
+    }
 }
 
 impl Eq for Number {}

@@ -105,7 +105,22 @@ impl Field {
                 Ok(Some(Value::Text(option.value.clone())))
             }
             FieldType::Multiselect => self.parse_options(text),
-            other => other.parse(text, context),
+            other => {
+                let value = other.parse(text, context)?;
+                Ok(value.map(|value| match value {
+                    Value::Number(number) => Value::Number(self.rounded(number)),
+                    value => value,
+                }))
+            }
+        }
+    }
+
+    /// A number as the field keeps it: an attribution is money, to two places.
+    fn rounded(&self, number: Number) -> Number {
+        if self.core && self.alias.as_str() == "attribution" {
+            number.rounded(2)
+        } else {
+            number
         }
     }
 
@@ -131,7 +146,7 @@ impl Field {
                     .as_f64()
                     .and_then(Number::new)
                     .ok_or(InvalidValue::NotANumber)?;
-                Ok(Some(Value::Number(number)))
+                Ok(Some(Value::Number(self.rounded(number))))
             }
             (FieldType::Number, _) => wrong("a number"),
             (FieldType::Multiselect, Json::Array(items)) => self.options_of(items),
@@ -154,7 +169,8 @@ impl Field {
     /// Whether a value certainly is in the form of this field already.
     pub(crate) fn holds(&self, value: &Value) -> bool {
         match (self.field_type, value) {
-            (FieldType::Number, Value::Number(_)) | (FieldType::Boolean, Value::Boolean(_)) => true,
+            (FieldType::Number, Value::Number(number)) => self.rounded(*number) == *number,
+            (FieldType::Boolean, Value::Boolean(_)) => true,
             (FieldType::Select, Value::Text(text)) => self.has_option(text),
             (FieldType::Multiselect, Value::Set(chosen)) => {
                 !chosen.is_empty() && chosen.iter().all(|value| self.has_option(value))

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Field, FieldAlias, FieldOption, FieldType};
+use crate::{Field, FieldAlias, FieldOption, FieldSet, FieldType};
 
 fn field(field_type: FieldType) -> Field {
     let alias: FieldAlias = "x".parse().unwrap();
@@ -167,4 +167,30 @@ fn debug_hides_the_value() {
         [Value::text("Ann"), Number::new(4711.0).map(Value::Number)]
     );
     assert!(!text.contains("Ann") && !text.contains("4711"));
+}
+
+#[test]
+fn an_attribution_has_two_places_and_other_numbers_all() {
+    let fields = FieldSet::core();
+    let attribution = fields.get("attribution").unwrap();
+    let context = ParseContext::default();
+    let number = |number| Ok(Some(Value::Number(Number::new(number).unwrap())));
+    for (written, kept) in [
+        ("1.239", 1.24),
+        ("-1.239", -1.24),
+        ("0.125", 0.12),
+        ("0.375", 0.38),
+        ("-0.001", 0.0),
+        ("12", 12.0),
+        ("1e300", 1e300),
+    ] {
+        assert_eq!(attribution.parse(written, &context), number(kept));
+        let json = serde_json::from_str(written).unwrap();
+        assert_eq!(attribution.parse_json(&json, &context), number(kept));
+    }
+    let of_their_own = Field {
+        alias: attribution.alias.clone(),
+        ..field(FieldType::Number)
+    };
+    assert_eq!(of_their_own.parse("1.239", &context), number(1.239));
 }

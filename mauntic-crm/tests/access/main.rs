@@ -100,7 +100,7 @@ access_tests! {
     fields: FieldService, reach, ["service/fields.rs"];
     tags: TagService, reach, ["service/tags.rs"];
     segments: SegmentService, reach, ["segment/service"];
-    imports: ImportService, reach_of_import, ["import/glance.rs", "import/service.rs"];
+    imports: ImportService, reach_of_import, ["import/glance.rs", "import/service.rs", "import/upload.rs"];
     exports: ExportService, reach, ["export.rs"];
     bulk: BulkService, reach, ["service/bulk.rs"];
     views: ViewService, reach, ["service/views.rs"];

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mauntic_core::{
     StoreError,
-    storage::{Db, DbOptions, DbTarget, SeaOrmRelayStore, migrate},
+    storage::{Db, DbOptions, DbTarget, SeaOrmRelayStore, is_migrated, migrate},
 };
 
 pub use migrations::MessagingMigrator;
@@ -58,6 +58,14 @@ impl SeaOrmMessagingStore {
     /// [`StoreError::Backend`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
         migrate::<MessagingMigrator>(&self.db).await
+    }
+
+    /// Whether the tables are up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        is_migrated::<MessagingMigrator>(&self.db).await
     }
 
     /// The outbox as its relay sees it.

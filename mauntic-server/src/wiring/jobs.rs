@@ -308,6 +308,7 @@ impl Job for Housekeeping {
         let identity = &self.app.identity;
         identity.forget_old_sessions(&Operator::local()).await?;
         self.app.segment_worker.note_counts().await?;
+        self.app.imports.forget_orphans().await?;
         self.forget_hits(stop).await?;
         self.forget_captured(stop).await?;
         sweep(&self.app, stop).await?;

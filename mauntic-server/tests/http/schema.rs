@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mauntic_core::{
     identity::storage::SeaOrmIdentityStore,
     storage::{
-        Db, DbOptions,
+        Db, DbOptions, DbTarget,
         schema::{TableSchema, tables},
         test_database::TestDatabase,
     },
@@ -39,10 +39,30 @@ const SHARED: [&str; 16] = [
 ];
 /// A queue whose rows the database numbers, which each back end does in its own way.
 const NUMBERED: &str = "crm.segment_dirty";
-/// The key of a token, or of an invitation, tells which organisation it is for, so it must be found without one.
-const FOUND_WITHOUT: [(&str, &str); 2] = [
-    ("identity.api_token", "secret_hash"),
-    ("identity.invitation", "secret_hash"),
+/// Indexes across organisations: the table, the columns, and what is looked for without knowing the organisation.
+const ACROSS: [(&str, &str, &str); 13] = [
+    ("crm.bulk_change", "created_at", "work that waits"),
+    ("crm.import", "created_at", "work that waits"),
+    ("crm.segment", "lease_until", "work that was left behind"),
+    ("crm.segment", "next_rebuild_at", "work that is due"),
+    // PostgreSQL's index of tags cannot have a UUID beside them; it is joined with one that the organisation leads.
+    ("crm.contact", "tags", "who has a rare tag"),
+    ("identity.api_token", "secret_hash", "whose it is"),
+    ("identity.idempotency", "created_at", "what is old"),
+    ("identity.invitation", "secret_hash", "whose it is"),
+    (
+        "identity.membership",
+        "user_id, organization_id",
+        "where somebody works",
+    ),
+    ("messaging.captured_mail", "captured_at", "what is old"),
+    ("messaging.delivery", "worker_id", "what a worker held"),
+    ("messaging.hit", "at", "what is not counted, or old"),
+    (
+        "messaging.send_job",
+        "state, scheduled_at",
+        "work that is due",
+    ),
 ];
 
 /// The tables of every context, named as `context.table`.
@@ -74,7 +94,10 @@ async fn tables_of(db: &Db) -> impl Iterator<Item = (String, TableSchema)> {
 #[tokio::test]
 async fn both_back_ends_have_the_same_tables() {
     let sqlite = all_tables(&TestDatabase::sqlite()).await;
-    let postgres = all_tables(&TestDatabase::postgres().await).await;
+    let mut postgres = all_tables(&TestDatabase::postgres().await).await;
+    for table in postgres.values_mut() {
+        table.indexes.retain(|index| index.kind == "btree");
+    }
     let names: BTreeSet<_> = sqlite.keys().chain(postgres.keys()).collect();
     let differences: Vec<_> = names
         .into_iter()
@@ -88,27 +111,35 @@ async fn both_back_ends_have_the_same_tables() {
 }
 
 #[tokio::test]
-async fn the_organisation_leads_every_table_and_key() {
-    let mut wrong = Vec::new();
-    for (name, table) in all_tables(&TestDatabase::sqlite()).await {
-        let (_, plain) = name.split_once('.').unwrap();
-        if SHARED.contains(&plain) || SHARED.contains(&name.as_str()) || name == NUMBERED {
-            continue;
+async fn the_organisation_leads_every_table_and_index() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        let tables = all_tables(&database).await;
+        let (mut wrong, mut across) = (Vec::new(), BTreeSet::new());
+        for (name, table) in &tables {
+            let (_, plain) = name.split_once('.').unwrap();
+            if SHARED.contains(&plain) || SHARED.contains(&name.as_str()) || name == NUMBERED {
+                continue;
+            }
+            let first = &table.columns[0].name;
+            if first != LEADER {
+                wrong.push(format!("the first column of {name} is {first}"));
+            }
+            for index in &table.indexes {
+                let columns = index.columns.as_str();
+                if columns.split(", ").next() == Some(LEADER) {
+                    continue;
+                }
+                let exception = ACROSS
+                    .iter()
+                    .find(|(table, of, _)| *table == name && *of == columns);
+                if exception.is_none() {
+                    wrong.push(format!("{name} has an index of ({columns})"));
+                }
+                across.extend(exception);
+            }
         }
-        if table.columns[0].name != LEADER {
-            wrong.push(format!(
-                "the first column of {name} is {}",
-                table.columns[0].name
-            ));
-        }
-        let keys = table.indexes.iter().filter(|index| index.unique);
-        wrong.extend(
-            keys.filter(|key| {
-                !key.columns.starts_with(LEADER)
-                    && !FOUND_WITHOUT.contains(&(name.as_str(), key.columns.as_str()))
-            })
-            .map(|key| format!("{name} has the key ({})", key.columns)),
-        );
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let only_there = usize::from(matches!(database.target, DbTarget::Sqlite(_)));
+        assert_eq!(across.len() + only_there, ACROSS.len(), "{across:?}");
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

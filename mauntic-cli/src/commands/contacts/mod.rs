@@ -54,7 +54,7 @@ pub(crate) enum ContactsCommand {
         /// Only the members of this segment, by name or id
         #[arg(long)]
         segment: Option<String>,
-        /// created_at, updated_at, email or last_active
+        /// created_at, updated_at, name, email or last_active
         #[arg(long, default_value = "created_at", value_parser = sort)]
         sort: ContactSort,
         /// The other way round

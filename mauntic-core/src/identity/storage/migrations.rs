@@ -210,12 +210,7 @@ fn last_active(_: Dialect) -> Vec<String> {
 /// A fast look at one kind of entry. Actions begin with their kind, so they have to sort byte by byte, which they do on
 /// SQLite by themselves.
 fn audit_actions(dialect: Dialect) -> Vec<String> {
-    let sorting = match dialect {
-        Dialect::Postgres => {
-            Some("ALTER TABLE audit_entry ALTER COLUMN action TYPE TEXT COLLATE \"C\"".to_owned())
-        }
-        Dialect::Sqlite => None,
-    };
+    let sorting = dialect.collate_bytewise("audit_entry", "action");
     let on = "audit_entry (organization_id, action, id)";
     let index = dialect.index_anew("audit_entry_action", on);
     sorting.into_iter().chain(index).collect()

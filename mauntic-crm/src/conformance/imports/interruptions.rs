@@ -265,10 +265,18 @@ pub async fn progress_counts_the_bytes_of_the_file(store: Arc<dyn CrmStore>) {
         };
         let import = desk.create(&file, ImportOptions::default()).await.unwrap();
         assert_eq!(import.plan.format.encoding.name(), name);
-        let left = desk.batches(import.id, 2).await;
+        assert_eq!(import.progress().seconds_left, None, "nobody knows yet");
+        let mut left = desk.batches(import.id, 2).await;
         let fraction = left.progress().fraction;
         assert!((0.49..0.52).contains(&fraction), "{name}: {fraction}");
+        // 50 rows in 5 seconds, which are about half of the file.
+        left.busy_micros = 5_000_000;
+        let progress = left.progress();
+        let (rate, rest) = (progress.rows_per_second, progress.seconds_left.unwrap());
+        assert!((rate - 10.0).abs() < 1e-9, "{name}: {rate}");
+        assert!((4.6..5.3).contains(&rest), "{name}: {rest}");
         let done = desk.finish(import.id).await;
+        assert_eq!(done.progress().seconds_left, None, "nothing is left");
         assert_eq!(counts(&done), [100, 100, 0, 0, 0, 0], "{name}");
         let first_behind = desk.contact(&format!("{prefix}050@example.com")).await;
         assert_eq!(text_of(&first_behind), Some("Zoë-é-050"), "{name}");

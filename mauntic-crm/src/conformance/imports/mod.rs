@@ -4,6 +4,7 @@ pub mod files;
 pub mod interruptions;
 pub mod reports;
 pub mod rows;
+pub mod uploads;
 
 use std::sync::{
     Arc,

@@ -23,9 +23,10 @@ pub async fn bad_rows_are_reported_and_repaired(store: Arc<dyn CrmStore>) {
     let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [3, 4, 6]);
     assert_eq!(problems[0].raw, "Bob,bob@,,Atlantis");
-    assert!(
-        problems[0].reason.contains("not an email address")
-            && problems[0].reason.contains("not a country")
+    assert_eq!(
+        problems[0].reason,
+        "country: not a country: expected an ISO 3166 code or an English name; \
+         email: not an email address: expected something like ann@example.com"
     );
     assert_eq!(problems[1].column.as_deref(), Some("email"));
     let report = desk.report(import.id).await;

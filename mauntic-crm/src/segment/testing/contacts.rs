@@ -26,6 +26,7 @@ const KINDS: &[(&str, &[&str])] = &[
         &["https://example.com/", "http://example.org/a?b=%20_c"],
     ),
     ("second_phone", &["+4930123456", "+16175550100"]),
+    ("second_email", &["Ann@example.com", "bob.b@example.org"]),
     ("homeland", &["DE", "FR", "US"]),
     ("province", &["Bavaria", "bavaria", "Île-de-France"]),
     ("tongue", &["de", "de-DE", "en-US"]),

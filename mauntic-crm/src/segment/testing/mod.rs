@@ -40,6 +40,7 @@ pub fn random_fields() -> FieldSet {
         field("colours", FieldType::Multiselect),
         field("link", FieldType::Url),
         field("second_phone", FieldType::Phone),
+        field("second_email", FieldType::Email),
         field("homeland", FieldType::Country),
         field("province", FieldType::Region),
         field("tongue", FieldType::Locale),

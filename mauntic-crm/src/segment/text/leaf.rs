@@ -34,6 +34,11 @@ pub(super) fn leaf(parser: &mut Parser<'_>) -> Parsed<Rule> {
         "do_not_contact" | "dnc" => do_not_contact(parser),
         _ => match word.parse::<EngagementKind>() {
             Ok(kind) if called => engagement(parser, kind),
+            Ok(kind) if parser.fields.get(&word).is_none() => {
+                parser.tokens.advance();
+                let expected = format!("`(`, such as `{}(any)`", kind.as_str());
+                Err(parser.tokens.unexpected(&expected))
+            }
             _ => field_test(parser),
         },
     }

@@ -267,16 +267,13 @@ impl ImportRepository for SeaOrmCrmUnitOfWork {
         Ok(())
     }
 
-    async fn delete_orphans(
-        &mut self,
-        organization: OrganizationId,
-        before: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    async fn delete_orphans(&mut self, before: DateTime<Utc>) -> Result<(), StoreError> {
         let statement = self.dialect.statement(
-            "DELETE FROM import_data WHERE organization_id = $1 AND created_at < $2
-             AND NOT EXISTS (SELECT 1 FROM import WHERE import.organization_id = $1
+            "DELETE FROM import_data WHERE created_at < $1
+             AND NOT EXISTS (SELECT 1 FROM import
+                             WHERE import.organization_id = import_data.organization_id
                              AND import.id = import_data.import_id)",
-            [organization.as_uuid().into(), to_micros(before).into()],
+            [to_micros(before).into()],
         );
         self.txn.execute_raw(statement).await?;
         Ok(())

@@ -1,9 +1,9 @@
-use mauntic_core::storage::SqlType;
+use mauntic_core::storage::{Dialect, SqlType};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Creates changes of many contacts.
 pub(super) struct BulkMigration;
@@ -21,7 +21,7 @@ impl MigrationTrait for BulkMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let dialect = dialect(manager);
+        let dialect = Dialect::of(manager);
         let uuid = dialect.type_name(SqlType::Uuid);
         let json = dialect.type_name(SqlType::Json);
         let statements = [

@@ -1,9 +1,9 @@
-use mauntic_core::storage::SqlType;
+use mauntic_core::storage::{Dialect, SqlType};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Counts contacts by the hour they were added, from those that are there.
 pub(super) struct ContactHoursMigration;
@@ -21,7 +21,7 @@ impl MigrationTrait for ContactHoursMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let uuid = dialect(manager).type_name(SqlType::Uuid);
+        let uuid = Dialect::of(manager).type_name(SqlType::Uuid);
         let table = format!(
             "CREATE TABLE contact_hour (
                 organization_id {uuid} NOT NULL, hour BIGINT NOT NULL, shard SMALLINT NOT NULL,

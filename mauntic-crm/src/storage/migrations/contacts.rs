@@ -3,7 +3,7 @@ use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Creates contacts with their keys, history and do-not-contact marks, fields and tags.
 pub(super) struct ContactsMigration;
@@ -21,7 +21,7 @@ impl MigrationTrait for ContactsMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let dialect = dialect(manager);
+        let dialect = Dialect::of(manager);
         execute(manager, &contact_tables(dialect)).await?;
         execute(manager, &contact_indexes(dialect)).await?;
         execute(manager, &definition_tables(dialect)).await
@@ -32,10 +32,7 @@ fn contact_tables(dialect: Dialect) -> Vec<String> {
     let uuid = dialect.type_name(SqlType::Uuid);
     let json = dialect.type_name(SqlType::Json);
     // Addresses sort and compare byte by byte on both back ends, so that a range finds a prefix.
-    let bytewise = match dialect {
-        Dialect::Postgres => "COLLATE \"C\"",
-        Dialect::Sqlite => "COLLATE BINARY",
-    };
+    let bytewise = dialect.collated_bytewise();
     vec![
         format!(
             "CREATE TABLE contact (
@@ -98,10 +95,7 @@ fn contact_indexes(dialect: Dialect) -> Vec<String> {
 fn definition_tables(dialect: Dialect) -> Vec<String> {
     let uuid = dialect.type_name(SqlType::Uuid);
     let json = dialect.type_name(SqlType::Json);
-    let bytewise = match dialect {
-        Dialect::Postgres => "COLLATE \"C\"",
-        Dialect::Sqlite => "COLLATE BINARY",
-    };
+    let bytewise = dialect.collated_bytewise();
     vec![
         format!(
             "CREATE TABLE tag (

@@ -1,8 +1,9 @@
+use mauntic_core::storage::Dialect;
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Lists contacts by who is in charge of them, by their stage, and by who may not be contacted.
 pub(super) struct FiltersMigration;
@@ -36,7 +37,7 @@ impl MigrationTrait for FiltersMigration {
                 "do_not_contact (organization_id, channel, contact_id)",
             ),
         ];
-        let dialect = dialect(manager);
+        let dialect = Dialect::of(manager);
         for (name, on) in indexes {
             execute(manager, &dialect.index_anew(name, on)).await?;
         }

@@ -1,9 +1,9 @@
-use mauntic_core::storage::SqlType;
+use mauntic_core::storage::{Dialect, SqlType};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Keeps how many members segments had, by day.
 pub(super) struct GrowthMigration;
@@ -21,7 +21,7 @@ impl MigrationTrait for GrowthMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let uuid = dialect(manager).type_name(SqlType::Uuid);
+        let uuid = Dialect::of(manager).type_name(SqlType::Uuid);
         let table = format!(
             "CREATE TABLE segment_day (
                 organization_id {uuid} NOT NULL, segment_id {uuid} NOT NULL, day INTEGER NOT NULL,

@@ -3,7 +3,7 @@ use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Creates imports, what they read and what they report.
 pub(super) struct ImportsMigration;
@@ -21,13 +21,10 @@ impl MigrationTrait for ImportsMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let dialect = dialect(manager);
+        let dialect = Dialect::of(manager);
         let uuid = dialect.type_name(SqlType::Uuid);
         let json = dialect.type_name(SqlType::Json);
-        let bytes = match dialect {
-            Dialect::Postgres => "BYTEA",
-            Dialect::Sqlite => "BLOB",
-        };
+        let bytes = dialect.type_name(SqlType::Bytes);
         let statements = [
             format!(
                 "CREATE TABLE import (

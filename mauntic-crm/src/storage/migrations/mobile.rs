@@ -1,8 +1,9 @@
+use mauntic_core::storage::Dialect;
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Finds contacts by the number of their mobile phone.
 pub(super) struct MobileMigration;
@@ -20,7 +21,7 @@ impl MigrationTrait for MobileMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let mobile = dialect(manager).ascii_lower("fields ->> 'mobile'");
+        let mobile = Dialect::of(manager).ascii_lower("fields ->> 'mobile'");
         // Many lists have none, and are not to pay for it.
         let index = format!(
             "CREATE INDEX contact_mobile ON contact (organization_id, {mobile}) WHERE {mobile} IS NOT NULL"

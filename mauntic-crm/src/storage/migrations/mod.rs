@@ -14,7 +14,7 @@ mod unfinished;
 mod view_names;
 mod views;
 
-use mauntic_core::storage::{Dialect, OutboxMigration};
+use mauntic_core::storage::OutboxMigration;
 use sea_orm::ConnectionTrait as _;
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
 
@@ -45,13 +45,6 @@ impl MigratorTrait for CrmMigrator {
 
     fn migration_table_name() -> sea_orm::DynIden {
         sea_orm::sea_query::IntoIden::into_iden("migrations")
-    }
-}
-
-fn dialect(manager: &SchemaManager) -> Dialect {
-    match manager.get_database_backend() {
-        sea_orm::DbBackend::Postgres => Dialect::Postgres,
-        _ => Dialect::Sqlite,
     }
 }
 

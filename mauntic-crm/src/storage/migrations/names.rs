@@ -1,8 +1,9 @@
+use mauntic_core::storage::Dialect;
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Lists contacts by their names, and finds them by both at once.
 pub(super) struct NamesMigration;
@@ -22,7 +23,7 @@ impl MigrationTrait for NamesMigration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
         // Of long names the beginning: PostgreSQL keeps no more than 2,704 bytes of a row in an index.
         let name = |alias: &str| {
-            let name = dialect(manager).ascii_lower(&format!("fields ->> '{alias}'"));
+            let name = Dialect::of(manager).ascii_lower(&format!("fields ->> '{alias}'"));
             format!("substr({name}, 1, 100)")
         };
         let (first, last) = (

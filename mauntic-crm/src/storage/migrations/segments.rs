@@ -3,7 +3,7 @@ use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Creates segments, their members, and the engagement facts that rules read.
 pub(super) struct SegmentsMigration;
@@ -21,7 +21,7 @@ impl MigrationTrait for SegmentsMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let dialect = dialect(manager);
+        let dialect = Dialect::of(manager);
         execute(manager, &segment_tables(dialect)).await?;
         execute(manager, &work_tables(dialect)).await
     }
@@ -62,10 +62,7 @@ fn segment_tables(dialect: Dialect) -> Vec<String> {
 
 fn work_tables(dialect: Dialect) -> Vec<String> {
     let uuid = dialect.type_name(SqlType::Uuid);
-    let sequence = match dialect {
-        Dialect::Postgres => "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-        Dialect::Sqlite => "INTEGER PRIMARY KEY AUTOINCREMENT",
-    };
+    let sequence = dialect.numbered_key();
     vec![
         format!(
             "CREATE TABLE engagement (

@@ -1,9 +1,9 @@
-use mauntic_core::storage::SqlType;
+use mauntic_core::storage::{Dialect, SqlType};
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, prelude::async_trait as migration_async_trait,
 };
 
-use super::{dialect, execute};
+use super::execute;
 
 /// Creates saved views of the list of contacts.
 pub(super) struct ViewsMigration;
@@ -21,7 +21,7 @@ impl MigrationTrait for ViewsMigration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
-        let uuid = dialect(manager).type_name(SqlType::Uuid);
+        let uuid = Dialect::of(manager).type_name(SqlType::Uuid);
         let statements = [
             format!(
                 "CREATE TABLE saved_view (

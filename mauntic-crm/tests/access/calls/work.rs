@@ -27,6 +27,10 @@ impl Fixture {
                 imports.upload(actor, &mut text, 1_000).await?;
                 Ok(mine)
             }
+            "forget_upload" => {
+                imports.forget_upload(actor, self.upload().await).await?;
+                Ok(Reach::Allowed)
+            }
             "preview" => {
                 let command = Self::create_import(self.upload().await);
                 imports.preview(actor, command).await?;

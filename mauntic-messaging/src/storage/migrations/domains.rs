@@ -23,10 +23,7 @@ impl MigrationTrait for Domains {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let Types { uuid, .. } = types(manager);
-        let dialect = match manager.get_database_backend() {
-            sea_orm_migration::sea_orm::DbBackend::Postgres => Dialect::Postgres,
-            _ => Dialect::Sqlite,
-        };
+        let dialect = Dialect::of(manager);
         let count = |condition: &str| format!("SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)");
         let counts = [
             "d.state = 'accepted'",

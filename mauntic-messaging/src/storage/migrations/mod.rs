@@ -59,17 +59,11 @@ struct Types {
 }
 
 fn types(manager: &SchemaManager<'_>) -> Types {
-    let dialect = match manager.get_database_backend() {
-        sea_orm::DbBackend::Postgres => Dialect::Postgres,
-        _ => Dialect::Sqlite,
-    };
+    let dialect = Dialect::of(manager);
     Types {
         uuid: dialect.type_name(SqlType::Uuid),
         json: dialect.type_name(SqlType::Json),
-        bytes: match dialect {
-            Dialect::Postgres => "BYTEA",
-            Dialect::Sqlite => "BLOB",
-        },
+        bytes: dialect.type_name(SqlType::Bytes),
     }
 }
 

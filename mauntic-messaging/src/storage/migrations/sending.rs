@@ -1,3 +1,4 @@
+use mauntic_core::storage::Dialect;
 use sea_orm_migration::{
     DbErr, MigrationName, MigrationTrait, SchemaManager,
     prelude::async_trait as migration_async_trait,
@@ -51,7 +52,7 @@ impl MigrationTrait for Sending {
                     next_attempt_at BIGINT NOT NULL, bounce_class TEXT, reply TEXT, updated_at BIGINT NOT NULL,
                     PRIMARY KEY (organization_id, id)){}",
                 // Each row is updated three times; room on its page keeps the updates there.
-                storage_options(manager, "fillfactor = 60")
+                Dialect::of(manager).storage_options("fillfactor = 60")
             ),
             // Nobody is mailed twice. It leads with the contact, so that it serves timelines too.
             "CREATE UNIQUE INDEX delivery_once ON delivery
@@ -90,12 +91,5 @@ impl MigrationTrait for Sending {
             ),
         ];
         run(manager, &statements).await
-    }
-}
-
-fn storage_options(manager: &SchemaManager<'_>, options: &str) -> String {
-    match manager.get_database_backend() {
-        sea_orm::DbBackend::Postgres => format!(" WITH ({options})"),
-        _ => String::new(),
     }
 }

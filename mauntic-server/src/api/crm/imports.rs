@@ -170,12 +170,19 @@ impl ImportsApi {
             file: ImportFile::Upload(upload.id),
             options,
         };
+        let imports = &self.0.imports;
         if dry_run.0.unwrap_or_default() {
-            let preview = self.0.imports.preview(&actor, command).await?;
-            return Ok(Imported::Preview(Json(preview.into())));
+            let preview = imports.preview(&actor, command).await;
+            imports.forget_upload(&actor, upload.id).await?;
+            return Ok(Imported::Preview(Json(preview?.into())));
         }
-        let import = self.0.imports.create(&actor, command).await?;
-        Ok(Imported::Created(Json(import.into())))
+        match imports.create(&actor, command).await {
+            Ok(import) => Ok(Imported::Created(Json(import.into()))),
+            Err(error) => {
+                imports.forget_upload(&actor, upload.id).await?;
+                Err(error.into())
+            }
+        }
     }
 
     /// List imports

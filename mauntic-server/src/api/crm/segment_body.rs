@@ -97,7 +97,7 @@ impl SegmentBody {
             description: segment.description,
             list_name: segment.list_name.map(String::from),
             text,
-            rule: segment.rule.map(Doc),
+            rule: segment.rule.map(Doc::of),
             version: segment.version,
             members: segment.member_count,
             built_at: segment.built_at,
@@ -118,7 +118,7 @@ pub(super) struct NewSegment {
     pub(super) name: String,
     #[oai(default)]
     pub(super) description: String,
-    /// The rule as text, such as `country = "DE" and clicked any email in the last 30 days`.
+    /// The rule as text, such as `country = "DE" and clicked(any, last 30 days)`.
     #[oai(rename = "where")]
     pub(super) text: MaybeUndefined<String>,
     /// The rule as a tree; either this or `where`.
@@ -164,7 +164,7 @@ pub(super) fn read_rule(
             &"give the rule either as text (where) or as a tree (rule), not both",
         )),
         (MaybeUndefined::Value(text), _) => Ok(Some(Some(RuleInput::Text(text)))),
-        (_, MaybeUndefined::Value(Doc(rule))) => Ok(Some(Some(RuleInput::Tree(rule)))),
+        (_, MaybeUndefined::Value(rule)) => Ok(Some(Some(RuleInput::Tree(rule.read("/rule")?)))),
         (MaybeUndefined::Null, _) | (_, MaybeUndefined::Null) => Ok(Some(None)),
         (MaybeUndefined::Undefined, MaybeUndefined::Undefined) => Ok(None),
     }
@@ -206,7 +206,7 @@ impl From<Preview> for RulePreviewBody {
         });
         Self {
             text: preview.text,
-            rule: Doc(preview.rule),
+            rule: Doc::of(preview.rule),
             count: preview.count,
             sample: preview.sample.into_iter().map(ContactBody::from).collect(),
             warnings: warnings.collect(),

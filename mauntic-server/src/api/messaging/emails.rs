@@ -83,10 +83,13 @@ pub(crate) struct ContentBody {
 
 impl ContentBody {
     pub(crate) fn read(self) -> Result<EmailSource, ApiError> {
+        let blocks = self.blocks.map(|blocks| blocks.read("/content/blocks"));
         let bodies = [
             self.html.map(|html| ("html", Body::Html(html))),
             self.mjml.map(|mjml| ("mjml", Body::Mjml(mjml))),
-            self.blocks.map(|blocks| ("blocks", Body::Blocks(blocks.0))),
+            blocks
+                .transpose()?
+                .map(|blocks| ("blocks", Body::Blocks(blocks))),
         ];
         let mut bodies = bodies.into_iter().flatten();
         let (_, body) = bodies.next().ok_or_else(|| {
@@ -116,7 +119,7 @@ impl From<&EmailSource> for ContentBody {
         let (html, mjml, blocks) = match source.body.clone() {
             Body::Html(html) => (Some(html), None, None),
             Body::Mjml(mjml) => (None, Some(mjml), None),
-            Body::Blocks(blocks) => (None, None, Some(Doc(blocks))),
+            Body::Blocks(blocks) => (None, None, Some(Doc::of(blocks))),
         };
         Self {
             subject: source.subject.clone(),

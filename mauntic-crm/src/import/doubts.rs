@@ -1,0 +1,101 @@
+//! Cells that cannot be values of their fields, but that may be what is stored all the same: an option that was taken
+//! off a field stays with the contacts that have it, and comes back with an export of them.
+
+use std::{collections::HashMap, io, sync::Arc};
+
+use mauntic_core::{OrganizationId, StoreError};
+use tokio::runtime::Handle;
+
+use super::{
+    Import, ImportPlan,
+    batch::Complaint,
+    guard::unguarded,
+    preview::contacts_of,
+    reader::Values,
+    row::{BadCell, ImportRow},
+};
+use crate::{Contact, CrmStore, Field};
+
+/// Whether a row can be imported depends on what is stored.
+pub(super) struct Doubt {
+    /// What stands in the bad cells, by the numbers of their fields.
+    cells: Vec<(usize, String)>,
+    /// What is said of the row if something else is stored.
+    pub(super) complaint: Complaint,
+}
+
+impl Doubt {
+    /// About bad cells that are all to be values of fields.
+    pub(super) fn new(cells: &[BadCell], values: Values<'_>, complaint: Complaint) -> Self {
+        let cells = cells.iter().filter_map(|cell| {
+            let text = unguarded(values.get(cell.column).trim());
+            Some((cell.field?, text.to_owned()))
+        });
+        Self {
+            cells: cells.collect(),
+            complaint,
+        }
+    }
+
+    /// Whether the contact has the very values that the cells say.
+    pub(super) fn is_settled_by(&self, contact: Option<&Contact>, fields: &[Field]) -> bool {
+        contact.is_some_and(|contact| {
+            self.cells.iter().all(|(field, cell)| {
+                let stored = contact.value(fields[*field].alias.as_str());
+                stored.is_some_and(|stored| stored.to_string() == *cell)
+            })
+        })
+    }
+}
+
+/// Looks contacts up that rows are about. Blocking: only for threads that may block.
+pub(super) struct StoredContacts {
+    store: Arc<dyn CrmStore>,
+    organization: OrganizationId,
+    plan: ImportPlan,
+    runtime: Handle,
+}
+
+impl StoredContacts {
+    /// For an import. Within a Tokio runtime.
+    pub(super) fn of(import: &Import, store: Arc<dyn CrmStore>) -> Self {
+        Self {
+            store,
+            organization: import.organization_id,
+            plan: import.plan.clone(),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// The contacts that rows are about, by the keys of the rows.
+    pub(super) fn find<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a ImportRow>,
+    ) -> io::Result<HashMap<String, Contact>> {
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.runtime.block_on(self.look_up(&rows));
+        found.map_err(io::Error::other)
+    }
+
+    async fn look_up(&self, rows: &[&ImportRow]) -> Result<HashMap<String, Contact>, StoreError> {
+        let ids = contacts_of(&*self.store, self.organization, &self.plan, rows).await?;
+        let wanted: Vec<_> = ids.values().copied().collect();
+        let contacts = self
+            .store
+            .contacts()
+            .find_many(self.organization, &wanted)
+            .await?;
+        let contacts: HashMap<_, _> = contacts
+            .into_iter()
+            .map(|contact| (contact.id(), contact))
+            .collect();
+        let found = ids.into_iter().filter_map(|(key, id)| {
+            let contact = contacts.get(&id)?;
+            Some((key, contact.clone()))
+        });
+        Ok(found.collect())
+    }
+}
