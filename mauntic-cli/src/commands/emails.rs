@@ -300,7 +300,7 @@ impl EmailsCommand {
                         from.domain()
                     ));
                 }
-                look_at_signature(context, &sender).await?;
+                look_at_delivery(context, &sender).await?;
                 if !wait {
                     let status = context.app.sends.status(&actor, job.id).await?;
                     context
@@ -333,16 +333,19 @@ impl EmailsCommand {
     }
 }
 
-/// Says so if what signs the mail cannot be verified by anybody. A DNS that does not answer says nothing, and captured mail
-/// reaches nobody.
-async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result<()> {
+/// Says so if recipients can follow no link of the mail, and if what signs it cannot be verified by anybody. A DNS that does
+/// not answer says nothing, and captured mail reaches nobody.
+async fn look_at_delivery(context: &Context, sender: &Sender) -> anyhow::Result<()> {
     let (app, actor) = (&context.app, context.actor().await?);
-    let Some(domain) = &sender.signed_by else {
-        return Ok(());
-    };
     if app.transports.show(&actor).await?.kind == TransportKind::Capture {
         return Ok(());
     }
+    if let Some(problem) = app.settings.link_problem() {
+        context.output.note(format_args!("look at this: {problem}"));
+    }
+    let Some(domain) = &sender.signed_by else {
+        return Ok(());
+    };
     let id = app.domains.get_named(&actor, domain).await?.id;
     let hosts = SendingHosts::default();
     let checks = app.domains.check(&actor, id, &hosts, &*app.dns).await?;
