@@ -13,10 +13,7 @@ use super::{
     WrongJobState, preflight,
 };
 use crate::{
-    MessagingError, Recipient,
-    audience::look_up_owners,
-    audit,
-    email::{sample_fields, sample_owner},
+    MessagingError, Recipient, audience::look_up_owners, audit, email::sample_recipient,
     suppression::address_hash,
 };
 
@@ -502,16 +499,7 @@ impl SendService {
         contact: Option<ContactId>,
     ) -> Result<Recipient, MessagingError> {
         let Some(contact) = contact else {
-            return Ok(Recipient {
-                contact_id: ContactId::generate(&*self.ports.ids),
-                address: None,
-                fields: sample_fields(),
-                do_not_contact: false,
-                locale: None,
-                timezone: None,
-                owner_id: None,
-                owner: sample_owner(),
-            });
+            return Ok(sample_recipient(ContactId::generate(&*self.ports.ids)));
         };
         let directory = &self.ports.directory;
         let found = directory.recipients(organization, &[contact]).await?;

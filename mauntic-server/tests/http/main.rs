@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod audit;
 mod bulk_api;
+mod engagement;
 mod erasure;
 mod owners;
 mod proxies;
