@@ -512,24 +512,74 @@ pub(crate) fn describe(report: &Value) -> String {
         let side = |side: &str| count(report[name][side].as_u64().unwrap_or_default());
         format!("{} ({} more by machines)", side("human"), side("machine"))
     };
-    let notes = report["notes"].as_array().into_iter().flatten();
-    let notes: Vec<_> = notes.filter_map(Value::as_str).collect();
-    let notes = if notes.is_empty() {
-        String::new()
-    } else {
-        format!("\n{}", notes.join("\n"))
+    // What a number is made of: "3 (2 suppressed, 1 missing address)".
+    let explained = |name: &str, by: &str| {
+        let parts = report[by].as_object().into_iter().flatten();
+        let parts: Vec<_> = parts
+            .filter_map(|(part, of)| Some((part, of.as_u64().filter(|of| *of > 0)?)))
+            .map(|(part, of)| format!("{} {}", count(of), part.replace('_', " ")))
+            .collect();
+        if parts.is_empty() {
+            number(name)
+        } else {
+            format!("{} ({})", number(name), parts.join(", "))
+        }
     };
+    let links = report["links"].as_array().into_iter().flatten();
+    let links = links.map(|link| {
+        let side = |side: &str| count(link["clicked"][side].as_u64().unwrap_or_default());
+        let url = link["url"].as_str().unwrap_or("a link that is gone");
+        format!(
+            "\n  {url}: {} ({} more by machines)",
+            side("human"),
+            side("machine")
+        )
+    });
+    let links: String = links.collect();
+    let notes = report["notes"].as_array().into_iter().flatten();
+    let notes = notes.filter_map(Value::as_str);
+    let notes: String = notes.map(|note| format!("\n{note}")).collect();
     format!(
-        "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}\nbounced {}, unsubscribed {}{notes}",
+        "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}{links}\nbounced {}, unsubscribed {}{notes}",
         number("planned"),
-        number("skipped"),
+        explained("skipped", "skipped_by_reason"),
         number("accepted"),
         number("refused"),
         number("deferred"),
         number("unknown"),
         split("opened"),
         split("clicked"),
-        number("bounced"),
+        explained("bounced", "bounced_by_class"),
         split("unsubscribed"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_why_and_where() {
+        let report = json!({
+            "planned": 1_200, "skipped": 3, "accepted": 1_195, "refused": 5, "deferred": 0, "unknown": 0,
+            "skipped_by_reason": {"missing_address": 1, "suppressed": 2, "deleted": 0},
+            "opened": {"human": 7, "machine": 1}, "clicked": {"human": 2, "machine": 1},
+            "links": [
+                {"url": "https://shop.example/", "clicked": {"human": 2, "machine": 1}},
+                {"url": null, "clicked": {"human": 0, "machine": 0}},
+            ],
+            "bounced": 5, "bounced_by_class": {"hard": 4, "soft": 1},
+            "unsubscribed": {"human": 0, "machine": 0}, "notes": ["waits"],
+        });
+        let lines = [
+            "planned 1,200, skipped 3 (1 missing address, 2 suppressed), accepted 1,195, refused 5, deferred 0, unknown 0",
+            "opened 7 (1 more by machines)",
+            "clicked 2 (1 more by machines)",
+            "  https://shop.example/: 2 (1 more by machines)",
+            "  a link that is gone: 0 (0 more by machines)",
+            "bounced 5 (4 hard, 1 soft), unsubscribed 0 (0 more by machines)",
+            "waits",
+        ];
+        assert_eq!(describe(&report), lines.join("\n"));
+    }
 }
