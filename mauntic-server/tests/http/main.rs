@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod audit;
+mod bodies;
 mod bulk_api;
 mod engagement;
 mod erasure;

@@ -101,6 +101,7 @@ struct MergeCandidates {
 
 /// The record that becomes part of another.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct MergeInput {
     /// The contact that is gone afterwards.
     contact_id: Uuid,
@@ -108,6 +109,7 @@ struct MergeInput {
 
 /// Up to 1,000 contacts to add, or to change where one has the address already.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct ContactBatch {
     #[oai(validator(max_items = 1000))]
     contacts: Vec<ContactInput>,
@@ -118,6 +120,7 @@ struct ContactBatch {
 
 /// A change of one contact of many.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct ContactChangeItem {
     id: Uuid,
     /// Only if it still is at this version.
@@ -128,6 +131,7 @@ struct ContactChangeItem {
 
 /// Up to 1,000 changes.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct ContactChangeBatch {
     #[oai(validator(max_items = 1000))]
     contacts: Vec<ContactChangeItem>,
@@ -135,6 +139,7 @@ struct ContactChangeBatch {
 
 /// Up to 1,000 contacts.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct ContactIds {
     #[oai(validator(max_items = 1000))]
     ids: Vec<Uuid>,
@@ -142,6 +147,7 @@ struct ContactIds {
 
 /// Where and why somebody must not be written to.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct NewDoNotContact {
     /// `manual` without it.
     reason: MaybeUndefined<DncReason>,

@@ -63,7 +63,11 @@ impl From<SortName> for EmailSort {
 /// What an email says. Every part may hold template code (`{{ contact.firstname }}`) and tokens known
 /// from Mautic (`{contactfield=firstname|friend}`).
 #[derive(Debug, Clone, Object)]
-#[oai(rename = "EmailContent", skip_serializing_if_is_none)]
+#[oai(
+    rename = "EmailContent",
+    skip_serializing_if_is_none,
+    deny_unknown_fields
+)]
 pub(crate) struct ContentBody {
     #[oai(validator(max_length = 998))]
     subject: String,
@@ -236,6 +240,7 @@ impl From<&SavedEmail> for EmailBody {
 
 /// An email to make.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct NewEmail {
     #[oai(validator(min_length = 1, max_length = 191))]
     name: String,
@@ -252,6 +257,7 @@ struct EmailCopy {
 
 /// What to change of an email; what is absent stays.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct EmailPatch {
     name: MaybeUndefined<String>,
     /// The whole content.
@@ -260,6 +266,7 @@ struct EmailPatch {
 
 /// For whom to show an email.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct PreviewRequest {
     /// A contact; somebody made up without it.
     contact_id: MaybeUndefined<Uuid>,
