@@ -22,6 +22,9 @@ pub struct Settings {
     pub database: Option<String>,
     /// The folder for SQLite files and the secret.
     pub data: PathBuf,
+    /// The organisation that the command line acts in, by slug, name or id, unless `--org` names another; needed when there
+    /// are several.
+    pub org: Option<String>,
     /// Where the server listens.
     pub listen: SocketAddr,
     /// The address under which recipients and API clients reach the server; part of every tracked link.
@@ -91,6 +94,7 @@ impl Default for Settings {
         Self {
             database: None,
             data: PathBuf::from("mauntic-data"),
+            org: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             base_url: None,
             secret: None,

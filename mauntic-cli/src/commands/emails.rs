@@ -535,10 +535,11 @@ pub(crate) fn describe(report: &Value) -> String {
             side("machine")
         )
     });
-    let links: String = links.collect();
+    let links = links.collect::<Vec<_>>().concat();
     let notes = report["notes"].as_array().into_iter().flatten();
     let notes = notes.filter_map(Value::as_str);
-    let notes: String = notes.map(|note| format!("\n{note}")).collect();
+    let notes = notes.map(|note| format!("\n{note}"));
+    let notes = notes.collect::<Vec<_>>().concat();
     format!(
         "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}{links}\nbounced {}, unsubscribed {}{notes}",
         number("planned"),
