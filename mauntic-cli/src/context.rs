@@ -55,7 +55,7 @@ impl Context {
         }
     }
 
-    /// Acts in the organisation that `--org` names, or in the only one.
+    /// Acts in the organisation that `--org` or the settings name, or in the only one.
     ///
     /// # Errors
     /// If there is no such organisation, or several and none is named.
@@ -68,15 +68,16 @@ impl Context {
         })
     }
 
-    /// The organisation that `--org` names, or the only one, which is made if there is none yet.
+    /// The organisation that `--org` or the settings name, or the only one, which is made if there is none yet.
     ///
     /// # Errors
     /// If there is no such organisation, or several and none is named.
     pub(crate) async fn organization(&self) -> anyhow::Result<Organization> {
         let identity = &self.app.identity;
-        if let Some(name) = &self.global.org {
+        let named = self.global.org.as_ref().or(self.app.settings.org.as_ref());
+        if let Some(name) = named {
             let found = identity.find_organization(&Operator::local(), name).await;
-            return found.with_context(|| format!("--org {name}"));
+            return found.with_context(|| format!("the organisation to act in: {name}"));
         }
         if let Some(made) = identity
             .ensure_default_organization(&Operator::local())

@@ -6,6 +6,7 @@ use mauntic_crm::{
     import::{CsvError, ImportError},
 };
 use mauntic_messaging::MessagingError;
+use mauntic_server::{InvalidSettings, OpenError};
 
 /// Failed for a reason of the system.
 pub(crate) const FAILED: u8 = 1;
@@ -73,6 +74,12 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
             if let Some(error) = cause.downcast_ref::<ImportError>() {
                 return Some(import(error));
             }
+            if let Some(error) = cause.downcast_ref::<InvalidSettings>() {
+                return Some(settings(error));
+            }
+            if let Some(OpenError::Settings(error)) = cause.downcast_ref::<OpenError>() {
+                return Some(settings(error));
+            }
             cause.downcast_ref::<MessagingError>().map(messaging)
         })
         .unwrap_or(FAILED)
@@ -83,6 +90,14 @@ fn store(error: &StoreError) -> u8 {
         StoreError::Missing { .. } => NOT_FOUND,
         StoreError::Conflict { .. } => CONFLICT,
         _ => FAILED,
+    }
+}
+
+/// What somebody wrote into `mauntic.toml` or the environment is input like any other.
+fn settings(error: &InvalidSettings) -> u8 {
+    match error {
+        InvalidSettings::SecretFile { .. } => FAILED,
+        _ => INVALID,
     }
 }
 

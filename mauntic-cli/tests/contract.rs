@@ -141,22 +141,48 @@ fn a_demo_ends_with_a_summary() {
     let database = TestDatabase::sqlite();
     let installation = Installation::on(&database.target);
     let summary = installation.result(&["demo", "--exit", "--contacts", "200"]);
-    assert_eq!(summary["import"]["rows"], 200, "{summary}");
-    let members = summary["segment"]["members"].as_u64().unwrap();
-    assert!(members > 0 && members < 200, "{summary}");
-    let send = &summary["send"];
-    let of = |name: &str| {
-        send[name]
-            .as_u64()
-            .unwrap_or_else(|| panic!("{name} in {send}"))
+    let names = ["rows", "created", "updated", "unchanged", "failed"];
+    let import = &summary["import"];
+    let of = |part: &Value, name: &str| {
+        let number = part[name].as_u64();
+        number.unwrap_or_else(|| panic!("no {name} in {part}"))
     };
-    assert_eq!(of("planned") + of("skipped"), members);
-    assert_eq!(of("accepted") + of("refused"), of("planned"));
+    let [rows, created, updated, unchanged, failed] = names.map(|name| of(import, name));
+    assert_eq!(rows, 200, "{summary}");
+    assert!(created > 100 && updated == 0 && unchanged == 0, "{import}");
+    assert_eq!(
+        created + failed + of(import, "duplicates"),
+        rows,
+        "{import}"
+    );
+    assert!(import["seconds"].is_f64(), "{import}");
+
+    let segment = &summary["segment"];
+    let members = of(segment, "members");
+    assert!(members > 0 && members < 200, "{summary}");
+    assert!(of(segment, "added") <= members, "{segment}");
+    assert_eq!(of(segment, "removed"), 0, "{segment}");
+    assert!(segment["seconds"].is_f64(), "{segment}");
+
+    let send = &summary["send"];
+    let counts = [
+        "planned", "skipped", "accepted", "refused", "deferred", "unknown",
+    ];
+    let [planned, skipped, accepted, refused, deferred, unknown] =
+        counts.map(|name| of(send, name));
+    assert_eq!(planned + skipped, members, "{send}");
+    assert_eq!((accepted + refused, deferred, unknown), (planned, 0, 0));
+    assert_eq!(of(send, "bounced"), refused, "{send}");
     for name in ["opened", "clicked", "unsubscribed"] {
         for side in ["human", "machine"] {
             assert!(send[name][side].is_u64(), "{name} by {side} in {send}");
         }
     }
+    let (opened, clicked) = (of(&send["opened"], "human"), of(&send["clicked"], "human"));
+    assert!(
+        opened > 0 && opened <= accepted && clicked <= opened,
+        "{send}"
+    );
 }
 
 #[test]
@@ -402,8 +428,8 @@ fn shells_and_man_know_the_commands() {
         }
     }
     let folder = installation.file("man");
-    let output = installation.run(&["man", argument(&folder)]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let made = installation.result(&["man", argument(&folder)]);
+    assert_eq!(made["folder"], argument(&folder));
     let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     assert!(page("mauntic.1").contains("interrupted; the message says how to go on"));
     let import = page("mauntic-contacts-import.1");

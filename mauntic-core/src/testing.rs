@@ -11,7 +11,9 @@ use std::sync::{
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-pub use access::{AccessCase, Reach, access_cases, assert_access, assert_complete};
+pub use access::{
+    AccessCase, Reach, access_cases, assert_access, assert_complete, assert_none_elsewhere,
+};
 pub use audit::{Told, Trace, assert_audited};
 
 use crate::{Clock, IdSource, OrganizationId, Standing, StoreError};

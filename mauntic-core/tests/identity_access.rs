@@ -12,7 +12,10 @@ use mauntic_core::{
         Invite, RequestDeletion, UpdateOrganization, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
-    testing::{AccessCase, ManualClock, Reach, access_cases, assert_access, assert_complete},
+    testing::{
+        AccessCase, ManualClock, Reach, access_cases, assert_access, assert_complete,
+        assert_none_elsewhere,
+    },
 };
 
 struct Fixture {
@@ -330,4 +333,12 @@ fn every_use_case_is_listed() {
         IdentityService::USE_CASES,
         &[concat!(env!("CARGO_MANIFEST_DIR"), "/src/identity/service")],
     );
+}
+
+#[test]
+fn no_use_case_stands_elsewhere() {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/src/identity/service");
+    // It writes down what a use case that asked for permission has done.
+    assert_none_elsewhere(source, &[place], &["audit"]);
 }

@@ -29,6 +29,9 @@ pub struct Settings {
     pub database: Option<String>,
     /// The folder for SQLite files and the secret.
     pub data: PathBuf,
+    /// The organisation that the command line acts in, by slug, name or id, unless `--org` names another; needed when there
+    /// are several.
+    pub org: Option<String>,
     /// Where the server listens.
     pub listen: SocketAddr,
     /// The address under which recipients and API clients reach the server; part of every tracked link.
@@ -106,6 +109,7 @@ impl Default for Settings {
         Self {
             database: None,
             data: PathBuf::from("mauntic-data"),
+            org: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             base_url: None,
             secret: None,
@@ -229,6 +233,36 @@ impl Settings {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.listen),
         }
+    }
+
+    /// Why the links in mails are of no use to whoever gets them, if they are not, and what to do about it. It matters once
+    /// mail leaves the machine.
+    #[must_use]
+    pub fn link_problem(&self) -> Option<String> {
+        let public = self.public_url();
+        let Some(url) = &self.base_url else {
+            return Some(format!(
+                "links in mails lead to {public}, which recipients cannot reach: set base_url to an https:// address that they can"
+            ));
+        };
+        let is_here = match url.host() {
+            Some(url::Host::Domain(name)) => {
+                name == "localhost" || name.to_ascii_lowercase().ends_with(".localhost")
+            }
+            Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+            None => true,
+        };
+        if is_here {
+            return Some(format!(
+                "links in mails lead to {public}, which is this machine to whoever follows them: set base_url to an https:// address that recipients can reach"
+            ));
+        }
+        (url.scheme() != "https").then(|| {
+            format!(
+                "links in mails lead to {public}, and one-click unsubscribe needs HTTPS (RFC 8058 §3.1): set base_url to an https:// address"
+            )
+        })
     }
 
     /// The sender of emails without a sender of their own.
@@ -407,6 +441,29 @@ mod tests {
             let name = text.split_once(' ').unwrap().0;
             assert!(error.contains(words) && error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn links_have_to_lead_recipients_somewhere() {
+        let with = |url: Option<&str>| {
+            let settings = Settings {
+                base_url: url.map(|url| url.parse().unwrap()),
+                ..Settings::default()
+            };
+            settings.link_problem()
+        };
+        for (url, problem) in [
+            (None, "http://127.0.0.1:8080"),
+            (Some("https://127.0.0.1:8443"), "this machine"),
+            (Some("https://localhost"), "this machine"),
+            (Some("https://[::1]/"), "this machine"),
+            (Some("http://mail.example.com"), "needs HTTPS"),
+        ] {
+            let found = with(url).unwrap();
+            assert!(found.contains(problem), "{found}");
+        }
+        assert_eq!(with(Some("https://mail.example.com")), None);
+        assert_eq!(with(Some("https://192.0.2.1/here/")), None);
     }
 
     #[test]

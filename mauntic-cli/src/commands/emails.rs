@@ -300,7 +300,7 @@ impl EmailsCommand {
                         from.domain()
                     ));
                 }
-                look_at_signature(context, &sender).await?;
+                look_at_delivery(context, &sender).await?;
                 if !wait {
                     let status = context.app.sends.status(&actor, job.id).await?;
                     context
@@ -333,16 +333,19 @@ impl EmailsCommand {
     }
 }
 
-/// Says so if what signs the mail cannot be verified by anybody, or its bounces do not come home. A DNS that does not
-/// answer says nothing, and captured mail reaches nobody.
-async fn look_at_signature(context: &Context, sender: &Sender) -> anyhow::Result<()> {
+/// Says so if recipients can follow no link of the mail, if what signs it cannot be verified by anybody, or if its bounces
+/// do not come home. A DNS that does not answer says nothing, and captured mail reaches nobody.
+async fn look_at_delivery(context: &Context, sender: &Sender) -> anyhow::Result<()> {
     let (app, actor) = (&context.app, context.actor().await?);
-    let Some(domain) = &sender.signed_by else {
-        return Ok(());
-    };
     if app.transports.show(&actor).await?.kind == TransportKind::Capture {
         return Ok(());
     }
+    if let Some(problem) = app.settings.link_problem() {
+        context.output.note(format_args!("look at this: {problem}"));
+    }
+    let Some(domain) = &sender.signed_by else {
+        return Ok(());
+    };
     let id = app.domains.get_named(&actor, domain).await?.id;
     let checks = app.domains.check(&actor, id, &*app.dns).await?;
     if !can_be_verified(&checks) {
@@ -514,24 +517,75 @@ pub(crate) fn describe(report: &Value) -> String {
         let side = |side: &str| count(report[name][side].as_u64().unwrap_or_default());
         format!("{} ({} more by machines)", side("human"), side("machine"))
     };
-    let notes = report["notes"].as_array().into_iter().flatten();
-    let notes: Vec<_> = notes.filter_map(Value::as_str).collect();
-    let notes = if notes.is_empty() {
-        String::new()
-    } else {
-        format!("\n{}", notes.join("\n"))
+    // What a number is made of: "3 (2 suppressed, 1 missing address)".
+    let explained = |name: &str, by: &str| {
+        let parts = report[by].as_object().into_iter().flatten();
+        let parts: Vec<_> = parts
+            .filter_map(|(part, of)| Some((part, of.as_u64().filter(|of| *of > 0)?)))
+            .map(|(part, of)| format!("{} {}", count(of), part.replace('_', " ")))
+            .collect();
+        if parts.is_empty() {
+            number(name)
+        } else {
+            format!("{} ({})", number(name), parts.join(", "))
+        }
     };
+    let links = report["links"].as_array().into_iter().flatten();
+    let links = links.map(|link| {
+        let side = |side: &str| count(link["clicked"][side].as_u64().unwrap_or_default());
+        let url = link["url"].as_str().unwrap_or("a link that is gone");
+        format!(
+            "\n  {url}: {} ({} more by machines)",
+            side("human"),
+            side("machine")
+        )
+    });
+    let links = links.collect::<Vec<_>>().concat();
+    let notes = report["notes"].as_array().into_iter().flatten();
+    let notes = notes.filter_map(Value::as_str);
+    let notes = notes.map(|note| format!("\n{note}"));
+    let notes = notes.collect::<Vec<_>>().concat();
     format!(
-        "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}\nbounced {}, unsubscribed {}{notes}",
+        "planned {}, skipped {}, accepted {}, refused {}, deferred {}, unknown {}\nopened {}\nclicked {}{links}\nbounced {}, unsubscribed {}{notes}",
         number("planned"),
-        number("skipped"),
+        explained("skipped", "skipped_by_reason"),
         number("accepted"),
         number("refused"),
         number("deferred"),
         number("unknown"),
         split("opened"),
         split("clicked"),
-        number("bounced"),
+        explained("bounced", "bounced_by_class"),
         split("unsubscribed"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_why_and_where() {
+        let report = json!({
+            "planned": 1_200, "skipped": 3, "accepted": 1_195, "refused": 5, "deferred": 0, "unknown": 0,
+            "skipped_by_reason": {"missing_address": 1, "suppressed": 2, "deleted": 0},
+            "opened": {"human": 7, "machine": 1}, "clicked": {"human": 2, "machine": 1},
+            "links": [
+                {"url": "https://shop.example/", "clicked": {"human": 2, "machine": 1}},
+                {"url": null, "clicked": {"human": 0, "machine": 0}},
+            ],
+            "bounced": 5, "bounced_by_class": {"hard": 4, "soft": 1},
+            "unsubscribed": {"human": 0, "machine": 0}, "notes": ["waits"],
+        });
+        let lines = [
+            "planned 1,200, skipped 3 (1 missing address, 2 suppressed), accepted 1,195, refused 5, deferred 0, unknown 0",
+            "opened 7 (1 more by machines)",
+            "clicked 2 (1 more by machines)",
+            "  https://shop.example/: 2 (1 more by machines)",
+            "  a link that is gone: 0 (0 more by machines)",
+            "bounced 5 (4 hard, 1 soft), unsubscribed 0 (0 more by machines)",
+            "waits",
+        ];
+        assert_eq!(describe(&report), lines.join("\n"));
+    }
 }

@@ -407,7 +407,7 @@ pub(crate) struct ExportCommand {
     /// Only the members of this segment, by name or id
     #[arg(long)]
     segment: Option<String>,
-    /// Where to write [default: standard output]
+    /// Where to write [default: standard output; needed with --json, whose result goes there]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -415,6 +415,11 @@ pub(crate) struct ExportCommand {
 impl ExportCommand {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        if context.output.is_json() && self.output.is_none() {
+            return Err(exit::invalid(
+                "with --json, say where the contacts go: --output FILE",
+            ));
+        }
         let actor = context.actor().await?;
         let segment = match &self.segment {
             Some(name) => Some(super::segments::find(context, name).await?.id),
@@ -432,19 +437,29 @@ impl ExportCommand {
             )),
             None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
         };
-        let mut bytes = 0_u64;
+        let (mut bytes, mut lines, mut quoted) = (0_u64, 0_u64, false);
         while let Some(piece) = pieces.next().await {
             let piece = piece?;
             bytes += piece.len() as u64;
+            // A line break between quotes belongs to a value (RFC 4180 §2).
+            for byte in &piece {
+                match byte {
+                    b'"' => quoted = !quoted,
+                    b'\n' if !quoted => lines += 1,
+                    _ => {}
+                }
+            }
             output.write_all(&piece)?;
         }
         output.flush()?;
         drop(output);
+        // The first line names the columns.
+        let rows = lines.saturating_sub(1);
         if let Some(path) = self.output {
             context
                 .output
-                .result(&json!({"file": path, "bytes": bytes}), |_| {
-                    format!("{} bytes in {}", count(bytes), path.display())
+                .result(&json!({"file": path, "rows": rows, "bytes": bytes}), |_| {
+                    format!("{} contacts in {}", count(rows), path.display())
                 })?;
         }
         Ok(ExitCode::SUCCESS)

@@ -20,6 +20,7 @@ pub(crate) mod suppressions;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
+use serde_json::json;
 
 use crate::{
     cli::{Cli, Command},
@@ -70,7 +71,9 @@ pub(crate) async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Man { folder } => {
             std::fs::create_dir_all(&folder)?;
             clap_mangen::generate_to(Cli::command(), &folder)?;
-            output.note(format_args!("The man pages are in {}.", folder.display()));
+            output.result(&json!({"folder": folder}), |_| {
+                format!("The man pages are in {}.", folder.display())
+            })?;
         }
         Command::BenchLoad(command) => command.run().await?,
         Command::Openapi => {

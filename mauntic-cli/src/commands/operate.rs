@@ -1,8 +1,11 @@
 //! `mauntic migrate`, `doctor`, `events`.
 
 use clap::{Args, Subcommand};
-use mauntic_core::{Actor, Operator, PageSize, is_public};
-use mauntic_messaging::domain::{RecordCheck, RecordState, SendingDomain};
+use mauntic_core::{Actor, Operator, PageSize, identity::Slug, is_public};
+use mauntic_messaging::{
+    domain::{RecordCheck, RecordState, SendingDomain},
+    transport::TransportKind,
+};
 use mauntic_server::{App, OpenError, Provider, Settings};
 use serde::Serialize;
 use serde_json::json;
@@ -94,24 +97,16 @@ async fn examine(global: &Global) -> Vec<Finding> {
         "configuration",
         format!("data in {}", settings.data.display()),
     )];
-    let public = settings.public_url();
-    findings.push(if settings.base_url.is_none() {
-        Finding::good("links in mail", format!("{public} (set base_url before mail goes to others)"))
-    } else if public.starts_with("https://") {
-        Finding::good("links in mail", public)
-    } else {
-        let advice = "one-click unsubscribe needs HTTPS (RFC 8058 §3.1): set base_url to an https:// address";
-        Finding::bad("links in mail", public, advice)
-    });
     findings.push(sending_ips(&settings));
     findings.push(bounce_host(&settings));
-    match App::open(settings).await {
+    match App::open(settings.clone()).await {
         Err(OpenError::Settings(error)) => {
             let error = anyhow::Error::from(error);
             let advice = "correct the setting in mauntic.toml or its MAUNTIC_… variable";
             findings.push(Finding::bad("configuration", format!("{error:#}"), advice));
         }
         Err(error) => {
+            findings.push(links(&settings, &[]));
             let advice = "start the database server, or correct `database`; without it SQLite files are used";
             findings.push(Finding::bad(
                 "database",
@@ -119,7 +114,15 @@ async fn examine(global: &Global) -> Vec<Finding> {
                 advice,
             ));
         }
-        Ok(app) => findings.extend(examine_app(&app).await),
+        Ok(app) => {
+            findings.push(match mailers(&app).await {
+                Ok(mailers) => links(&settings, &mailers),
+                Err(error) => {
+                    Finding::bad(LINKS, format!("{error:#}"), "see the log of the database")
+                }
+            });
+            findings.extend(examine_app(&app).await);
+        }
     }
     findings
 }
@@ -152,6 +155,49 @@ fn bounce_host(settings: &Settings) -> Finding {
             WHAT,
             "not known; set bounce_host to the mail server that takes them, so that the MX to publish is known",
         ),
+    }
+}
+
+const LINKS: &str = "links in mail";
+
+/// Whether recipients can follow the links in mails, if there are recipients: those of organisations whose mail leaves.
+fn links(settings: &Settings, mailers: &[Slug]) -> Finding {
+    let public = settings.public_url();
+    let Some(problem) = settings.link_problem() else {
+        return Finding::good(LINKS, public);
+    };
+    let advice = "set base_url to an https:// address that recipients can reach; one-click unsubscribe needs HTTPS (RFC 8058 §3.1)";
+    if let Some(first) = mailers.first() {
+        let detail = format!("{problem}; the mail of {first} leaves through a mail server");
+        return Finding::bad(LINKS, detail, advice);
+    }
+    match settings.base_url {
+        None => Finding::good(
+            LINKS,
+            format!("{public} (set base_url before mail goes to others)"),
+        ),
+        Some(_) => Finding::bad(LINKS, problem, advice),
+    }
+}
+
+/// The organisations whose mail leaves through a mail server.
+async fn mailers(app: &App) -> anyhow::Result<Vec<Slug>> {
+    let (operator, mut after, mut found) = (Operator::local(), None, Vec::new());
+    loop {
+        let page = app
+            .identity
+            .organizations(&operator, after, PageSize::clamped(1_000))
+            .await?;
+        for organization in page.items {
+            let transport = app.transports.show(&Actor::system(organization.id)).await?;
+            if transport.kind != TransportKind::Capture {
+                found.push(organization.slug);
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum TransportCommand {
     Show,
     /// Send mail to an SMTP server from now on
     Set {
-        /// smtp://user:password@host:587 or smtps://host:465; ?tls=required, optional or none
+        /// smtp://user:password@host:587 or smtps://host:465; ?tls=required, opportunistic or none
         url: String,
         /// Most connections at once, for each process
         #[arg(long)]

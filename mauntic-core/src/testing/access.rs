@@ -5,7 +5,10 @@
 //! function that makes the call of each use case by name. A use case that is missing from the list
 //! fails the first test; one that is missing from the function fails the second.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     Access, Actor, ApiTokenId, IdSource, OrganizationId, Permission, Role, UseCase, UserId,
@@ -65,6 +68,60 @@ fn collect_use_cases(place: &Path, found: &mut BTreeSet<String>) {
     let source = std::fs::read_to_string(place).expect("the source can be read");
     let functions = source.split("pub async fn ").skip(1);
     found.extend(functions.filter_map(|rest| rest.split(['(', '<']).next().map(str::to_owned)));
+}
+
+/// Holds a crate to its lists of use cases: only the files that are held to a list, and their folders, may have a
+/// `pub async fn` that takes an actor, but for those that are excused by name, each with its reason at the caller's.
+/// `source` is the folder of the crate's source: `concat!(env!("CARGO_MANIFEST_DIR"), "/src")`. Conformance suites and
+/// helpers of tests are no use cases.
+///
+/// # Panics
+/// If there are others, which it names, if one that is excused is not there, or if a place cannot be read.
+pub fn assert_none_elsewhere(source: &str, places: &[&str], excused: &[&str]) {
+    let listed: Vec<_> = places.iter().map(|place| real(Path::new(place))).collect();
+    let mut found = BTreeSet::new();
+    collect_elsewhere(&real(Path::new(source)), &listed, &mut found);
+    let excused: BTreeSet<_> = excused.iter().map(|name| (*name).to_owned()).collect();
+    let names: BTreeSet<_> = found.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(
+        names, excused,
+        "left: use cases that no list knows, right: excused; they are in {found:?}"
+    );
+}
+
+/// The path without `..`, so that places can be compared.
+fn real(place: &Path) -> PathBuf {
+    place
+        .canonicalize()
+        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", place.display()))
+}
+
+fn collect_elsewhere(place: &Path, listed: &[PathBuf], found: &mut BTreeSet<(String, PathBuf)>) {
+    if listed.iter().any(|known| known == place) {
+        return;
+    }
+    if place.is_dir() {
+        if place.ends_with("conformance") || place.ends_with("testing") {
+            return;
+        }
+        let entries = place.read_dir().expect("the folder can be read");
+        for entry in entries {
+            let entry = entry.expect("the folder can be read");
+            collect_elsewhere(&entry.path(), listed, found);
+        }
+        return;
+    }
+    if place.extension().is_none_or(|extension| extension != "rs") {
+        return;
+    }
+    let source = std::fs::read_to_string(place).expect("the source can be read");
+    for rest in source.split("pub async fn ").skip(1) {
+        let head = rest.split(['{', ';']).next().unwrap_or_default();
+        let name = head.split(['(', '<']).next().unwrap_or_default();
+        if head.contains("&Actor") {
+            found.insert((name.to_owned(), place.to_owned()));
+        }
+    }
 }
 
 /// The calls that a service has to be tried with: each use case that needs a permission, as each
@@ -161,4 +218,17 @@ pub async fn assert_access(cases: &[AccessCase], attempt: impl AsyncFn(&AccessCa
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::assert_none_elsewhere;
+
+    #[test]
+    #[should_panic(expected = "audit")]
+    fn what_no_list_knows_is_named() {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+        let known = concat!(env!("CARGO_MANIFEST_DIR"), "/src/identity/service");
+        assert_none_elsewhere(source, &[known], &[]);
+    }
 }

@@ -11,7 +11,7 @@ use mauntic_core::{
     Actor, IdSource as _, UseCase,
     testing::{
         AccessCase, CountingIds, Reach, access_cases, assert_access, assert_audited,
-        assert_complete,
+        assert_complete, assert_none_elsewhere,
     },
 };
 use mauntic_crm::{
@@ -92,6 +92,13 @@ macro_rules! access_tests {
                 assert_complete(<$service>::USE_CASES, &places);
             }
         })*
+
+        #[test]
+        fn no_use_case_stands_elsewhere() {
+            let places = [$($(concat!(env!("CARGO_MANIFEST_DIR"), "/src/", $place)),+),*];
+            let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+            assert_none_elsewhere(source, &places, &[]);
+        }
     };
 }
 

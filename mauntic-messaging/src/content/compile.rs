@@ -8,13 +8,14 @@ use minijinja::{Environment, context};
 
 use super::{
     blocks::{BlockDocument, BlockMjml},
-    compiled::{CompiledEmail, RenderError},
+    compiled::{CompiledEmail, RenderError, Rendered},
     html::{self, Frame},
     links::Collector,
     mask::{Masked, Piece, Syntax},
     mjml,
     problem::{Location, Part, Problem, Severity},
     recipient::{OrganizationDetails, RecipientContext, RenderOptions},
+    scan::{Event, Reader},
     source::{Body, EmailSource, MAX_BODY, MAX_LINE},
     template,
     variables::Variables,
@@ -166,7 +167,7 @@ impl Compiler<'_> {
             warnings: Vec::new(),
             prepared: OnceLock::new(),
         };
-        self.check_result(&compiled);
+        self.check_result(&compiled, source);
         Some(compiled)
     }
 
@@ -350,27 +351,11 @@ impl Compiler<'_> {
     }
 
     fn check_unsubscribe(&mut self, body: &Masked, source: &EmailSource) {
-        let leaves = |piece: &Piece| {
-            ["unsubscribe_url", "dnc_url"]
-                .iter()
-                .any(|name| piece.code.contains(name))
-        };
         if !self.variables.unsubscribe_required() {
             return;
         }
         if !body.pieces.iter().any(leaves) {
-            let fix = match source.body {
-                Body::Html(_) => "add <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a>",
-                Body::Mjml(_) => {
-                    "add <mj-text><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></mj-text>"
-                }
-                Body::Blocks(_) => "add [Unsubscribe]({{ unsubscribe_url }}) to a text block",
-            };
-            let message = "there is no unsubscribe link";
-            self.problems.push(
-                Problem::error("missing_unsubscribe", Location::whole(Part::Body), message)
-                    .fix(fix),
-            );
+            self.no_unsubscribe("there is no unsubscribe link", source);
         }
         let text = source
             .text
@@ -384,8 +369,37 @@ impl Compiler<'_> {
         }
     }
 
+    fn no_unsubscribe(&mut self, message: &str, source: &EmailSource) {
+        let fix = match source.body {
+            Body::Html(_) => "add <a href=\"{{ unsubscribe_url }}\">Unsubscribe</a>",
+            Body::Mjml(_) => {
+                "add <mj-text><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a></mj-text>"
+            }
+            Body::Blocks(_) => "add [Unsubscribe]({{ unsubscribe_url }}) to a text block",
+        };
+        let problem = Problem::error("missing_unsubscribe", Location::whole(Part::Body), message);
+        self.problems.push(problem.fix(fix));
+    }
+
+    /// The code may name the link and yet show none: in a comment, or where the code does not get to. Recipients of whom
+    /// nothing is known have to see it too.
+    fn check_shown(&mut self, rendered: &Rendered, source: &EmailSource) {
+        let is_told = self.problems.iter().any(|problem| {
+            problem.code == "missing_unsubscribe" && problem.severity == Severity::Error
+        });
+        if is_told || !self.variables.unsubscribe_required() {
+            return;
+        }
+        let shown = without_comments(&rendered.html);
+        if !shown.contains(&rendered.unsubscribe_url) {
+            let message =
+                "the unsubscribe link is in a comment, or in a part that not everybody gets";
+            self.no_unsubscribe(message, source);
+        }
+    }
+
     /// Renders the result once: HTML may have moved code to where it means something else.
-    fn check_result(&mut self, compiled: &CompiledEmail) {
+    fn check_result(&mut self, compiled: &CompiledEmail, source: &EmailSource) {
         if compiled.html.len() > GMAIL_CLIPS_AT {
             let size = compiled.html.len() / 1_024;
             let message = format!("the HTML is {size} KiB; Gmail hides what follows the first 102");
@@ -414,7 +428,7 @@ impl Compiler<'_> {
             tracking: None,
         };
         match compiled.render(&recipient, &options) {
-            Ok(_) => {}
+            Ok(rendered) => self.check_shown(&rendered, source),
             Err(RenderError::Template { part, message }) => {
                 let message =
                     format!("template code stands where HTML moves or drops it: {message}");
@@ -431,6 +445,25 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Whether code names a link that leads out.
+fn leaves(piece: &Piece) -> bool {
+    ["unsubscribe_url", "dnc_url"]
+        .iter()
+        .any(|name| piece.code.contains(name))
+}
+
+fn without_comments(html: &str) -> String {
+    let (mut shown, mut from) = (String::with_capacity(html.len()), 0);
+    for event in Reader::new(html) {
+        if let Event::Comment(start, end) = event {
+            shown.push_str(&html[from..start]);
+            from = end;
+        }
+    }
+    shown.push_str(&html[from..]);
+    shown
 }
 
 fn code_problem(code: &str, part: Part, error: &minijinja::Error) -> Problem {

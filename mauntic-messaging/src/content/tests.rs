@@ -380,6 +380,41 @@ fn mistakes_are_named_with_place_and_remedy() {
 }
 
 #[test]
+fn an_unsubscribe_link_that_nobody_sees_is_none() {
+    for hidden in [
+        "{# unsubscribe_url #}",
+        "<!-- {{ unsubscribe_url }} -->",
+        "<!-- <a href=\"{unsubscribe_url}\">Leave</a> -->",
+        "{% if false %}<a href=\"{{ unsubscribe_url }}\">Leave</a>{% endif %}",
+        "{% if contact.country %}<a href=\"{{ dnc_url }}\">Leave</a>{% endif %}",
+        "{% set way = unsubscribe_url %}",
+    ] {
+        let body = format!("<p>Hi</p>{hidden}");
+        assert_eq!(codes(&html(&body)), ["missing_unsubscribe"], "{hidden}");
+        assert!(compile(&html(&format!("{body}{LEAVE}")), &variables()).is_ok());
+        assert!(compile(&html(&body), &variables().without_unsubscribe()).is_ok());
+    }
+    let mjml = |text: &str| EmailSource {
+        body: Body::Mjml(format!(
+            "<mjml><mj-body><mj-section><mj-column><mj-text>Hi {text}</mj-text></mj-column></mj-section></mj-body></mjml>"
+        )),
+        ..html("")
+    };
+    let hidden = mjml("{% if false %}<a href=\"{{ unsubscribe_url }}\">Leave</a>{% endif %}");
+    assert_eq!(codes(&hidden), ["missing_unsubscribe"]);
+    assert!(compile(&mjml(LEAVE), &variables()).is_ok());
+    for shown in [
+        "{{ unsubscribe_url }}",
+        "{unsubscribe_text}",
+        "<a href=\"{{ dnc_url }}\">Leave</a>",
+        "{% if contact.country %}Ja{% else %}<a href=\"{{ unsubscribe_url }}\">Leave</a>{% endif %}",
+        "{% set way = unsubscribe_url %}<a href=\"{{ way }}\">Leave</a>",
+    ] {
+        assert!(compile(&html(shown), &variables()).is_ok(), "{shown}");
+    }
+}
+
+#[test]
 fn a_receipt_needs_no_unsubscribe_link() {
     assert!(compile(&html("<p>Thanks</p>"), &variables().without_unsubscribe()).is_ok());
 }

@@ -176,8 +176,31 @@ fn a_stored_key_comes_back() {
     }
 }
 
+/// A whole RSA key of 1024 bits, made for the test: too short (RFC 8301 §3.2).
+const SHORT_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----\n\
+MIICdQIBADANBgkqhkiG9w0BAQEFAASCAl8wggJbAgEAAoGBAKAMkIGwBz9B6u3v\n\
+TZVB2I5VT74f8GlrXaKuMOZqPM1nTgEDEw7OdAmhkQVv0+CMLV1grQioospjHNFw\n\
+ByzNg5+zng9W4reTi+tpGOi2zCPKoEWAKtK4/VSfNKs8YBl41pbaWjhqw1WwFujO\n\
+PVVRiH1MTgvym64HCBOGhIyEOujhAgMBAAECgYB0HOlxzP1U/UOtXyGQGXc8u9Pg\n\
+gVdvg78o2OsNHyIBeuLyhQJ8iXdRzW9i3GCA1fHLfunKEF4aKpGruHTcIjVMr3KM\n\
+CJE+09q8rK3LYh8c9e9LTlJ6LVDdl667fuPsRAT1Yf3e+cQUQuRLJm+rcEak++Xt\n\
+6Khruc79oDfOTEqm4QJBANUGwKsqYF8WTO0WxaRWG1ToKa8b8su326RrE+LHxWwB\n\
+tMS2Gjl3A5XQ3SHyc5RBsxYEAFh/4TgBVyOm4KleW9UCQQDAVex0tSVJcxtvRwXb\n\
+ifhzwgfSUbZUREL4+gLKHlCVPZazJTzwSy3ZvuPCzhjMkT9WnIW/ArJRILDpRVZJ\n\
+qhrdAkBiI2o/cJZVOADYeNU0kDanNw19DnMcRud5J5tRrpbU2zRcK0iJkLqmGkLF\n\
+kNyOQHYwfkdqff9TvcpXMlntrPrBAkBth0DdgV7XggZoizCJwftLqH4dxkynlivx\n\
+byZxhWvsYSNVp2oZiSZ2Lp+zivxSWpCQORhtGxMC4jP803B9CLK9AkBSD0HtmG5Z\n\
+vEKSGpQpPxl9q3kyYkboFc+eaWpvH7WbAcRLmZL8kVGhB1hNMPkvyvk2Ogl8MQPk\n\
+DI9DgFEG1WMb\n\
+-----END PRIVATE KEY-----\n";
+
 #[test]
 fn what_is_no_usable_key_is_refused() {
+    assert_eq!(
+        PrivateKey::from_pem(SHORT_KEY).unwrap_err(),
+        DkimError::UnusableKey
+    );
     assert_eq!(
         PrivateKey::from_pkcs8(b"rubbish").unwrap_err(),
         DkimError::UnusableKey

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use composer::{Composer, ComposerParts};
 pub use ports::{EmailCursor, EmailFilter, EmailQueries, EmailRepository, EmailSort};
+pub(crate) use preview::sample_recipient;
 pub use preview::{Preview, PreviewRecipient};
-pub(crate) use preview::{sample_fields, sample_owner};
 pub use service::{CreateEmail, EmailParts, EmailService, SavedEmail, UpdateEmail};
 pub use versions::EmailVersions;
 

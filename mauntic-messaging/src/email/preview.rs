@@ -105,7 +105,7 @@ pub(super) fn render(
 const SAMPLE_ADDRESS: &str = "ann.sample@example.com";
 
 /// Who looks after somebody made up.
-pub(crate) fn sample_owner() -> Option<Owner> {
+fn sample_owner() -> Option<Owner> {
     Some(Owner {
         id: UserId::from_uuid(uuid::Uuid::nil()),
         name: "Kim Example".to_owned(),
@@ -114,8 +114,22 @@ pub(crate) fn sample_owner() -> Option<Owner> {
     })
 }
 
+/// Somebody made up, as a message sees a contact.
+pub(crate) fn sample_recipient(contact_id: ContactId) -> Recipient {
+    Recipient {
+        contact_id,
+        address: SAMPLE_ADDRESS.parse().ok(),
+        fields: sample_fields(),
+        do_not_contact: false,
+        locale: None,
+        timezone: None,
+        owner_id: None,
+        owner: sample_owner(),
+    }
+}
+
 /// The fields of somebody made up, with the usual ones filled in.
-pub(crate) fn sample_fields() -> Map<String, Value> {
+fn sample_fields() -> Map<String, Value> {
     let fields = json!({
         "title": "Ms", "firstname": "Ann", "lastname": "Sample", "company": "Example Ltd",
         "position": "Editor", "phone": "+44 20 7946 0000", "mobile": "+44 7700 900000",

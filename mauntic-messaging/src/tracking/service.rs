@@ -15,7 +15,8 @@ use crate::{
     ContactDirectory, MessagingError, MessagingStore, MessagingUnitOfWork, OrganizationDirectory,
     audience::look_up_owners,
     content::{RecipientContext, RenderOptions, Tracking},
-    email::EmailVersions,
+    email::{EmailVersions, sample_recipient},
+    sending::Delivery,
     token::{Purpose, TokenSigner, TrackingToken},
 };
 
@@ -82,6 +83,7 @@ impl TrackingService {
             "export",
             Access::NeedsAll(&[Permission::EmailsRead, Permission::ContactsExport]),
         ),
+        ("is_test", Access::Anybody),
         ("open", Access::Anybody),
         ("people", Access::Needs(Permission::EmailsRead)),
         ("report", Access::Needs(Permission::EmailsRead)),
@@ -178,8 +180,25 @@ impl TrackingService {
         Ok((token, link, url))
     }
 
+    /// Whether a link is one of a test message: it was made here, of a version that is kept, and no delivery belongs to
+    /// it, since tests are no part of the ledger.
+    ///
+    /// # Errors
+    /// [`MessagingError::InvalidToken`] for a link that was not made here.
+    pub async fn is_test(&self, token: &str) -> Result<bool, MessagingError> {
+        let token = self.verify(token)?;
+        let organization = token.organization_id;
+        let sends = self.parts.store.sends();
+        let delivery = sends.find_delivery(organization, token.delivery_id);
+        if delivery.await?.is_some() {
+            return Ok(false);
+        }
+        let version = self.parts.versions.get(organization, token.version_id);
+        Ok(version.await?.is_some())
+    }
+
     /// The message of a web view link, rendered again from the version that was sent, with the contact's
-    /// present fields.
+    /// present fields. That of a test message is shown as to somebody made up, and counted nowhere.
     ///
     /// # Errors
     /// [`MessagingError::InvalidToken`]; [`MessagingError::NotFound`] if the message or the contact is gone.
@@ -192,7 +211,13 @@ impl TrackingService {
         if token.purpose != Purpose::WebView {
             return Err(MessagingError::InvalidToken);
         }
-        let view = self.render(&token).await?;
+        let organization = token.organization_id;
+        let sends = self.parts.store.sends();
+        let delivery = sends.find_delivery(organization, token.delivery_id);
+        let Some(delivery) = delivery.await? else {
+            return self.render(&token, None).await;
+        };
+        let view = self.render(&token, Some(delivery)).await?;
         let hit = self.hit(&token, HitKind::WebView, None, context);
         if let Err(reason) = self.parts.committer.commit(hit).await {
             let reason = &reason as &dyn std::error::Error;
@@ -376,7 +401,7 @@ impl TrackingService {
         &self,
         organization: OrganizationId,
         id: DeliveryId,
-    ) -> Result<crate::sending::Delivery, MessagingError> {
+    ) -> Result<Delivery, MessagingError> {
         let found = self
             .parts
             .store
@@ -386,22 +411,33 @@ impl TrackingService {
         found.ok_or(GONE)
     }
 
-    async fn render(&self, token: &TrackingToken) -> Result<WebView, MessagingError> {
+    /// Renders the message of a delivery, or of a test, which has none, as to somebody made up.
+    async fn render(
+        &self,
+        token: &TrackingToken,
+        delivery: Option<Delivery>,
+    ) -> Result<WebView, MessagingError> {
         let organization = token.organization_id;
-        let delivery = self.find_delivery(organization, token.delivery_id).await?;
         let version = self
             .parts
             .versions
             .get(organization, token.version_id)
             .await?;
         let version = version.ok_or(GONE)?;
-        let contact = [delivery.contact_id];
-        let found = self
-            .parts
-            .contacts
-            .recipients(organization, &contact)
-            .await?;
-        let mut recipient = found.into_iter().next().ok_or(GONE)?;
+        let is_test = delivery.is_none();
+        let (mut recipient, address) = match delivery {
+            None => {
+                let sample = sample_recipient(ContactId::generate(&*self.parts.ids));
+                let address = sample.address.clone();
+                (sample, address)
+            }
+            Some(delivery) => {
+                let contact = [delivery.contact_id];
+                let found = self.parts.contacts.recipients(organization, &contact);
+                let found = found.await?.into_iter().next().ok_or(GONE)?;
+                (found, delivery.address)
+            }
+        };
         if version.compiled.shows_owner() {
             let contacts = &*self.parts.contacts;
             look_up_owners(contacts, organization, vec![&mut recipient]).await?;
@@ -410,11 +446,11 @@ impl TrackingService {
         let tracking = Tracking {
             signer: Arc::clone(&self.parts.tokens),
             organization_id: organization,
-            delivery_id: delivery.id,
+            delivery_id: token.delivery_id,
             version_id: version.id,
             // The view is counted by itself.
             opens: false,
-            clicks: true,
+            clicks: !is_test,
         };
         let base_url = self.parts.base_url.clone();
         let now = self.parts.clock.now();
@@ -422,7 +458,7 @@ impl TrackingService {
             let records = recipient.records();
             let recipient = RecipientContext {
                 contact_id: Some(recipient.contact_id),
-                address: delivery.address.as_ref(),
+                address: address.as_ref(),
                 fields: &recipient.fields,
                 records: &records,
                 organization: &details,

@@ -21,7 +21,8 @@ use serde_json::Value;
 use crate::{
     App,
     http::{
-        allow::Allow, auth::Authentication, idempotency::Idempotency, nul::NoNul, problem::ApiError,
+        allow::Allow, auth::Authentication, explain::Explain, idempotency::Idempotency, nul::NoNul,
+        problem::ApiError,
     },
 };
 
@@ -245,10 +246,12 @@ pub async fn openapi_document() -> anyhow::Result<Value> {
 pub(crate) fn routes(app: &App) -> impl Endpoint + use<> {
     let document = openapi(app);
     let allow = Allow::of(&document);
+    let explain = Explain::of(&document);
     let document = document.to_string();
     let service = service(app);
     let swagger = service.swagger_ui();
     let api = service
+        .with(explain)
         .with(NoNul)
         .with(Idempotency(app.clone()))
         .with(Authentication(app.clone()))

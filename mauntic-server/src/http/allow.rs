@@ -49,7 +49,8 @@ impl Allow {
     }
 }
 
-fn segments(path: &str) -> impl Iterator<Item = &str> {
+/// The steps of a path below `/api`.
+pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.trim_start_matches("/api").trim_matches('/').split('/')
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod allow;
 pub(crate) mod auth;
+pub(crate) mod explain;
 pub(crate) mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod nul;

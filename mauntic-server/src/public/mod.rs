@@ -111,7 +111,7 @@ async fn ask_unsubscribe(
     match app.tracking.unsubscribe_page(&token).await {
         Ok(page) if page.unsubscribed => html(pages::unsubscribed(&page).into_string()),
         Ok(page) => html(pages::confirm_unsubscribe(&page).into_string()),
-        Err(error) => refuse(&error),
+        Err(error) => refuse_link(app, &token, &error).await,
     }
 }
 
@@ -170,7 +170,7 @@ async fn unsubscribe(
         Wish::Lists(lists) => tracking.choose_lists(&token, &context, lists).await,
     };
     if let Err(error) = done {
-        return refuse(&error);
+        return refuse_link(app, &token, &error).await;
     }
     match tracking.unsubscribe_page(&token).await {
         Ok(page) if page.unsubscribed => html(pages::unsubscribed(&page).into_string()),
@@ -265,6 +265,18 @@ fn too_often() -> Response {
     let after = header::HeaderValue::from_static("1");
     response.headers_mut().insert(header::RETRY_AFTER, after);
     response
+}
+
+/// Whoever tries the links of a test message is told that they do nothing, and that others will work.
+async fn refuse_link(app: &App, token: &str, error: &MessagingError) -> Response {
+    if !matches!(error, MessagingError::NotFound { .. }) {
+        return refuse(error);
+    }
+    match app.tracking.is_test(token).await {
+        Ok(true) => html(pages::test_message().into_string()),
+        Ok(false) => refuse(error),
+        Err(failure) => refuse(&failure),
+    }
 }
 
 fn refuse(error: &MessagingError) -> Response {

@@ -157,6 +157,17 @@ pub(crate) fn broken_link() -> Markup {
     )
 }
 
+/// For the links of test messages, which belong to nobody.
+pub(crate) fn test_message() -> Markup {
+    page(
+        "This was a test message",
+        &html! {
+            h1 { "This was a test message" }
+            p { "Nothing was changed. In a message that was sent to a contact, this link lets the reader unsubscribe." }
+        },
+    )
+}
+
 /// For failures on our side.
 pub(crate) fn try_again() -> Markup {
     page(

@@ -6,7 +6,9 @@
 mod access;
 mod api;
 mod audit;
+mod bodies;
 mod bulk_api;
+mod engagement;
 mod erasure;
 mod ops;
 mod outdated;

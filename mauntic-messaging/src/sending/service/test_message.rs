@@ -13,7 +13,7 @@ use crate::{
     MessagingError, Recipient,
     audience::look_up_owners,
     audit,
-    email::{sample_fields, sample_owner},
+    email::sample_recipient,
     sending::{Delivery, DeliveryState, HandOver, Lane},
     suppression::address_hash,
 };
@@ -118,16 +118,7 @@ impl SendService {
         contact: Option<ContactId>,
     ) -> Result<Recipient, MessagingError> {
         let Some(contact) = contact else {
-            return Ok(Recipient {
-                contact_id: ContactId::generate(&*self.ports.ids),
-                address: None,
-                fields: sample_fields(),
-                do_not_contact: false,
-                locale: None,
-                timezone: None,
-                owner_id: None,
-                owner: sample_owner(),
-            });
+            return Ok(sample_recipient(ContactId::generate(&*self.ports.ids)));
         };
         let directory = &self.ports.directory;
         let found = directory.recipients(organization, &[contact]).await?;

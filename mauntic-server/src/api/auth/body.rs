@@ -9,6 +9,7 @@ use crate::api::identity::RoleName;
 
 /// What to log in with.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct Credentials {
     pub(super) email: String,
     pub(super) password: String,
@@ -19,6 +20,7 @@ pub(super) struct Credentials {
 
 /// The first organisation and who owns it.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct SetUpBody {
     /// What people call the organisation.
     pub(super) organization: String,
@@ -36,6 +38,7 @@ pub(super) struct SetUpBody {
 
 /// A code of the second factor.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct CodeBody {
     /// What the app shows, or a recovery code.
     pub(super) code: String,
@@ -121,6 +124,7 @@ impl From<LoggedIn> for Account {
 
 /// What to change of the own account; what is absent stays.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct ProfilePatch {
     pub(super) name: MaybeUndefined<String>,
     /// Plain text on some lines, 2,000 characters at the most; `null` clears it.
@@ -129,6 +133,7 @@ pub(super) struct ProfilePatch {
 
 /// An organisation to make.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct NewOrganization {
     pub(super) name: String,
     /// The IANA name of the zone in which days are counted, such as `Europe/Berlin`; UTC without it.
@@ -139,6 +144,7 @@ pub(super) struct NewOrganization {
 
 /// Where to work from now on.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct Move {
     pub(super) organization_id: Uuid,
 }
@@ -175,6 +181,7 @@ impl From<Session> for SessionBody {
 
 /// The present password and the new one.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct PasswordChange {
     pub(super) current: String,
     /// 12 characters or more, and none that is easy to guess.
@@ -183,12 +190,14 @@ pub(super) struct PasswordChange {
 
 /// The address of an account.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct AddressBody {
     pub(super) email: String,
 }
 
 /// What a mailed link carries, and the new password.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct PasswordReset {
     pub(super) token: String,
     /// 12 characters or more, and none that is easy to guess.
@@ -197,6 +206,7 @@ pub(super) struct PasswordReset {
 
 /// The new address, and the present password, if there is one.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct EmailChange {
     pub(super) email: String,
     /// Without a password, this works for 15 minutes after logging in.
@@ -205,6 +215,7 @@ pub(super) struct EmailChange {
 
 /// What the link of an invitation carries, and who accepts it.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct Acceptance {
     pub(super) token: String,
     /// What the new user is called.
@@ -215,6 +226,7 @@ pub(super) struct Acceptance {
 
 /// What a mailed link carries.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct LinkBody {
     pub(super) token: String,
 }
@@ -256,6 +268,7 @@ impl From<LinkedLogin> for LinkedLoginBody {
 
 /// The present password, if there is one.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct OwnerBody {
     /// Without a password, this works for 15 minutes after logging in.
     pub(super) password: Option<String>,

@@ -147,6 +147,7 @@ impl From<Contact> for ContactBody {
 
 /// What is to become of a contact; what is absent stays, `null` clears.
 #[derive(Debug, Default, Object)]
+#[oai(deny_unknown_fields)]
 pub(crate) struct ContactInput {
     email: MaybeUndefined<String>,
     /// Values by the alias of their field, in the field's own form or as text: `{"firstname": "Ann"}`.

@@ -102,6 +102,7 @@ impl From<Field> for FieldBody {
 
 /// A field to define.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct NewField {
     #[oai(validator(min_length = 1, max_length = 191))]
     label: String,
@@ -132,6 +133,7 @@ struct NewField {
 
 /// What to change of a field; what is absent stays.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct FieldPatch {
     label: MaybeUndefined<String>,
     options: MaybeUndefined<Vec<OptionBody>>,

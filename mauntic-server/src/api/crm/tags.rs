@@ -34,6 +34,7 @@ struct TagWithCount {
 
 /// What a tag is called from now on.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct NewTagName {
     name: String,
 }

@@ -87,6 +87,7 @@ impl From<Organization> for OrganizationBody {
 
 /// What to change; what is absent stays.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct OrganizationPatch {
     pub(super) name: MaybeUndefined<String>,
     /// An IANA name, such as `Europe/Berlin`.
@@ -129,6 +130,7 @@ impl From<Member> for MemberBody {
 
 /// Somebody to invite.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct InviteBody {
     pub(super) email: String,
     pub(super) role: RoleName,
@@ -162,6 +164,7 @@ impl From<Invitation> for InvitationBody {
 
 /// Which organisation to delete.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct DeletionBody {
     /// Its name, exactly as it is written: so that it is not another one.
     pub(super) name: String,
@@ -171,6 +174,7 @@ pub(super) struct DeletionBody {
 
 /// Who gives the organisation to whom.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct Transfer {
     /// An owner.
     pub(super) from: Uuid,
@@ -180,6 +184,7 @@ pub(super) struct Transfer {
 
 /// What to change of a member.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct MemberPatch {
     pub(super) role: RoleName,
 }
@@ -217,6 +222,7 @@ impl From<ApiToken> for TokenBody {
 
 /// A token to make.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct NewTokenBody {
     #[oai(validator(min_length = 1, max_length = 191))]
     pub(super) name: String,

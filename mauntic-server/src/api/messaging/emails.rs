@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{ContactId, EmailId};
 use mauntic_messaging::{
+    MessagingError,
     content::{Body, EmailSource, Problem as ContentProblem, blocks::BlockDocument},
     email::{
         CreateEmail, Email, EmailCursor, EmailFilter, EmailService, EmailSort, Preview,
@@ -62,7 +63,11 @@ impl From<SortName> for EmailSort {
 /// What an email says. Every part may hold template code (`{{ contact.firstname }}`) and tokens known
 /// from Mautic (`{contactfield=firstname|friend}`).
 #[derive(Debug, Clone, Object)]
-#[oai(rename = "EmailContent", skip_serializing_if_is_none)]
+#[oai(
+    rename = "EmailContent",
+    skip_serializing_if_is_none,
+    deny_unknown_fields
+)]
 pub(crate) struct ContentBody {
     #[oai(validator(max_length = 998))]
     subject: String,
@@ -111,6 +116,31 @@ impl ContentBody {
             from_address: self.from_address,
             reply_to: self.reply_to,
         })
+    }
+}
+
+/// Says of what is wrong with the content of an email where it stands in the request: `/content/subject`, and for the body
+/// the property that it was given as.
+fn in_content(error: MessagingError, body: &'static str) -> ApiError {
+    let MessagingError::Invalid { mut problems } = error else {
+        return error.into();
+    };
+    for problem in &mut problems {
+        problem.field = match problem.field.as_str() {
+            "email" => "content".to_owned(),
+            "body" => format!("content.{body}"),
+            part => format!("content.{part}"),
+        };
+    }
+    MessagingError::Invalid { problems }.into()
+}
+
+/// The property of the request that a body is given as.
+const fn property(body: &Body) -> &'static str {
+    match body {
+        Body::Html(_) => "html",
+        Body::Mjml(_) => "mjml",
+        Body::Blocks(_) => "blocks",
     }
 }
 
@@ -213,6 +243,7 @@ impl From<&SavedEmail> for EmailBody {
 
 /// An email to make.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct NewEmail {
     #[oai(validator(min_length = 1, max_length = 191))]
     name: String,
@@ -229,6 +260,7 @@ struct EmailCopy {
 
 /// What to change of an email; what is absent stays.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct EmailPatch {
     name: MaybeUndefined<String>,
     /// The whole content.
@@ -237,6 +269,7 @@ struct EmailPatch {
 
 /// For whom to show an email.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct PreviewRequest {
     /// A contact; somebody made up without it.
     contact_id: MaybeUndefined<Uuid>,
@@ -313,7 +346,9 @@ impl EmailsApi {
             name: parse("/name", &body.0.name)?,
             source: body.0.content.read()?,
         };
-        let saved = self.emails.create(&actor, command).await?;
+        let body = property(&command.source.body);
+        let saved = self.emails.create(&actor, command).await;
+        let saved = saved.map_err(|error| in_content(error, body))?;
         Ok(Created::Created(Json((&saved).into())))
     }
 
@@ -349,10 +384,15 @@ impl EmailsApi {
             source: body.0.content.take().map(ContentBody::read).transpose()?,
             expected_version: expected_version(if_match.0.as_ref())?,
         };
+        let body = command
+            .source
+            .as_ref()
+            .map_or("html", |source| property(&source.body));
         let saved = self
             .emails
             .update(&actor, EmailId::from_uuid(email_id.0), command)
-            .await?;
+            .await
+            .map_err(|error| in_content(error, body))?;
         Ok(Versioned::at(saved.email.version, (&saved).into()))
     }
 
@@ -402,9 +442,11 @@ impl EmailsApi {
         };
         let preview = match body.0.content.take() {
             Some(content) => {
+                let source = content.read()?;
                 self.emails
-                    .preview_source(&actor, &content.read()?, recipient)
-                    .await?
+                    .preview_source(&actor, &source, recipient)
+                    .await
+                    .map_err(|error| in_content(error, property(&source.body)))?
             }
             None => {
                 self.emails

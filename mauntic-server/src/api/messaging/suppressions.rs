@@ -99,7 +99,7 @@ impl From<Suppression> for SuppressionBody {
 
 /// An address to suppress.
 #[derive(Debug, Object)]
-#[oai(rename = "NewSuppression")]
+#[oai(rename = "NewSuppression", deny_unknown_fields)]
 struct NewSuppressionBody {
     address: String,
     /// `manual` without it.
@@ -123,6 +123,7 @@ impl NewSuppressionBody {
 
 /// Many addresses to suppress, up to 10,000.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 struct SuppressionBatch {
     #[oai(validator(max_items = 10000))]
     addresses: Vec<NewSuppressionBody>,

@@ -168,6 +168,9 @@ pub(super) async fn sender(
                     @if captured { "nothing: it is captured in the " a href="/app/inbox" { "inbox" } ", and nobody is mailed" } @else { (transport.url) }
                 }),
             ]))
+            @if let Some(problem) = app.settings.link_problem().filter(|_| !captured) {
+                p { (shown::badge("look", Tone::Warn)) " Recipients cannot use the links of this mail as they should: " (problem) "." }
+            }
             div id="records" class="stack" { (records) }
         },
     ))

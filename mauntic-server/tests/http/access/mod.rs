@@ -11,7 +11,7 @@ use mauntic_core::{
     storage::{DbTarget, test_database::FileWatch},
     testing::{
         AccessCase, CountingIds, Reach, Trace, access_cases, assert_access, assert_audited,
-        assert_complete,
+        assert_complete, assert_none_elsewhere,
     },
 };
 use mauntic_messaging::{
@@ -116,6 +116,15 @@ macro_rules! access_tests {
                 assert_complete(<$service>::USE_CASES, &places);
             }
         })*
+
+        #[test]
+        fn no_use_case_stands_elsewhere() {
+            let places = [
+                $($(concat!(env!("CARGO_MANIFEST_DIR"), "/../mauntic-messaging/src/", $place)),+),*
+            ];
+            let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../mauntic-messaging/src");
+            assert_none_elsewhere(source, &places, &[]);
+        }
     };
 }
 

@@ -324,7 +324,36 @@ async fn a_problem_says_where_it_is() {
             "/domain",
             "example.com",
         ),
+        (
+            "/api/messaging/emails",
+            json!({"name": "A", "content": {"subject": "Hi", "html": "<p>Hi</p>"}}),
+            "/content/html",
+            "unsubscribe",
+        ),
+        (
+            "/api/messaging/emails",
+            json!({"name": "A", "content": {"subject": "Hi\nBcc: x", "html": HTML}}),
+            "/content/subject",
+            "line break",
+        ),
+        (
+            "/api/messaging/emails",
+            json!({"name": "A", "content": {"subject": "Hi", "mjml": "<mjml><mj-body>"}}),
+            "/content/mjml",
+            "line",
+        ),
     ];
+    let owner = &installation.owner;
+    let content = json!({"subject": "Hi", "html": HTML});
+    let email = json!({"name": "Whole", "content": content});
+    let email = installation.call(owner, "POST", "/api/messaging/emails", Some(email));
+    let email = email.await.ok(201)["id"].as_str().unwrap().to_owned();
+    let email = format!("/api/messaging/emails/{email}");
+    let content = json!({"subject": "Hi", "html": HTML, "reply_to": "a\nb"});
+    let change = json!({"content": content});
+    let change = installation.call(owner, "PATCH", &email, Some(change));
+    let problem = change.await.problem(422);
+    assert_eq!(problem["errors"][0]["pointer"], "/content/reply_to");
     for (path, body, pointer, detail) in cases {
         let answer = installation
             .call(&installation.owner, "POST", path, Some(body))

@@ -11,7 +11,10 @@ use async_trait::async_trait;
 use mauntic_core::{
     Actor, Change, IdSource as _, OrganizationId, PageSize, StoreError,
     identity::AuditLog,
-    testing::{AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete},
+    testing::{
+        AccessCase, CountingIds, Reach, access_cases, assert_access, assert_complete,
+        assert_none_elsewhere,
+    },
 };
 use mauntic_server::{ImageError, Images, Settings};
 
@@ -343,6 +346,8 @@ async fn every_use_case_asks_for_its_permission_and_stays_at_home() {
 fn every_use_case_is_listed() {
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/src/images/mod.rs");
     assert_complete(Images::USE_CASES, &[place]);
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    assert_none_elsewhere(source, &[place], &[]);
 }
 
 /// Settings for images in the bucket `mail` of a stand-in.

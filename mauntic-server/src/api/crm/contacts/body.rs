@@ -75,6 +75,7 @@ pub(super) struct MergeCandidates {
 
 /// The record that becomes part of another.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct MergeInput {
     /// The contact that is gone afterwards.
     pub(super) contact_id: Uuid,
@@ -82,6 +83,7 @@ pub(super) struct MergeInput {
 
 /// Up to 1,000 contacts to add, or to change where one has the address already.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct ContactBatch {
     #[oai(validator(max_items = 1000))]
     pub(super) contacts: Vec<ContactInput>,
@@ -92,6 +94,7 @@ pub(super) struct ContactBatch {
 
 /// A change of one contact of many.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct ContactChangeItem {
     pub(super) id: Uuid,
     /// Only if it still is at this version.
@@ -102,6 +105,7 @@ pub(super) struct ContactChangeItem {
 
 /// Up to 1,000 changes.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct ContactChangeBatch {
     #[oai(validator(max_items = 1000))]
     pub(super) contacts: Vec<ContactChangeItem>,
@@ -109,6 +113,7 @@ pub(super) struct ContactChangeBatch {
 
 /// Up to 1,000 contacts.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct ContactIds {
     #[oai(validator(max_items = 1000))]
     pub(super) ids: Vec<Uuid>,
@@ -116,6 +121,7 @@ pub(super) struct ContactIds {
 
 /// Where and why somebody must not be written to.
 #[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct NewDoNotContact {
     /// `manual` without it.
     pub(super) reason: MaybeUndefined<DncReason>,
