@@ -39,10 +39,14 @@ const SHARED: [&str; 16] = [
 ];
 /// A queue whose rows the database numbers, which each back end does in its own way.
 const NUMBERED: &str = "crm.segment_dirty";
-/// The key of a token, or of an invitation, tells which organisation it is for, so it must be found without one.
-const FOUND_WITHOUT: [(&str, &str); 2] = [
+/// The key of a token, of an app, or of an invitation, tells which organisation it is for, so it must be found without
+/// one.
+const FOUND_WITHOUT: [(&str, &str); 5] = [
     ("identity.api_token", "secret_hash"),
     ("identity.invitation", "secret_hash"),
+    ("identity.oauth_client", "id"),
+    ("identity.oauth_code", "secret_hash"),
+    ("identity.oauth_token", "secret_hash"),
 ];
 
 /// The tables of every context, named as `context.table`.
