@@ -8,6 +8,7 @@ mod api;
 mod audit;
 mod bulk_api;
 mod erasure;
+mod oauth;
 mod owners;
 mod proxies;
 mod public;
