@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiTokenId, OrganizationId, UserId};
+use crate::{ApiTokenId, OauthClientId, OrganizationId, UserId};
 
 /// What somebody may do in an organisation. The text form (`contacts:read`) is also the scope of an API token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -248,6 +248,14 @@ pub enum Principal {
         /// Which token.
         id: ApiTokenId,
     },
+    /// An app that was let in by OAuth.
+    App {
+        /// Which app.
+        client: OauthClientId,
+        /// Whom it acts for; `None` where it acts for itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserId>,
+    },
     /// Somebody at the command line of the installation, or Mauntic itself: a worker, a relay.
     System,
 }
@@ -257,6 +265,10 @@ impl fmt::Display for Principal {
         match self {
             Self::User { id } => write!(f, "user:{id}"),
             Self::Token { id } => write!(f, "token:{id}"),
+            Self::App { client, user } => match user {
+                Some(user) => write!(f, "app:{client}:{user}"),
+                None => write!(f, "app:{client}"),
+            },
             Self::System => f.write_str("system"),
         }
     }
@@ -264,7 +276,7 @@ impl fmt::Display for Principal {
 
 /// The text names no principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a principal: expected user:ID, token:ID or system")]
+#[error("not a principal: expected user:ID, token:ID, app:ID, app:ID:USER or system")]
 pub struct UnknownPrincipal;
 
 impl FromStr for Principal {
@@ -274,11 +286,22 @@ impl FromStr for Principal {
         match text.split_once(':') {
             Some(("user", id)) => id.parse().map(|id| Self::User { id }).ok(),
             Some(("token", id)) => id.parse().map(|id| Self::Token { id }).ok(),
+            Some(("app", ids)) => app(ids),
             None if text == "system" => Some(Self::System),
             _ => None,
         }
         .ok_or(UnknownPrincipal)
     }
+}
+
+/// Reads which app, and for whom it acts.
+fn app(ids: &str) -> Option<Principal> {
+    let (client, user) = match ids.split_once(':') {
+        Some((client, user)) => (client, Some(user.parse().ok()?)),
+        None => (ids, None),
+    };
+    let client = client.parse().ok()?;
+    Some(Principal::App { client, user })
 }
 
 /// Somebody who acts within one organisation. Every use case takes one first and asks it for permission.
@@ -317,6 +340,25 @@ impl Actor {
         Self {
             organization_id,
             principal: Principal::Token { id: token },
+            role,
+            scopes: Some(scopes),
+            address: None,
+            closing: false,
+        }
+    }
+
+    /// An app that was let in by OAuth: what the role of whom it acts for allows, or its own, narrowed to its scopes.
+    #[must_use]
+    pub fn app(
+        organization_id: OrganizationId,
+        client: OauthClientId,
+        user: Option<UserId>,
+        role: Role,
+        scopes: BTreeSet<Permission>,
+    ) -> Self {
+        Self {
+            organization_id,
+            principal: Principal::App { client, user },
             role,
             scopes: Some(scopes),
             address: None,
@@ -450,11 +492,20 @@ mod tests {
             Principal::Token {
                 id: ApiTokenId::from_uuid(id),
             },
+            Principal::App {
+                client: OauthClientId::from_uuid(id),
+                user: None,
+            },
+            Principal::App {
+                client: OauthClientId::from_uuid(id),
+                user: Some(UserId::from_uuid(id)),
+            },
             Principal::System,
         ] {
             assert_eq!(principal.to_string().parse(), Ok(principal));
         }
         assert_eq!("user:".parse::<Principal>(), Err(UnknownPrincipal));
+        assert_eq!("app::".parse::<Principal>(), Err(UnknownPrincipal));
     }
 
     #[test]

@@ -145,6 +145,8 @@ kinds! {
     Import, ImportId, "import";
     Invitation, InvitationId, "invitation";
     Letter, LetterId, "letter to a user";
+    OauthClient, OauthClientId, "OAuth client";
+    OauthGrant, OauthGrantId, "OAuth grant";
     Organization, OrganizationId, "organisation";
     Segment, SegmentId, "segment";
     SendJob, SendJobId, "send job";

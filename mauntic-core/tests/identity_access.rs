@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use mauntic_core::{
-    Actor, ApiTokenId, IdSource as _, InvitationId, Operator, OrganizationId, PageSize, Permission,
-    Principal, Role, UserId, UuidV7Source,
+    Actor, ApiTokenId, IdSource as _, InvitationId, OauthClientId, Operator, OrganizationId,
+    PageSize, Permission, Principal, Role, UserId, UuidV7Source,
     identity::{
-        AuditFilter, CreateOrganization, CreateToken, CreateUser, IdentityError, IdentityService,
-        Invite, RequestDeletion, UpdateOrganization, storage::SeaOrmIdentityStore,
+        AuditFilter, CreateOauthClient, CreateOrganization, CreateToken, CreateUser, IdentityError,
+        IdentityService, Invite, RequestDeletion, UpdateOauthClient, UpdateOrganization,
+        storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::{
@@ -26,6 +27,7 @@ struct Fixture {
     owner: UserId,
     invitation: InvitationId,
     token: ApiTokenId,
+    client: OauthClientId,
 }
 
 fn new_user(email: &str, role: Role) -> CreateUser {
@@ -61,6 +63,15 @@ fn new_token() -> CreateToken {
     }
 }
 
+fn new_client() -> CreateOauthClient {
+    CreateOauthClient {
+        name: "an app".parse().unwrap(),
+        redirect_uris: vec!["https://app.example/cb".parse().unwrap()],
+        confidential: true,
+        machine: None,
+    }
+}
+
 impl Fixture {
     /// Two organisations of their own, in a store that others are in.
     async fn new(service: &IdentityService) -> Self {
@@ -84,6 +95,8 @@ impl Fixture {
             .unwrap()
             .token
             .id;
+        let client = service.create_oauth_client(&operator, new_client());
+        let client = client.await.unwrap().client.id;
         Self {
             service,
             own,
@@ -92,6 +105,7 @@ impl Fixture {
             owner,
             invitation,
             token,
+            client,
         }
     }
 
@@ -118,7 +132,7 @@ impl Fixture {
                 let actor = self.service.authenticate(secret.reveal()).await;
                 actor.unwrap()
             }
-            Principal::System => actor.clone(),
+            Principal::App { .. } | Principal::System => actor.clone(),
         }
     }
 
@@ -170,6 +184,50 @@ impl Fixture {
             "transfer_ownership" => {
                 let (from, to) = (self.owner, self.viewer);
                 service.transfer_ownership(actor, from, to).await?;
+                Ok(Reach::Allowed)
+            }
+            other => self.call_for_clients(other, actor).await,
+        }
+    }
+
+    /// What is about apps.
+    async fn call_for_clients(
+        &self,
+        use_case: &str,
+        actor: &Actor,
+    ) -> Result<Reach, IdentityError> {
+        let service = &self.service;
+        match use_case {
+            "create_oauth_client" => {
+                let made = service.create_oauth_client(actor, new_client()).await?;
+                Ok(self.within(actor, made.client.organization_id))
+            }
+            "delete_oauth_client" => {
+                service.delete_oauth_client(actor, self.client).await?;
+                Ok(Reach::Allowed)
+            }
+            "oauth_client" => {
+                let client = service.oauth_client(actor, self.client).await?;
+                assert_eq!(client.id, self.client);
+                Ok(Reach::Allowed)
+            }
+            "oauth_clients" => {
+                let all = service.oauth_clients(actor, None, PageSize::default());
+                let here = all.await?.items.iter().any(|one| one.id == self.client);
+                Ok(if here { Reach::Allowed } else { Reach::Unseen })
+            }
+            "rotate_oauth_secret" => {
+                service.rotate_oauth_secret(actor, self.client).await?;
+                Ok(Reach::Allowed)
+            }
+            "update_oauth_client" => {
+                let command = UpdateOauthClient {
+                    name: Some("Renamed".parse().unwrap()),
+                    ..UpdateOauthClient::default()
+                };
+                service
+                    .update_oauth_client(actor, self.client, command)
+                    .await?;
                 Ok(Reach::Allowed)
             }
             unknown => panic!("no call is written for the use case {unknown}"),
@@ -284,7 +342,8 @@ async fn attempt(fixture: &Fixture, case: &AccessCase) -> Reach {
         Err(
             IdentityError::UserNotFound(_)
             | IdentityError::TokenNotFound(_)
-            | IdentityError::InvitationNotFound(_),
+            | IdentityError::InvitationNotFound(_)
+            | IdentityError::OauthClientNotFound,
         ) => Reach::Unseen,
         Err(error) => panic!("{} by {}: {error}", case.use_case, case.who),
     }

@@ -53,6 +53,18 @@ pub(crate) const DONE: &[(&str, &str)] = &[
     ("member.left", "left, which ended the membership of"),
     ("member.removed", "removed the member"),
     ("member.unblocked", "unblocked the member"),
+    ("oauth_client.created", "registered the app"),
+    (
+        "oauth_client.deleted",
+        "deleted the app, which ended all that it may do",
+    ),
+    (
+        "oauth_client.secret_rotated",
+        "made another secret for the app",
+    ),
+    ("oauth_client.updated", "changed the app"),
+    ("oauth_grant.given", "gave access to the app"),
+    ("oauth_grant.revoked", "took access from the app"),
     ("organization.blocked", "blocked the organisation"),
     ("organization.created", "made the organisation"),
     (

@@ -13,6 +13,7 @@ mod audit;
 mod http;
 mod images;
 mod logins;
+mod oauth;
 mod ops;
 mod public;
 

@@ -10,6 +10,7 @@ mod audit;
 mod deletion;
 mod idempotency;
 mod logins;
+mod oauth;
 mod tokens;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -29,6 +30,7 @@ pub use audit::*;
 pub use deletion::*;
 pub use idempotency::*;
 pub use logins::*;
+pub use oauth::*;
 pub use tokens::*;
 
 /// Runs every case of the suite on stores that an async function makes:
@@ -87,6 +89,15 @@ macro_rules! identity_store_conformance {
                 a_login_is_linked_once,
                 a_login_is_used_and_unlinked_by_its_user,
                 a_detour_is_taken_once,
+                oauth_clients_stay_within_their_organization,
+                a_member_has_one_grant_for_each_client,
+                what_an_app_shows_is_found_and_used,
+                an_access_token_is_presented_with_what_decides_on_it,
+                what_ends_takes_its_codes_and_tokens_along,
+                tokens_of_one_code_end_together,
+                old_codes_and_tokens_are_deleted,
+                the_use_of_an_app_only_moves_forward,
+                tokens_are_for_members_who_are_let_in,
             ]
         );
     };

@@ -1,4 +1,4 @@
-use super::{ErasureBegun, HashingFailed, NoRandomness, Refusal};
+use super::{ErasureBegun, HashingFailed, NoRandomness, OauthError, Refusal};
 use crate::{Forbidden, InvalidSecret, OrganizationId, Permission, Role, StoreError, UserId};
 
 /// Why a use case of Identity did not succeed.
@@ -137,6 +137,34 @@ pub enum IdentityError {
     /// There is no such token.
     #[error("no API token has the id {0}")]
     TokenNotFound(crate::ApiTokenId),
+    /// There is no such app.
+    #[error("there is no such app")]
+    OauthClientNotFound,
+    /// The user does not let such an app act for them.
+    #[error("there is no such app that may act for you")]
+    OauthGrantNotFound,
+    /// The app has not registered where it wants the browser sent.
+    #[error("the address to go back to is not one that the app has registered, letter by letter")]
+    RedirectNotRegistered,
+    /// There must be somewhere to go back to.
+    #[error(
+        "an app needs 1 to 10 redirect URIs, each of them once; one that acts for itself can do without"
+    )]
+    RedirectUriCount,
+    /// Whoever says who the app is could be anybody.
+    #[error("an app without a secret cannot act for itself")]
+    PublicMachine,
+    /// There is nothing to change.
+    #[error("this app has no secret: it proves itself with PKCE alone")]
+    NoClientSecret,
+    /// What a program made would go on when it is let in no more.
+    #[error(
+        "this is for people to do, not for programs: it would outlast what lets the program in"
+    )]
+    NotByPrograms,
+    /// What an app is told that asks for more than it gets.
+    #[error(transparent)]
+    Oauth(#[from] OauthError),
     /// A token that never works is of no use.
     #[error("the token would have expired already")]
     ExpiresInThePast,

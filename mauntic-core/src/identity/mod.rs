@@ -3,7 +3,8 @@
 //! An [`Organization`] is a tenant: whatever Mauntic stores belongs to one. A [`User`] is a person with
 //! a login; a [`Membership`] says what that person is in one organisation. A [`LinkedLogin`] lets somebody in with what
 //! a provider such as Google says, which whoever embeds this checks. An [`ApiToken`] lets a
-//! program act, within a role and scopes, and never beyond the member who made it. Every change leaves
+//! program act, within a role and scopes, and never beyond the member who made it. An [`OauthClient`] is a program of
+//! others that members let act for them ([`OauthGrant`]). Every change leaves
 //! an [`AuditEntry`]. [`IdentityService`] has the use cases, [`IdentityStore`] is the storage they need,
 //! the module `storage` keeps it on SQLite and PostgreSQL.
 //!
@@ -53,6 +54,7 @@ mod invitation;
 mod letter;
 mod linked_login;
 mod name;
+mod oauth;
 mod organization;
 mod password;
 mod profile;
@@ -79,6 +81,12 @@ pub use letter::{
 };
 pub use linked_login::{LinkedLogin, ProvenLogin};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
+pub use oauth::{
+    AuthorizationParameters, CodeChallenge, InvalidCodeChallenge, InvalidRedirectUri,
+    MachineAccess, OauthClient, OauthCode, OauthError, OauthGrant, OauthQueries, OauthRepository,
+    OauthSecret, OauthSecretKind, OauthToken, OauthTokenKind, OwnGrant, PresentedAccess,
+    RedirectUri, TokenRequest, Wanted,
+};
 pub use organization::{
     Founders, InvalidPostalAddress, Organization, OrganizationCreated, PostalAddress,
     TimezoneChanged, UpdateOrganization,
@@ -89,8 +97,10 @@ pub use password::{
 pub use profile::{InvalidSignature, Signature, UpdateProfile};
 pub use second_factor::{Enrolment, RecoveryCode, SecondFactor};
 pub use service::{
-    AddMember, CreateOrganization, CreateToken, CreateUser, FirstPassword, IdentityService, Invite,
-    LogIn, NewSession, NewToken, RequestDeletion, SecondFactorState, SetUp,
+    AddMember, ClientProof, CreateOauthClient, CreateOrganization, CreateToken, CreateUser,
+    FirstPassword, IdentityService, Invite, IssuedTokens, LogIn, MachineWish, NewOauthClient,
+    NewSession, NewToken, OauthConsent, RequestDeletion, SecondFactorState, SetUp,
+    UpdateOauthClient,
 };
 pub use session::{
     Client, InvalidSessionSecret, LoggedIn, Patience, Session, SessionSecret, Workplace,

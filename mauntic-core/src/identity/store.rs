@@ -3,8 +3,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ApiToken, AuditEntry, AuditFilter, Detour, Erasures, IdempotencyStore, Invitation, LinkedLogin,
-    Member, Membership, Organization, PresentedToken, Purpose, QueuedLetter, SecondFactor, Session,
-    Slug, TokenHash, User, UserLink, Workplace,
+    Member, Membership, OauthQueries, OauthRepository, Organization, PresentedToken, Purpose,
+    QueuedLetter, SecondFactor, Session, Slug, TokenHash, User, UserLink, Workplace,
 };
 use crate::{
     ApiTokenId, AuditEntryId, EmailAddress, InvitationId, LetterId, OrganizationId, Outbox, Page,
@@ -22,6 +22,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The committed tokens, for reading.
     fn tokens(&self) -> &dyn TokenQueries;
+
+    /// The apps that are let in by OAuth, for reading.
+    fn oauth(&self) -> &dyn OauthQueries;
 
     /// The committed sessions, for reading.
     fn sessions(&self) -> &dyn SessionQueries;
@@ -78,6 +81,9 @@ pub trait IdentityUnitOfWork: Send {
 
     /// The tokens, within this transaction.
     fn tokens(&mut self) -> &mut dyn TokenRepository;
+
+    /// The apps that are let in by OAuth, within this transaction.
+    fn oauth(&mut self) -> &mut dyn OauthRepository;
 
     /// The sessions, within this transaction.
     fn sessions(&mut self) -> &mut dyn SessionRepository;

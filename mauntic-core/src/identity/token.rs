@@ -56,17 +56,7 @@ impl TokenSecret {
     /// # Errors
     /// [`NoRandomness`].
     pub fn random() -> Result<Self, NoRandomness> {
-        let mut text = PREFIX.to_owned();
-        let mut bytes = [0; 64];
-        while text.len() < PREFIX.len() + SECRET_LEN {
-            getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
-            let missing = PREFIX.len() + SECRET_LEN - text.len();
-            // Bytes beyond the last whole multiple of 62 would make some characters likelier.
-            let fair = bytes.iter().filter(|byte| **byte < 248).take(missing);
-            text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
-        }
-        let checksum = checksum(&text);
-        Ok(Self(text + &checksum))
+        random_text(PREFIX).map(Self)
     }
 
     /// The text, to be shown once.
@@ -87,19 +77,11 @@ impl std::str::FromStr for TokenSecret {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let plain = text.len() == PREFIX.len() + SECRET_LEN + CHECKSUM_LEN
-            && text.starts_with(PREFIX)
-            && text[PREFIX.len()..]
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric());
-        if !plain {
-            return Err(InvalidTokenSecret);
+        if is_whole(PREFIX, text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidTokenSecret)
         }
-        let (secret, check) = text.split_at(PREFIX.len() + SECRET_LEN);
-        if checksum(secret) != check {
-            return Err(InvalidTokenSecret);
-        }
-        Ok(Self(text.to_owned()))
     }
 }
 
@@ -107,6 +89,35 @@ impl fmt::Debug for TokenSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenSecret(…)")
     }
+}
+
+/// A prefix, 256 random bits as letters and digits, and what checks them.
+pub(super) fn random_text(prefix: &str) -> Result<String, NoRandomness> {
+    let mut text = prefix.to_owned();
+    let mut bytes = [0; 64];
+    while text.len() < prefix.len() + SECRET_LEN {
+        getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+        let missing = prefix.len() + SECRET_LEN - text.len();
+        // Bytes beyond the last whole multiple of 62 would make some characters likelier.
+        let fair = bytes.iter().filter(|byte| **byte < 248).take(missing);
+        text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
+    }
+    let checksum = checksum(&text);
+    Ok(text + &checksum)
+}
+
+/// Whether a text is of the form that [`random_text`] makes, and neither mistyped nor cut off.
+pub(super) fn is_whole(prefix: &str, text: &str) -> bool {
+    let Some(rest) = text.strip_prefix(prefix) else {
+        return false;
+    };
+    let plain = rest.len() == SECRET_LEN + CHECKSUM_LEN
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !plain {
+        return false;
+    }
+    let (secret, check) = text.split_at(prefix.len() + SECRET_LEN);
+    checksum(secret) == check
 }
 
 fn checksum(text: &str) -> String {

@@ -319,7 +319,7 @@ pub(super) fn taken(field: &str) -> CrmError {
 pub(super) fn source_of(actor: &Actor) -> &'static str {
     match actor.principal() {
         Principal::User { .. } => "manual",
-        Principal::Token { .. } => "api",
+        Principal::Token { .. } | Principal::App { .. } => "api",
         Principal::System => "system",
     }
 }

@@ -130,6 +130,6 @@ fn told(view: &SavedView) -> Json {
 fn user(actor: &Actor) -> Option<UserId> {
     match actor.principal() {
         Principal::User { id } => Some(id),
-        Principal::Token { .. } | Principal::System => None,
+        Principal::Token { .. } | Principal::App { .. } | Principal::System => None,
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use identity::{given, parse};
 pub(crate) enum ApiTag {
     /// Logging in, and one's own account. None of these calls takes an `Idempotency-Key`; one that is sent is refused.
     Account,
-    /// The organisation, its members and its API tokens.
+    /// The organisation, its members, its API tokens and the apps that it registered.
     Identity,
     /// Contacts, their fields and tags, changes of many, saved views, imports and exports.
     Contacts,
@@ -166,7 +166,12 @@ pub(crate) fn expected_version(if_match: Option<&String>) -> Result<Option<i64>,
         })
 }
 
-type Identity = (auth::AuthApi, identity::IdentityApi);
+type Identity = (
+    auth::AuthApi,
+    auth::GrantsApi,
+    identity::IdentityApi,
+    identity::AppsApi,
+);
 
 type Crm = (
     crm::contacts::ContactsApi,
@@ -191,7 +196,12 @@ type Messaging = (
 );
 
 fn service(app: &App) -> OpenApiService<(Identity, Crm, Messaging), ()> {
-    let identity = (auth::AuthApi::new(app), identity::IdentityApi::new(app));
+    let identity = (
+        auth::AuthApi::new(app),
+        auth::GrantsApi::new(app),
+        identity::IdentityApi::new(app),
+        identity::AppsApi::new(app),
+    );
     let crm = (
         crm::contacts::ContactsApi::new(app),
         crm::fields::FieldsApi::new(app),

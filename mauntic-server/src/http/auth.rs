@@ -1,9 +1,9 @@
-//! Who is asking: the bearer of an API token, or somebody who is logged in.
+//! Who is asking: the bearer of an API token, an app with an access token, or somebody who is logged in.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mauntic_core::{
     Actor,
-    identity::{IdentityError, LoggedIn, Refusal, SessionSecret, TokenSecret},
+    identity::{IdentityError, LoggedIn, OauthSecretKind, Refusal, SessionSecret, TokenSecret},
 };
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, RequestBody, Response,
@@ -25,8 +25,8 @@ use crate::{
     ui::visitor::{cookie, is_ours},
 };
 
-/// Whoever acts in an organisation: the bearer of an API token, within its scopes, or somebody who is logged in, within
-/// the role there.
+/// Whoever acts in an organisation: the bearer of an API token or an app, within its scopes, or somebody who is logged in,
+/// within the role there.
 pub(crate) struct Token(pub(crate) Actor);
 
 impl<'a> ApiExtractor<'a> for Token {
@@ -74,7 +74,9 @@ fn schemes() -> [(&'static str, MetaSecurityScheme); 3] {
                 bearer_format: Some("mnt_…"),
                 ..scheme(
                     "http",
-                    "An API token: `Authorization: Bearer mnt_…`. It acts in its own organisation, within its scopes.",
+                    "An API token: `Authorization: Bearer mnt_…`. It acts in its own organisation, within its scopes. So does the \
+                     access token (`mna_…`) of an app that was let in by OAuth 2, which never does more than whom it acts for; \
+                     where an app gets one, `/.well-known/oauth-authorization-server` says.",
                 )
             },
         ),
@@ -186,9 +188,10 @@ async fn authenticate<E: Endpoint>(
     mut request: Request,
 ) -> poem::Result<Response> {
     let shown = shown_token(&request);
+    let prefixes = [TokenSecret::PREFIX, OauthSecretKind::Access.prefix()];
     let ours = shown
         .as_deref()
-        .is_some_and(|token| token.starts_with(TokenSecret::PREFIX));
+        .is_some_and(|token| prefixes.iter().any(|prefix| token.starts_with(prefix)));
     let mut admission = if ours {
         None
     } else {

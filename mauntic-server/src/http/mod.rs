@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::limits::{BodyLimit, RateLimit};
-use crate::{App, api, ops, public, ui};
+use crate::{App, api, oauth, ops, public, ui};
 
 /// Browsers come over HTTPS alone for a year; other names of the domain are others' concern.
 const HTTPS_ONLY: &str = "max-age=31536000";
@@ -79,8 +79,8 @@ pub fn endpoint(app: &App, metrics: PrometheusHandle) -> impl Endpoint + use<> {
         is_upload: |path| path == "/api/crm/imports",
     };
     let rate = RateLimit::per_second(settings.requests_per_second);
-    let api = api::routes(app).with(limits).with(rate);
-    ui::routes(public::routes(Route::new()))
+    let api = api::routes(app).with(limits).with(rate.clone());
+    ui::routes(public::routes(oauth::routes(Route::new(), &rate)))
         .nest("/api", api)
         .at("/healthz", get(ops::healthz))
         .at("/readyz", get(ops::readyz))
@@ -211,8 +211,8 @@ fn referrer_policy(path: &str) -> &'static str {
     }
 }
 
-const AREAS: [&str; 9] = [
-    "api", "app", "assets", "t", "u", "v", "healthz", "readyz", "metrics",
+const AREAS: [&str; 10] = [
+    "api", "app", "assets", "oauth", "t", "u", "v", "healthz", "readyz", "metrics",
 ];
 
 fn class(status: StatusCode) -> &'static str {

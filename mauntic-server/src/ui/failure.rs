@@ -90,6 +90,16 @@ pub(super) fn unreadable() -> Error {
     page(StatusCode::BAD_REQUEST, "Please try again", &text)
 }
 
+/// An app asks for something, and the browser must not be sent back to it.
+pub(super) fn app_refused(why: &str) -> Error {
+    let text = html! {
+        p { (why) }
+        p { "Nothing was allowed, and you were not sent on. Go back to the app; if this happens again, tell those who made it." }
+        (home())
+    };
+    page(StatusCode::BAD_REQUEST, "This app cannot be let in", &text)
+}
+
 /// The form is too long.
 pub(super) fn too_large() -> Error {
     let text = html! { p { "That is more than a form may hold (2 MiB). Nothing was changed." } };
@@ -157,6 +167,7 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::UserNotFound(_) => missing("member"),
         IdentityError::TokenNotFound(_) => missing("API token"),
         IdentityError::InvitationNotFound(_) => missing("invitation"),
+        IdentityError::OauthClientNotFound | IdentityError::OauthGrantNotFound => missing("app"),
         IdentityError::TooManyFailures { .. } => {
             let text = html! { p { (too_often(&error)) " Nothing was changed." } (home()) };
             page(StatusCode::TOO_MANY_REQUESTS, "Not so often", &text)
@@ -165,7 +176,10 @@ pub(crate) fn identity(error: IdentityError) -> Error {
             let text = html! { p { "Somebody else changed this since you opened the page. Look at what is there now, and do it again if it is still right; nothing was changed." } (home()) };
             page(StatusCode::CONFLICT, "It was changed meanwhile", &text)
         }
-        IdentityError::LastOwner | IdentityError::NotAnOwner | IdentityError::ErasureBegun(_) => {
+        IdentityError::LastOwner
+        | IdentityError::NotAnOwner
+        | IdentityError::NoClientSecret
+        | IdentityError::ErasureBegun(_) => {
             let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
             page(StatusCode::CONFLICT, "That is not possible now", &text)
         }

@@ -35,10 +35,12 @@ mod imports;
 mod inbox;
 mod limits;
 mod mail;
+mod oauth;
 mod organization;
 mod recent;
 mod reports;
 mod running;
+mod scopes;
 mod search;
 mod segments;
 mod sending;
@@ -82,6 +84,7 @@ pub(crate) fn routes(route: Route) -> Route {
             .at("/running", get(running::running))
             .at("/search", get(search::search)),
     );
+    let pages = oauth::routes(pages);
     let pages = inbox::routes(reports::routes(sends::routes(emails::routes(pages))));
     let pages = sending::routes(organization::routes(segments::routes(pages)));
     let pages = bulk::routes(tags::routes(fields::routes(imports::routes(

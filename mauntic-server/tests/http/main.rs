@@ -10,6 +10,7 @@ mod bodies;
 mod bulk_api;
 mod engagement;
 mod erasure;
+mod oauth;
 mod ops;
 mod outdated;
 mod owners;

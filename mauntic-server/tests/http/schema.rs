@@ -40,7 +40,7 @@ const SHARED: [&str; 16] = [
 /// A queue whose rows the database numbers, which each back end does in its own way.
 const NUMBERED: &str = "crm.segment_dirty";
 /// Indexes across organisations: the table, the columns, and what is looked for without knowing the organisation.
-const ACROSS: [(&str, &str, &str); 13] = [
+const ACROSS: [(&str, &str, &str); 19] = [
     ("crm.bulk_change", "created_at", "work that waits"),
     ("crm.import", "created_at", "work that waits"),
     ("crm.segment", "lease_until", "work that was left behind"),
@@ -55,6 +55,12 @@ const ACROSS: [(&str, &str, &str); 13] = [
         "user_id, organization_id",
         "where somebody works",
     ),
+    ("identity.oauth_client", "id", "whose it is"),
+    ("identity.oauth_code", "expires_at", "what is old"),
+    ("identity.oauth_code", "secret_hash", "whose it is"),
+    ("identity.oauth_grant", "user_id", "what somebody granted"),
+    ("identity.oauth_token", "expires_at", "what is old"),
+    ("identity.oauth_token", "secret_hash", "whose it is"),
     ("messaging.captured_mail", "captured_at", "what is old"),
     ("messaging.delivery", "worker_id", "what a worker held"),
     ("messaging.hit", "at", "what is not counted, or old"),

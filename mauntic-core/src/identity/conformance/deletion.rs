@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{hash, now, organization, save, save_member, save_token, token, user};
+use super::{hash, now, oauth::client, organization, save, save_member, save_token, token, user};
 use crate::{
     IdSource, OrganizationId, PageSize, Principal, Role, SessionId, UserId, WorkerId,
     identity::{
@@ -138,14 +138,22 @@ pub async fn an_erased_organization_leaves_a_note_and_nothing_else(store: Arc<dy
     uow.commit().await.unwrap();
     save_token(&*store, &token(&ids, &acme, Some(&ann)), &hash(8)).await;
     save_token(&*store, &token(&ids, &other, Some(&bob)), &hash(9)).await;
+    let (app, theirs) = (client(&ids, &acme), client(&ids, &other));
+    let mut uow = store.begin().await.unwrap();
+    uow.oauth().insert_client(&app).await.unwrap();
+    uow.oauth().insert_client(&theirs).await.unwrap();
+    uow.commit().await.unwrap();
     delete_in(&*store, &acme, 0).await;
     let worker = WorkerId::generate(&ids);
     let claimed = store.erasures().claim(worker, now(), now()).await.unwrap();
     assert_eq!(claimed, Some(acme.id));
-    // Three members and a token, and each call takes one of each.
+    // Three members, a token and an app, and each call takes one of each.
     assert_eq!(erase(&*store, acme.id).await, 3);
     assert_eq!(store.organizations().find(acme.id).await.unwrap(), None);
     assert_eq!(store.tokens().present(&hash(8)).await.unwrap(), None);
+    assert_eq!(store.oauth().find_client(app.id).await.unwrap(), None);
+    let kept = store.oauth().find_client(theirs.id).await.unwrap();
+    assert_eq!(kept, Some(theirs));
     let here = [ann.id, bob.id, cy.id].map(|id| is_there(&*store, id));
     let [ann_is, bob_is, cy_is] = here;
     assert_eq!(

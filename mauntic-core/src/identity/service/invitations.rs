@@ -319,6 +319,14 @@ impl IdentityService {
                 let token = self.store.tokens().find(actor.organization_id(), id);
                 Ok(token.await?.and_then(|token| token.user_id))
             }
+            Principal::App {
+                user: Some(user), ..
+            } => Ok(Some(user)),
+            Principal::App { client, user: None } => {
+                let client = self.store.oauth().find_client(client).await?;
+                let machine = client.and_then(|client| client.machine);
+                Ok(machine.and_then(|machine| machine.given_by))
+            }
             Principal::System => Ok(None),
         }
     }

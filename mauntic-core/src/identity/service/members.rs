@@ -172,6 +172,9 @@ impl IdentityService {
             another_owner(uow, organization, user_id).await?;
         }
         uow.memberships().remove(organization, user_id).await?;
+        uow.oauth()
+            .delete_grants_of_user(organization, user_id)
+            .await?;
         let now = self.clock.now();
         let gone = MemberGone { user_id };
         self.publish(uow, organization, &gone, now).await?;

@@ -6,6 +6,7 @@ mod invitations;
 mod letters;
 mod linked_logins;
 mod members;
+mod oauth;
 mod organizations;
 mod own_organizations;
 mod passwords;
@@ -30,6 +31,10 @@ use crate::{
 pub use deletion::RequestDeletion;
 pub use invitations::Invite;
 pub use members::{AddMember, CreateUser, FirstPassword};
+pub use oauth::{
+    ClientProof, CreateOauthClient, IssuedTokens, MachineWish, NewOauthClient, OauthConsent,
+    UpdateOauthClient,
+};
 pub use organizations::CreateOrganization;
 pub use second_factors::SecondFactorState;
 pub use sessions::{LogIn, NewSession, SetUp};
@@ -58,6 +63,7 @@ impl IdentityService {
         ("apply_change", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
+        ("authorize", Access::Oneself),
         ("awaits_second_factor", Access::Anybody),
         ("begin_join", Access::Anybody),
         ("begin_link", Access::Oneself),
@@ -72,9 +78,17 @@ impl IdentityService {
         ("claim_erasure", Access::Itself),
         ("confirm_email_change", Access::Anybody),
         ("confirm_second_factor", Access::Oneself),
+        (
+            "create_oauth_client",
+            Access::Needs(Permission::TokensManage),
+        ),
         ("create_organization", Access::Operator),
         ("create_token", Access::Needs(Permission::TokensManage)),
         ("create_user", Access::Operator),
+        (
+            "delete_oauth_client",
+            Access::Needs(Permission::TokensManage),
+        ),
         ("delete_organization", Access::Operator),
         ("deliver_letters", Access::Itself),
         ("end_detour", Access::Anybody),
@@ -92,6 +106,7 @@ impl IdentityService {
         ("invitation", Access::Anybody),
         ("invitations", Access::Needs(Permission::MembersManage)),
         ("invite", Access::Needs(Permission::MembersManage)),
+        ("issue_tokens", Access::Anybody),
         ("leave_organization", Access::Oneself),
         ("link_login", Access::Oneself),
         ("linked_logins", Access::Oneself),
@@ -101,8 +116,13 @@ impl IdentityService {
         ("member", Access::Needs(Permission::MembersRead)),
         ("members", Access::Needs(Permission::MembersRead)),
         ("needs_set_up", Access::Anybody),
+        ("oauth_client", Access::Needs(Permission::TokensManage)),
+        ("oauth_clients", Access::Needs(Permission::TokensManage)),
+        ("oauth_consent", Access::Oneself),
+        ("oauth_destination", Access::Anybody),
         ("organization", Access::Needs(Permission::MembersRead)),
         ("organizations", Access::Operator),
+        ("own_oauth_grants", Access::Oneself),
         ("own_sessions", Access::Oneself),
         ("password_reset", Access::Anybody),
         ("pending_email_change", Access::Oneself),
@@ -128,7 +148,13 @@ impl IdentityService {
             "revoke_invitation",
             Access::Needs(Permission::MembersManage),
         ),
+        ("revoke_issued", Access::Anybody),
+        ("revoke_oauth_grant", Access::Oneself),
         ("revoke_token", Access::Needs(Permission::TokensManage)),
+        (
+            "rotate_oauth_secret",
+            Access::Needs(Permission::TokensManage),
+        ),
         ("search_members", Access::Needs(Permission::MembersRead)),
         ("search_tokens", Access::Needs(Permission::TokensManage)),
         ("second_factor", Access::Oneself),
@@ -147,6 +173,10 @@ impl IdentityService {
         ("unblock_organization", Access::Operator),
         ("unblock_user", Access::Operator),
         ("unlink_login", Access::Oneself),
+        (
+            "update_oauth_client",
+            Access::Needs(Permission::TokensManage),
+        ),
         (
             "update_organization",
             Access::Needs(Permission::OrganizationManage),

@@ -7,8 +7,8 @@ use tracing::info;
 use super::{
     super::{
         Change, Client, DisplayName, Errand, IdentityError, IdentityService, Invitation, LoggedIn,
-        Membership, Organization, Password, Patience, Session, SessionSecret, Slug, Subject, User,
-        Workplace,
+        Membership, OauthCode, Organization, Password, Patience, Session, SessionSecret, Slug,
+        Subject, User, Workplace,
     },
     calling,
     passwords::hold_strong,
@@ -338,7 +338,8 @@ impl IdentityService {
         Ok(())
     }
 
-    /// Forgets sessions, detours and mailed links that are over, and failures that no longer count; returns how many rows.
+    /// Forgets sessions, detours, mailed links, and codes and tokens of apps that are over, and failures that no longer
+    /// count; returns how many rows.
     pub async fn forget_old_sessions(&self, _: &Operator) -> Result<u64, IdentityError> {
         let now = self.clock.now();
         let mut uow = self.store.begin().await?;
@@ -355,6 +356,8 @@ impl IdentityService {
         let forgotten = now - Invitation::LIFETIME;
         let links = links + uow.invitations().delete_expired(forgotten).await?;
         let links = links + uow.detours().delete_expired(now).await?;
+        let codes = now - OauthCode::MEMORY;
+        let links = links + uow.oauth().delete_expired(now, codes).await?;
         uow.commit().await?;
         let attempts = self.store.login_attempts();
         Ok(sessions + links + attempts.forget_old(now - Patience::MEMORY).await?)
@@ -479,7 +482,7 @@ fn names(keys: &[(String, Patience)]) -> Vec<String> {
     keys.iter().map(|(key, _)| key.clone()).collect()
 }
 
-fn too_many(wait: TimeDelta) -> IdentityError {
+pub(super) fn too_many(wait: TimeDelta) -> IdentityError {
     IdentityError::TooManyFailures {
         seconds: seconds(wait),
     }

@@ -5,8 +5,8 @@ use serde_json::json;
 use tracing::warn;
 
 use super::super::{
-    ApiToken, Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, Refusal,
-    Subject, TokenSecret, user::within,
+    ApiToken, Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork,
+    OauthSecretKind, Refusal, Subject, TokenSecret, user::within,
 };
 use crate::{Actor, ApiTokenId, Operator, Page, PageSize, Permission, Principal, Role};
 
@@ -33,9 +33,12 @@ pub struct NewToken {
 }
 
 impl IdentityService {
-    /// Says who acts with a token, or why nobody does. Whatever ends a token counts from the next
-    /// call on: nothing is remembered between calls.
+    /// Says who acts with an API token, or the access token of an app, or why nobody does. Whatever ends a token counts
+    /// from the next call on: nothing is remembered between calls.
     pub async fn authenticate(&self, token: &str) -> Result<Actor, IdentityError> {
+        if token.starts_with(OauthSecretKind::Access.prefix()) {
+            return self.admit_app(token).await;
+        }
         let secret: TokenSecret = token.parse().map_err(|_| Refusal::Unknown)?;
         let presented = self.store.tokens().present(&secret.hash()).await?;
         let presented = presented.ok_or(Refusal::Unknown)?;
@@ -81,7 +84,7 @@ impl IdentityService {
         let end = latest_end(&mut *uow, actor).await?;
         let made_by = match actor.principal() {
             Principal::Token { id } => Some(id),
-            Principal::User { .. } | Principal::System => None,
+            Principal::User { .. } | Principal::App { .. } | Principal::System => None,
         };
         let token = ApiToken {
             id: ApiTokenId::generate(&*self.ids),
@@ -189,7 +192,8 @@ impl IdentityService {
     }
 }
 
-fn scopes(
+/// The scopes that an actor gives, within a role.
+pub(super) fn scopes(
     actor: &Actor,
     role: Role,
     wanted: Option<BTreeSet<Permission>>,
@@ -221,8 +225,10 @@ async fn latest_end(
     uow: &mut dyn IdentityUnitOfWork,
     actor: &Actor,
 ) -> Result<Option<DateTime<Utc>>, IdentityError> {
-    let Principal::Token { id } = actor.principal() else {
-        return Ok(None);
+    let id = match actor.principal() {
+        Principal::Token { id } => id,
+        Principal::App { .. } => return Err(IdentityError::NotByPrograms),
+        Principal::User { .. } | Principal::System => return Ok(None),
     };
     let own = uow
         .tokens()

@@ -59,6 +59,10 @@ impl MigratorTrait for IdentityMigrator {
                 of: audit_actions,
             })),
             Box::new(Statements {
+                name: "m0013_oauth",
+                of: oauth,
+            }),
+            Box::new(Statements {
                 name: "m0015_last_active",
                 of: last_active,
             }),
@@ -214,6 +218,59 @@ fn audit_actions(dialect: Dialect) -> Vec<String> {
     let on = "audit_entry (organization_id, action, id)";
     let index = dialect.index_anew("audit_entry_action", on);
     sorting.into_iter().chain(index).collect()
+}
+
+/// Letting programs of others in. Codes and tokens refer to nothing: what is gone lets nobody in, in whatever order it
+/// goes.
+fn oauth(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let json = dialect.type_name(SqlType::Json);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    vec![
+        format!(
+            "CREATE TABLE oauth_client (
+                organization_id {uuid} NOT NULL REFERENCES organization (id), id {uuid} NOT NULL,
+                name TEXT NOT NULL, redirect_uris {json} NOT NULL, redirects_at BIGINT NOT NULL,
+                secret_hash {bytes}, machine_role TEXT, machine_scopes {json}, machine_given_by {uuid},
+                created_by {uuid}, created_at BIGINT NOT NULL, last_used_at BIGINT,
+                PRIMARY KEY (organization_id, id))"
+        ),
+        // A client says who it is before anybody knows of which organisation.
+        "CREATE UNIQUE INDEX oauth_client_id ON oauth_client (id)".to_owned(),
+        format!(
+            "CREATE TABLE oauth_grant (
+                organization_id {uuid} NOT NULL REFERENCES organization (id), id {uuid} NOT NULL,
+                client_id {uuid} NOT NULL, user_id {uuid} NOT NULL, scopes {json} NOT NULL,
+                given_at BIGINT NOT NULL, created_at BIGINT NOT NULL, last_used_at BIGINT,
+                PRIMARY KEY (organization_id, id))"
+        ),
+        "CREATE UNIQUE INDEX oauth_grant_of ON oauth_grant (organization_id, client_id, user_id)"
+            .to_owned(),
+        "CREATE INDEX oauth_grant_of_user ON oauth_grant (user_id)".to_owned(),
+        format!(
+            "CREATE TABLE oauth_code (
+                organization_id {uuid} NOT NULL, secret_hash {bytes} NOT NULL, client_id {uuid} NOT NULL,
+                grant_id {uuid} NOT NULL, family {uuid} NOT NULL, redirect_uri TEXT NOT NULL,
+                challenge TEXT, scopes {json} NOT NULL, expires_at BIGINT NOT NULL, used_at BIGINT,
+                PRIMARY KEY (organization_id, secret_hash))"
+        ),
+        "CREATE UNIQUE INDEX oauth_code_secret ON oauth_code (secret_hash)".to_owned(),
+        "CREATE INDEX oauth_code_of ON oauth_code (organization_id, client_id)".to_owned(),
+        "CREATE INDEX oauth_code_grant ON oauth_code (organization_id, grant_id)".to_owned(),
+        "CREATE INDEX oauth_code_old ON oauth_code (expires_at)".to_owned(),
+        format!(
+            "CREATE TABLE oauth_token (
+                organization_id {uuid} NOT NULL, secret_hash {bytes} NOT NULL, client_id {uuid} NOT NULL,
+                kind TEXT NOT NULL, grant_id {uuid}, family {uuid} NOT NULL, scopes {json} NOT NULL,
+                created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, used_at BIGINT,
+                PRIMARY KEY (organization_id, secret_hash))"
+        ),
+        "CREATE UNIQUE INDEX oauth_token_secret ON oauth_token (secret_hash)".to_owned(),
+        "CREATE INDEX oauth_token_of ON oauth_token (organization_id, client_id)".to_owned(),
+        "CREATE INDEX oauth_token_grant ON oauth_token (organization_id, grant_id)".to_owned(),
+        "CREATE INDEX oauth_token_family ON oauth_token (organization_id, family)".to_owned(),
+        "CREATE INDEX oauth_token_old ON oauth_token (expires_at)".to_owned(),
+    ]
 }
 
 /// Inviting people, and blocking members of one organisation.

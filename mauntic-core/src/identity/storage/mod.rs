@@ -7,6 +7,7 @@ mod invitations;
 mod letters;
 mod linked_logins;
 mod migrations;
+mod oauth;
 mod organizations;
 mod second_factors;
 mod sessions;
@@ -21,9 +22,9 @@ use super::{
     AuditQueries, AuditRepository, DetourRepository, Erasures, IdempotencyStore, IdentityStore,
     IdentityUnitOfWork, InvitationQueries, InvitationRepository, LetterQueue, LetterRepository,
     LinkQueries, LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts,
-    MemberQueries, MembershipRepository, OrganizationQueries, OrganizationRepository,
-    SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries,
-    TokenRepository, UserRepository,
+    MemberQueries, MembershipRepository, OauthQueries, OauthRepository, OrganizationQueries,
+    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
+    SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
 use crate::{
     Envelope, Outbox, StoreError,
@@ -73,6 +74,10 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn tokens(&self) -> &dyn TokenQueries {
+        self
+    }
+
+    fn oauth(&self) -> &dyn OauthQueries {
         self
     }
 
@@ -163,6 +168,10 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
     }
 
     fn tokens(&mut self) -> &mut dyn TokenRepository {
+        self
+    }
+
+    fn oauth(&mut self) -> &mut dyn OauthRepository {
         self
     }
 

@@ -219,29 +219,31 @@ fn token(row: &QueryResult) -> Result<ApiToken, StoreError> {
 }
 
 /// A scope that this version does not know, because it is gone or still to come, allows nothing.
-fn scopes(stored: Json) -> Result<BTreeSet<Permission>, StoreError> {
+pub(super) fn scopes(stored: Json) -> Result<BTreeSet<Permission>, StoreError> {
     let texts: Vec<String> =
         serde_json::from_value(stored).map_err(|_| StoreError::corrupt(WHAT, "scopes"))?;
     Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
 }
 
-fn presented(row: &QueryResult) -> Result<PresentedToken, StoreError> {
+/// The member whom a token works for, from the columns `holder_role` and `holder_blocked_at`.
+pub(super) fn holder(row: &QueryResult) -> Result<Option<Holder>, StoreError> {
     let role: Option<String> = row.try_get("", "holder_role")?;
-    let holder = match role {
-        None => None,
-        Some(role) => Some(Holder {
-            role: role
-                .parse::<Role>()
-                .map_err(|_| StoreError::corrupt(WHAT, "role of the holder"))?,
-            blocked: row
-                .try_get::<Option<i64>>("", "holder_blocked_at")?
-                .is_some(),
-        }),
-    };
+    let Some(role) = role else { return Ok(None) };
+    Ok(Some(Holder {
+        role: role
+            .parse::<Role>()
+            .map_err(|_| StoreError::corrupt(WHAT, "role of the holder"))?,
+        blocked: row
+            .try_get::<Option<i64>>("", "holder_blocked_at")?
+            .is_some(),
+    }))
+}
+
+fn presented(row: &QueryResult) -> Result<PresentedToken, StoreError> {
     Ok(PresentedToken {
         token: token(row)?,
         organization_closed: row.try_get("", "organization_closed")?,
         organization_closing: row.try_get::<Option<i64>>("", "deletion_due_at")?.is_some(),
-        holder,
+        holder: holder(row)?,
     })
 }

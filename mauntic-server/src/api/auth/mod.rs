@@ -1,6 +1,9 @@
 //! `/api/auth`: logging in, and one's own account.
 
 mod body;
+mod grants;
+
+pub(crate) use grants::GrantsApi;
 
 use mauntic_core::{
     OrganizationId, SessionId,

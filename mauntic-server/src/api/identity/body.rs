@@ -246,9 +246,11 @@ pub(super) struct TokenWithSecret {
 pub(super) struct AuditBody {
     pub(super) id: Uuid,
     pub(super) at: DateTime<Utc>,
-    /// `user`, `token` or `system`.
+    /// `user`, `token`, `app` or `system`.
     pub(super) actor_kind: String,
     pub(super) actor_id: Option<Uuid>,
+    /// The user whom an app acts for, if it does not act for itself.
+    pub(super) on_behalf_of: Option<Uuid>,
     /// From which address.
     pub(super) address: Option<String>,
     /// What was done, such as `token.created`.
@@ -264,9 +266,14 @@ pub(super) struct AuditBody {
 
 impl From<AuditEntry> for AuditBody {
     fn from(entry: AuditEntry) -> Self {
+        let on_behalf_of = match entry.principal {
+            Principal::App { user, .. } => user.map(|user| user.as_uuid()),
+            Principal::User { .. } | Principal::Token { .. } | Principal::System => None,
+        };
         let (actor_kind, actor_id) = match entry.principal {
             Principal::User { id } => ("user", Some(id.as_uuid())),
             Principal::Token { id } => ("token", Some(id.as_uuid())),
+            Principal::App { client, .. } => ("app", Some(client.as_uuid())),
             Principal::System => ("system", None),
         };
         Self {
@@ -274,6 +281,7 @@ impl From<AuditEntry> for AuditBody {
             at: entry.at,
             actor_kind: actor_kind.to_owned(),
             actor_id,
+            on_behalf_of,
             address: entry.address.map(|address| address.to_string()),
             what: audit_words(&entry.change.action),
             action: entry.change.action,

@@ -40,6 +40,8 @@ impl From<IdentityError> for ApiError {
             | IdentityError::SessionNotFound(_)
             | IdentityError::LoginNotLinked
             | IdentityError::InvitationNotFound(_)
+            | IdentityError::OauthClientNotFound
+            | IdentityError::OauthGrantNotFound
             | IdentityError::TokenNotFound(_) => Self::not_found(&error),
             IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
             IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
@@ -60,9 +62,12 @@ impl From<IdentityError> for ApiError {
             IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
                 Self::invalid("/scopes", &error)
             }
-            IdentityError::RoleBeyondScope(..) | IdentityError::MayNotFound => {
-                Self::forbidden(&error)
-            }
+            IdentityError::RoleBeyondScope(..)
+            | IdentityError::MayNotFound
+            | IdentityError::NotByPrograms => Self::forbidden(&error),
+            IdentityError::RedirectUriCount => Self::invalid("/redirect_uris", &error),
+            IdentityError::PublicMachine => Self::invalid("/acts_for_itself", &error),
+            IdentityError::NoClientSecret => Self::conflict("no_secret", &error),
             IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
             IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
             IdentityError::WrongPassword

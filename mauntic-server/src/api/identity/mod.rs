@@ -1,8 +1,10 @@
 //! `/api/identity`: the organisation, its members and its API tokens.
 
+mod apps;
 mod body;
 mod errors;
 
+pub(crate) use apps::AppsApi;
 pub(crate) use body::{OrganizationBody, RoleName};
 pub(crate) use errors::{given, parse};
 
@@ -433,7 +435,7 @@ impl IdentityApi {
         /// Rows per page.
         #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<Option<u16>>,
-        /// Only what that one did: `user:ID`, `token:ID` or `system`.
+        /// Only what that one did: `user:ID`, `token:ID`, `app:ID` (for itself), `app:ID:USER` or `system`.
         by: Query<Option<String>>,
         /// Only actions that begin with this, such as `token.`.
         action: Query<Option<String>>,

@@ -2,6 +2,7 @@
 
 mod browser;
 mod email;
+mod grants;
 mod login;
 mod logins;
 mod organizations;
@@ -48,6 +49,10 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/account/logins", get(logins::logins))
         .at("/account/logins/:provider", post(logins::link))
         .at("/account/logins/:provider/removal", post(logins::unlink))
+        .at(
+            "/account/apps/:grant/revoke",
+            get(grants::ask_to_revoke).post(grants::revoke),
+        )
         .at("/account/organization", post(own::switch))
         .at("/account/profile", post(own::save_profile))
         .at(

@@ -162,7 +162,8 @@ fn lost(place: &Workplace) -> Vec<String> {
             "Your membership of {} as {}: only an invitation brings it back",
             place.name, place.role
         ),
-        "API tokens that you made there: they stop working".to_owned(),
+        "API tokens that you made there, and apps that act for you there: they stop working"
+            .to_owned(),
         "Your being in charge of contacts there: they have no owner then".to_owned(),
     ];
     if place.role >= Role::Admin {

@@ -10,7 +10,7 @@ use poem::{
 };
 use uuid::Uuid;
 
-use super::{browser, logins, organizations};
+use super::{browser, grants, logins, organizations};
 use crate::ui::{
     Done, Said,
     component::{
@@ -52,6 +52,7 @@ async fn account_page(
     let factor = factor.map_err(failure::identity)?;
     let linked = app(request)?.identity.linked_logins(&person.who).await;
     let linked = logins::summary(app(request)?, &linked.map_err(failure::identity)?);
+    let apps = grants::card(app(request)?, person).await?;
     let user = &person.who.user;
     let rows: Vec<_> = sessions
         .iter()
@@ -110,6 +111,7 @@ async fn account_page(
             }
             div class="row" { (button_link("/app/account/second-factor", "Second factor", Weight::Plain)) }
         }))
+        (apps)
         (show::card("Where you are logged in", &html! {
             (table("Sessions", &columns, &rows, None))
             @if sessions.len() > 1 {

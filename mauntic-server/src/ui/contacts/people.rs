@@ -58,7 +58,7 @@ impl People {
     pub(in crate::ui) fn who(&self, principal: Principal) -> &str {
         match principal {
             Principal::User { id } => self.name(id),
-            Principal::Token { .. } => "a program",
+            Principal::Token { .. } | Principal::App { .. } => "a program",
             Principal::System => "Mauntic",
         }
     }

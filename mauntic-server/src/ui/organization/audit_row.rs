@@ -122,6 +122,7 @@ impl Known {
         known.unwrap_or(match entry.principal {
             Principal::User { .. } => "a former member",
             Principal::Token { .. } => "a token",
+            Principal::App { .. } => "an app",
             Principal::System => "the operator",
         })
     }
@@ -315,7 +316,7 @@ async fn mail(app: &App, actor: &Actor, entries: &[AuditEntry]) -> Result<BTreeM
 fn from_nowhere(entry: &AuditEntry) -> &'static str {
     match entry.principal {
         Principal::System => "command line",
-        Principal::User { .. } | Principal::Token { .. } => "unknown",
+        Principal::User { .. } | Principal::Token { .. } | Principal::App { .. } => "unknown",
     }
 }
 
@@ -333,6 +334,23 @@ async fn called(
         Principal::Token { id } => {
             let token = identity.token(actor, id).await;
             token.map(|one| format!("token {}", one.name))
+        }
+        Principal::App { client, user } => {
+            let app = match identity.oauth_client(actor, client).await {
+                Ok(found) => format!("app {}", found.name),
+                // Who is no admin sees whom it acts for.
+                Err(IdentityError::OauthClientNotFound | IdentityError::Forbidden(_)) => {
+                    "an app".to_owned()
+                }
+                Err(error) => return Err(error),
+            };
+            match user {
+                None => return Ok(Some(app)),
+                Some(id) => {
+                    let member = identity.member(actor, id).await;
+                    member.map(|member| format!("{app} for {}", member.name))
+                }
+            }
         }
         Principal::System => return Ok(None),
     };

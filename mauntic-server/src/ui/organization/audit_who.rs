@@ -88,7 +88,7 @@ async fn shown(
     let named = match principal {
         Principal::System => return Ok(OPERATOR.to_owned()),
         Principal::User { id } => identity.member(actor, id).await,
-        Principal::Token { .. } => return Ok(principal.to_string()),
+        Principal::Token { .. } | Principal::App { .. } => return Ok(principal.to_string()),
     };
     match named {
         Ok(member) => Ok(member.email.to_string()),

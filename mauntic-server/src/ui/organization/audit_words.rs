@@ -24,6 +24,8 @@ pub(super) const GROUPS: &[(&str, &str)] = &[
     ("member.", "members"),
     ("invitation.", "invitations"),
     ("token.", "API tokens"),
+    ("oauth_client.", "API apps"),
+    ("oauth_grant.", "apps that act for members"),
     ("user.", "accounts"),
     ("organization.", "the organisation"),
     ("event.", "events that failed"),
@@ -67,6 +69,7 @@ pub(super) fn place(action: &str, subject: &Subject) -> Option<String> {
         "transport" => Some("/app/sending".to_owned()),
         "suppression" => Some("/app/sending/suppressions".to_owned()),
         "api_token" => Some("/app/organization/tokens".to_owned()),
+        "oauth_client" => of("/app/organization/apps"),
         _ => None,
     }
 }

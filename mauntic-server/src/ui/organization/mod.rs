@@ -1,5 +1,6 @@
-//! The organisation: its members and invitations, API tokens, the audit log, and the organisation itself.
+//! The organisation: its members and invitations, API tokens and apps, the audit log, and the organisation itself.
 
+mod apps;
 mod audit;
 mod audit_csv;
 mod audit_row;
@@ -85,6 +86,23 @@ pub(super) fn routes(route: Route) -> Route {
             "/organization/tokens/:token/revoke",
             get(tokens::ask_to_revoke).post(tokens::revoke),
         )
+        .at("/organization/apps", get(apps::apps).post(apps::create))
+        .at(
+            "/organization/apps/:client",
+            get(apps::app_page).post(apps::change),
+        )
+        .at(
+            "/organization/apps/:client/machine",
+            post(apps::change_machine),
+        )
+        .at(
+            "/organization/apps/:client/secret",
+            get(apps::ask_to_rotate).post(apps::rotate),
+        )
+        .at(
+            "/organization/apps/:client/delete",
+            get(apps::ask_to_delete).post(apps::delete),
+        )
         .at("/organization/audit", get(audit::audit))
         .at("/organization/audit.csv", get(audit_csv::export))
         .at("/invitation/with/:provider", get(invitation::begin_with))
@@ -102,6 +120,11 @@ fn page(visitor: &Visitor, title: &str, current: &str, content: &Markup) -> Mark
         (
             "/app/organization/tokens",
             "API tokens",
+            Permission::TokensManage,
+        ),
+        (
+            "/app/organization/apps",
+            "API apps",
             Permission::TokensManage,
         ),
         (
