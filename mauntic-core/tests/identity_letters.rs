@@ -193,7 +193,7 @@ async fn of_many_who_use_a_link_one_does(world: World) {
     let mut done = 0;
     for attempt in tries {
         match attempt.await.unwrap() {
-            Ok(()) => done += 1,
+            Ok(_) => done += 1,
             Err(IdentityError::DeadLink) => {}
             Err(error) => panic!("{error}"),
         }

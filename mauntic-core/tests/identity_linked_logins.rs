@@ -335,8 +335,10 @@ async fn whoever_has_no_password_shows_it_by_a_login_of_a_moment_ago(world: Worl
         let now = mauntic_core::Clock::now(&*world.clock).timestamp();
         app.generate(now.try_into().unwrap()).to_string()
     };
-    let on = service.confirm_second_factor(&bob, None, &code());
-    on.await.unwrap();
+    service
+        .confirm_second_factor(&bob, None, &code())
+        .await
+        .unwrap();
     let renewed = service.renew_recovery_codes(&bob, None).await;
     assert_eq!(renewed.unwrap().len(), 10);
     service.end_second_factor(&bob, None).await.unwrap();

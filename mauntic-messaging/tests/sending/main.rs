@@ -18,6 +18,7 @@ macro_rules! on_both {
 
 mod audience;
 mod clocks;
+mod domains;
 mod engines;
 mod outcomes;
 mod planning;

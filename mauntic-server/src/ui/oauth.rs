@@ -1,6 +1,6 @@
 //! Asks people whether an app may act for them (RFC 6749 §4.1), and sends them back to it with the answer.
 
-use maud::{Markup, html};
+use maud::html;
 use mauntic_core::identity::{
     AuthorizationParameters, IdentityError, OauthClient, OauthConsent, OauthError, RedirectUri,
     Wanted,

@@ -120,7 +120,7 @@ async fn both_back_ends_have_the_same_tables() {
 async fn the_organisation_leads_every_table_and_index() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
         let tables = all_tables(&database).await;
-        let (mut wrong, mut across) = (Vec::new(), BTreeSet::new());
+        let (mut wrong, mut across) = (Vec::new(), BTreeSet::<&(&str, &str, &str)>::new());
         for (name, table) in &tables {
             let (_, plain) = name.split_once('.').unwrap();
             if SHARED.contains(&plain) || SHARED.contains(&name.as_str()) || name == NUMBERED {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use mauntic_core::{OrganizationId, PageSize, SegmentId, SendJobId};
 
-use super::{id, job, now, organization, plan_contacts};
+use super::{id, job, now, organization, plan_contacts, save};
 use crate::{
     MessagingStore,
     sending::{Lane, Rate, Tally},

@@ -417,8 +417,10 @@ async fn a_weak_password_of_another_system_leads_to_a_new_one() {
         )),
         role: Role::Viewer,
     };
-    let made = app.identity.create_user(&Operator::local(), ours, command);
-    made.await.unwrap();
+    app.identity
+        .create_user(&Operator::local(), ours, command)
+        .await
+        .unwrap();
     browser.log_in("old@example.com", "secret").await;
     assert_eq!(browser.status, 422);
     assert!(

@@ -13,11 +13,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::sends::{PASSWORD, email, has, made, office, segment, until};
+use super::sends::{email, office, segment, until};
 use crate::{
     browser::{Browser, OWNER},
     letters::letter_to,
-    people,
+    mail::made,
+    page::has,
+    people::{self, PASSWORD},
     support::request,
 };
 

@@ -1,8 +1,4 @@
 //! How fast mail goes to one recipient domain: as fast as the settings and its server say, and no other waits for it.
-#![cfg(all(feature = "sqlite", feature = "postgres", feature = "testing"))]
-
-#[expect(dead_code, reason = "other tests of sending need more of it")]
-mod support;
 
 use std::{
     sync::{
@@ -18,20 +14,8 @@ use mauntic_messaging::{
     sending::{HandOver, SmtpReply},
     transport::SendingLimits,
 };
-use support::{Sink, World, accepted};
 
-macro_rules! on_both {
-    ($($case:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $case() { super::$case(super::TestDatabase::sqlite()).await; })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $case() { super::$case(super::TestDatabase::postgres().await).await; })*
-        }
-    };
-}
+use super::support::{Sink, World, accepted};
 
 on_both!(
     a_limit_of_a_domain_holds_up_no_other,
