@@ -8,8 +8,9 @@ use std::sync::{
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, SecretKey, SegmentId,
-    SendJobId, StoreError, TimeZoneName, UserId, UuidV7Source, WorkerId, testing::ManualClock,
+    Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, Principal, SecretKey,
+    SegmentId, SendJobId, StoreError, TimeZoneName, UserId, UuidV7Source, WorkerId,
+    testing::ManualClock,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -205,6 +206,7 @@ impl World {
                 lane: Lane::Bulk,
                 scheduled_at: now,
                 local_time: None,
+                made_by: Principal::System,
             },
             now,
         );

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    CLOSED, ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId,
+    CLOSED, ContactId, EmailId, EmailVersionId, OrganizationId, Principal, SegmentId, SendJobId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +148,8 @@ pub struct SendJob {
     pub note: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// Who made it; not known of sends from before that was kept.
+    pub made_by: Option<Principal>,
 }
 
 /// What a new send is made of.
@@ -169,6 +171,8 @@ pub struct NewSendJob {
     pub scheduled_at: DateTime<Utc>,
     /// What each recipient's own clock shows when they get it.
     pub local_time: Option<LocalTime>,
+    /// Who makes it.
+    pub made_by: Principal,
 }
 
 impl SendJob {
@@ -191,6 +195,7 @@ impl SendJob {
             finished_at: None,
             note: None,
             created_at: now,
+            made_by: Some(new.made_by),
         }
     }
 
@@ -561,6 +566,7 @@ mod tests {
             lane: Lane::Bulk,
             scheduled_at: DateTime::UNIX_EPOCH,
             local_time: None,
+            made_by: Principal::System,
         };
         SendJob::new(new, DateTime::UNIX_EPOCH)
     }

@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::{info, warn};
 
-use super::{Counts, JobState, PlannedDelivery, SendJob, SkipReason, engine::report};
+use super::{
+    Counts, JobState, PlannedDelivery, SendJob, SkipReason, engine::report, tell::tell_maker,
+};
 use crate::{Audience, AudienceMember, MessagingStore, Readiness};
 
 /// People in one transaction of a plan.
@@ -103,8 +105,13 @@ impl Planner {
             stored.state == JobState::Planning && stored.plan_cursor == job.plan_cursor
         });
         if let Some(mut stored) = stored {
-            stored.lose_segment(self.clock.now());
+            let now = self.clock.now();
+            stored.lose_segment(now);
             uow.sends().update_job(&stored).await?;
+            // One that goes on without it says so when it is over.
+            if stored.state == JobState::Failed {
+                tell_maker(&mut *uow, &stored, now, &*self.ids).await?;
+            }
             warn!(send.id = %job.id, state = %stored.state, "the segment of a send was deleted");
         }
         uow.commit().await
