@@ -13,6 +13,7 @@ mod batch;
 mod change;
 mod encoding;
 mod error;
+mod event;
 mod format;
 mod glance;
 pub(crate) mod guard;
@@ -39,6 +40,7 @@ mod tell;
 
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use error::{CsvError, ImportError};
+pub use event::ImportEnded;
 pub use format::{CsvFormat, Delimiter, FormatHints, Sniffed, UnknownDelimiter};
 pub use glance::{Glance, GlancedColumn};
 pub(crate) use mapping::ID;
