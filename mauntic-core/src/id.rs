@@ -145,6 +145,7 @@ kinds! {
     Import, ImportId, "import";
     Invitation, InvitationId, "invitation";
     Letter, LetterId, "letter to a user";
+    Notification, NotificationId, "notification of a user";
     Organization, OrganizationId, "organisation";
     Segment, SegmentId, "segment";
     SendJob, SendJobId, "send job";

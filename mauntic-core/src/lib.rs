@@ -66,8 +66,9 @@ pub use event::{
 pub use fingerprint::fingerprint;
 pub use id::{
     ApiTokenId, AuditEntryId, CapturedMailId, ContactId, DeliveryId, EmailId, EmailVersionId,
-    EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, OrganizationId, SegmentId,
-    SendJobId, SendingDomainId, SessionId, TransportId, UserId, WorkerId, kind,
+    EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, NotificationId,
+    OrganizationId, SegmentId, SendJobId, SendingDomainId, SessionId, TransportId, UserId,
+    WorkerId, kind,
 };
 pub use network::is_public;
 pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};

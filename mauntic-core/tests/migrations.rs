@@ -69,6 +69,7 @@ async fn both_back_ends_have_the_same_tables() {
             "linked_login",
             "login_attempt",
             "membership",
+            "notification",
             "organization",
             "outbox",
             "outbox_delivery",

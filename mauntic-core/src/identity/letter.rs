@@ -5,7 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, Slug, TokenHash};
+use super::{
+    DisplayName, InvalidSessionSecret, NoRandomness, SessionSecret, Slug, TokenHash, WriteToMember,
+};
 use crate::{EmailAddress, InvitationId, LetterId, OrganizationId, Role, UserId};
 
 /// The secret in a link that is mailed to somebody: 256 random bits. The database has its hash alone. `Debug` hides it.
@@ -136,6 +138,17 @@ pub enum Errand {
         /// When its data is erased; `None` if it is kept after all.
         due_at: Option<DateTime<Utc>>,
     },
+    /// A member writes to another.
+    FromMember {
+        /// Where both work.
+        organization_id: OrganizationId,
+        /// Who writes.
+        from: UserId,
+        /// To whom.
+        to: UserId,
+        /// What.
+        letter: Box<WriteToMember>,
+    },
     /// Somebody is invited.
     Invitation {
         /// Where to.
@@ -154,6 +167,7 @@ impl fmt::Debug for Errand {
             Self::LoginLinked { .. } => "LoginLinked(…)",
             Self::LockOut { .. } => "LockOut(…)",
             Self::Deletion { .. } => "Deletion(…)",
+            Self::FromMember { .. } => "FromMember(…)",
             Self::Invitation { .. } => "Invitation(…)",
         })
     }
@@ -226,6 +240,17 @@ pub enum Message {
         organization: DisplayName,
         /// When its data is erased; `None` if it is kept.
         due_at: Option<DateTime<Utc>>,
+    },
+    /// A member of your organisation writes to you.
+    FromMember {
+        /// What the member is called.
+        sender: DisplayName,
+        /// Where answers go: the member's address.
+        reply_to: EmailAddress,
+        /// What the organisation is called.
+        organization: DisplayName,
+        /// What the member writes.
+        letter: Box<WriteToMember>,
     },
     /// Become a member with this link.
     Invitation {

@@ -207,7 +207,14 @@ impl IdentityService {
         let organization = invitation.organization_id;
         let actor = Actor::user(organization, user.id, invitation.role);
         let actor = calling(actor, who.address);
-        self.join(&mut *uow, &actor, &user, invitation.role).await?;
+        self.join(
+            &mut *uow,
+            &actor,
+            &user,
+            invitation.role,
+            invitation.invited_by,
+        )
+        .await?;
         uow.sessions().work_in(who.session.id, organization).await?;
         uow.commit().await?;
         Ok(organization)
@@ -273,7 +280,8 @@ impl IdentityService {
         let organization = invitation.organization_id;
         let actor = Actor::user(organization, user.id, invitation.role);
         let actor = calling(actor, client.address);
-        self.join(uow, &actor, user, invitation.role).await?;
+        self.join(uow, &actor, user, invitation.role, invitation.invited_by)
+            .await?;
         let new = self.new_session(user.id, Some(organization), false, client, now)?;
         uow.sessions()
             .insert(&new.session, &new.secret.hash())
@@ -308,8 +316,8 @@ impl IdentityService {
         Ok(invitation)
     }
 
-    /// The member who invites: of a token, the one whom it works for.
-    async fn inviter(&self, actor: &Actor) -> Result<Option<UserId>, IdentityError> {
+    /// The person behind an actor: of a token, the one whom it works for.
+    pub(super) async fn inviter(&self, actor: &Actor) -> Result<Option<UserId>, IdentityError> {
         match actor.principal() {
             Principal::User { id } => Ok(Some(id)),
             Principal::Token { id } => {

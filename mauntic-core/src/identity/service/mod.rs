@@ -5,7 +5,9 @@ mod deletion;
 mod invitations;
 mod letters;
 mod linked_logins;
+mod member_letters;
 mod members;
+mod notifications;
 mod organizations;
 mod own_organizations;
 mod passwords;
@@ -56,6 +58,7 @@ impl IdentityService {
         ("accept_with", Access::Anybody),
         ("add_member", Access::Operator),
         ("apply_change", Access::Itself),
+        ("apply_notices", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("awaits_second_factor", Access::Anybody),
@@ -87,6 +90,7 @@ impl IdentityService {
         ("find_organization", Access::Operator),
         ("finish_erasure", Access::Itself),
         ("found_organization", Access::Oneself),
+        ("forget_old_notifications", Access::Operator),
         ("forget_old_sessions", Access::Operator),
         ("give_second_factor", Access::Anybody),
         ("invitation", Access::Anybody),
@@ -98,9 +102,12 @@ impl IdentityService {
         ("log_in", Access::Anybody),
         ("log_in_with", Access::Anybody),
         ("logged_in", Access::Anybody),
+        ("mark_notification_read", Access::Oneself),
+        ("mark_notifications_read", Access::Oneself),
         ("member", Access::Needs(Permission::MembersRead)),
         ("members", Access::Needs(Permission::MembersRead)),
         ("needs_set_up", Access::Anybody),
+        ("notifications", Access::Oneself),
         ("organization", Access::Needs(Permission::MembersRead)),
         ("organizations", Access::Operator),
         ("own_sessions", Access::Oneself),
@@ -147,12 +154,14 @@ impl IdentityService {
         ("unblock_organization", Access::Operator),
         ("unblock_user", Access::Operator),
         ("unlink_login", Access::Oneself),
+        ("unread_notifications", Access::Oneself),
         (
             "update_organization",
             Access::Needs(Permission::OrganizationManage),
         ),
         ("update_profile", Access::Oneself),
         ("verify_password", Access::Anybody),
+        ("write_to_member", Access::Needs(Permission::MembersRead)),
     ];
 
     /// The use cases over a store.
