@@ -141,11 +141,16 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::UserNotFound(_) => missing("member"),
         IdentityError::TokenNotFound(_) => missing("API token"),
         IdentityError::InvitationNotFound(_) => missing("invitation"),
+        IdentityError::NotificationNotFound(_) => missing("notification"),
         IdentityError::TooManyFailures { .. } => {
             let text = html! { p { (too_often(&error)) " Nothing was changed." } (home()) };
             page(StatusCode::TOO_MANY_REQUESTS, "Not so often", &text)
         }
-        IdentityError::LastOwner | IdentityError::NotAnOwner | IdentityError::ErasureBegun(_) => {
+        IdentityError::LastOwner
+        | IdentityError::NotAnOwner
+        | IdentityError::OwnsTooMany { .. }
+        | IdentityError::Oneself
+        | IdentityError::ErasureBegun(_) => {
             let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
             page(StatusCode::CONFLICT, "That is not possible now", &text)
         }

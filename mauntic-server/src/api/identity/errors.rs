@@ -40,6 +40,7 @@ impl From<IdentityError> for ApiError {
             | IdentityError::SessionNotFound(_)
             | IdentityError::LoginNotLinked
             | IdentityError::InvitationNotFound(_)
+            | IdentityError::NotificationNotFound(_)
             | IdentityError::TokenNotFound(_) => Self::not_found(&error),
             IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
             IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
@@ -59,9 +60,11 @@ impl From<IdentityError> for ApiError {
             IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
                 Self::invalid("/scopes", &error)
             }
-            IdentityError::RoleBeyondScope(..) | IdentityError::MayNotFound => {
-                Self::forbidden(&error)
-            }
+            IdentityError::RoleBeyondScope(..)
+            | IdentityError::MayNotFound
+            | IdentityError::NotAPerson => Self::forbidden(&error),
+            IdentityError::OwnsTooMany { .. } => Self::conflict("too_many_organizations", &error),
+            IdentityError::Oneself => Self::conflict("oneself", &error),
             IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
             IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
             IdentityError::WrongPassword
