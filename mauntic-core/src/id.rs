@@ -145,6 +145,7 @@ kinds! {
     Import, ImportId, "import";
     Invitation, InvitationId, "invitation";
     Letter, LetterId, "letter to a user";
+    Notification, NotificationId, "notification of a user";
     OauthClient, OauthClientId, "OAuth client";
     OauthGrant, OauthGrantId, "OAuth grant";
     Organization, OrganizationId, "organisation";

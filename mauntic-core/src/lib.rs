@@ -66,9 +66,9 @@ pub use event::{
 pub use fingerprint::fingerprint;
 pub use id::{
     ApiTokenId, AuditEntryId, CapturedMailId, ContactId, DeliveryId, EmailId, EmailVersionId,
-    EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, OauthClientId, OauthGrantId,
-    OrganizationId, SegmentId, SendJobId, SendingDomainId, SessionId, TransportId, UserId,
-    WorkerId, kind,
+    EventId, HitId, Id, ImportId, InvalidId, InvitationId, LetterId, NotificationId, OauthClientId,
+    OauthGrantId, OrganizationId, SegmentId, SendJobId, SendingDomainId, SessionId, TransportId,
+    UserId, WorkerId, kind,
 };
 pub use network::{InvalidIpNetwork, IpNetwork, IpNetworks, is_public};
 pub use outbox::{DeadLetter, Inbox, Outbox, PendingDelivery, RelayStore};

@@ -10,7 +10,7 @@ use mauntic_core::{
     identity::{
         AuditFilter, CreateOauthClient, CreateOrganization, CreateToken, CreateUser, IdentityError,
         IdentityService, Invite, RequestDeletion, UpdateOauthClient, UpdateOrganization,
-        storage::SeaOrmIdentityStore,
+        WriteToMember, storage::SeaOrmIdentityStore,
     },
     storage::{DbOptions, test_database::TestDatabase},
     testing::{
@@ -180,6 +180,18 @@ impl Fixture {
             "revoke_invitation" => {
                 service.revoke_invitation(actor, self.invitation).await?;
                 Ok(Reach::Allowed)
+            }
+            "write_to_member" => {
+                let command = WriteToMember {
+                    subject: "Hello".parse().unwrap(),
+                    text: "How are you?".parse().unwrap(),
+                    page: None,
+                };
+                match service.write_to_member(actor, self.viewer, command).await {
+                    // The tokens here work for nobody who could be answered.
+                    Ok(()) | Err(IdentityError::NotAPerson) => Ok(Reach::Allowed),
+                    Err(error) => Err(error),
+                }
             }
             "transfer_ownership" => {
                 let (from, to) = (self.owner, self.viewer);

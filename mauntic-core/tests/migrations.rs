@@ -72,6 +72,7 @@ async fn both_back_ends_have_the_same_tables() {
             "linked_login",
             "login_attempt",
             "membership",
+            "notification",
             "oauth_client",
             "oauth_code",
             "oauth_grant",

@@ -6,7 +6,9 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, Id, OrganizationId, Principal, SegmentId, UserId, WorkerId};
+use mauntic_core::{
+    ContactId, DomainEvent, Id, OrganizationId, Principal, SegmentId, UserId, WorkerId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Channel, ContactFilter, FieldAlias, Tag, field::named};
@@ -176,4 +178,27 @@ impl BulkChange {
     pub fn source(&self) -> String {
         format!("bulk:{}", self.id)
     }
+}
+
+/// A change of many ended, or stands still by itself until somebody lets it go on. What people do to one is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkChangeEnded {
+    /// The change.
+    pub bulk_change_id: BulkChangeId,
+    /// What became of each contact.
+    pub action: BulkAction,
+    /// Completed, failed or paused.
+    pub state: BulkState,
+    /// How many had their turn.
+    pub done: u64,
+    /// How many of those could not be changed.
+    pub refused: u64,
+    /// Why the first of them could not be, or why it failed or was paused.
+    pub problem: Option<String>,
+    /// Who asked for it.
+    pub actor: Principal,
+}
+
+impl DomainEvent for BulkChangeEnded {
+    const TYPE: &'static str = "crm.bulk_change_ended.v1";
 }

@@ -3,8 +3,10 @@
 //! Events are batch-shaped, since sends, hits and bounces come in batches. All are about one email.
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{ContactId, DeliveryId, DomainEvent, EmailId, SegmentId, SendJobId};
+use mauntic_core::{ContactId, DeliveryId, DomainEvent, EmailId, Principal, SegmentId, SendJobId};
 use serde::{Deserialize, Serialize};
+
+use crate::sending::JobState;
 
 /// Most contacts that one event names; a larger batch becomes several events.
 pub const MAX_EVENT_ITEMS: usize = 1_000;
@@ -159,4 +161,24 @@ pub struct Resubscribed {
 
 impl DomainEvent for Resubscribed {
     const TYPE: &'static str = "messaging.resubscribed.v1";
+}
+
+/// Something became of a send that whoever made it waits for, or must know: it is over, it was paused by itself, or no
+/// mail goes out at the moment. What people do to a send is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendNoted {
+    /// The send.
+    pub send_job_id: SendJobId,
+    /// Its email.
+    pub email_id: EmailId,
+    /// Where it stands; one that is running is held up.
+    pub state: JobState,
+    /// Why, for people to read.
+    pub note: Option<String>,
+    /// Who made it.
+    pub made_by: Principal,
+}
+
+impl DomainEvent for SendNoted {
+    const TYPE: &'static str = "messaging.send_noted.v1";
 }

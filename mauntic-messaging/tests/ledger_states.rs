@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
-    ContactId, DeliveryId, EmailId, EmailVersionId, OrganizationId, PageSize, SegmentId, SendJobId,
-    WorkerId,
+    ContactId, DeliveryId, EmailId, EmailVersionId, OrganizationId, PageSize, Principal, SegmentId,
+    SendJobId, WorkerId,
     storage::{DbOptions, test_database::TestDatabase},
 };
 use mauntic_messaging::{
@@ -81,6 +81,7 @@ fn job(lane: Lane) -> SendJob {
         lane,
         scheduled_at: now(),
         local_time: None,
+        made_by: Principal::System,
     };
     let mut job = SendJob::new(new, now());
     job.planned_up_to(None, now());

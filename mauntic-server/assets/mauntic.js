@@ -104,9 +104,22 @@ document.addEventListener("keydown", (event) => {
   if (next) { event.preventDefault(); next.focus(); }
 });
 
+// What looks for news by itself: only while somebody is there, so that it keeps no session alive, and without a word.
+const QUIET = 10 * 60 * 1000;
+let seen = Date.now();
+for (const sign of ["pointerdown", "keydown", "scroll"]) {
+  addEventListener(sign, () => { seen = Date.now(); }, { capture: true, passive: true });
+}
+const isQuiet = ({ detail }) => (detail.requestConfig?.elt ?? detail.elt).matches("[data-quiet]");
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isQuiet(event) && (document.hidden || Date.now() - seen > QUIET)) event.preventDefault();
+});
+
 // What htmx asked for.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, requestConfig: asked } = event.detail;
+  // A bell that cannot be had any more stays as it is: reloading would lose what somebody is writing.
+  if (isQuiet(event) && !xhr.responseText.includes('id="bell"')) { event.detail.shouldSwap = false; return; }
   // The session is over, or the page leads elsewhere: go where the answer came from.
   const came = xhr.responseURL && new URL(xhr.responseURL);
   if (came && came.pathname === "/app/login") { event.detail.shouldSwap = false; location.reload(); return; }
@@ -122,8 +135,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   event.detail.isError = !event.detail.shouldSwap && !words;
   if (!event.detail.shouldSwap && words) say(words);
 });
-document.addEventListener("htmx:responseError", () => say("This could not be loaded. Reload the page to try again."));
-document.addEventListener("htmx:sendError", () => say("The server does not answer. Reload the page to try again."));
+document.addEventListener("htmx:responseError", (event) => isQuiet(event) || say("This could not be loaded. Reload the page to try again."));
+document.addEventListener("htmx:sendError", (event) => isQuiet(event) || say("The server does not answer. Reload the page to try again."));
 document.addEventListener("htmx:afterSettle", (event) => {
   // What had the focus is gone: go on in what came instead.
   const { elt: part, requestConfig: asked } = event.detail;

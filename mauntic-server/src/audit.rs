@@ -53,6 +53,7 @@ pub(crate) const DONE: &[(&str, &str)] = &[
     ("member.left", "left, which ended the membership of"),
     ("member.removed", "removed the member"),
     ("member.unblocked", "unblocked the member"),
+    ("member.written_to", "wrote a mail to"),
     ("oauth_client.created", "registered the app"),
     (
         "oauth_client.deleted",

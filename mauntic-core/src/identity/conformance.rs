@@ -10,6 +10,7 @@ mod audit;
 mod deletion;
 mod idempotency;
 mod logins;
+mod notifications;
 mod oauth;
 mod tokens;
 
@@ -30,6 +31,7 @@ pub use audit::*;
 pub use deletion::*;
 pub use idempotency::*;
 pub use logins::*;
+pub use notifications::*;
 pub use oauth::*;
 pub use tokens::*;
 
@@ -89,6 +91,12 @@ macro_rules! identity_store_conformance {
                 a_login_is_linked_once,
                 a_login_is_used_and_unlinked_by_its_user,
                 a_detour_is_taken_once,
+                notifications_are_listed_for_their_user_the_latest_first,
+                notifications_are_read_by_their_user_alone,
+                the_same_is_told_once_from_a_time_on,
+                nobody_is_told_anything_who_does_not_work_there,
+                old_notifications_are_deleted_some_at_a_time,
+                an_event_tells_its_notices_once,
                 oauth_clients_stay_within_their_organization,
                 a_member_has_one_grant_for_each_client,
                 what_an_app_shows_is_found_and_used,

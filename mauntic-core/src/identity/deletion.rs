@@ -3,7 +3,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Organization;
-use crate::{OrganizationId, Page, PageSize, Principal, StoreError, WorkerId};
+use crate::{DomainEvent, OrganizationId, Page, PageSize, Principal, StoreError, UserId, WorkerId};
 
 /// How long an organisation waits to be deleted where the operator does not say otherwise.
 pub(super) const GRACE: TimeDelta = TimeDelta::days(30);
@@ -53,6 +53,21 @@ impl Organization {
     pub fn is_active(&self) -> bool {
         self.blocked_at.is_none() && self.deletion.is_none()
     }
+}
+
+/// An organisation is to be deleted, or is kept after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletionPlanned {
+    /// When its data is erased; `None` if it is kept after all.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Who said so.
+    pub by: Principal,
+    /// Those who own it, one of whom can take it back.
+    pub owners: Vec<UserId>,
+}
+
+impl DomainEvent for DeletionPlanned {
+    const TYPE: &'static str = "identity.deletion_planned.v1";
 }
 
 /// What is erased cannot be brought back.

@@ -36,6 +36,23 @@ pub enum IdentityError {
     /// Not everybody makes organisations in this installation.
     #[error("you cannot make organisations here: ask whoever runs this installation")]
     MayNotFound,
+    /// Somebody owns as many organisations as one person may.
+    #[error(
+        "you own {most} organisations, which is as many as one person may: leave or delete one first"
+    )]
+    OwnsTooMany {
+        /// How many that is.
+        most: usize,
+    },
+    /// A program acts, and this is for people.
+    #[error("this is for people who are members: a token that works for nobody has no part in it")]
+    NotAPerson,
+    /// Nobody writes to themselves.
+    #[error("this is you: choose another member")]
+    Oneself,
+    /// The user was told nothing of that id.
+    #[error("no notification has the id {0}")]
+    NotificationNotFound(crate::NotificationId),
     /// Logging in failed too often.
     #[error("too many failed attempts: try again in {seconds} seconds")]
     TooManyFailures {

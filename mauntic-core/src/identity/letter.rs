@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     DisplayName, InvalidSessionSecret, LinkedLogin, NoRandomness, SessionSecret, Slug, TokenHash,
+    WriteToMember,
 };
 use crate::{EmailAddress, InvitationId, LetterId, OrganizationId, Role, UserId};
 
@@ -138,6 +139,17 @@ pub enum Errand {
         /// When its data is erased; `None` if it is kept after all.
         due_at: Option<DateTime<Utc>>,
     },
+    /// A member writes to another.
+    FromMember {
+        /// Where both work.
+        organization_id: OrganizationId,
+        /// Who writes.
+        from: UserId,
+        /// To whom.
+        to: UserId,
+        /// What.
+        letter: Box<WriteToMember>,
+    },
     /// Somebody is invited.
     Invitation {
         /// Where to.
@@ -156,6 +168,7 @@ impl fmt::Debug for Errand {
             Self::LoginLinked { .. } => "LoginLinked(…)",
             Self::LockOut { .. } => "LockOut(…)",
             Self::Deletion { .. } => "Deletion(…)",
+            Self::FromMember { .. } => "FromMember(…)",
             Self::Invitation { .. } => "Invitation(…)",
         })
     }
@@ -230,6 +243,17 @@ pub enum Message {
         organization: DisplayName,
         /// When its data is erased; `None` if it is kept.
         due_at: Option<DateTime<Utc>>,
+    },
+    /// A member of your organisation writes to you.
+    FromMember {
+        /// What the member is called.
+        sender: DisplayName,
+        /// Where answers go: the member's address.
+        reply_to: EmailAddress,
+        /// What the organisation is called.
+        organization: DisplayName,
+        /// What the member writes.
+        letter: Box<WriteToMember>,
     },
     /// Become a member with this link.
     Invitation {

@@ -53,7 +53,9 @@ mod idempotency;
 mod invitation;
 mod letter;
 mod linked_login;
+mod member_letter;
 mod name;
+mod notification;
 mod oauth;
 mod organization;
 mod password;
@@ -71,7 +73,7 @@ mod zones;
 
 pub use crate::audit::{Change, Subject};
 pub use audit::{AuditEntry, AuditFilter, AuditLog};
-pub use deletion::{Deletion, Erasure, ErasureBegun, Erasures};
+pub use deletion::{Deletion, DeletionPlanned, Erasure, ErasureBegun, Erasures};
 pub use detour::{Aim, Detour, DetourSecret};
 pub use error::IdentityError;
 pub use idempotency::{Begun, Claim, IdempotencyKey, IdempotencyStore, StoredAnswer, oldest_kept};
@@ -80,7 +82,12 @@ pub use letter::{
     Errand, Letter, LinkSecret, Message, Postman, Purpose, QueuedLetter, Undelivered, UserLink,
 };
 pub use linked_login::{LinkedLogin, ProvenLogin};
+pub use member_letter::{
+    InvalidLetterSubject, InvalidLetterText, InvalidPageAddress, LetterSubject, LetterText,
+    PageAddress, WriteToMember,
+};
 pub use name::{DisplayName, InvalidName, InvalidSlug, Slug};
+pub use notification::{Notice, Notification, NotificationKind, Once, UnknownNotificationKind};
 pub use oauth::{
     AuthorizationParameters, CodeChallenge, InvalidCodeChallenge, InvalidRedirectUri,
     MachineAccess, OauthClient, OauthCode, OauthError, OauthGrant, OauthQueries, OauthRepository,
@@ -110,9 +117,9 @@ pub use store::{
     AuditQueries, AuditRepository, DetourRepository, IdentityStore, IdentityUnitOfWork,
     InvitationQueries, InvitationRepository, LetterQueue, LetterRepository, LinkQueries,
     LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts, MemberQueries,
-    MembershipRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
-    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
-    UserRepository,
+    MembershipRepository, NotificationQueries, NotificationRepository, OrganizationQueries,
+    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
+    SessionRepository, TokenQueries, TokenRepository, UserRepository,
 };
 pub use token::{
     ApiToken, Holder, InvalidTokenSecret, NoRandomness, PresentedToken, Refusal, TokenHash,

@@ -314,6 +314,11 @@ impl Patience {
         free: 200,
         longest: TimeDelta::minutes(15),
     };
+    /// Letters that one user writes to other members.
+    pub const FOR_MEMBER_LETTERS: Self = Self {
+        free: 20,
+        longest: TimeDelta::hours(1),
+    };
     /// Organisations that one user makes.
     pub const FOR_ORGANIZATIONS: Self = Self {
         free: 10,

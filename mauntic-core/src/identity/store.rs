@@ -3,12 +3,13 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ApiToken, AuditEntry, AuditFilter, Detour, Erasures, IdempotencyStore, Invitation, LinkedLogin,
-    Member, Membership, OauthQueries, OauthRepository, Organization, PresentedToken, Purpose,
-    QueuedLetter, SecondFactor, Session, Slug, TokenHash, User, UserLink, Workplace,
+    Member, Membership, Notification, OauthQueries, OauthRepository, Once, Organization,
+    PresentedToken, Purpose, QueuedLetter, SecondFactor, Session, Slug, TokenHash, User, UserLink,
+    Workplace,
 };
 use crate::{
-    ApiTokenId, AuditEntryId, EmailAddress, InvitationId, LetterId, OrganizationId, Outbox, Page,
-    PageSize, SessionId, StoreError, UserId,
+    ApiTokenId, AuditEntryId, EmailAddress, Inbox, InvitationId, LetterId, NotificationId,
+    OrganizationId, Outbox, Page, PageSize, SessionId, StoreError, UserId,
 };
 
 /// Keeps everything that Identity knows.
@@ -43,6 +44,9 @@ pub trait IdentityStore: Send + Sync {
 
     /// The letters that wait to be sent.
     fn letters(&self) -> &dyn LetterQueue;
+
+    /// What users are told, for reading.
+    fn notifications(&self) -> &dyn NotificationQueries;
 
     /// How often logging in failed.
     fn login_attempts(&self) -> &dyn LoginAttempts;
@@ -106,11 +110,17 @@ pub trait IdentityUnitOfWork: Send {
     /// The letters that wait to be sent, within this transaction.
     fn letters(&mut self) -> &mut dyn LetterRepository;
 
+    /// What users are told, within this transaction.
+    fn notifications(&mut self) -> &mut dyn NotificationRepository;
+
     /// The audit log, within this transaction.
     fn audit(&mut self) -> &mut dyn AuditRepository;
 
     /// The outbox, within this transaction.
     fn outbox(&mut self) -> &mut dyn Outbox;
+
+    /// Which events were dealt with, within this transaction.
+    fn inbox(&mut self) -> &mut dyn Inbox;
 
     /// Makes all changes permanent at once.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
@@ -462,6 +472,60 @@ pub trait LetterQueue: Send + Sync {
 pub trait LetterRepository: Send {
     /// Adds a letter, due at once.
     async fn add(&mut self, letter: &QueuedLetter, now: DateTime<Utc>) -> Result<(), StoreError>;
+}
+
+/// Reads what users are told.
+#[async_trait]
+pub trait NotificationQueries: Send + Sync {
+    /// A page of what a user was told in an organisation, the latest first; only what is not read yet if `unread`.
+    async fn list(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+        unread: bool,
+        before: Option<NotificationId>,
+        size: PageSize,
+    ) -> Result<Page<Notification, NotificationId>, StoreError>;
+
+    /// How much of it is not read yet; no more than `most` are counted.
+    async fn unread(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+        most: u32,
+    ) -> Result<u32, StoreError>;
+}
+
+/// Changes what users are told. It goes with the membership.
+#[async_trait]
+pub trait NotificationRepository: Send {
+    /// Adds one; `false`, and nothing is added, if the user is no member there, or blocked, or was told the same before.
+    async fn add(
+        &mut self,
+        notification: &Notification,
+        once: Option<&Once>,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes that a user has read one; `false` if the user has no such one there.
+    async fn mark_read(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+        id: NotificationId,
+        at: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes that a user has read all of them there, or all up to one; returns how many were not read before.
+    async fn mark_all_read(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+        up_to: Option<NotificationId>,
+        at: DateTime<Utc>,
+    ) -> Result<u64, StoreError>;
+
+    /// Deletes up to so many from before a time, of all organisations; returns how many.
+    async fn delete_old(&mut self, before: DateTime<Utc>, limit: u64) -> Result<u64, StoreError>;
 }
 
 /// Counts how often logging in failed, by keys of the caller's choice. Each method is a transaction of its own.

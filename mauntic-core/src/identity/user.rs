@@ -155,6 +155,12 @@ pub struct UserInvited {
     pub user_id: UserId,
     /// As what.
     pub role: Role,
+    /// What the person is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<DisplayName>,
+    /// The member whose invitation brought them, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_by: Option<UserId>,
 }
 
 impl DomainEvent for UserInvited {
@@ -187,6 +193,14 @@ impl DomainEvent for UserBlocked {
 mod tests {
     use super::*;
     use crate::ApiTokenId;
+
+    #[test]
+    fn the_first_form_of_who_joined_can_still_be_read() {
+        let stored = serde_json::json!({"user_id": uuid::Uuid::from_u128(1), "role": "viewer"});
+        let event: UserInvited = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!((event.name.as_ref(), event.invited_by), (None, None));
+        assert_eq!(serde_json::to_value(&event).unwrap(), stored);
+    }
 
     #[test]
     fn a_token_gives_no_role_that_may_more_than_its_scopes() {

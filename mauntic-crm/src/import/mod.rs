@@ -14,6 +14,7 @@ mod change;
 mod doubts;
 mod encoding;
 mod error;
+mod event;
 mod format;
 mod glance;
 pub(crate) mod guard;
@@ -42,6 +43,7 @@ mod upload;
 
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use error::{CsvError, ImportError};
+pub use event::ImportEnded;
 pub use format::{CsvFormat, Delimiter, FormatHints, Sniffed, UnknownDelimiter};
 pub use glance::{Glance, GlancedColumn};
 pub(crate) use mapping::ID;

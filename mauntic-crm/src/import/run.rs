@@ -22,7 +22,7 @@ use super::{
     owners::{RowOwners, find_members},
     row::RowParser,
     source,
-    tell::queue_rebuilds,
+    tell::{queue_rebuilds, tell_end},
 };
 use crate::{CrmStore, Field, FieldSet, OwnerName, Owners};
 
@@ -339,7 +339,9 @@ impl ImportRunner {
                 .delete_chunks(import.organization_id, import.id)
                 .await?;
         }
-        queue_rebuilds(uow, import, self.clock.now()).await
+        let now = self.clock.now();
+        queue_rebuilds(uow, import, now).await?;
+        tell_end(uow, import, now, &*self.ids).await
     }
 
     async fn heartbeat(&self, import: &mut Import, worker: WorkerId) -> Result<bool, StoreError> {
@@ -384,6 +386,9 @@ impl ImportRunner {
         let stands = matches!(import.state, ImportState::Paused | ImportState::Failed);
         if held && stands && import.counts.rows > 0 {
             queue_rebuilds(&mut *uow, import, self.clock.now()).await?;
+        }
+        if held && stands {
+            tell_end(&mut *uow, import, self.clock.now(), &*self.ids).await?;
         }
         uow.commit().await?;
         Ok(held)

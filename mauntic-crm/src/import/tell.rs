@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use mauntic_core::{Cause, ContactId, DomainEvent, Envelope, SegmentId, StoreError};
+use mauntic_core::{
+    Cause, ContactId, DomainEvent, Envelope, IdSource, Principal, SegmentId, StoreError,
+};
 
 use super::{
-    Import,
+    Import, ImportEnded,
     apply::{Applied, Applier},
     batch::Batch,
 };
@@ -36,6 +38,34 @@ pub(super) async fn queue_rebuilds(
     uow.segments()
         .queue_all_rebuilds(import.organization_id, now)
         .await
+}
+
+/// Tells whoever asked for an import that it has ended, or stands still by itself now. Of what the operator imports,
+/// nobody is told.
+pub(super) async fn tell_end(
+    uow: &mut dyn CrmUnitOfWork,
+    import: &Import,
+    now: DateTime<Utc>,
+    ids: &dyn IdSource,
+) -> Result<(), StoreError> {
+    let actor = import.plan.actor;
+    if actor == Principal::System {
+        return Ok(());
+    }
+    let ended = ImportEnded {
+        import_id: import.id,
+        name: import.plan.name.clone(),
+        state: import.state,
+        counts: import.counts,
+        error: import.error.clone(),
+        actor,
+    };
+    let cause = Cause {
+        correlation_id: import.id.as_uuid(),
+        causation_id: None,
+    };
+    let envelope = Envelope::seal(import.organization_id, &ended, now, ids, cause)?;
+    uow.outbox().append(&[envelope]).await
 }
 
 impl Applier<'_> {

@@ -1,7 +1,7 @@
 use std::ops::Bound;
 
 use chrono::TimeDelta;
-use mauntic_core::{CLOSED, Cause, ContactId, PageSize, StoreError, WorkerId};
+use mauntic_core::{CLOSED, Cause, ContactId, Envelope, PageSize, Principal, StoreError, WorkerId};
 use serde_json::Value as Json;
 use tracing::info;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ChangeSet, Contact, ContactCursor, ContactListing, CrmError, CrmUnitOfWork, DoNotContact,
     FieldSet, ParseContext, Reason,
-    bulk::{BulkAction, BulkChange, BulkState, Whom},
+    bulk::{BulkAction, BulkChange, BulkChangeEnded, BulkState, Whom},
     segment::{Origin, Segment},
 };
 
@@ -80,8 +80,39 @@ impl BulkRunner<'_> {
 
     async fn save(&self, change: &BulkChange) -> Result<(), StoreError> {
         let mut uow = self.service.contacts.store.begin().await?;
-        uow.bulk().save_progress(change, self.worker).await?;
+        if uow.bulk().save_progress(change, self.worker).await?
+            && matches!(change.state, BulkState::Paused | BulkState::Failed)
+        {
+            self.tell_end(&mut *uow, change).await?;
+        }
         uow.commit().await
+    }
+
+    /// Tells whoever asked for a change that it has ended, or stands still by itself now. Of what the system changes,
+    /// nobody is told.
+    async fn tell_end(
+        &self,
+        uow: &mut dyn CrmUnitOfWork,
+        change: &BulkChange,
+    ) -> Result<(), StoreError> {
+        let actor = change.plan.actor;
+        if actor == Principal::System {
+            return Ok(());
+        }
+        let ended = BulkChangeEnded {
+            bulk_change_id: change.id,
+            action: change.plan.action.clone(),
+            state: change.state,
+            done: change.done,
+            refused: change.refused,
+            problem: change.problem.clone(),
+            actor,
+        };
+        let contacts = &self.service.contacts;
+        let (now, ids) = (contacts.clock.now(), &*contacts.ids);
+        let organization = change.organization_id;
+        let envelope = Envelope::seal(organization, &ended, now, ids, Cause::root(ids))?;
+        uow.outbox().append(&[envelope]).await
     }
 
     async fn step(&self, change: &BulkChange) -> Result<Option<BulkChange>, CrmError> {
@@ -210,6 +241,9 @@ impl BulkRunner<'_> {
         }
         if !uow.bulk().save_progress(&next, self.worker).await? {
             return Ok(None);
+        }
+        if turn.last {
+            self.tell_end(&mut *uow, &next).await?;
         }
         uow.commit().await?;
         Ok(Some(next))

@@ -8,8 +8,8 @@ use std::sync::{
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, Page, SecretKey,
-    SegmentId, SendJobId, StoreError, TimeZoneName, UserId, UuidV7Source, WorkerId,
+    Actor, Clock as _, ContactId, DeliveryId, EmailVersionId, OrganizationId, Page, Principal,
+    SecretKey, SegmentId, SendJobId, StoreError, TimeZoneName, UserId, UuidV7Source, WorkerId,
     testing::ManualClock,
 };
 use serde_json::json;
@@ -223,6 +223,7 @@ impl World {
                 lane: Lane::Bulk,
                 scheduled_at: now,
                 local_time: None,
+                made_by: Principal::System,
             },
             now,
         );

@@ -18,6 +18,7 @@ mod preflight;
 mod reply;
 mod service;
 mod store;
+mod tell;
 
 pub use counts::{Counts, DomainRef, DomainTally};
 pub use delivery::{Delivery, DeliveryState, Lane, SkipReason, UnknownDeliveryState};

@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use mauntic_core::{Clock, DeliveryId, IdSource, StoreError, WorkerId};
 use tracing::{info, warn};
 
-use super::{Counts, JobState, PlannedDelivery, SendJob, SkipReason, engine::report};
+use super::{
+    Counts, JobState, PlannedDelivery, SendJob, SkipReason, engine::report, tell::tell_maker,
+};
 use crate::{Audience, AudienceMember, MessagingStore, Readiness};
 
 /// People in one transaction of a plan.
@@ -203,6 +205,10 @@ impl Planner {
             }
             Next::NoSegment => {
                 job.lose_segment(now);
+                // One that goes on without it says so when it is over.
+                if job.state == JobState::Failed {
+                    tell_maker(&mut *uow, &job, now, &*self.ids).await?;
+                }
                 warn!(send.id = %job.id, state = %job.state, "the segment of a send was deleted");
             }
         }

@@ -20,6 +20,7 @@ mod audience;
 mod clocks;
 mod domains;
 mod engines;
+mod makers;
 mod outcomes;
 mod planning;
 mod steering;

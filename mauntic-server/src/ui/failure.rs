@@ -168,6 +168,7 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::TokenNotFound(_) => missing("API token"),
         IdentityError::InvitationNotFound(_) => missing("invitation"),
         IdentityError::OauthClientNotFound | IdentityError::OauthGrantNotFound => missing("app"),
+        IdentityError::NotificationNotFound(_) => missing("notification"),
         IdentityError::TooManyFailures { .. } => {
             let text = html! { p { (too_often(&error)) " Nothing was changed." } (home()) };
             page(StatusCode::TOO_MANY_REQUESTS, "Not so often", &text)
@@ -179,6 +180,8 @@ pub(crate) fn identity(error: IdentityError) -> Error {
         IdentityError::LastOwner
         | IdentityError::NotAnOwner
         | IdentityError::NoClientSecret
+        | IdentityError::OwnsTooMany { .. }
+        | IdentityError::Oneself
         | IdentityError::ErasureBegun(_) => {
             let text = html! { p { "Nothing was changed: " (error.to_string()) "." } (home()) };
             page(StatusCode::CONFLICT, "That is not possible now", &text)

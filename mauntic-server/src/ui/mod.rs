@@ -35,6 +35,7 @@ mod imports;
 mod inbox;
 mod limits;
 mod mail;
+pub(crate) mod notifications;
 mod oauth;
 mod organization;
 mod recent;
@@ -47,7 +48,7 @@ mod sending;
 mod sends;
 mod tags;
 pub(crate) mod visitor;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ use poem::{
 
 use serde::Deserialize;
 
+pub(crate) use bulk::words as change_words;
 use component::icon::{Icon, icon};
 pub(crate) use limits::FormLimits;
 use visitor::{Person, Visitor};
@@ -86,7 +88,9 @@ pub(crate) fn routes(route: Route) -> Route {
     );
     let pages = oauth::routes(pages);
     let pages = inbox::routes(reports::routes(sends::routes(emails::routes(pages))));
-    let pages = sending::routes(organization::routes(segments::routes(pages)));
+    let pages = notifications::routes(sending::routes(organization::routes(segments::routes(
+        pages,
+    ))));
     let pages = bulk::routes(tags::routes(fields::routes(imports::routes(
         contacts::routes(pages),
     ))));
@@ -197,6 +201,7 @@ fn shell_searched(
 ) -> Markup {
     let top = html! {
         (component::frame::search("/app/search", searched))
+        (notifications::bell(visitor.unread))
         (workplaces(visitor))
         (person(visitor))
     };
@@ -292,6 +297,8 @@ pub(crate) enum Done {
     Started,
     /// A test was sent.
     Tested,
+    /// A mail to another member waits to be sent.
+    Mailed,
 }
 
 /// The query of a page that says what happened.
@@ -314,6 +321,7 @@ impl Done {
             Self::Ended => "ended",
             Self::Started => "started",
             Self::Tested => "tested",
+            Self::Mailed => "mailed",
         };
         format!("{place}?done={name}")
     }
@@ -329,6 +337,7 @@ impl Done {
             Self::Ended => "The session was ended.",
             Self::Started => "The send was started.",
             Self::Tested => "The test was sent.",
+            Self::Mailed => "Your mail is on its way.",
         };
         component::show::toast(text, component::Tone::Good)
     }

@@ -19,7 +19,7 @@ use super::{
         frame::Place,
         icon::Icon,
     },
-    failure,
+    failure, notifications,
 };
 use crate::{
     App,
@@ -39,6 +39,8 @@ pub(crate) struct Visitor {
     pub(crate) who: LoggedIn,
     /// Acts in the organisation that is worked in.
     pub(crate) actor: Actor,
+    /// How much they were told there and have not read yet.
+    pub(super) unread: u32,
     secret: SessionSecret,
     /// Tells the page that they get from all others.
     page: Uuid,
@@ -120,6 +122,7 @@ fn must_be_of(secret: &SessionSecret, token: &str) -> Result<()> {
 pub(crate) struct Person {
     /// The session and the user.
     pub(crate) who: LoggedIn,
+    unread: u32,
     secret: SessionSecret,
     page: Uuid,
 }
@@ -132,13 +135,18 @@ impl Person {
             return Ok(None);
         };
         let who = app.identity.logged_in(&secret).await;
-        let who = who.map_err(failure::identity)?;
-        let address = told_address(request);
-        let page = app.ids.next();
-        Ok(who.map(|who| Self {
-            who: who.calling_from(address),
+        let Some(who) = who.map_err(failure::identity)? else {
+            return Ok(None);
+        };
+        let unread = match who.actor() {
+            Some(actor) => unread(app, &actor).await?,
+            None => 0,
+        };
+        Ok(Some(Self {
+            who: who.calling_from(told_address(request)),
+            unread,
             secret,
-            page,
+            page: app.ids.next(),
         }))
     }
 
@@ -147,6 +155,7 @@ impl Person {
         Some(Visitor {
             who: self.who.clone(),
             actor: self.who.actor()?,
+            unread: self.unread,
             secret: self.secret.clone(),
             page: self.page,
         })
@@ -161,6 +170,14 @@ impl Person {
     pub(crate) fn prove(&self, fields: &Fields) -> Result<()> {
         must_be_of(&self.secret, fields.find(CSRF).unwrap_or_default())
     }
+}
+
+/// What the bell of a page counts.
+async fn unread(app: &App, actor: &Actor) -> Result<u32> {
+    let unread = app
+        .identity
+        .unread_notifications(actor, notifications::MOST);
+    unread.await.map_err(failure::identity)
 }
 
 /// The app of the request.
@@ -205,6 +222,7 @@ impl<'a> FromRequest<'a> for Visitor {
             return Err(failure::no_workplace());
         };
         Ok(Self {
+            unread: unread(app, &actor).await?,
             who,
             actor,
             secret,

@@ -15,6 +15,7 @@ use super::{
         CountEngagement, FollowBounces, FollowDeletions, FollowDepartures, FollowListChoices,
         FollowMerges, FollowTimezones, FollowUnsubscribes, KeepChanges,
     },
+    notices::TellMembers,
 };
 use crate::{App, Job};
 
@@ -101,6 +102,11 @@ fn handlers(app: &App) -> Vec<Arc<dyn EventHandler>> {
             identity: app.identity_store.clone(),
         }),
         Arc::new(KeepChanges(app.identity.clone())),
+        Arc::new(TellMembers {
+            identity: app.identity.clone(),
+            members: app.identity_store.clone(),
+            messaging: app.messaging_store.clone(),
+        }),
     ]
 }
 
@@ -306,7 +312,9 @@ impl Job for Housekeeping {
         let store = self.app.identity_store.idempotency();
         store.forget_old(self.app.clock.now()).await?;
         let identity = &self.app.identity;
-        identity.forget_old_sessions(&Operator::local()).await?;
+        let operator = Operator::local();
+        identity.forget_old_sessions(&operator).await?;
+        identity.forget_old_notifications(&operator).await?;
         self.app.segment_worker.note_counts().await?;
         self.app.imports.forget_orphans().await?;
         self.forget_hits(stop).await?;

@@ -89,7 +89,7 @@ impl SystemMail {
         text
     }
 
-    fn subject_and_text(&self, letter: &Letter) -> (&'static str, String) {
+    fn subject_and_text<'a>(&self, letter: &'a Letter) -> (&'a str, String) {
         let hello = match &letter.name {
             Some(name) => format!("Hello {name},"),
             None => "Hello,".to_owned(),
@@ -157,6 +157,22 @@ impl SystemMail {
                      before, and nothing of it was erased."
                 ),
             ),
+            Message::FromMember {
+                sender,
+                reply_to,
+                organization,
+                letter,
+            } => {
+                let page = letter.page.as_ref().map_or_else(String::new, |page| {
+                    format!("\n\nIt is about this page:\n\n{}{page}", self.base_url)
+                });
+                let body = format!(
+                    "{sender} ({reply_to}), who works with you in {organization}, writes to you:\n\n{}{page}\n\n\
+                     Your answer to this mail goes to {sender}.",
+                    letter.text
+                );
+                (letter.subject.as_str(), body)
+            }
             Message::Invitation {
                 secret,
                 expires_at,
@@ -192,13 +208,22 @@ impl Postman for SystemMail {
             name: None,
             address,
         };
+        let reply_to = match &letter.message {
+            Message::FromMember {
+                sender, reply_to, ..
+            } => Some(mime::Mailbox {
+                name: Some(sender.as_str()),
+                address: reply_to,
+            }),
+            _ => None,
+        };
         let message = mime::OutgoingMessage {
             organization_id: installation(),
             email_id: None,
             delivery_id: DeliveryId::generate(&*self.ids),
             date: self.clock.now(),
             from: mailbox(&self.sender),
-            reply_to: None,
+            reply_to,
             to: mailbox(&letter.to),
             subject,
             text: &text,

@@ -6,6 +6,7 @@ mod erasure;
 mod handlers;
 mod jobs;
 mod letters;
+mod notices;
 
 pub(crate) use directory::{
     CrmDirectory, MembersAsOwners, MessagingNames, Organizations, PresentZones,

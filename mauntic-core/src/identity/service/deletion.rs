@@ -3,8 +3,8 @@ use serde_json::json;
 use tracing::info;
 
 use super::super::{
-    Change, Erasure, Errand, IdentityError, IdentityService, IdentityUnitOfWork, LoggedIn,
-    Organization, Password, Subject,
+    Change, DeletionPlanned, Erasure, Errand, IdentityError, IdentityService, IdentityUnitOfWork,
+    LoggedIn, Organization, Password, Subject,
 };
 use crate::{Actor, Operator, OrganizationId, Page, PageSize, Permission, Principal, WorkerId};
 
@@ -79,7 +79,7 @@ impl IdentityService {
             let subject = Subject::new("organization", id);
             let change = Change::new("organization.restored", subject).from(json!(deletion));
             self.audit(&mut *uow, actor, change, now).await?;
-            self.tell_owners(&mut *uow, id, None, now).await?;
+            self.tell_owners(&mut *uow, actor, None, now).await?;
             uow.commit().await?;
             info!(organization.id = %id, "the deletion of an organisation was taken back");
         }
@@ -143,7 +143,8 @@ impl IdentityService {
             let change = Change::new("organization.deletion_requested", subject)
                 .to(json!({"due_at": due_at}));
             self.audit(&mut *uow, actor, change, now).await?;
-            self.tell_owners(&mut *uow, id, Some(due_at), now).await?;
+            self.tell_owners(&mut *uow, actor, Some(due_at), now)
+                .await?;
             uow.commit().await?;
         }
         Ok(organization)
@@ -153,11 +154,19 @@ impl IdentityService {
     async fn tell_owners(
         &self,
         uow: &mut dyn IdentityUnitOfWork,
-        organization_id: OrganizationId,
+        actor: &Actor,
         due_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Result<(), IdentityError> {
-        for user_id in uow.memberships().owners(organization_id).await? {
+        let organization_id = actor.organization_id();
+        let owners = uow.memberships().owners(organization_id).await?;
+        let planned = DeletionPlanned {
+            due_at,
+            by: actor.principal(),
+            owners: owners.clone(),
+        };
+        self.publish(uow, organization_id, &planned, now).await?;
+        for user_id in owners {
             let errand = Errand::Deletion {
                 organization_id,
                 user_id,

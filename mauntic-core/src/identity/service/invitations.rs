@@ -207,7 +207,14 @@ impl IdentityService {
         let organization = invitation.organization_id;
         let actor = Actor::user(organization, user.id, invitation.role);
         let actor = calling(actor, who.address);
-        self.join(&mut *uow, &actor, &user, invitation.role).await?;
+        self.join(
+            &mut *uow,
+            &actor,
+            &user,
+            invitation.role,
+            invitation.invited_by,
+        )
+        .await?;
         uow.sessions().work_in(who.session.id, organization).await?;
         uow.commit().await?;
         Ok(organization)
@@ -273,7 +280,8 @@ impl IdentityService {
         let organization = invitation.organization_id;
         let actor = Actor::user(organization, user.id, invitation.role);
         let actor = calling(actor, client.address);
-        self.join(uow, &actor, user, invitation.role).await?;
+        self.join(uow, &actor, user, invitation.role, invitation.invited_by)
+            .await?;
         let new = self.new_session(user.id, Some(organization), false, client, now)?;
         uow.sessions()
             .insert(&new.session, &new.secret.hash())
@@ -308,7 +316,7 @@ impl IdentityService {
         Ok(invitation)
     }
 
-    /// The member who acts: of a token, the one whom it works for.
+    /// The member who acts: of a token or an app, the one whom it works for.
     pub(super) async fn member_behind(
         &self,
         actor: &Actor,

@@ -255,6 +255,15 @@ impl IdentityService {
                 self.write_deletion(*organization_id, *user_id, *due_at)
                     .await
             }
+            Errand::FromMember {
+                organization_id,
+                from,
+                to,
+                letter,
+            } => {
+                self.write_from_member(*organization_id, *from, *to, letter)
+                    .await
+            }
             Errand::EmailChanged { user_id, old } => {
                 let user = self.store.members().find_user(*user_id).await?;
                 Ok(user.map(|user| Letter {

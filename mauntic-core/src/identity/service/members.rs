@@ -82,7 +82,9 @@ impl IdentityService {
             done => done?,
         }
         let actor = Actor::system(organization);
-        let member = self.join(&mut *uow, &actor, &user, command.role).await?;
+        let member = self
+            .join(&mut *uow, &actor, &user, command.role, None)
+            .await?;
         uow.commit().await?;
         Ok(member)
     }
@@ -101,7 +103,9 @@ impl IdentityService {
         lock(&mut *uow, organization).await?;
         let user = uow.users().find_by_email_for_update(&command.email).await?;
         let user = user.ok_or(IdentityError::NoUserWithEmail)?;
-        let member = self.join(&mut *uow, &actor, &user, command.role).await?;
+        let member = self
+            .join(&mut *uow, &actor, &user, command.role, None)
+            .await?;
         uow.commit().await?;
         Ok(member)
     }
@@ -392,6 +396,7 @@ impl IdentityService {
         actor: &Actor,
         user: &User,
         role: Role,
+        invited_by: Option<UserId>,
     ) -> Result<Member, IdentityError> {
         let now = self.clock.now();
         let membership = Membership {
@@ -412,6 +417,8 @@ impl IdentityService {
         let event = UserInvited {
             user_id: user.id,
             role,
+            name: Some(user.name.clone()),
+            invited_by,
         };
         self.publish(uow, membership.organization_id, &event, now)
             .await?;

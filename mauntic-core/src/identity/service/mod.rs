@@ -5,7 +5,9 @@ mod deletion;
 mod invitations;
 mod letters;
 mod linked_logins;
+mod member_letters;
 mod members;
+mod notifications;
 mod oauth;
 mod organizations;
 mod own_organizations;
@@ -61,6 +63,7 @@ impl IdentityService {
         ("accept_with", Access::Anybody),
         ("add_member", Access::Operator),
         ("apply_change", Access::Itself),
+        ("apply_notices", Access::Itself),
         ("audit_log", Access::Needs(Permission::AuditRead)),
         ("authenticate", Access::Anybody),
         ("authorize", Access::Oneself),
@@ -101,6 +104,7 @@ impl IdentityService {
         ("find_organization", Access::Operator),
         ("finish_erasure", Access::Itself),
         ("found_organization", Access::Oneself),
+        ("forget_old_notifications", Access::Operator),
         ("forget_old_sessions", Access::Operator),
         ("give_second_factor", Access::Anybody),
         ("invitation", Access::Anybody),
@@ -113,9 +117,12 @@ impl IdentityService {
         ("log_in", Access::Anybody),
         ("log_in_with", Access::Anybody),
         ("logged_in", Access::Anybody),
+        ("mark_notification_read", Access::Oneself),
+        ("mark_notifications_read", Access::Oneself),
         ("member", Access::Needs(Permission::MembersRead)),
         ("members", Access::Needs(Permission::MembersRead)),
         ("needs_set_up", Access::Anybody),
+        ("notifications", Access::Oneself),
         ("oauth_client", Access::Needs(Permission::TokensManage)),
         ("oauth_clients", Access::Needs(Permission::TokensManage)),
         ("oauth_consent", Access::Oneself),
@@ -173,6 +180,7 @@ impl IdentityService {
         ("unblock_organization", Access::Operator),
         ("unblock_user", Access::Operator),
         ("unlink_login", Access::Oneself),
+        ("unread_notifications", Access::Oneself),
         (
             "update_oauth_client",
             Access::Needs(Permission::TokensManage),
@@ -183,6 +191,7 @@ impl IdentityService {
         ),
         ("update_profile", Access::Oneself),
         ("verify_password", Access::Anybody),
+        ("write_to_member", Access::Needs(Permission::MembersRead)),
     ];
 
     /// Every use case that changes something for somebody, and the action that it leaves in the audit log.

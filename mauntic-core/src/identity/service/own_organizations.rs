@@ -8,6 +8,9 @@ use super::{
 };
 use crate::{Actor, OrganizationId, Role, UserId};
 
+/// How many organisations somebody may own who makes another: each takes room, and work.
+const MOST_OWNED: usize = 20;
+
 impl IdentityService {
     /// Whether somebody may make an organisation in this installation.
     #[must_use]
@@ -23,7 +26,7 @@ impl IdentityService {
     ///
     /// # Errors
     /// [`IdentityError::MayNotFound`] if the user [may not](Self::may_found); [`IdentityError::TooManyFailures`] if the
-    /// user made many lately.
+    /// user made many lately; [`IdentityError::OwnsTooMany`].
     #[tracing::instrument(skip_all)]
     pub async fn found_organization(
         &self,
@@ -76,7 +79,12 @@ impl IdentityService {
         let user = uow.users().find_for_update(id).await?;
         let user = user.filter(|user| user.blocked_at.is_none());
         let user = user.ok_or(IdentityError::UserNotFound(id))?;
-        self.join(uow, actor, &user, Role::Owner).await?;
+        let places = uow.memberships().of_user(id).await?;
+        let owned = places.iter().filter(|place| place.role == Role::Owner);
+        if owned.count() >= MOST_OWNED {
+            return Err(IdentityError::OwnsTooMany { most: MOST_OWNED });
+        }
+        self.join(uow, actor, &user, Role::Owner, None).await?;
         let organization = actor.organization_id();
         Ok(uow.sessions().work_in(who.session.id, organization).await?)
     }

@@ -63,6 +63,10 @@ impl MigratorTrait for IdentityMigrator {
                 of: oauth,
             }),
             Box::new(Statements {
+                name: "m0014_notifications",
+                of: notifications,
+            }),
+            Box::new(Statements {
                 name: "m0015_last_active",
                 of: last_active,
             }),
@@ -316,6 +320,29 @@ fn deletion(dialect: Dialect) -> Vec<String> {
         ),
     ]);
     statements
+}
+
+/// What members are told. It goes with the membership.
+fn notifications(dialect: Dialect) -> Vec<String> {
+    let uuid = dialect.type_name(SqlType::Uuid);
+    let bytes = dialect.type_name(SqlType::Bytes);
+    vec![
+        format!(
+            "CREATE TABLE notification (
+                organization_id {uuid} NOT NULL, user_id {uuid} NOT NULL, id {uuid} NOT NULL,
+                kind TEXT NOT NULL, problem BOOLEAN NOT NULL, heading TEXT NOT NULL,
+                message TEXT NOT NULL, about {uuid}, at BIGINT NOT NULL, read_at BIGINT,
+                once_hash {bytes},
+                PRIMARY KEY (organization_id, user_id, id),
+                FOREIGN KEY (organization_id, user_id)
+                    REFERENCES membership (organization_id, user_id) ON DELETE CASCADE)"
+        ),
+        "CREATE INDEX notification_unread ON notification (organization_id, user_id, id) WHERE read_at IS NULL"
+            .to_owned(),
+        "CREATE INDEX notification_once ON notification (organization_id, user_id, once_hash, at) WHERE once_hash IS NOT NULL"
+            .to_owned(),
+        "CREATE INDEX notification_old ON notification (at)".to_owned(),
+    ]
 }
 
 /// Letters to users, and the links in them. Of persons, and of the installation.

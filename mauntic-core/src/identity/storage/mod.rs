@@ -7,6 +7,7 @@ mod invitations;
 mod letters;
 mod linked_logins;
 mod migrations;
+mod notifications;
 mod oauth;
 mod organizations;
 mod second_factors;
@@ -22,13 +23,16 @@ use super::{
     AuditQueries, AuditRepository, DetourRepository, Erasures, IdempotencyStore, IdentityStore,
     IdentityUnitOfWork, InvitationQueries, InvitationRepository, LetterQueue, LetterRepository,
     LinkQueries, LinkRepository, LinkedLoginQueries, LinkedLoginRepository, LoginAttempts,
-    MemberQueries, MembershipRepository, OauthQueries, OauthRepository, OrganizationQueries,
-    OrganizationRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries,
-    SessionRepository, TokenQueries, TokenRepository, UserRepository,
+    MemberQueries, MembershipRepository, NotificationQueries, NotificationRepository, OauthQueries,
+    OauthRepository, OrganizationQueries, OrganizationRepository, SecondFactorQueries,
+    SecondFactorRepository, SessionQueries, SessionRepository, TokenQueries, TokenRepository,
+    UserRepository,
 };
 use crate::{
-    Envelope, Outbox, StoreError,
-    storage::{Db, DbOptions, DbTarget, Dialect, Txn, append_to_outbox, from_micros, to_micros},
+    Envelope, EventId, Inbox, Outbox, StoreError,
+    storage::{
+        Db, DbOptions, DbTarget, Dialect, Txn, append_to_outbox, first_time, from_micros, to_micros,
+    },
 };
 
 pub use migrations::IdentityMigrator;
@@ -102,6 +106,10 @@ impl IdentityStore for SeaOrmIdentityStore {
     }
 
     fn letters(&self) -> &dyn LetterQueue {
+        self
+    }
+
+    fn notifications(&self) -> &dyn NotificationQueries {
         self
     }
 
@@ -203,11 +211,19 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
         self
     }
 
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
+        self
+    }
+
     fn audit(&mut self) -> &mut dyn AuditRepository {
         self
     }
 
     fn outbox(&mut self) -> &mut dyn Outbox {
+        self
+    }
+
+    fn inbox(&mut self) -> &mut dyn Inbox {
         self
     }
 
@@ -220,6 +236,18 @@ impl IdentityUnitOfWork for SeaOrmUnitOfWork {
 impl Outbox for SeaOrmUnitOfWork {
     async fn append(&mut self, envelopes: &[Envelope]) -> Result<(), StoreError> {
         append_to_outbox(&*self.txn, self.dialect, envelopes).await
+    }
+}
+
+#[async_trait]
+impl Inbox for SeaOrmUnitOfWork {
+    async fn first_time(
+        &mut self,
+        handler: &'static str,
+        event: EventId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        first_time(&*self.txn, self.dialect, handler, event, now).await
     }
 }
 

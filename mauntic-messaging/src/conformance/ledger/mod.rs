@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mauntic_core::{
-    ContactId, DeliveryId, EmailId, EmailVersionId, OrganizationId, PageSize, SegmentId, SendJobId,
-    WorkerId,
+    ContactId, DeliveryId, EmailId, EmailVersionId, OrganizationId, PageSize, Principal, SegmentId,
+    SendJobId, UserId, WorkerId,
 };
 use uuid::Uuid;
 
@@ -54,6 +54,9 @@ async fn job(store: &Arc<dyn MessagingStore>, number: u128, lane: Lane) -> SendJ
         lane,
         scheduled_at: now(),
         local_time: None,
+        made_by: Principal::User {
+            id: UserId::from_uuid(id(5)),
+        },
     };
     let mut job = SendJob::new(new, now());
     job.planned_up_to(None, now());

@@ -11,7 +11,7 @@ use crate::{
     audience::look_up_owners,
     sending::{
         BuildError, Counts, Delivery, DeliveryRef, DeliveryState, JobState, LeftOut, PreparedEmail,
-        Rate, SendJob, SkipReason,
+        Rate, SendJob, SkipReason, tell::tell_maker,
     },
     suppression::address_hash,
     transport::SendingLimits,
@@ -124,6 +124,7 @@ impl Feeder {
             && job.stand_still().is_ok()
         {
             uow.sends().update_job(&job).await?;
+            self.tell_maker(&mut *uow, &job).await?;
             uow.commit().await?;
             info!(send.id = %job.id, "a send is paused: its organisation is blocked or to be deleted");
         }
@@ -168,8 +169,18 @@ impl Feeder {
             && stored.hold_up(reason)
         {
             uow.sends().update_job(&stored).await?;
+            self.tell_maker(&mut *uow, &stored).await?;
         }
         uow.commit().await
+    }
+
+    async fn tell_maker(
+        &self,
+        uow: &mut dyn MessagingUnitOfWork,
+        job: &SendJob,
+    ) -> Result<(), StoreError> {
+        let ports = &self.run.ports;
+        tell_maker(uow, job, ports.clock.now(), &*ports.ids).await
     }
 
     /// Leases as many deliveries as the limits have room for.
@@ -348,6 +359,7 @@ impl Feeder {
         if let Some(mut job) = stored.filter(|job| job.state.is_running()) {
             job.fail(error.to_string(), run.ports.clock.now());
             uow.sends().update_job(&job).await?;
+            self.tell_maker(&mut *uow, &job).await?;
         }
         uow.commit().await
     }

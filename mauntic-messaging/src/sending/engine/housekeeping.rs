@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::{Run, log_retry};
 use crate::sending::{
     Changed, Counts, DeliveryState, JobState, Lane, SendJob, SendJobRef, SkipReason,
+    tell::tell_maker,
 };
 
 /// Deliveries of a cancelled send that one transaction leaves out.
@@ -129,8 +130,13 @@ async fn finish(run: &Run, job: &SendJob) -> Result<(), StoreError> {
     if uow.ledger().has_open(&name).await? {
         return Ok(());
     }
-    stored.finish(run.ports.clock.now());
+    let now = run.ports.clock.now();
+    stored.finish(now);
     uow.sends().update_job(&stored).await?;
+    // Whoever cancelled it knows.
+    if stored.state == JobState::Completed {
+        tell_maker(&mut *uow, &stored, now, &*run.ports.ids).await?;
+    }
     uow.commit().await?;
     info!(send.id = %job.id, state = %stored.state, "a send is over");
     Ok(())

@@ -18,7 +18,7 @@ use crate::{
     event::{Bounced, EmailsBounced, EmailsSent, Sent},
     sending::{
         BounceClass, Changed, Counts, DeliveryRef, DeliveryState, HandOver, LeftOut, Rate, Report,
-        SkipReason, Stage, Withheld, settle,
+        SkipReason, Stage, Withheld, settle, tell::tell_maker,
     },
     suppression::{Suppression, SuppressionReason},
 };
@@ -196,7 +196,7 @@ impl Group {
         };
         adapt_rates(uow, &settled, in_slow_domain, now).await?;
         self.note_troubles(run, uow).await?;
-        self.stop_refused_sends(uow).await
+        self.stop_refused_sends(run, uow).await
     }
 
     /// A send says why no mail of it goes out, until some does again.
@@ -234,6 +234,9 @@ impl Group {
             if changed {
                 uow.sends().update_job(&job).await?;
             }
+            if changed && reason.is_some() {
+                tell_maker(uow, &job, run.ports.clock.now(), &*run.ports.ids).await?;
+            }
             if reason.is_some() {
                 run.held_up().insert(id);
             } else {
@@ -246,6 +249,7 @@ impl Group {
     /// A server that refuses the sender refuses everybody: better to stop than to burn the list.
     async fn stop_refused_sends(
         &self,
+        run: &Run,
         uow: &mut dyn MessagingUnitOfWork,
     ) -> Result<(), StoreError> {
         for one in &self.finished {
@@ -262,6 +266,7 @@ impl Group {
             {
                 job.note = Some(format!("the mail server refused the sender: {reply}"));
                 uow.sends().update_job(&job).await?;
+                tell_maker(uow, &job, run.ports.clock.now(), &*run.ports.ids).await?;
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    CLOSED, ContactId, EmailId, EmailVersionId, OrganizationId, SegmentId, SendJobId,
+    CLOSED, ContactId, EmailId, EmailVersionId, OrganizationId, Principal, SegmentId, SendJobId,
 };
 
 use super::{Lane, LocalTime};
@@ -65,6 +65,8 @@ pub struct SendJob {
     pub note: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// Who made it; not known of sends from before that was kept.
+    pub made_by: Option<Principal>,
 }
 
 /// What a new send is made of.
@@ -86,6 +88,8 @@ pub struct NewSendJob {
     pub scheduled_at: DateTime<Utc>,
     /// What each recipient's own clock shows when they get it.
     pub local_time: Option<LocalTime>,
+    /// Who makes it.
+    pub made_by: Principal,
 }
 
 impl SendJob {
@@ -108,6 +112,7 @@ impl SendJob {
             finished_at: None,
             note: None,
             created_at: now,
+            made_by: Some(new.made_by),
         }
     }
 

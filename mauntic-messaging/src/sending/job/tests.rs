@@ -15,6 +15,7 @@ fn job() -> SendJob {
         lane: Lane::Bulk,
         scheduled_at: DateTime::UNIX_EPOCH,
         local_time: None,
+        made_by: Principal::System,
     };
     SendJob::new(new, DateTime::UNIX_EPOCH)
 }

@@ -187,6 +187,7 @@ impl SendService {
             lane: Lane::Bulk,
             scheduled_at,
             local_time,
+            made_by: actor.principal(),
         };
         let job = SendJob::new(new, now);
         uow.sends().insert_job(&job).await?;

@@ -9,6 +9,7 @@ mod followed;
 mod hours;
 mod lists;
 mod local_time;
+mod makers;
 mod retention;
 mod sending;
 mod tracking;
@@ -43,6 +44,7 @@ impl MigratorTrait for MessagingMigrator {
             Box::new(local_time::LocalTime),
             Box::new(followed::Followed),
             Box::new(domains::Domains),
+            Box::new(makers::Makers),
         ]
     }
 

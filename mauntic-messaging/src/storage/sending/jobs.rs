@@ -25,7 +25,7 @@ impl SendRepository for SeaOrmUnitOfWork {
     async fn insert_job(&mut self, job: &SendJob) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO send_job ({JOB}) VALUES
-             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
         );
         let statement = self.dialect.statement(sql, job_values(job));
         self.txn.execute_raw(statement).await?;
@@ -53,7 +53,8 @@ impl SendRepository for SeaOrmUnitOfWork {
         let statement = self.dialect.statement(
             "UPDATE send_job SET email_id = $3, email_version_id = $4, segment_id = $5, lane = $6,
                  state = $7, scheduled_at = $8, plan_cursor = $9, planned = $10, started_at = $11,
-                 finished_at = $12, note = $13, created_at = $14, local_time = $15, local_zone = $16
+                 finished_at = $12, note = $13, created_at = $14, local_time = $15, local_zone = $16,
+                 made_by = $17
              WHERE organization_id = $1 AND id = $2",
             job_values(job),
         );

@@ -1,5 +1,5 @@
 use mauntic_core::{
-    EmailAddress, StoreError,
+    EmailAddress, Principal, StoreError,
     storage::{Column, SqlType, to_micros},
 };
 use sea_orm::{QueryResult, Value};
@@ -39,7 +39,7 @@ fn lane(what: &'static str, name: &str) -> Result<Lane, StoreError> {
 }
 
 pub(super) const JOB: &str = "organization_id, id, email_id, email_version_id, segment_id, lane, \
-     state, scheduled_at, plan_cursor, planned, started_at, finished_at, note, created_at, local_time, local_zone";
+     state, scheduled_at, plan_cursor, planned, started_at, finished_at, note, created_at, local_time, local_zone, made_by";
 
 pub(super) fn job(row: &QueryResult) -> Result<SendJob, StoreError> {
     const WHAT: &str = "send";
@@ -62,7 +62,14 @@ pub(super) fn job(row: &QueryResult) -> Result<SendJob, StoreError> {
         finished_at: row.find_instant("finished_at")?,
         note: row.try_get("", "note")?,
         created_at: row.instant("created_at")?,
+        made_by: made_by(row)?,
     })
+}
+
+fn made_by(row: &QueryResult) -> Result<Option<Principal>, StoreError> {
+    let text: Option<String> = row.try_get("", "made_by")?;
+    let made_by = text.map(|text| text.parse()).transpose();
+    made_by.map_err(|error| StoreError::corrupt("send", error))
 }
 
 /// What the clocks of recipients show is kept as if it were UTC.
@@ -97,6 +104,7 @@ pub(super) fn job_values(job: &SendJob) -> Vec<Value> {
         to_micros(job.created_at).into(),
         local.map(|local| to_micros(local.time.and_utc())).into(),
         local.map(|local| local.fallback.to_string()).into(),
+        job.made_by.map(|by| by.to_string()).into(),
     ]
 }
 

@@ -3,12 +3,14 @@
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     Principal, Role,
-    identity::{ApiToken, AuditEntry, Invitation, Member, Organization},
+    identity::{
+        ApiToken, AuditEntry, Invitation, Member, Notification, NotificationKind, Organization,
+    },
 };
 use poem_openapi::{Enum, Object, types::MaybeUndefined};
 use uuid::Uuid;
 
-use crate::audit_words;
+use crate::{audit_words, ui::notifications::place};
 
 /// What a member is; each role may do all that the one before it may: viewer, member, admin, owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -126,6 +128,83 @@ impl From<Member> for MemberBody {
             version: member.version(),
         }
     }
+}
+
+/// A mail to another member.
+#[derive(Debug, Object)]
+#[oai(rename = "LetterToMember")]
+pub(super) struct LetterBody {
+    /// One line of up to 150 characters.
+    pub(super) subject: String,
+    /// Plain text of up to 5000 characters.
+    pub(super) text: String,
+    /// The page that it is about, such as `/app/contacts/…`.
+    pub(super) page: Option<String>,
+}
+
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "NotificationKind", rename_all = "snake_case")]
+pub(super) enum NotificationKindName {
+    Import,
+    BulkChange,
+    Send,
+    Member,
+    Organization,
+}
+
+impl From<NotificationKind> for NotificationKindName {
+    fn from(kind: NotificationKind) -> Self {
+        match kind {
+            NotificationKind::Import => Self::Import,
+            NotificationKind::BulkChange => Self::BulkChange,
+            NotificationKind::Send => Self::Send,
+            NotificationKind::Member => Self::Member,
+            NotificationKind::Organization => Self::Organization,
+        }
+    }
+}
+
+/// Something that the user waits for, or must know.
+#[derive(Debug, Object)]
+#[oai(rename = "Notification", skip_serializing_if_is_none)]
+pub(super) struct NotificationBody {
+    pub(super) id: Uuid,
+    pub(super) kind: NotificationKindName,
+    /// Whether something went wrong, or waits for somebody.
+    pub(super) problem: bool,
+    pub(super) heading: String,
+    pub(super) message: String,
+    /// The record that it is about, of that kind.
+    pub(super) about: Option<Uuid>,
+    /// The page that shows it.
+    pub(super) page: Option<String>,
+    pub(super) at: DateTime<Utc>,
+    /// Absent until it is read.
+    pub(super) read_at: Option<DateTime<Utc>>,
+}
+
+impl From<Notification> for NotificationBody {
+    fn from(told: Notification) -> Self {
+        Self {
+            page: place(&told),
+            id: told.id.as_uuid(),
+            kind: told.kind.into(),
+            problem: told.problem,
+            heading: told.heading,
+            message: told.message,
+            about: told.about,
+            at: told.at,
+            read_at: told.read_at,
+        }
+    }
+}
+
+/// How many notifications are not read yet.
+#[derive(Debug, Object)]
+pub(super) struct UnreadBody {
+    /// No more than 1000 are counted.
+    pub(super) unread: u32,
 }
 
 /// Somebody to invite.

@@ -42,6 +42,7 @@ impl From<IdentityError> for ApiError {
             | IdentityError::InvitationNotFound(_)
             | IdentityError::OauthClientNotFound
             | IdentityError::OauthGrantNotFound
+            | IdentityError::NotificationNotFound(_)
             | IdentityError::TokenNotFound(_) => Self::not_found(&error),
             IdentityError::NoUserWithEmail => Self::invalid("/email", &error),
             IdentityError::SlugTaken | IdentityError::EmailTaken | IdentityError::AlreadyMember => {
@@ -64,10 +65,13 @@ impl From<IdentityError> for ApiError {
             }
             IdentityError::RoleBeyondScope(..)
             | IdentityError::MayNotFound
-            | IdentityError::NotByPrograms => Self::forbidden(&error),
+            | IdentityError::NotByPrograms
+            | IdentityError::NotAPerson => Self::forbidden(&error),
             IdentityError::RedirectUriCount => Self::invalid("/redirect_uris", &error),
             IdentityError::PublicMachine => Self::invalid("/acts_for_itself", &error),
             IdentityError::NoClientSecret => Self::conflict("no_secret", &error),
+            IdentityError::OwnsTooMany { .. } => Self::conflict("too_many_organizations", &error),
+            IdentityError::Oneself => Self::conflict("oneself", &error),
             IdentityError::ExpiresInThePast => Self::invalid("/expires_at", &error),
             IdentityError::AmbiguousOrganization => Self::bad_request("ambiguous", &error),
             IdentityError::WrongPassword

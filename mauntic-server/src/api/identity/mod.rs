@@ -10,10 +10,10 @@ pub(crate) use errors::{given, parse};
 
 use chrono::{DateTime, Utc};
 use mauntic_core::{
-    ApiTokenId, InvitationId, Permission, UserId,
+    ApiTokenId, InvitationId, NotificationId, Permission, UserId,
     identity::{
         AuditFilter, CreateToken, IdentityService, Invite, Password, RequestDeletion,
-        UpdateOrganization,
+        UpdateOrganization, WriteToMember,
     },
 };
 use poem::Request;
@@ -26,8 +26,9 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use self::body::{
-    AuditBody, DeletionBody, InvitationBody, InviteBody, Me, MemberBody, MemberPatch, NewTokenBody,
-    OrganizationPatch, TokenBody, TokenWithSecret, Transfer,
+    AuditBody, DeletionBody, InvitationBody, InviteBody, LetterBody, Me, MemberBody, MemberPatch,
+    NewTokenBody, NotificationBody, OrganizationPatch, TokenBody, TokenWithSecret, Transfer,
+    UnreadBody,
 };
 use super::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size};
 use crate::{
@@ -37,6 +38,9 @@ use crate::{
         problem::ApiError,
     },
 };
+
+/// Unread notifications are counted up to here.
+const MOST_UNREAD: u32 = 1_000;
 
 pub(crate) struct IdentityApi {
     identity: IdentityService,
@@ -253,6 +257,107 @@ impl IdentityApi {
     ) -> Result<Done, ApiError> {
         let id = UserId::from_uuid(user_id.0);
         self.identity.unblock_member(&actor, id).await?;
+        Ok(Done::Done)
+    }
+
+    /// Write to a member
+    ///
+    /// Mails another member of the organisation, in the name of whoever is logged in or of the one whom the token works
+    /// for: answers go to that person. After 20 in an hour the next one has to wait.
+    #[oai(
+        path = "/members/:user_id/letters",
+        method = "post",
+        operation_id = "writeToMember"
+    )]
+    async fn write_to_member(
+        &self,
+        Token(actor): Token,
+        user_id: Path<Uuid>,
+        body: Json<LetterBody>,
+    ) -> Result<Done, ApiError> {
+        let body = body.0;
+        let page = body.page.filter(|page| !page.trim().is_empty());
+        let letter = WriteToMember {
+            subject: parse("/subject", &body.subject)?,
+            text: parse("/text", &body.text)?,
+            page: page.map(|page| parse("/page", &page)).transpose()?,
+        };
+        let to = UserId::from_uuid(user_id.0);
+        self.identity.write_to_member(&actor, to, letter).await?;
+        Ok(Done::Done)
+    }
+
+    /// List the notifications
+    ///
+    /// What the user was told in the organisation, the latest first. Tokens have none. They are kept for 90 days.
+    #[oai(
+        path = "/notifications",
+        method = "get",
+        operation_id = "listNotifications"
+    )]
+    async fn notifications(
+        &self,
+        Token(actor): Token,
+        /// The `next` of the page before.
+        after: Query<Option<Uuid>>,
+        /// Rows per page.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u16>>,
+        /// Only those that are not read yet.
+        unread: Query<Option<bool>>,
+    ) -> Result<Json<Page<NotificationBody>>, ApiError> {
+        let before = after.0.map(NotificationId::from_uuid);
+        let (unread, size) = (unread.0.unwrap_or_default(), page_size(limit.0));
+        let page = self.identity.notifications(&actor, unread, before, size);
+        Ok(Json(Page::present(page.await?, NotificationBody::from)))
+    }
+
+    /// Count the notifications that are not read yet
+    #[oai(
+        path = "/notifications/unread",
+        method = "get",
+        operation_id = "countUnreadNotifications"
+    )]
+    async fn unread_notifications(
+        &self,
+        Token(actor): Token,
+    ) -> Result<Json<UnreadBody>, ApiError> {
+        let unread = self.identity.unread_notifications(&actor, MOST_UNREAD);
+        Ok(Json(UnreadBody {
+            unread: unread.await?,
+        }))
+    }
+
+    /// Mark all notifications as read
+    #[oai(
+        path = "/notifications/read",
+        method = "put",
+        operation_id = "markNotificationsRead"
+    )]
+    async fn mark_notifications_read(
+        &self,
+        Token(actor): Token,
+        /// Only up to this one: those that came in later stay unread.
+        up_to: Query<Option<Uuid>>,
+    ) -> Result<Done, ApiError> {
+        let up_to = up_to.0.map(NotificationId::from_uuid);
+        self.identity.mark_notifications_read(&actor, up_to).await?;
+        Ok(Done::Done)
+    }
+
+    /// Mark a notification as read
+    #[oai(
+        path = "/notifications/:notification_id/read",
+        method = "put",
+        operation_id = "markNotificationRead"
+    )]
+    async fn mark_notification_read(
+        &self,
+        Token(actor): Token,
+        notification_id: Path<Uuid>,
+    ) -> Result<Done, ApiError> {
+        let id = NotificationId::from_uuid(notification_id.0);
+        self.identity.mark_notification_read(&actor, id).await?;
         Ok(Done::Done)
     }
 

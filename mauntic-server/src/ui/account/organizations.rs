@@ -114,6 +114,7 @@ pub(super) async fn create(request: &Request, posted: OwnForm) -> Result<Respons
         Err(error @ IdentityError::TooManyFailures { .. }) => {
             again(&[("name", failure::too_often(&error))])
         }
+        Err(error @ IdentityError::OwnsTooMany { .. }) => again(&[("name", error.to_string())]),
         Err(error) => Err(failure::identity(error)),
     }
 }

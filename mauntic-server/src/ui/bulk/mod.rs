@@ -35,7 +35,7 @@ pub(super) fn place(id: BulkChangeId) -> String {
 }
 
 /// What it does, in words.
-pub(super) fn words(action: &BulkAction) -> String {
+pub(crate) fn words(action: &BulkAction) -> String {
     match action {
         BulkAction::Tags { add, remove } => {
             let names = |tags: &std::collections::BTreeSet<mauntic_crm::Tag>| {

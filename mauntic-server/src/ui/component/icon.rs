@@ -23,6 +23,8 @@ pub(crate) enum Icon {
     Reports,
     /// Sliders.
     Settings,
+    /// A bell.
+    Bell,
     /// A plus.
     Add,
     /// Three dots.
@@ -37,7 +39,7 @@ pub(crate) enum Icon {
 
 impl Icon {
     /// All of them, for the gallery.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Start,
         Self::Contacts,
         Self::Segments,
@@ -47,6 +49,7 @@ impl Icon {
         Self::Sending,
         Self::Reports,
         Self::Settings,
+        Self::Bell,
         Self::Add,
         Self::More,
         Self::Search,
@@ -71,6 +74,7 @@ impl Icon {
             Self::Settings => {
                 "M4 7h9M17 7h3M4 17h3M11 17h9M15 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM9 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z"
             }
+            Self::Bell => "M6 16v-5a6 6 0 0 1 12 0v5l2 2H4zM10 21h4",
             Self::Add => "M12 5v14M5 12h14",
             Self::More => "M5 12h.01M12 12h.01M19 12h.01",
             Self::Search => "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",

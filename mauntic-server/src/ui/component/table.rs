@@ -78,9 +78,14 @@ pub(crate) fn table_of(
                     tbody { @for row in rows { (row) } }
                 }
             }
-            @if let Some(next) = next { nav class="row" aria-label="Pages" { (way(next, part, Some("next"), "Next page", &format!("{id}-next"))) } }
+            @if let Some(next) = next { (next_page(next, part, &format!("{id}-next"))) }
         }
     }
+}
+
+/// The way to what comes behind a list that is no table, in the part of the page that changes.
+pub(crate) fn next_page(next: &str, part: Part<'_>, id: &str) -> Markup {
+    html! { nav class="row" aria-label="Pages" { (way(next, part, Some("next"), "Next page", id)) } }
 }
 
 /// A link to the same list, sorted otherwise or further on: with htmx only the list changes.

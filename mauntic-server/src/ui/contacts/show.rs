@@ -28,7 +28,9 @@ use crate::ui::{
         form::{Field, input},
         frame, live, show,
     },
-    failure, shell,
+    failure,
+    organization::way_to_write,
+    shell,
     visitor::{Visitor, app},
     words,
 };
@@ -84,7 +86,7 @@ pub(super) async fn page(
                 (show::card("May we write?", &channels(&visitor, &contact, suppressed.as_ref())))
                 (show::card("Tags", &tags(&visitor, &contact)))
                 @if let Some(segments) = &segments { (show::card("Segments", &memberships(&contact, segments))) }
-                (show::card("Record", &record(&contact, &people)))
+                (show::card("Record", &record(&visitor, &contact, &people)))
                 @if let Some(twins) = &twins { (show::card("Perhaps the same person", twins)) }
             }
         }
@@ -115,11 +117,17 @@ fn known(contact: &Contact, fields: &FieldSet) -> Markup {
     }
 }
 
-fn record(contact: &Contact, people: &People) -> Markup {
+fn record(visitor: &Visitor, contact: &Contact, people: &People) -> Markup {
     let parts = contact.parts();
     let none = || html! { span class="soft" { "–" } };
     let time = |at: Option<_>| at.map_or_else(none, words::time);
-    let owner = parts.owner.map(|owner| html! { (people.name(owner)) });
+    let page = place(contact.id());
+    let owner = parts.owner.map(|owner| {
+        html! {
+            (people.name(owner))
+            @if people.gets_mail(owner) && owner != visitor.who.user.id { " " a href=(way_to_write(owner, &page)) { "Write to them" } }
+        }
+    });
     let stage = parts.stage.as_ref().map(|stage| html! { (stage) });
     show::values(&[
         ("Owner", owner.unwrap_or_else(none)),

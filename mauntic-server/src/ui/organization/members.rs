@@ -102,13 +102,18 @@ fn row(visitor: &Visitor, member: &Member) -> Markup {
         } @else { (member.role) } }
         td { (words::time(member.since)) }
         td { @match member.last_active_at { Some(at) => (words::time(at)), None => "never" } }
-        td { @if manages && !oneself { div class="row" {
+        td { @if !oneself { div class="row" {
+            @if member.blocked_at.or(member.blocked_here_at).is_none() {
+                a class="button" href={ (path) "/write" } { "Write" span class="hidden" { " to " (member.name.as_str()) } }
+            }
+            @if manages {
             @if member.blocked_here_at.is_some() {
                 form method="post" action=(format!("{path}/unblock")) { (visitor.csrf()) (button("Unblock", Weight::Plain)) }
             } @else { (ask_first(&format!("{path}/block"), "Block")) }
             (ask_first(&format!("{path}/remove"), "Remove"))
             @if visitor.actor.role() == Role::Owner && member.blocked_at.or(member.blocked_here_at).is_none() {
                 (ask_first(&format!("{path}/owner"), "Make owner"))
+            }
             }
         } } }
     } }

@@ -11,6 +11,7 @@ mod invitation;
 mod members;
 mod settings;
 mod tokens;
+mod write;
 
 use maud::{Markup, html};
 use mauntic_core::{Permission, Role};
@@ -27,6 +28,7 @@ use super::{
 
 pub(super) use audit::latest;
 pub(super) use invitation::over as invitation_over;
+pub(super) use write::way as way_to_write;
 
 const PLACE: &str = "/app/organization";
 
@@ -64,6 +66,10 @@ pub(super) fn routes(route: Route) -> Route {
         .at(
             "/organization/members/:user/remove",
             get(members::ask_to_remove).post(members::remove),
+        )
+        .at(
+            "/organization/members/:user/write",
+            get(write::ask).post(write::send),
         )
         .at(
             "/organization/settings",

@@ -11,6 +11,7 @@ mod images;
 mod limits;
 mod logins;
 mod mails;
+mod notifications;
 mod organization;
 mod organization_delete;
 mod reports;

@@ -55,8 +55,17 @@ async fn all_that_fit_a_filter_are_tagged() {
     let page = browser.post(BULK, &form).await;
     assert!(page.contains("waiting"), "{page}");
     assert!(page.contains("every 2s"), "{page}");
-    let at = browser.at.clone();
+    let at = browser.at.split('?').next().unwrap().to_owned();
     work(&browser).await;
+    let app = browser.installation.app.clone();
+    mauntic_server::settle_events(&app).await.unwrap();
+    let told = browser.get("/app/notifications").await;
+    assert!(
+        told.contains("The change of many contacts is done"),
+        "{told}"
+    );
+    assert!(told.contains("Done for 10 of 10."), "{told}");
+    assert!(told.contains(&format!("href=\"{at}\"")), "{told}");
     let page = browser.get(&at).await;
     assert!(page.contains("10 of 10"), "{page}");
     assert!(page.contains("Ann Owner"), "{page}");

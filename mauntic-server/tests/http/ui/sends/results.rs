@@ -10,6 +10,7 @@ use mauntic_messaging::{
     suppression::{NewSuppression, SuppressionReason},
     token::{Purpose, TokenSigner, TrackingToken},
 };
+use mauntic_server::settle_events;
 use serde_json::json;
 
 use super::{email, office, segment, until, work_until};
@@ -164,6 +165,12 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
     work_until(&mut mia, &send, ">completed<").await;
     assert!(!mia.page.contains("every 2s"), "nothing moves any more");
     has(&mia.page, "ann@example.com");
+    settle_events(&mia.installation.app).await.unwrap();
+    let told = mia.get("/app/notifications").await;
+    has(told, "“Launch” was sent");
+    has(told, "2 accepted, 2 left out.");
+    has(told, &format!("href=\"{send}\""));
+    has(told, "Notifications, 1 unread");
 
     let results = mia.get(&format!("{place}/results")).await.to_owned();
     for (behind, count) in [
