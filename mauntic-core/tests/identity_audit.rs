@@ -2,17 +2,22 @@
 #![cfg(all(feature = "sqlite", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
+#[path = "support/oauth.rs"]
+#[expect(dead_code, reason = "no tokens are asked for")]
+mod oauth;
 #[path = "support/identity.rs"]
 #[expect(dead_code, reason = "one database, and no look at one log")]
 mod support;
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, ApiTokenId, InvitationId, Operator, OrganizationId, PageSize, Role, SessionId, UserId,
+    Actor, ApiTokenId, Cause, Envelope, InvitationId, Operator, OrganizationId, PageSize, Role,
+    SessionId, UserId,
     identity::{
         AddMember, AuditEntry, AuditFilter, CreateOrganization, CreateToken, CreateUser,
-        IdentityError, IdentityService, Invite, LinkSecret, LoggedIn, Message, Password,
-        ProvenLogin, RequestDeletion, Slug, UpdateOrganization, UpdateProfile,
+        IdentityError, IdentityService, Invite, LinkSecret, LoggedIn, MemberGone, Message,
+        NewOauthClient, Notice, NotificationKind, Password, ProvenLogin, RequestDeletion, Slug,
+        UpdateOauthClient, UpdateOrganization, UpdateProfile, WriteToMember,
     },
     storage::test_database::{FileWatch, TestDatabase},
     testing::{Trace, assert_audited},
@@ -31,6 +36,7 @@ struct Fixture {
     token: ApiTokenId,
     zoo: OrganizationId,
     link: LinkSecret,
+    app: NewOauthClient,
 }
 
 fn sso() -> Slug {
@@ -96,7 +102,9 @@ impl Fixture {
                 _ => None,
             }
         });
+        let app = world.register(&actor, oauth::app(true)).await;
         let mut fixture = Self {
+            app,
             watch: FileWatch::of(&target, "identity").await,
             bob: bob.user_id,
             elsewhere,
@@ -143,11 +151,38 @@ impl Fixture {
                 let joined = service.add_member(&operator, self.zoo, join);
                 joined.await.map(|_| ())
             }
+            "revoke_oauth_grant" => {
+                self.grant().await;
+                Ok(())
+            }
+            "mark_notification_read" | "mark_notifications_read" => self.tell().await,
             "cancel_email_change" => self.ask_for_address().await,
             "unlink_login" => self.link().await,
             "end_second_factor" | "renew_recovery_codes" => self.switch_on().await,
             _ => Ok(()),
         }
+    }
+
+    /// Lets the app act for Ann.
+    async fn grant(&self) {
+        self.world.code(&self.ann, &self.app, "contacts:read").await;
+    }
+
+    /// Tells Ann something.
+    async fn tell(&self) -> Result<(), IdentityError> {
+        let notice = Notice::new(self.ann.user.id, NotificationKind::Import, "Done", "3 rows");
+        let event = MemberGone { user_id: self.bob };
+        let envelope = Envelope::seal(
+            self.actor.organization_id(),
+            &event,
+            mauntic_core::Clock::now(&*self.world.clock),
+            &mauntic_core::UuidV7Source,
+            Cause::root(&mauntic_core::UuidV7Source),
+        );
+        let service = &self.world.service;
+        let envelope = envelope?;
+        let told = service.apply_notices("test.tell", &envelope, vec![notice]);
+        told.await
     }
 
     async fn ask_for_address(&self) -> Result<(), IdentityError> {
@@ -243,6 +278,56 @@ impl Fixture {
                 let updated = service.update_organization(actor, command);
                 updated.await.map(|_| ())
             }
+            "write_to_member" => {
+                let command = WriteToMember {
+                    subject: "Hello".parse().unwrap(),
+                    text: "How are you?".parse().unwrap(),
+                    page: None,
+                };
+                service.write_to_member(actor, bob, command).await
+            }
+            other => self.call_for_apps(other).await,
+        }
+    }
+
+    /// Calls what somebody does with the apps of the organisation, and what they let them do.
+    async fn call_for_apps(&self, use_case: &str) -> Result<(), IdentityError> {
+        let (service, actor, ann) = (&self.world.service, &self.actor, &self.ann);
+        let app = self.app.client.id;
+        match use_case {
+            "authorize" => {
+                self.grant().await;
+                Ok(())
+            }
+            "create_oauth_client" => {
+                let made = service.create_oauth_client(actor, oauth::app(false));
+                made.await.map(|_| ())
+            }
+            "delete_oauth_client" => service.delete_oauth_client(actor, app).await,
+            "oauth_client" => service.oauth_client(actor, app).await.map(|_| ()),
+            "oauth_clients" => {
+                let all = service.oauth_clients(actor, None, PageSize::default());
+                all.await.map(|_| ())
+            }
+            "oauth_consent" => {
+                let wanted = oauth::wanted(&self.app, "contacts:read");
+                let asked = service.oauth_consent(ann, &self.app.client, &wanted);
+                asked.await.map(|_| ())
+            }
+            "own_oauth_grants" => service.own_oauth_grants(ann).await.map(|_| ()),
+            "revoke_oauth_grant" => {
+                let own = service.own_oauth_grants(ann).await?;
+                service.revoke_oauth_grant(ann, own[0].grant.id).await
+            }
+            "rotate_oauth_secret" => service.rotate_oauth_secret(actor, app).await.map(|_| ()),
+            "update_oauth_client" => {
+                let command = UpdateOauthClient {
+                    name: Some("Renamed".parse().unwrap()),
+                    ..UpdateOauthClient::default()
+                };
+                let updated = service.update_oauth_client(actor, app, command);
+                updated.await.map(|_| ())
+            }
             own => self.call_for_oneself(own).await,
         }
     }
@@ -269,6 +354,23 @@ impl Fixture {
             }
             "link_login" => self.link().await,
             "linked_logins" => service.linked_logins(ann).await.map(|_| ()),
+            "mark_notification_read" => {
+                let told = service.notifications(&self.actor, true, None, PageSize::default());
+                let id = told.await?.items[0].id;
+                service.mark_notification_read(&self.actor, id).await
+            }
+            "mark_notifications_read" => {
+                let read = service.mark_notifications_read(&self.actor, None);
+                read.await.map(|_| ())
+            }
+            "notifications" => {
+                let told = service.notifications(&self.actor, false, None, PageSize::default());
+                told.await.map(|_| ())
+            }
+            "unread_notifications" => {
+                let unread = service.unread_notifications(&self.actor, 100);
+                unread.await.map(|_| ())
+            }
             "own_sessions" => service.own_sessions(ann).await.map(|_| ()),
             "pending_email_change" => service.pending_email_change(ann).await.map(|_| ()),
             "renew_recovery_codes" => {

@@ -173,7 +173,7 @@ impl Import {
             done / bytes
         };
         let rate = if seconds > 0.0 { rows / seconds } else { 0.0 };
-        let left = (fraction > 0.0 && !self.state.is_final())
+        let left = (fraction > 0.0 && seconds > 0.0 && !self.state.is_final())
             .then(|| seconds / fraction * (1.0 - fraction));
         ImportProgress {
             state: self.state,

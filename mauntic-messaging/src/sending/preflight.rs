@@ -394,6 +394,7 @@ mod tests {
             lane: crate::sending::Lane::Bulk,
             scheduled_at: began,
             local_time: None,
+            made_by: mauntic_core::Principal::System,
         };
         let mut job = SendJob::new(new, began);
         let mut tally = Tally::default();

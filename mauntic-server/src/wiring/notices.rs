@@ -102,7 +102,8 @@ impl TellMembers {
                 let token = tokens.find(envelope.organization_id, id).await?;
                 Ok(token.and_then(|token| token.user_id))
             }
-            Principal::Token { .. } | Principal::System => Ok(None),
+            Principal::App { user, .. } if problem => Ok(user),
+            Principal::Token { .. } | Principal::App { .. } | Principal::System => Ok(None),
         }
     }
 
@@ -197,6 +198,10 @@ impl TellMembers {
             Principal::Token { id } => {
                 let token = self.members.tokens().find(organization, id).await?;
                 token.map(|token| format!("The API token {}", token.name))
+            }
+            Principal::App { client, .. } => {
+                let app = self.members.oauth().find_client(client).await?;
+                app.map(|app| format!("The app {}", app.name))
             }
             Principal::System => Some("Whoever runs this installation".to_owned()),
         };

@@ -197,6 +197,7 @@ impl IdentityService {
     /// Every use case that changes something for somebody, and the action that it leaves in the audit log.
     pub const AUDITED: &[Audited] = &[
         ("identity.accept_invitation", "member.added"),
+        ("identity.authorize", "oauth_grant.given"),
         ("identity.block_member", "member.blocked"),
         (
             "identity.cancel_email_change",
@@ -204,7 +205,9 @@ impl IdentityService {
         ),
         ("identity.change_member", "member.changed"),
         ("identity.confirm_second_factor", "user.second_factor_on"),
+        ("identity.create_oauth_client", "oauth_client.created"),
         ("identity.create_token", "token.created"),
+        ("identity.delete_oauth_client", "oauth_client.deleted"),
         ("identity.end_other_sessions", "user.other_sessions_ended"),
         ("identity.end_second_factor", "user.second_factor_off"),
         // Or `user.logged_out`, if it is the session of the call.
@@ -230,7 +233,12 @@ impl IdentityService {
         ("identity.resend_invitation", "invitation.resent"),
         ("identity.restore_organization", "organization.restored"),
         ("identity.revoke_invitation", "invitation.revoked"),
+        ("identity.revoke_oauth_grant", "oauth_grant.revoked"),
         ("identity.revoke_token", "token.revoked"),
+        (
+            "identity.rotate_oauth_secret",
+            "oauth_client.secret_rotated",
+        ),
         ("identity.set_password", "user.password_set"),
         (
             "identity.transfer_ownership",
@@ -238,8 +246,10 @@ impl IdentityService {
         ),
         ("identity.unblock_member", "member.unblocked"),
         ("identity.unlink_login", "user.login_unlinked"),
+        ("identity.update_oauth_client", "oauth_client.updated"),
         ("identity.update_organization", "organization.updated"),
         ("identity.update_profile", "user.profile_changed"),
+        ("identity.write_to_member", "member.written_to"),
     ];
 
     /// Every use case that writes and leaves no entry although somebody calls it, and why.
@@ -251,6 +261,14 @@ impl IdentityService {
         (
             "identity.begin_second_factor",
             "makes a secret that no login asks for until it is confirmed",
+        ),
+        (
+            "identity.mark_notification_read",
+            "changes what its reader has seen, and nothing of the organisation",
+        ),
+        (
+            "identity.mark_notifications_read",
+            "changes what its reader has seen, and nothing of the organisation",
         ),
         (
             "identity.switch_organization",

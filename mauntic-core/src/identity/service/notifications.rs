@@ -152,6 +152,8 @@ impl IdentityService {
 fn person(actor: &Actor) -> Result<UserId, IdentityError> {
     match actor.principal() {
         Principal::User { id } => Ok(id),
-        Principal::Token { .. } | Principal::System => Err(IdentityError::NotAPerson),
+        Principal::Token { .. } | Principal::App { .. } | Principal::System => {
+            Err(IdentityError::NotAPerson)
+        }
     }
 }

@@ -121,11 +121,11 @@ fn record(visitor: &Visitor, contact: &Contact, people: &People) -> Markup {
     let parts = contact.parts();
     let none = || html! { span class="soft" { "–" } };
     let time = |at: Option<_>| at.map_or_else(none, words::time);
-    let page = place(contact.id());
+    let here = place(contact.id());
     let owner = parts.owner.map(|owner| {
         html! {
             (people.name(owner))
-            @if people.gets_mail(owner) && owner != visitor.who.user.id { " " a href=(way_to_write(owner, &page)) { "Write to them" } }
+            @if people.gets_mail(owner) && owner != visitor.who.user.id { " " a href=(way_to_write(owner, &here)) { "Write to them" } }
         }
     });
     let stage = parts.stage.as_ref().map(|stage| html! { (stage) });
