@@ -16,7 +16,7 @@ use mauntic_core::{
     identity::{
         AddMember, AuditEntry, AuditFilter, CreateOrganization, CreateToken, CreateUser,
         IdentityError, IdentityService, Invite, LinkSecret, LoggedIn, MemberGone, Message,
-        NewOauthClient, Notice, NotificationKind, Password, ProvenLogin, RequestDeletion, Slug,
+        NewOauthClient, Notice, NotificationKind, ProvenLogin, RequestDeletion, Slug,
         UpdateOauthClient, UpdateOrganization, UpdateProfile, WriteToMember,
     },
     storage::test_database::{FileWatch, TestDatabase},
@@ -41,10 +41,6 @@ struct Fixture {
 
 fn sso() -> Slug {
     "sso".parse().unwrap()
-}
-
-fn shown() -> Option<Password> {
-    Some(password(PASSWORD))
 }
 
 fn zoo() -> CreateOrganization {
@@ -188,13 +184,15 @@ impl Fixture {
     async fn ask_for_address(&self) -> Result<(), IdentityError> {
         let email = "ann@private.example".parse().unwrap();
         let service = &self.world.service;
-        let asked = service.request_email_change(&self.ann, shown(), email);
+        let asked = service.request_email_change(&self.ann, Some(password(PASSWORD)), email);
         asked.await
     }
 
     async fn link(&self) -> Result<(), IdentityError> {
         let service = &self.world.service;
-        let secret = service.begin_link(&self.ann, shown(), sso()).await?;
+        let secret = service
+            .begin_link(&self.ann, Some(password(PASSWORD)), sso())
+            .await?;
         let detour = service.end_detour(&secret, &secret.state()).await?;
         let proven = ProvenLogin {
             provider: sso(),
@@ -213,7 +211,7 @@ impl Fixture {
         let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
         let now = mauntic_core::Clock::now(&*self.world.clock).timestamp();
         let code = app.generate(now.try_into().unwrap()).to_string();
-        let on = service.confirm_second_factor(&self.ann, shown(), &code);
+        let on = service.confirm_second_factor(&self.ann, Some(password(PASSWORD)), &code);
         on.await.map(|_| ())
     }
 
@@ -246,7 +244,7 @@ impl Fixture {
                 let command = RequestDeletion {
                     name: "Acme".to_owned(),
                     who: Some(self.ann.clone()),
-                    password: shown(),
+                    password: Some(password(PASSWORD)),
                 };
                 let planned = service.request_deletion(actor, command);
                 planned.await.map(|_| ())
@@ -340,12 +338,19 @@ impl Fixture {
                 let joined = service.accept_invitation(ann, &self.link);
                 joined.await.map(|_| ())
             }
-            "begin_link" => service.begin_link(ann, shown(), sso()).await.map(|_| ()),
+            "begin_link" => service
+                .begin_link(ann, Some(password(PASSWORD)), sso())
+                .await
+                .map(|_| ()),
             "begin_second_factor" => service.begin_second_factor(ann).await.map(|_| ()),
             "cancel_email_change" => service.cancel_email_change(ann).await,
             "confirm_second_factor" => self.switch_on().await,
             "end_other_sessions" => service.end_other_sessions(ann).await.map(|_| ()),
-            "end_second_factor" => service.end_second_factor(ann, shown()).await,
+            "end_second_factor" => {
+                service
+                    .end_second_factor(ann, Some(password(PASSWORD)))
+                    .await
+            }
             "end_session" => service.end_session(ann, self.elsewhere).await,
             "found_organization" => service.found_organization(ann, zoo()).await.map(|_| ()),
             "leave_organization" => {
@@ -374,19 +379,23 @@ impl Fixture {
             "own_sessions" => service.own_sessions(ann).await.map(|_| ()),
             "pending_email_change" => service.pending_email_change(ann).await.map(|_| ()),
             "renew_recovery_codes" => {
-                let renewed = service.renew_recovery_codes(ann, shown());
+                let renewed = service.renew_recovery_codes(ann, Some(password(PASSWORD)));
                 renewed.await.map(|_| ())
             }
             "request_email_change" => self.ask_for_address().await,
             "second_factor" => service.second_factor(ann).await.map(|_| ()),
             "set_password" => {
                 let new = password("a newer long password");
-                service.set_password(ann, shown(), new).await
+                service
+                    .set_password(ann, Some(password(PASSWORD)), new)
+                    .await
             }
             "switch_organization" => service.switch_organization(ann, self.zoo).await,
             "unlink_login" => {
                 // The password stays as a way in.
-                service.unlink_login(ann, shown(), &sso()).await
+                service
+                    .unlink_login(ann, Some(password(PASSWORD)), &sso())
+                    .await
             }
             "update_profile" => {
                 let command = UpdateProfile {

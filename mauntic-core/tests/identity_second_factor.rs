@@ -9,7 +9,7 @@ mod support;
 use chrono::TimeDelta;
 use mauntic_core::{
     Operator,
-    identity::{IdentityError, LogIn, LoggedIn, Password, RecoveryCode, SessionSecret},
+    identity::{IdentityError, LogIn, LoggedIn, RecoveryCode, SessionSecret},
 };
 use support::{PASSWORD, World, client, home, password};
 use totp_rs::{Builder, Secret, Totp};
@@ -37,17 +37,14 @@ fn code(app: &Totp, world: &World) -> String {
     app.generate(now.try_into().unwrap()).to_string()
 }
 
-/// The right password, as whoever has one tells it.
-fn shown() -> Option<Password> {
-    Some(password(PASSWORD))
-}
-
 /// Ann's app and recovery codes, half a minute after she switched it on.
 async fn enrol(world: &World, ann: &LoggedIn) -> (Totp, Vec<RecoveryCode>) {
     let enrolment = world.service.begin_second_factor(ann).await.unwrap();
     let app = app(&enrolment.secret);
     let code = code(&app, world);
-    let codes = world.service.confirm_second_factor(ann, shown(), &code);
+    let codes = world
+        .service
+        .confirm_second_factor(ann, Some(password(PASSWORD)), &code);
     let codes = codes.await;
     world.clock.advance(TimeDelta::seconds(30));
     (app, codes.unwrap())
@@ -120,13 +117,17 @@ async fn no_login_slips_past_a_second_factor_that_is_switched_on(world: World) {
                 tokio::spawn(async move { service.log_in(command, home()).await })
             })
             .collect();
-        let confirmed = world.service.confirm_second_factor(&ann, shown(), &code);
+        let confirmed = world
+            .service
+            .confirm_second_factor(&ann, Some(password(PASSWORD)), &code);
         confirmed.await.unwrap();
         for login in logins {
             let new = login.await.unwrap().unwrap();
             assert!(world.who(&new.secret).await.is_none());
         }
-        let off = world.service.end_second_factor(&ann, shown());
+        let off = world
+            .service
+            .end_second_factor(&ann, Some(password(PASSWORD)));
         off.await.unwrap();
     }
 }
@@ -146,7 +147,7 @@ async fn a_code_works_once_even_for_two_at_the_same_time(world: World) {
     let first = code(&app, &world);
     world
         .service
-        .confirm_second_factor(&ann, shown(), &first)
+        .confirm_second_factor(&ann, Some(password(PASSWORD)), &first)
         .await
         .unwrap();
     // The code that switched it on is used.
@@ -232,7 +233,9 @@ async fn a_recovery_code_stands_for_the_app_once(world: World) {
     let state = world.service.second_factor(&ann).await.unwrap();
     assert_eq!(state.recovery_codes_left, 9);
     // New ones end the old ones.
-    let renewed = world.service.renew_recovery_codes(&ann, shown());
+    let renewed = world
+        .service
+        .renew_recovery_codes(&ann, Some(password(PASSWORD)));
     let renewed = renewed.await.unwrap();
     let old = codes[4].reveal();
     let given = world
@@ -253,12 +256,16 @@ async fn a_secret_waits_an_hour_for_its_first_code(world: World) {
     // Until then nothing changes.
     let new = world.log_in("ann@example.com", PASSWORD).await.unwrap();
     assert!(!new.session.awaits_second_factor);
-    let wrong = world.service.confirm_second_factor(&ann, shown(), "000000");
+    let wrong = world
+        .service
+        .confirm_second_factor(&ann, Some(password(PASSWORD)), "000000");
     let wrong = wrong.await;
     assert!(matches!(wrong, Err(IdentityError::WrongCode)), "{wrong:?}");
     world.clock.advance(TimeDelta::hours(1));
     let late = code(&app(&first.secret), &world);
-    let late = world.service.confirm_second_factor(&ann, shown(), &late);
+    let late = world
+        .service
+        .confirm_second_factor(&ann, Some(password(PASSWORD)), &late);
     let late = late.await;
     assert!(
         matches!(late, Err(IdentityError::SecondFactorOff)),
@@ -286,7 +293,9 @@ async fn switching_on_needs_the_password(world: World) {
     let new = world.log_in("ann@example.com", PASSWORD).await.unwrap();
     assert!(!new.session.awaits_second_factor);
     // The code was not used up by that.
-    let on = world.service.confirm_second_factor(&ann, shown(), &code);
+    let on = world
+        .service
+        .confirm_second_factor(&ann, Some(password(PASSWORD)), &code);
     on.await.unwrap();
     waiting(&world).await;
 }
@@ -304,14 +313,22 @@ async fn switching_off_needs_the_password(world: World) {
         let wrong = world.service.end_second_factor(&ann, wrong).await;
         assert!(matches!(wrong, Err(IdentityError::WrongPassword)));
     }
-    let guess = world.service.end_second_factor(&ann, shown()).await;
+    let guess = world
+        .service
+        .end_second_factor(&ann, Some(password(PASSWORD)))
+        .await;
     assert!(matches!(guess, Err(IdentityError::TooManyFailures { .. })));
     world.clock.advance(TimeDelta::minutes(1));
-    let off = world.service.end_second_factor(&ann, shown());
+    let off = world
+        .service
+        .end_second_factor(&ann, Some(password(PASSWORD)));
     off.await.unwrap();
     let new = world.log_in("ann@example.com", PASSWORD).await.unwrap();
     assert!(!new.session.awaits_second_factor);
-    let again = world.service.end_second_factor(&ann, shown()).await;
+    let again = world
+        .service
+        .end_second_factor(&ann, Some(password(PASSWORD)))
+        .await;
     assert!(matches!(again, Err(IdentityError::SecondFactorOff)));
 }
 

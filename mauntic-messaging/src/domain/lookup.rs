@@ -130,13 +130,12 @@ impl DnsLookup for SystemDns {
         for found in [four, six] {
             match found {
                 Ok(found) => {
-                    addresses.extend(found.answers().iter().filter_map(
-                        |record| match &record.data {
-                            RData::A(address) => Some(IpAddr::V4(address.0)),
-                            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-                            _ => None,
-                        },
-                    ))
+                    let records = found.answers().iter();
+                    addresses.extend(records.filter_map(|record| match &record.data {
+                        RData::A(address) => Some(IpAddr::V4(address.0)),
+                        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+                        _ => None,
+                    }));
                 }
                 Err(error) => addresses.extend(none_or_error::<IpAddr>(&error)?),
             }

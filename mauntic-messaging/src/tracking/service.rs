@@ -193,7 +193,9 @@ impl TrackingService {
         if delivery.await?.is_some() {
             return Ok(false);
         }
-        let version = self.parts.versions.get(organization, token.version_id);
+        // Not from memory, where it may outlive its organisation.
+        let emails = self.parts.store.emails();
+        let version = emails.find_version(organization, token.version_id);
         Ok(version.await?.is_some())
     }
 

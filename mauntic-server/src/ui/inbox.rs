@@ -206,6 +206,7 @@ fn meaning(header: &str) -> Option<&'static str> {
         }
         "x-mauntic-email" => "The email in Mauntic that this is a copy of.",
         "auto-submitted" | "precedence" => "Asks for no automatic answers.",
+        "content-transfer-encoding" => "How its characters are written for mail servers.",
         "content-type" => "How the parts of the message are put together.",
         _ => return None,
     })

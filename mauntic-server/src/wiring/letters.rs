@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mauntic_core::{
     Clock, DeliveryId, EmailAddress, IdSource, OrganizationId,
-    identity::{DisplayName, Letter, LinkSecret, LinkedLogin, Message, Postman, Undelivered},
+    identity::{
+        DisplayName, Letter, LinkSecret, LinkedLogin, Message, Postman, Undelivered, WriteToMember,
+    },
 };
 use mauntic_messaging::{
     MessagingStore, mime,
@@ -89,11 +91,16 @@ impl SystemMail {
         text
     }
 
+    /// What a member writes about.
+    fn page_of(&self, letter: &WriteToMember) -> String {
+        letter.page.as_ref().map_or_else(String::new, |page| {
+            format!("\n\nIt is about this page:\n\n{}{page}", self.base_url)
+        })
+    }
+
     fn subject_and_text<'a>(&self, letter: &'a Letter) -> (&'a str, String) {
-        let hello = match &letter.name {
-            Some(name) => format!("Hello {name},"),
-            None => "Hello,".to_owned(),
-        };
+        let name = letter.name.as_ref();
+        let hello = name.map_or_else(|| "Hello,".to_owned(), |name| format!("Hello {name},"));
         let (subject, body) = match &letter.message {
             Message::PasswordReset {
                 secret,
@@ -162,17 +169,15 @@ impl SystemMail {
                 reply_to,
                 organization,
                 letter,
-            } => {
-                let page = letter.page.as_ref().map_or_else(String::new, |page| {
-                    format!("\n\nIt is about this page:\n\n{}{page}", self.base_url)
-                });
-                let body = format!(
-                    "{sender} ({reply_to}), who works with you in {organization}, writes to you:\n\n{}{page}\n\n\
+            } => (
+                letter.subject.as_str(),
+                format!(
+                    "{sender} ({reply_to}), who works with you in {organization}, writes to you:\n\n{}{}\n\n\
                      Your answer to this mail goes to {sender}.",
-                    letter.text
-                );
-                (letter.subject.as_str(), body)
-            }
+                    letter.text,
+                    self.page_of(letter)
+                ),
+            ),
             Message::Invitation {
                 secret,
                 expires_at,

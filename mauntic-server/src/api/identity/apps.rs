@@ -150,7 +150,7 @@ fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, ApiError> {
     }
 }
 
-fn machine(body: MachineBody) -> Result<MachineWish, ApiError> {
+fn machine(body: &MachineBody) -> Result<MachineWish, ApiError> {
     let scopes = body.scopes.iter().enumerate().map(|(index, scope)| {
         parse::<Permission>(&format!("/acts_for_itself/scopes/{index}"), scope)
     });
@@ -203,7 +203,7 @@ impl AppsApi {
             name: parse("/name", &body.name)?,
             redirect_uris: redirect_uris(&body.redirect_uris)?,
             confidential: body.confidential.unwrap_or(true),
-            machine: body.acts_for_itself.map(machine).transpose()?,
+            machine: body.acts_for_itself.as_ref().map(machine).transpose()?,
         };
         let made = self.identity.create_oauth_client(&actor, command).await?;
         Ok(Created::Created(Json(ClientWithSecret {
@@ -249,7 +249,7 @@ impl AppsApi {
             machine: match body.acts_for_itself {
                 MaybeUndefined::Undefined => None,
                 MaybeUndefined::Null => Some(None),
-                MaybeUndefined::Value(body) => Some(Some(machine(body)?)),
+                MaybeUndefined::Value(body) => Some(Some(machine(&body)?)),
             },
         };
         let changed = self.identity.update_oauth_client(&actor, id, command);

@@ -338,7 +338,7 @@ async fn a_problem_says_where_it_is() {
         ),
         (
             "/api/messaging/emails",
-            json!({"name": "A", "content": {"subject": "Hi", "mjml": "<mjml><mj-body>"}}),
+            json!({"name": "A", "content": {"subject": "Hi", "mjml": format!("<mjml><mj-body><mj-text>{HTML}</mj-text>")}}),
             "/content/mjml",
             "line",
         ),

@@ -154,11 +154,16 @@ async fn the_records_have_the_hosts_of_the_settings() {
     let place = ada.at.strip_suffix("?done=created").unwrap().to_owned();
     for view in ["", "?check=true"] {
         let page = ada.get(&format!("{place}{view}")).await;
-        let spf = "<td>TXT</td><td><code>bounce.example.com</code></td><td><code>v=spf1 ip4:192.0.2.1 ip6:2001:db8::/48 -all</code>";
-        has(page, spf);
-        let mx =
-            "<td>MX</td><td><code>bounce.example.com</code></td><td><code>10 mx.example.net</code>";
-        has(page, mx);
+        for (kind, value) in [
+            ("TXT", "v=spf1 ip4:192.0.2.1 ip6:2001:db8::/48 -all"),
+            ("MX", "10 mx.example.net"),
+        ] {
+            let row = format!(
+                "<td data-label=\"Type\">{kind}</td><td data-label=\"Name\"><code>bounce.example.com</code></td>\
+                 <td data-label=\"Value\"><code>{value}</code>"
+            );
+            has(page, &row);
+        }
     }
     has(&ada.page, "the name has neither an MX nor an address");
     // The API says the same.
