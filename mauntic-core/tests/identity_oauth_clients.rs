@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Permission, Principal, Role,
+    OauthClientId, Permission, Principal, Role, UuidV7Source,
     identity::{
         AuthorizationParameters, ClientProof, CreateOauthClient, CreateToken, IdentityError,
         MachineWish, OauthError, Patience, Refusal, TokenRequest, UpdateOauthClient, Wanted,
@@ -235,7 +235,7 @@ async fn an_app_that_cannot_say_who_it_is_gets_nothing(world: World) {
     let none = service.rotate_oauth_secret(&owner, public.client.id).await;
     assert!(matches!(none, Err(IdentityError::NoClientSecret)));
 
-    // Somebody who tries many waits; the app itself comes from elsewhere.
+    // Somebody who tries many waits; the app itself does not, wherever it comes from.
     let eve = client("198.51.100.9");
     let mut tries = 0;
     while !matches!(
@@ -245,11 +245,27 @@ async fn an_app_that_cannot_say_who_it_is_gets_nothing(world: World) {
         tries += 1;
         assert!(tries < 100, "nobody has to wait");
     }
-    let issued = service.issue_tokens(&new, MACHINE, &home()).await;
-    assert_eq!(told(issued), "unauthorized_client");
+    for from in [&home(), &eve] {
+        let issued = service.issue_tokens(&new, MACHINE, from).await;
+        assert_eq!(told(issued), "unauthorized_client");
+    }
+    let issued = service.issue_tokens(&old, MACHINE, &eve).await;
+    assert!(matches!(issued, Err(IdentityError::TooManyFailures { .. })));
     world.clock.advance(Patience::MEMORY);
-    let issued = service.issue_tokens(&new, MACHINE, &eve).await;
-    assert_eq!(told(issued), "unauthorized_client");
+    let issued = service.issue_tokens(&old, MACHINE, &eve).await;
+    assert_eq!(told(issued), "invalid_client");
+    // Ids that are made up are one to the count.
+    let mut tries = 0;
+    loop {
+        let made_up = OauthClientId::generate(&UuidV7Source).to_string();
+        let wrong = as_if(&made_up, theirs);
+        let issued = service.issue_tokens(&wrong, MACHINE, &eve).await;
+        if matches!(issued, Err(IdentityError::TooManyFailures { .. })) {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 100, "nobody has to wait");
+    }
 }
 
 async fn what_is_wrong_with_an_app_is_told(world: World) {
