@@ -12,7 +12,6 @@ use poem::{
 use url::Url;
 
 use super::{
-    POLICY,
     component::{
         action::{Weight, button_link, step_button},
         frame,
@@ -148,7 +147,8 @@ pub(super) async fn ask(request: &Request, person: Person) -> Result<Response> {
     }
 }
 
-/// Takes the answer of the person.
+/// Takes the answer of the person. A page goes on to the app, as after every form: what the app leads on to is nothing
+/// that the policy of the page with the question could name.
 #[handler]
 pub(super) async fn decide(request: &Request, posted: OwnForm) -> Result<Response> {
     let app = app(request)?;
@@ -163,11 +163,7 @@ pub(super) async fn decide(request: &Request, posted: OwnForm) -> Result<Respons
             asked.refuse(app, OauthError::AccessDenied("the user did not allow it"))
         }
     };
-    // Policies of browsers cannot name IPv6 addresses.
-    if asked.redirect_uri.origin().contains('[') {
-        return Ok(page_to(&asked, &to));
-    }
-    Ok(redirect(&to))
+    Ok(page_to(&asked, &to))
 }
 
 /// Goes back to the app without a question. After a form of ours, such as the login, browsers hold the whole way to the
@@ -218,13 +214,5 @@ fn consent_page(person: &Person, asked: &Asked, consent: &OauthConsent) -> Respo
             }
         }
     };
-    let mut response = frame::alone("Allow access?", &content).into_response();
-    // The answer leads on to the app, and to nobody else.
-    let forms = format!("form-action 'self' {origin}");
-    let policy = POLICY.replace("form-action 'self'", &forms);
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    frame::alone("Allow access?", &content).into_response()
 }

@@ -39,10 +39,7 @@ async fn an_app_is_let_in_by_somebody_who_logs_in_on_the_way() {
     let scope = "contacts:read contacts:write";
     let shown = asked(&mut browser, &app.way(scope)).await;
     let policy = text(&shown, "content-security-policy");
-    assert!(
-        policy.contains("form-action 'self' https://app.example;"),
-        "{policy}"
-    );
+    assert!(policy.contains("form-action 'self';"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
 
     let back = answer(&mut browser, &app, scope, "allow").await;
