@@ -125,7 +125,7 @@ async fn an_app_acts_for_itself_as_far_as_who_let_it(world: World) {
     let actor = world.actor(&tokens).await.unwrap();
     assert_eq!(actor.role(), Role::Viewer);
     service.remove_member(&owner, bob.user.id).await.unwrap();
-    assert_eq!(world.refusal(&tokens).await, Refusal::NotAMember);
+    assert_eq!(world.refusal(&tokens).await, Refusal::Revoked);
     assert_eq!(told(world.ask(&own, MACHINE).await), "unauthorized_client");
     // Somebody else answers for it.
     let wish = MachineWish {

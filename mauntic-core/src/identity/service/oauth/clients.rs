@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 use super::super::super::{
-    Change, DisplayName, IdentityError, IdentityService, MachineAccess, OauthClient, OauthSecret,
-    OauthSecretKind, RedirectUri, Subject, user::within,
+    Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, MachineAccess,
+    OauthClient, OauthSecret, OauthSecretKind, RedirectUri, Subject, user::within,
 };
 use super::super::tokens::scopes;
 use crate::{Actor, OauthClientId, Page, PageSize, Permission, Principal, Role, UserId};
@@ -217,6 +218,30 @@ impl IdentityService {
         let change = about("oauth_client.deleted", &client).from(told(&client));
         self.audit(&mut *uow, actor, change, now).await?;
         uow.commit().await?;
+        Ok(())
+    }
+
+    /// Takes from apps what a member let them do for themselves, who goes: they would have it again if the member came
+    /// back. One that can do nothing else waits for somebody to let it.
+    pub(in crate::identity::service) async fn end_machines_of(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        actor: &Actor,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        let organization = actor.organization_id();
+        let clients = uow.oauth().clients_given_by_for_update(organization, user);
+        for before in clients.await? {
+            let client = OauthClient {
+                machine: None,
+                ..before.clone()
+            };
+            uow.oauth().update_client(&client).await?;
+            let change = about("oauth_client.updated", &client);
+            let change = change.from(told(&before)).to(told(&client));
+            self.audit(uow, actor, change, now).await?;
+        }
         Ok(())
     }
 }

@@ -31,6 +31,21 @@ impl OauthRepository for SeaOrmUnitOfWork {
         row.as_ref().map(client).transpose()
     }
 
+    async fn clients_given_by_for_update(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Vec<OauthClient>, StoreError> {
+        let sql = format!(
+            "SELECT {CLIENT_COLUMNS} FROM oauth_client c
+             WHERE c.organization_id = $1 AND c.machine_given_by = $2 ORDER BY c.id{}",
+            self.dialect.for_update()
+        );
+        let key = [organization.as_uuid().into(), user.as_uuid().into()];
+        let rows = many(&*self.txn, self.dialect, &sql, key).await?;
+        rows.iter().map(client).collect()
+    }
+
     async fn insert_client(&mut self, client: &OauthClient) -> Result<(), StoreError> {
         let rows = self
             .execute(
