@@ -27,6 +27,7 @@ on_both!(
     who_said_yes_before_is_asked_only_for_more_or_for_another_way,
     an_app_acts_for_itself_as_far_as_who_let_it,
     only_people_let_apps_act_for_themselves,
+    an_admin_changes_no_app_of_an_owner,
     an_app_that_cannot_say_who_it_is_gets_nothing,
     what_is_wrong_with_an_app_is_told,
 );
@@ -195,6 +196,53 @@ async fn only_people_let_apps_act_for_themselves(world: World) {
     };
     let refused = service.create_token(&actor, viewer).await;
     assert!(matches!(refused, Err(IdentityError::NotByPrograms)));
+}
+
+async fn an_admin_changes_no_app_of_an_owner(world: World) {
+    let ann = world.ann().await;
+    let owner = ann.actor().unwrap();
+    let bob = world.member(&ann, "Bob", Role::Admin).await;
+    let admin = bob.actor().unwrap();
+    let service = &world.service;
+    let scopes = [Permission::ContactsRead];
+    let big = world.register(&owner, machine(Role::Owner, &scopes)).await;
+    // One that the owner bounded is no more than what admins have.
+    let small = world.register(&owner, machine(Role::Viewer, &scopes)).await;
+    let token = CreateToken {
+        name: "a token".parse().unwrap(),
+        role: Role::Admin,
+        scopes: None,
+        expires_at: None,
+    };
+    let made = service.create_token(&admin, token).await.unwrap();
+    let program = service.authenticate(made.secret.reveal()).await.unwrap();
+    let rename = || UpdateOauthClient {
+        name: Some("Mine".parse().unwrap()),
+        ..UpdateOauthClient::default()
+    };
+    for actor in [&admin, &program] {
+        let id = big.client.id;
+        let refused = [
+            service.update_oauth_client(actor, id, rename()).await.err(),
+            service.rotate_oauth_secret(actor, id).await.err(),
+            service.delete_oauth_client(actor, id).await.err(),
+        ];
+        for refusal in refused {
+            assert!(
+                matches!(refusal, Some(IdentityError::Forbidden(_))),
+                "{refusal:?}"
+            );
+        }
+    }
+    let kept = service.oauth_client(&owner, big.client.id).await;
+    assert_eq!(kept.unwrap(), big.client);
+    assert!(world.ask(&big, MACHINE).await.is_ok());
+    let id = small.client.id;
+    let renamed = service.update_oauth_client(&admin, id, rename()).await;
+    assert_eq!(renamed.unwrap().name.as_str(), "Mine");
+    service.delete_oauth_client(&program, id).await.unwrap();
+    let deleted = service.delete_oauth_client(&owner, big.client.id);
+    deleted.await.unwrap();
 }
 
 async fn an_app_that_cannot_say_who_it_is_gets_nothing(world: World) {

@@ -121,7 +121,8 @@ impl IdentityService {
         ours.ok_or(IdentityError::OauthClientNotFound)
     }
 
-    /// Changes an app. Whoever says what it may do for itself answers for it from now on.
+    /// Changes an app. Whoever says what it may do for itself answers for it from now on. One that acts for itself in a
+    /// role above the actor's own is for others to change.
     ///
     /// # Errors
     /// As [`create_oauth_client`](Self::create_oauth_client), and [`IdentityError::OauthClientNotFound`].
@@ -142,6 +143,7 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.oauth().find_client_for_update(organization, id).await?;
         let mut client = found.ok_or(IdentityError::OauthClientNotFound)?;
+        hold_within(actor, &client)?;
         let before = client.clone();
         client.name = command.name.unwrap_or(client.name);
         client.machine = wish.unwrap_or(client.machine);
@@ -180,6 +182,7 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.oauth().find_client_for_update(organization, id).await?;
         let mut client = found.ok_or(IdentityError::OauthClientNotFound)?;
+        hold_within(actor, &client)?;
         if !client.is_confidential() {
             return Err(IdentityError::NoClientSecret);
         }
@@ -199,7 +202,8 @@ impl IdentityService {
         Ok(secret)
     }
 
-    /// Deletes an app. All that it was let do ends at once.
+    /// Deletes an app. All that it was let do ends at once. One that acts for itself in a role above the actor's own is
+    /// for others to delete.
     ///
     /// # Errors
     /// [`IdentityError::OauthClientNotFound`].
@@ -214,6 +218,7 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.oauth().find_client_for_update(organization, id).await?;
         let client = found.ok_or(IdentityError::OauthClientNotFound)?;
+        hold_within(actor, &client)?;
         uow.oauth().delete_client(organization, id).await?;
         let change = about("oauth_client.deleted", &client).from(told(&client));
         self.audit(&mut *uow, actor, change, now).await?;
@@ -268,6 +273,14 @@ fn person(actor: &Actor) -> Option<UserId> {
         Principal::App { user, .. } => user,
         Principal::Token { .. } | Principal::System => None,
     }
+}
+
+/// Holds an app to be one that the actor may change: as with members and tokens, nobody takes more than they have.
+fn hold_within(actor: &Actor, client: &OauthClient) -> Result<(), IdentityError> {
+    if let Some(machine) = &client.machine {
+        within(actor.role(), &[machine.role])?;
+    }
+    Ok(())
 }
 
 /// Holds an app to be one that can be used.
