@@ -28,6 +28,7 @@ on_both!(
     an_app_acts_for_itself_as_far_as_who_let_it,
     only_people_let_apps_act_for_themselves,
     an_admin_changes_no_app_of_an_owner,
+    nobody_overwrites_what_somebody_else_changed,
     an_app_that_cannot_say_who_it_is_gets_nothing,
     what_is_wrong_with_an_app_is_told,
 );
@@ -243,6 +244,41 @@ async fn an_admin_changes_no_app_of_an_owner(world: World) {
     service.delete_oauth_client(&program, id).await.unwrap();
     let deleted = service.delete_oauth_client(&owner, big.client.id);
     deleted.await.unwrap();
+}
+
+async fn nobody_overwrites_what_somebody_else_changed(world: World) {
+    let ann = world.ann().await;
+    let owner = ann.actor().unwrap();
+    let app = world.register(&owner, app(true)).await.client;
+    let update = async |command| {
+        let changed = world.service.update_oauth_client(&owner, app.id, command);
+        changed.await
+    };
+    let rename = |version| UpdateOauthClient {
+        name: Some("Another".parse().unwrap()),
+        version: Some(version),
+        ..UpdateOauthClient::default()
+    };
+    let renamed = update(rename(app.version())).await.unwrap();
+    let wish = MachineWish {
+        role: Role::Viewer,
+        scopes: Some(BTreeSet::from([Permission::ContactsRead])),
+    };
+    let command = |version| UpdateOauthClient {
+        machine: Some(Some(wish.clone())),
+        version: Some(version),
+        ..UpdateOauthClient::default()
+    };
+    let stale = update(command(app.version())).await;
+    let current = renamed.version();
+    assert!(
+        matches!(stale, Err(IdentityError::Outdated { current: now }) if now == current),
+        "{stale:?}"
+    );
+    let acting = update(command(current)).await.unwrap();
+    assert_ne!(acting.version(), current, "what it may do is of it");
+    let stale = update(rename(current)).await;
+    assert!(matches!(stale, Err(IdentityError::Outdated { .. })));
 }
 
 async fn an_app_that_cannot_say_who_it_is_gets_nothing(world: World) {

@@ -10,7 +10,7 @@ use mauntic_core::{
 };
 use poem_openapi::{
     Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
     types::MaybeUndefined,
 };
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{RoleName, given, parse};
 use crate::{
     App,
-    api::{ApiTag, Created, Done, Page, page_size},
+    api::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size},
     http::{
         auth::Token,
         problem::{ApiError, FieldProblem},
@@ -222,10 +222,10 @@ impl AppsApi {
         &self,
         Token(actor): Token,
         client_id: Path<Uuid>,
-    ) -> Result<Json<ClientBody>, ApiError> {
+    ) -> Result<Versioned<ClientBody>, ApiError> {
         let id = OauthClientId::from_uuid(client_id.0);
         let client = self.identity.oauth_client(&actor, id).await?;
-        Ok(Json(client.into()))
+        Ok(Versioned::at(client.version(), client.into()))
     }
 
     /// Change an app
@@ -238,8 +238,11 @@ impl AppsApi {
         &self,
         Token(actor): Token,
         client_id: Path<Uuid>,
+        /// Only if the app still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<ClientPatch>,
-    ) -> Result<Json<ClientBody>, ApiError> {
+    ) -> Result<Versioned<ClientBody>, ApiError> {
         let id = OauthClientId::from_uuid(client_id.0);
         let body = body.0;
         let uris = body.redirect_uris.as_deref().map(redirect_uris);
@@ -251,9 +254,11 @@ impl AppsApi {
                 MaybeUndefined::Null => Some(None),
                 MaybeUndefined::Value(body) => Some(Some(machine(&body)?)),
             },
+            version: expected_version(if_match.0.as_ref())?,
         };
         let changed = self.identity.update_oauth_client(&actor, id, command);
-        Ok(Json(changed.await?.into()))
+        let changed = changed.await?;
+        Ok(Versioned::at(changed.version(), changed.into()))
     }
 
     /// Make another secret for an app

@@ -7,7 +7,7 @@ use super::super::super::{
     Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, MachineAccess,
     OauthClient, OauthSecret, OauthSecretKind, RedirectUri, Subject, user::within,
 };
-use super::super::tokens::scopes;
+use super::super::{organizations::at_version, tokens::scopes};
 use crate::{Actor, OauthClientId, Page, PageSize, Permission, Principal, Role, UserId};
 
 /// An app to register.
@@ -42,6 +42,8 @@ pub struct UpdateOauthClient {
     pub redirect_uris: Option<Vec<RedirectUri>>,
     /// What it may do for itself, if anything.
     pub machine: Option<Option<MachineWish>>,
+    /// Only if the app still is at this [version](OauthClient::version).
+    pub version: Option<i64>,
 }
 
 /// An app that was just registered, with the secret that is shown this once.
@@ -125,7 +127,8 @@ impl IdentityService {
     /// role above the actor's own is for others to change.
     ///
     /// # Errors
-    /// As [`create_oauth_client`](Self::create_oauth_client), and [`IdentityError::OauthClientNotFound`].
+    /// As [`create_oauth_client`](Self::create_oauth_client), [`IdentityError::OauthClientNotFound`], and
+    /// [`IdentityError::Outdated`] if somebody else changed it.
     #[tracing::instrument(skip_all)]
     pub async fn update_oauth_client(
         &self,
@@ -144,6 +147,7 @@ impl IdentityService {
         let found = uow.oauth().find_client_for_update(organization, id).await?;
         let mut client = found.ok_or(IdentityError::OauthClientNotFound)?;
         hold_within(actor, &client)?;
+        at_version(command.version, client.version())?;
         let before = client.clone();
         client.name = command.name.unwrap_or(client.name);
         client.machine = wish.unwrap_or(client.machine);
