@@ -74,6 +74,12 @@ impl Asked {
         }
     }
 
+    /// Whether nobody but the app can do anything with the answer. On the machine of a person, any program could take the
+    /// place of one that has no secret, and would be let in without a question (RFC 8252 §8.6).
+    fn reaches_the_app(&self) -> bool {
+        self.client.is_confidential() || self.redirect_uri.origin().starts_with("https://")
+    }
+
     fn member(&self, person: &Person) -> Result<()> {
         let organization = self.client.organization_id;
         let mut places = person.who.workplaces.iter();
@@ -131,7 +137,7 @@ fn failed(error: IdentityError) -> poem::Error {
     }
 }
 
-/// Asks, unless the person said yes before.
+/// Asks, unless the person said yes before, and it is the same app for sure.
 #[handler]
 pub(super) async fn ask(request: &Request, person: Person) -> Result<Response> {
     let app = app(request)?;
@@ -139,7 +145,7 @@ pub(super) async fn ask(request: &Request, person: Person) -> Result<Response> {
     let asked = Asked::read(app, &fields).await?;
     match asked.consent(app, &person).await? {
         Answer::Refused(error) => Ok(go(request, &asked, &asked.refuse(app, error))),
-        Answer::Asked(wanted, consent) if consent.given => {
+        Answer::Asked(wanted, consent) if consent.given && asked.reaches_the_app() => {
             let to = asked.allow(app, &person, &wanted).await?;
             Ok(go(request, &asked, &to))
         }
