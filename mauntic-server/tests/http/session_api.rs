@@ -201,6 +201,26 @@ async fn the_role_bounds_a_session_as_it_bounds_a_token() {
 }
 
 #[tokio::test]
+async fn what_an_app_may_not_do_for_itself_is_told_at_its_place() {
+    let page = Page::new().await;
+    let clients = "/api/identity/oauth-clients";
+    let acts = |scope: &str| json!({"role": "viewer", "scopes": [scope]});
+    let body =
+        |scope: &str| json!({"name": "Sync", "redirect_uris": [], "acts_for_itself": acts(scope)});
+    let made = page.call("POST", clients, body("contacts:read")).await;
+    let made = made.ok(201);
+    let path = format!("{clients}/{}", made["client"]["id"].as_str().unwrap());
+    let change = json!({"acts_for_itself": acts("contacts:write")});
+    for refused in [
+        page.call("POST", clients, body("contacts:write")).await,
+        page.call("PATCH", &path, change).await,
+    ] {
+        let problem = refused.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], "/acts_for_itself/scopes");
+    }
+}
+
+#[tokio::test]
 async fn blocks_and_ends_count_from_the_next_call_on() {
     let page = Page::new().await;
     let (operator, me) = (Operator::local(), page.me().await);

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{
     OauthClientId, Permission,
     identity::{
-        CreateOauthClient, IdentityService, MachineAccess, MachineWish, OauthClient, RedirectUri,
-        UpdateOauthClient,
+        CreateOauthClient, IdentityError, IdentityService, MachineAccess, MachineWish, OauthClient,
+        RedirectUri, UpdateOauthClient,
     },
 };
 use poem_openapi::{
@@ -150,6 +150,16 @@ fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, ApiError> {
     }
 }
 
+/// Names the field of what was refused: scopes stand deeper here than in the body of a token.
+fn refused(error: IdentityError) -> ApiError {
+    match error {
+        IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
+            ApiError::invalid("/acts_for_itself/scopes", &error)
+        }
+        error => error.into(),
+    }
+}
+
 fn machine(body: &MachineBody) -> Result<MachineWish, ApiError> {
     let scopes = body.scopes.iter().enumerate().map(|(index, scope)| {
         parse::<Permission>(&format!("/acts_for_itself/scopes/{index}"), scope)
@@ -205,7 +215,8 @@ impl AppsApi {
             confidential: body.confidential.unwrap_or(true),
             machine: body.acts_for_itself.as_ref().map(machine).transpose()?,
         };
-        let made = self.identity.create_oauth_client(&actor, command).await?;
+        let made = self.identity.create_oauth_client(&actor, command);
+        let made = made.await.map_err(refused)?;
         Ok(Created::Created(Json(ClientWithSecret {
             client: made.client.into(),
             secret: made.secret.map(|secret| secret.reveal().to_owned()),
@@ -257,7 +268,7 @@ impl AppsApi {
             version: expected_version(if_match.0.as_ref())?,
         };
         let changed = self.identity.update_oauth_client(&actor, id, command);
-        let changed = changed.await?;
+        let changed = changed.await.map_err(refused)?;
         Ok(Versioned::at(changed.version(), changed.into()))
     }
 
