@@ -5,10 +5,12 @@
 #[path = "support/identity.rs"]
 mod support;
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use mauntic_core::{
-    Actor, Cause, Clock as _, Envelope, NotificationId, Operator, OrganizationId, PageSize, Role,
-    UserId, UuidV7Source,
+    Actor, Cause, Clock as _, Envelope, NotificationId, OauthClientId, Operator, OrganizationId,
+    PageSize, Permission, Role, UserId, UuidV7Source,
     identity::{
         AddMember, CreateOrganization, CreateToken, CreateUser, Founders, IdentityError, LoggedIn,
         MemberGone, Message, Notice, Notification, NotificationKind, WriteToMember,
@@ -231,6 +233,26 @@ async fn nobody_writes_to_strangers_or_to_themselves(world: World) {
         matches!(system, Err(IdentityError::NotAPerson)),
         "{system:?}"
     );
+    // Whoever let a program see members did not let it write to them.
+    let token = CreateToken {
+        name: "nightly".parse().unwrap(),
+        role: Role::Owner,
+        scopes: None,
+        expires_at: None,
+    };
+    let token = service.create_token(&actor, token).await.unwrap();
+    let token = service.authenticate(token.secret.reveal()).await.unwrap();
+    let scopes = BTreeSet::from([Permission::MembersRead]);
+    let client = OauthClientId::generate(&UuidV7Source);
+    let acme = actor.organization_id();
+    let app = |user| Actor::app(acme, client, user, Role::Owner, scopes.clone());
+    for program in [token, app(Some(ann.user.id)), app(None)] {
+        let refused = write(&program, bob.user.id).await;
+        assert!(
+            matches!(refused, Err(IdentityError::NotByPrograms)),
+            "{refused:?}"
+        );
+    }
     service.block_member(&actor, bob.user.id).await.unwrap();
     let blocked = write(&actor, bob.user.id).await;
     assert!(

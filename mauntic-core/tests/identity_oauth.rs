@@ -229,7 +229,17 @@ async fn whatever_ends_a_member_ends_what_apps_do_for_them(world: World) {
         told(world.ask(&app, for_refresh(&tokens)).await),
         "invalid_grant"
     );
+    // Nor does a yes count that was on its way when he went, or was blocked.
+    let wish = wanted(&app, "contacts:read");
+    let uri = &app.client.redirect_uris[0];
+    let late = service.authorize(&bob, &app.client, uri, &wish).await;
+    assert!(matches!(late, Err(IdentityError::OrganizationNotFound(_))));
     assert_eq!(service.own_oauth_grants(&bob).await.unwrap(), []);
+    let eve = world.member(&ann, "Eve", Role::Admin).await;
+    service.block_member(&owner, eve.user.id).await.unwrap();
+    let late = service.authorize(&eve, &app.client, uri, &wish).await;
+    assert!(matches!(late, Err(IdentityError::OrganizationNotFound(_))));
+    assert_eq!(service.own_oauth_grants(&eve).await.unwrap(), []);
 }
 
 async fn a_member_takes_back_what_an_app_may_do(world: World) {

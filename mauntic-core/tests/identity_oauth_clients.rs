@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use mauntic_core::{
-    Permission, Principal, Role,
+    OauthClientId, Permission, Principal, Role, UuidV7Source,
     identity::{
         AuthorizationParameters, ClientProof, CreateOauthClient, CreateToken, IdentityError,
         MachineWish, OauthError, Patience, Refusal, TokenRequest, UpdateOauthClient, Wanted,
@@ -27,6 +27,8 @@ on_both!(
     who_said_yes_before_is_asked_only_for_more_or_for_another_way,
     an_app_acts_for_itself_as_far_as_who_let_it,
     only_people_let_apps_act_for_themselves,
+    an_admin_changes_no_app_of_an_owner,
+    nobody_overwrites_what_somebody_else_changed,
     an_app_that_cannot_say_who_it_is_gets_nothing,
     what_is_wrong_with_an_app_is_told,
 );
@@ -125,7 +127,7 @@ async fn an_app_acts_for_itself_as_far_as_who_let_it(world: World) {
     let actor = world.actor(&tokens).await.unwrap();
     assert_eq!(actor.role(), Role::Viewer);
     service.remove_member(&owner, bob.user.id).await.unwrap();
-    assert_eq!(world.refusal(&tokens).await, Refusal::NotAMember);
+    assert_eq!(world.refusal(&tokens).await, Refusal::Revoked);
     assert_eq!(told(world.ask(&own, MACHINE).await), "unauthorized_client");
     // Somebody else answers for it.
     let wish = MachineWish {
@@ -197,6 +199,88 @@ async fn only_people_let_apps_act_for_themselves(world: World) {
     assert!(matches!(refused, Err(IdentityError::NotByPrograms)));
 }
 
+async fn an_admin_changes_no_app_of_an_owner(world: World) {
+    let ann = world.ann().await;
+    let owner = ann.actor().unwrap();
+    let bob = world.member(&ann, "Bob", Role::Admin).await;
+    let admin = bob.actor().unwrap();
+    let service = &world.service;
+    let scopes = [Permission::ContactsRead];
+    let big = world.register(&owner, machine(Role::Owner, &scopes)).await;
+    // One that the owner bounded is no more than what admins have.
+    let small = world.register(&owner, machine(Role::Viewer, &scopes)).await;
+    let token = CreateToken {
+        name: "a token".parse().unwrap(),
+        role: Role::Admin,
+        scopes: None,
+        expires_at: None,
+    };
+    let made = service.create_token(&admin, token).await.unwrap();
+    let program = service.authenticate(made.secret.reveal()).await.unwrap();
+    let rename = || UpdateOauthClient {
+        name: Some("Mine".parse().unwrap()),
+        ..UpdateOauthClient::default()
+    };
+    for actor in [&admin, &program] {
+        let id = big.client.id;
+        let refused = [
+            service.update_oauth_client(actor, id, rename()).await.err(),
+            service.rotate_oauth_secret(actor, id).await.err(),
+            service.delete_oauth_client(actor, id).await.err(),
+        ];
+        for refusal in refused {
+            assert!(
+                matches!(refusal, Some(IdentityError::Forbidden(_))),
+                "{refusal:?}"
+            );
+        }
+    }
+    let kept = service.oauth_client(&owner, big.client.id).await;
+    assert_eq!(kept.unwrap(), big.client);
+    assert!(world.ask(&big, MACHINE).await.is_ok());
+    let id = small.client.id;
+    let renamed = service.update_oauth_client(&admin, id, rename()).await;
+    assert_eq!(renamed.unwrap().name.as_str(), "Mine");
+    service.delete_oauth_client(&program, id).await.unwrap();
+    let deleted = service.delete_oauth_client(&owner, big.client.id);
+    deleted.await.unwrap();
+}
+
+async fn nobody_overwrites_what_somebody_else_changed(world: World) {
+    let ann = world.ann().await;
+    let owner = ann.actor().unwrap();
+    let app = world.register(&owner, app(true)).await.client;
+    let update = async |command| {
+        let changed = world.service.update_oauth_client(&owner, app.id, command);
+        changed.await
+    };
+    let rename = |version| UpdateOauthClient {
+        name: Some("Another".parse().unwrap()),
+        version: Some(version),
+        ..UpdateOauthClient::default()
+    };
+    let renamed = update(rename(app.version())).await.unwrap();
+    let wish = MachineWish {
+        role: Role::Viewer,
+        scopes: Some(BTreeSet::from([Permission::ContactsRead])),
+    };
+    let command = |version| UpdateOauthClient {
+        machine: Some(Some(wish.clone())),
+        version: Some(version),
+        ..UpdateOauthClient::default()
+    };
+    let stale = update(command(app.version())).await;
+    let current = renamed.version();
+    assert!(
+        matches!(stale, Err(IdentityError::Outdated { current: now }) if now == current),
+        "{stale:?}"
+    );
+    let acting = update(command(current)).await.unwrap();
+    assert_ne!(acting.version(), current, "what it may do is of it");
+    let stale = update(rename(current)).await;
+    assert!(matches!(stale, Err(IdentityError::Outdated { .. })));
+}
+
 async fn an_app_that_cannot_say_who_it_is_gets_nothing(world: World) {
     let ann = world.ann().await;
     let owner = ann.actor().unwrap();
@@ -235,7 +319,7 @@ async fn an_app_that_cannot_say_who_it_is_gets_nothing(world: World) {
     let none = service.rotate_oauth_secret(&owner, public.client.id).await;
     assert!(matches!(none, Err(IdentityError::NoClientSecret)));
 
-    // Somebody who tries many waits; the app itself comes from elsewhere.
+    // Somebody who tries many waits; the app itself does not, wherever it comes from.
     let eve = client("198.51.100.9");
     let mut tries = 0;
     while !matches!(
@@ -245,11 +329,27 @@ async fn an_app_that_cannot_say_who_it_is_gets_nothing(world: World) {
         tries += 1;
         assert!(tries < 100, "nobody has to wait");
     }
-    let issued = service.issue_tokens(&new, MACHINE, &home()).await;
-    assert_eq!(told(issued), "unauthorized_client");
+    for from in [&home(), &eve] {
+        let issued = service.issue_tokens(&new, MACHINE, from).await;
+        assert_eq!(told(issued), "unauthorized_client");
+    }
+    let issued = service.issue_tokens(&old, MACHINE, &eve).await;
+    assert!(matches!(issued, Err(IdentityError::TooManyFailures { .. })));
     world.clock.advance(Patience::MEMORY);
-    let issued = service.issue_tokens(&new, MACHINE, &eve).await;
-    assert_eq!(told(issued), "unauthorized_client");
+    let issued = service.issue_tokens(&old, MACHINE, &eve).await;
+    assert_eq!(told(issued), "invalid_client");
+    // Ids that are made up are one to the count.
+    let mut tries = 0;
+    loop {
+        let made_up = OauthClientId::generate(&UuidV7Source).to_string();
+        let wrong = as_if(&made_up, theirs);
+        let issued = service.issue_tokens(&wrong, MACHINE, &eve).await;
+        if matches!(issued, Err(IdentityError::TooManyFailures { .. })) {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 100, "nobody has to wait");
+    }
 }
 
 async fn what_is_wrong_with_an_app_is_told(world: World) {

@@ -10,9 +10,10 @@ use chrono::TimeDelta;
 use mauntic_core::{
     Actor, Operator, OrganizationId, PageSize, Principal, Role,
     identity::{
-        AddMember, AuditEntry, AuditFilter, CreateOrganization, CreateToken, CreateUser,
-        FirstPassword, Founders, IdentityError, Invite, LinkSecret, LogIn, LoggedIn, Member,
-        Message, NewSession, Password, PasswordHash, Refusal, SetUp, UpdateProfile,
+        AddMember, AuditEntry, AuditFilter, ClientProof, CreateOauthClient, CreateOrganization,
+        CreateToken, CreateUser, FirstPassword, Founders, IdentityError, Invite, LinkSecret, LogIn,
+        LoggedIn, MachineWish, Member, Message, NewOauthClient, NewSession, OauthError, Password,
+        PasswordHash, Refusal, SetUp, TokenRequest, UpdateProfile,
     },
 };
 use support::{PASSWORD, World, home, password};
@@ -22,6 +23,7 @@ on_both!(
     who_makes_organizations_is_for_the_installation_to_say,
     nobody_makes_organizations_without_end,
     whoever_leaves_takes_nothing_along,
+    whoever_leaves_takes_from_apps_what_they_let_them_do,
     the_last_owner_does_not_leave,
     a_stranger_leaves_nothing,
     of_two_owners_who_leave_at_once_one_stays,
@@ -235,6 +237,64 @@ async fn whoever_leaves_takes_nothing_along(world: World) {
     assert_eq!(revoked.change.before["name"], "a second token");
     service.leave_organization(&bob, zoo).await.unwrap();
     assert_eq!(world.who(&new.secret).await.unwrap().actor(), None);
+}
+
+async fn whoever_leaves_takes_from_apps_what_they_let_them_do(world: World) {
+    let ann = world.ann().await;
+    let owner = ann.actor().unwrap();
+    let acme = owner.organization_id();
+    let bob = member(&world, &ann, "Bob", Role::Admin).await;
+    let service = &world.service;
+    let app = |machine| CreateOauthClient {
+        name: "an app".parse().unwrap(),
+        redirect_uris: vec![],
+        confidential: true,
+        machine: Some(machine),
+    };
+    let wish = || MachineWish {
+        role: Role::Viewer,
+        scopes: None,
+    };
+    let of_ann = service.create_oauth_client(&owner, app(wish())).await;
+    let of_bob = service
+        .create_oauth_client(&bob.actor().unwrap(), app(wish()))
+        .await;
+    let (of_ann, of_bob) = (of_ann.unwrap(), of_bob.unwrap());
+    let ask = async |app: &NewOauthClient| {
+        let proof = ClientProof {
+            id: app.client.id.to_string(),
+            secret: app.secret.as_ref().map(|secret| secret.reveal().to_owned()),
+        };
+        let request = TokenRequest::Machine { scopes: None };
+        service.issue_tokens(&proof, request, &home()).await
+    };
+    let before = ask(&of_bob).await.unwrap().access;
+    service.leave_organization(&bob, acme).await.unwrap();
+    let updated = &entries(&world, &owner, "oauth_client.updated").await[0];
+    assert_eq!(updated.principal, Principal::User { id: bob.user.id });
+    assert_eq!(updated.change.before["acts_for_itself"]["role"], "viewer");
+    assert!(updated.change.after["acts_for_itself"].is_null());
+    // Nor does it come back with whoever joins again.
+    let join = AddMember {
+        email: bob.user.email.clone(),
+        role: Role::Admin,
+    };
+    let joined = service.add_member(&Operator::local(), acme, join);
+    joined.await.unwrap();
+    let refused = ask(&of_bob).await;
+    assert!(
+        matches!(
+            refused,
+            Err(IdentityError::Oauth(OauthError::UnauthorizedClient(_)))
+        ),
+        "{refused:?}"
+    );
+    let refused = service.authenticate(before.reveal()).await;
+    assert!(
+        matches!(refused, Err(IdentityError::Refused(Refusal::Revoked))),
+        "{refused:?}"
+    );
+    assert!(ask(&of_ann).await.is_ok(), "she is still there");
 }
 
 async fn the_last_owner_does_not_leave(world: World) {

@@ -174,10 +174,8 @@ pub enum IdentityError {
     /// There is nothing to change.
     #[error("this app has no secret: it proves itself with PKCE alone")]
     NoClientSecret,
-    /// What a program made would go on when it is let in no more.
-    #[error(
-        "this is for people to do, not for programs: it would outlast what lets the program in"
-    )]
+    /// What a program made would go on when it is let in no more, or go out in the name of a person.
+    #[error("this is for people to do, not for programs: tokens and apps cannot")]
     NotByPrograms,
     /// What an app is told that asks for more than it gets.
     #[error(transparent)]

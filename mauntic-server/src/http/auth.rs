@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     App,
-    ui::visitor::{cookie, is_ours},
+    ui::visitor::{cookie, is_ours, organization_of},
 };
 
 /// Whoever acts in an organisation: the bearer of an API token or an app, within its scopes, or somebody who is logged in,
@@ -259,9 +259,14 @@ async fn in_browser(app: &App, request: &mut Request) -> poem::Result<Option<Adm
     if !is_ours(request) || !(looks || secret.takes_csrf_token(token)) {
         return Ok(Some(Admission(Err(foreign()))));
     }
+    let shown = organization_of(token);
     let who = who.calling_from(told_address(request));
     let admission = match (who.closed_workplace(), who.actor()) {
         (Some(_), _) => Err(closed()),
+        // As with forms: another one may have been chosen meanwhile, as in a second tab.
+        (None, Some(actor)) if shown.is_some_and(|shown| shown != actor.organization_id()) => {
+            Err(elsewhere())
+        }
         (None, Some(actor)) => Ok(actor),
         (None, None) => Err(forbidden(
             "no_organization",
@@ -303,6 +308,11 @@ fn forbidden(code: &str, detail: &str) -> ApiError {
 fn closed() -> ApiError {
     let detail = "the organisation is closed: whoever runs this installation has blocked it, or it is being deleted";
     forbidden("organization_closed", detail)
+}
+
+fn elsewhere() -> ApiError {
+    let detail = "the page that sent this shows another organisation than the session works in by now: open it again";
+    ApiError::conflict("another_organization", &detail)
 }
 
 fn foreign() -> ApiError {

@@ -4,27 +4,67 @@
 mod form;
 mod tokens;
 
+use std::sync::Arc;
+
 use mauntic_core::{Permission, identity::AuthorizationParameters};
 use poem::{
-    EndpointExt as _, Request, Response, Route, get, handler,
-    http::{StatusCode, header},
+    Endpoint, EndpointExt as _, IntoResponse as _, Request, Response, Route, get, handler,
+    http::{HeaderValue, Method, StatusCode, header},
     post,
     web::Data,
 };
 use serde_json::json;
 
-use crate::{App, http::limits::RateLimit, ui::visitor::Fields};
+use crate::{
+    App,
+    http::{limits::RateLimit, problem::problem_response},
+    ui::visitor::Fields,
+};
 
 /// The page that asks people.
 const PAGE: &str = "/app/oauth/authorize";
 
 /// Adds the endpoints below `/oauth`, and the document that tells of them.
 pub(crate) fn routes(route: Route, rate: &RateLimit) -> Route {
+    let token = post(tokens::issue).with(rate.clone());
+    let revoke = post(tokens::revoke).with(rate.clone());
     route
         .at("/oauth/authorize", get(authorize))
-        .at("/oauth/token", post(tokens::issue).with(rate.clone()))
-        .at("/oauth/revoke", post(tokens::revoke).with(rate.clone()))
-        .at("/.well-known/oauth-authorization-server", get(metadata))
+        .at("/oauth/token", token.around(to_any_site))
+        .at("/oauth/revoke", revoke.around(to_any_site))
+        .at(
+            "/.well-known/oauth-authorization-server",
+            get(metadata).around(to_any_site),
+        )
+}
+
+/// Lets scripts of any site call, as apps that run in browsers are (CORS). No cookie counts here: all that a caller can do
+/// is what it can show to be let do.
+async fn to_any_site<E: Endpoint + 'static>(
+    endpoint: Arc<E>,
+    request: Request,
+) -> poem::Result<Response> {
+    let mut response = if request.method() == Method::OPTIONS {
+        Response::builder()
+            .status(StatusCode::NO_CONTENT)
+            .header(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST")
+            .header(
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "Authorization, Content-Type",
+            )
+            .header(header::ACCESS_CONTROL_MAX_AGE, "86400")
+            .finish()
+    } else {
+        match endpoint.call(request).await {
+            Ok(response) => response.into_response(),
+            Err(error) => problem_response(error).await,
+        }
+    };
+    response.headers_mut().insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    Ok(response)
 }
 
 /// Sends a browser on to the page that asks, which has the session and the policies of pages. What is asked for is

@@ -28,6 +28,8 @@ use super::{
 
 const PLACE: &str = "/app/notifications";
 const TITLE: &str = "Notifications";
+/// The bell alone, which every open page asks for again and again.
+const BELL: &str = "/app/notifications?bell=true";
 /// The bell counts no further.
 pub(super) const MOST: u32 = 100;
 
@@ -48,7 +50,7 @@ pub(super) fn bell(unread: u32) -> Markup {
         format!("{}+", MOST - 1)
     };
     html! {
-        a class="button bell" id="bell" href=(PLACE) data-quiet hx-get=(PLACE) hx-trigger="every 30s" hx-select="#bell"
+        a class="button bell" id="bell" href=(PLACE) data-quiet hx-get=(BELL) hx-trigger="every 30s" hx-select="#bell"
             hx-target="this" hx-swap="outerHTML" {
             (icon(Icon::Bell))
             @if unread == 0 { span class="hidden" { (TITLE) ", nothing new" } } @else {
@@ -72,15 +74,20 @@ pub(crate) fn place(notification: &Notification) -> Option<String> {
     }
 }
 
-/// Where the list goes on.
+/// Where the list goes on, or that nothing is to be listed.
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     after: Option<Uuid>,
+    #[serde(default)]
+    bell: bool,
 }
 
-/// Shows the latest.
+/// Shows the latest, or how many are not read.
 #[handler]
 async fn list(request: &Request, visitor: Visitor, Query(asked): Query<Asked>) -> Result<Markup> {
+    if asked.bell {
+        return Ok(bell(visitor.unread));
+    }
     let before = asked.after.map(NotificationId::from_uuid);
     let size = PageSize::default();
     let identity = &app(request)?.identity;

@@ -12,7 +12,6 @@ use poem::{
 use url::Url;
 
 use super::{
-    POLICY,
     component::{
         action::{Weight, button_link, step_button},
         frame,
@@ -75,6 +74,12 @@ impl Asked {
         }
     }
 
+    /// Whether nobody but the app can do anything with the answer. On the machine of a person, any program could take the
+    /// place of one that has no secret, and would be let in without a question (RFC 8252 §8.6).
+    fn reaches_the_app(&self) -> bool {
+        self.client.is_confidential() || self.redirect_uri.origin().starts_with("https://")
+    }
+
     fn member(&self, person: &Person) -> Result<()> {
         let organization = self.client.organization_id;
         let mut places = person.who.workplaces.iter();
@@ -132,7 +137,7 @@ fn failed(error: IdentityError) -> poem::Error {
     }
 }
 
-/// Asks, unless the person said yes before.
+/// Asks, unless the person said yes before, and it is the same app for sure.
 #[handler]
 pub(super) async fn ask(request: &Request, person: Person) -> Result<Response> {
     let app = app(request)?;
@@ -140,7 +145,7 @@ pub(super) async fn ask(request: &Request, person: Person) -> Result<Response> {
     let asked = Asked::read(app, &fields).await?;
     match asked.consent(app, &person).await? {
         Answer::Refused(error) => Ok(go(request, &asked, &asked.refuse(app, error))),
-        Answer::Asked(wanted, consent) if consent.given => {
+        Answer::Asked(wanted, consent) if consent.given && asked.reaches_the_app() => {
             let to = asked.allow(app, &person, &wanted).await?;
             Ok(go(request, &asked, &to))
         }
@@ -148,7 +153,8 @@ pub(super) async fn ask(request: &Request, person: Person) -> Result<Response> {
     }
 }
 
-/// Takes the answer of the person.
+/// Takes the answer of the person. A page goes on to the app, as after every form: what the app leads on to is nothing
+/// that the policy of the page with the question could name.
 #[handler]
 pub(super) async fn decide(request: &Request, posted: OwnForm) -> Result<Response> {
     let app = app(request)?;
@@ -163,11 +169,7 @@ pub(super) async fn decide(request: &Request, posted: OwnForm) -> Result<Respons
             asked.refuse(app, OauthError::AccessDenied("the user did not allow it"))
         }
     };
-    // Policies of browsers cannot name IPv6 addresses.
-    if asked.redirect_uri.origin().contains('[') {
-        return Ok(page_to(&asked, &to));
-    }
-    Ok(redirect(&to))
+    Ok(page_to(&asked, &to))
 }
 
 /// Goes back to the app without a question. After a form of ours, such as the login, browsers hold the whole way to the
@@ -218,13 +220,5 @@ fn consent_page(person: &Person, asked: &Asked, consent: &OauthConsent) -> Respo
             }
         }
     };
-    let mut response = frame::alone("Allow access?", &content).into_response();
-    // The answer leads on to the app, and to nobody else.
-    let forms = format!("form-action 'self' {origin}");
-    let policy = POLICY.replace("form-action 'self'", &forms);
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    frame::alone("Allow access?", &content).into_response()
 }

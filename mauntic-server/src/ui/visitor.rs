@@ -82,7 +82,7 @@ impl Visitor {
 }
 
 /// The organisation that the page shows which has the token, if it is a page of one.
-fn organization_of(token: &str) -> Option<OrganizationId> {
+pub(crate) fn organization_of(token: &str) -> Option<OrganizationId> {
     let (page, _) = token.split_once('.')?;
     let (_, organization) = page.split_once('-')?;
     organization.parse().ok().map(OrganizationId::from_uuid)

@@ -123,6 +123,31 @@ async fn whoever_is_logged_in_looks_with_the_cookie_and_changes_with_the_token_t
 }
 
 #[tokio::test]
+async fn a_page_that_shows_another_organization_changes_nothing() {
+    let browser = Browser::new().await;
+    let secret = browser.cookie().split_once('=').unwrap().1.to_owned();
+    let secret: SessionSecret = secret.parse().unwrap();
+    let page = Page::of(browser);
+    let me = page.send("GET", "/api/identity/me", &[], Value::Null).await;
+    let here = me.ok(200)["organization"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let there = "00000000-0000-7000-8000-000000000000";
+    for (organization, status) in [(there, 409), (here.as_str(), 201)] {
+        let token = secret.csrf_token_of(&format!("a-{organization}"));
+        let proof = [("x-csrf-token", token.as_str())];
+        let answer = page.send("POST", CONTACTS, &proof, contact(1)).await;
+        assert_eq!(answer.status, status, "{organization}");
+        if status == 409 {
+            assert_eq!(answer.problem(409)["code"], "another_organization");
+        }
+    }
+    let list = page.send("GET", CONTACTS, &[], Value::Null).await.ok(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn another_site_gets_nothing_with_the_cookie() {
     let page = Page::new().await;
     let token = page.token.as_str();
@@ -173,6 +198,26 @@ async fn the_role_bounds_a_session_as_it_bounds_a_token() {
     page.call("POST", "/api/identity/tokens", body)
         .await
         .problem(403);
+}
+
+#[tokio::test]
+async fn what_an_app_may_not_do_for_itself_is_told_at_its_place() {
+    let page = Page::new().await;
+    let clients = "/api/identity/oauth-clients";
+    let acts = |scope: &str| json!({"role": "viewer", "scopes": [scope]});
+    let body =
+        |scope: &str| json!({"name": "Sync", "redirect_uris": [], "acts_for_itself": acts(scope)});
+    let made = page.call("POST", clients, body("contacts:read")).await;
+    let made = made.ok(201);
+    let path = format!("{clients}/{}", made["client"]["id"].as_str().unwrap());
+    let change = json!({"acts_for_itself": acts("contacts:write")});
+    for refused in [
+        page.call("POST", clients, body("contacts:write")).await,
+        page.call("PATCH", &path, change).await,
+    ] {
+        let problem = refused.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], "/acts_for_itself/scopes");
+    }
 }
 
 #[tokio::test]

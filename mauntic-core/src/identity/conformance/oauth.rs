@@ -157,6 +157,13 @@ pub async fn oauth_clients_stay_within_their_organization(store: Arc<dyn Identit
     let found = oauth.find_client_for_update(world.acme.id, id).await;
     assert_eq!(found.unwrap(), Some(world.client));
     oauth.update_client(&changed).await.unwrap();
+    for (place, expected) in [(world.acme.id, vec![changed.clone()]), (other.id, vec![])] {
+        let given = oauth.clients_given_by_for_update(place, world.ann.id).await;
+        assert_eq!(given.unwrap(), expected);
+    }
+    let stranger = user(&world.ids, "eve@example.com").id;
+    let given = oauth.clients_given_by_for_update(world.acme.id, stranger);
+    assert_eq!(given.await.unwrap(), []);
     uow.commit().await.unwrap();
     assert_eq!(clients.find_client(id).await.unwrap(), Some(changed));
 }

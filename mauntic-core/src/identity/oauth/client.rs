@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{OauthSecret, OauthSecretKind, RedirectUri};
 use crate::{
-    OauthClientId, OrganizationId, Permission, Role, UserId,
+    OauthClientId, OrganizationId, Permission, Role, UserId, fingerprint,
     identity::{DisplayName, TokenHash},
 };
 
@@ -51,6 +51,14 @@ pub struct MachineAccess {
 impl OauthClient {
     /// The most redirect URIs that a client may have.
     pub const MAX_REDIRECT_URIS: usize = 10;
+
+    /// Tells whether somebody else changed it since it was read.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        let machine = self.machine.as_ref();
+        let machine = machine.map(|machine| (machine.role, &machine.scopes, machine.given_by));
+        fingerprint(&(&self.name, &self.redirect_uris, machine))
+    }
 
     /// Whether it has a secret to keep.
     #[must_use]

@@ -41,8 +41,7 @@ impl RedirectUri {
         &self.0
     }
 
-    /// Scheme, host and port, as policies of browsers name them. Its host has nothing in it that such a policy could take
-    /// for something else.
+    /// Scheme, host and port, as browsers call them.
     #[must_use]
     pub fn origin(&self) -> String {
         let url = Url::parse(&self.0);

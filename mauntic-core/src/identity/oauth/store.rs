@@ -56,6 +56,14 @@ pub trait OauthRepository: Send {
         id: OauthClientId,
     ) -> Result<Option<OauthClient>, StoreError>;
 
+    /// Returns the organisation's clients that act for themselves because the user let them, in the order of their ids,
+    /// and keeps others from changing them.
+    async fn clients_given_by_for_update(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Vec<OauthClient>, StoreError>;
+
     /// Adds a client.
     async fn insert_client(&mut self, client: &OauthClient) -> Result<(), StoreError>;
 

@@ -2,15 +2,16 @@ use super::super::{
     Change, Errand, IdentityError, IdentityService, Letter, Membership, Message, Patience, Subject,
     User, WriteToMember,
 };
-use crate::{Actor, OrganizationId, Permission, UserId};
+use crate::{Actor, OrganizationId, Permission, Principal, UserId};
 
 impl IdentityService {
     /// Mails another member of the actor's organisation, in the name of the person who acts: answers go to that person.
     ///
     /// # Errors
     /// [`IdentityError::UserNotFound`] if the other is no member, or blocked; [`IdentityError::Oneself`];
-    /// [`IdentityError::NotAPerson`] for a token that works for nobody; [`IdentityError::TooManyFailures`] if the person
-    /// wrote a lot lately.
+    /// [`IdentityError::NotByPrograms`] for a token or an app, which were let see members, not write to them;
+    /// [`IdentityError::NotAPerson`] for the command line; [`IdentityError::TooManyFailures`] if the person wrote a lot
+    /// lately.
     #[tracing::instrument(skip_all)]
     pub async fn write_to_member(
         &self,
@@ -19,8 +20,13 @@ impl IdentityService {
         command: WriteToMember,
     ) -> Result<(), IdentityError> {
         let organization_id = actor.require(Permission::MembersRead)?;
-        let from = self.member_behind(actor).await?;
-        let from = from.ok_or(IdentityError::NotAPerson)?;
+        let from = match actor.principal() {
+            Principal::User { id } => id,
+            Principal::Token { .. } | Principal::App { .. } => {
+                return Err(IdentityError::NotByPrograms);
+            }
+            Principal::System => return Err(IdentityError::NotAPerson),
+        };
         if from == to {
             return Err(IdentityError::Oneself);
         }

@@ -148,7 +148,8 @@ impl IdentityService {
         Ok(())
     }
 
-    /// Takes a member out of the organisation: the member's tokens are revoked and open invitations taken back, for good.
+    /// Takes a member out of the organisation: the member's tokens are revoked, open invitations taken back, and apps act
+    /// for the member or by the member's leave no more, for good.
     /// The user stays; the last owner cannot go.
     #[tracing::instrument(skip_all)]
     pub async fn remove_member(&self, actor: &Actor, user: UserId) -> Result<(), IdentityError> {
@@ -176,10 +177,11 @@ impl IdentityService {
             another_owner(uow, organization, user_id).await?;
         }
         uow.memberships().remove(organization, user_id).await?;
+        let now = self.clock.now();
+        self.end_machines_of(uow, actor, user_id, now).await?;
         uow.oauth()
             .delete_grants_of_user(organization, user_id)
             .await?;
-        let now = self.clock.now();
         let gone = MemberGone { user_id };
         self.publish(uow, organization, &gone, now).await?;
         let change = Change::new(action, Subject::new("user", user_id))

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use mauntic_core::{
     OauthClientId, Permission,
     identity::{
-        CreateOauthClient, IdentityService, MachineAccess, MachineWish, OauthClient, RedirectUri,
-        UpdateOauthClient,
+        CreateOauthClient, IdentityError, IdentityService, MachineAccess, MachineWish, OauthClient,
+        RedirectUri, UpdateOauthClient,
     },
 };
 use poem_openapi::{
     Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
     types::MaybeUndefined,
 };
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{RoleName, given, parse};
 use crate::{
     App,
-    api::{ApiTag, Created, Done, Page, page_size},
+    api::{ApiTag, Created, Done, Page, Versioned, expected_version, page_size},
     http::{
         auth::Token,
         problem::{ApiError, FieldProblem},
@@ -150,6 +150,16 @@ fn redirect_uris(texts: &[String]) -> Result<Vec<RedirectUri>, ApiError> {
     }
 }
 
+/// Names the field of what was refused: scopes stand deeper here than in the body of a token.
+fn refused(error: IdentityError) -> ApiError {
+    match error {
+        IdentityError::BeyondOwnScope(_) | IdentityError::BeyondRole(..) => {
+            ApiError::invalid("/acts_for_itself/scopes", &error)
+        }
+        error => error.into(),
+    }
+}
+
 fn machine(body: &MachineBody) -> Result<MachineWish, ApiError> {
     let scopes = body.scopes.iter().enumerate().map(|(index, scope)| {
         parse::<Permission>(&format!("/acts_for_itself/scopes/{index}"), scope)
@@ -205,7 +215,8 @@ impl AppsApi {
             confidential: body.confidential.unwrap_or(true),
             machine: body.acts_for_itself.as_ref().map(machine).transpose()?,
         };
-        let made = self.identity.create_oauth_client(&actor, command).await?;
+        let made = self.identity.create_oauth_client(&actor, command);
+        let made = made.await.map_err(refused)?;
         Ok(Created::Created(Json(ClientWithSecret {
             client: made.client.into(),
             secret: made.secret.map(|secret| secret.reveal().to_owned()),
@@ -222,10 +233,10 @@ impl AppsApi {
         &self,
         Token(actor): Token,
         client_id: Path<Uuid>,
-    ) -> Result<Json<ClientBody>, ApiError> {
+    ) -> Result<Versioned<ClientBody>, ApiError> {
         let id = OauthClientId::from_uuid(client_id.0);
         let client = self.identity.oauth_client(&actor, id).await?;
-        Ok(Json(client.into()))
+        Ok(Versioned::at(client.version(), client.into()))
     }
 
     /// Change an app
@@ -238,8 +249,11 @@ impl AppsApi {
         &self,
         Token(actor): Token,
         client_id: Path<Uuid>,
+        /// Only if the app still is at this version.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
         body: Json<ClientPatch>,
-    ) -> Result<Json<ClientBody>, ApiError> {
+    ) -> Result<Versioned<ClientBody>, ApiError> {
         let id = OauthClientId::from_uuid(client_id.0);
         let body = body.0;
         let uris = body.redirect_uris.as_deref().map(redirect_uris);
@@ -251,9 +265,11 @@ impl AppsApi {
                 MaybeUndefined::Null => Some(None),
                 MaybeUndefined::Value(body) => Some(Some(machine(&body)?)),
             },
+            version: expected_version(if_match.0.as_ref())?,
         };
         let changed = self.identity.update_oauth_client(&actor, id, command);
-        Ok(Json(changed.await?.into()))
+        let changed = changed.await.map_err(refused)?;
+        Ok(Versioned::at(changed.version(), changed.into()))
     }
 
     /// Make another secret for an app

@@ -262,8 +262,8 @@ impl IdentityApi {
 
     /// Write to a member
     ///
-    /// Mails another member of the organisation, in the name of whoever is logged in or of the one whom the token works
-    /// for: answers go to that person. After 20 in an hour the next one has to wait.
+    /// Mails another member of the organisation, in the name of whoever is logged in: answers go to that person. Tokens
+    /// and apps cannot. After 20 in an hour the next one has to wait.
     #[oai(
         path = "/members/:user_id/letters",
         method = "post",

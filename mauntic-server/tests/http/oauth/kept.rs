@@ -1,11 +1,13 @@
 //! Where apps are registered, listed and ended.
 
+use poem::http::header;
 use serde_json::json;
 
-use super::{App, BACK, CLIENTS, allowed, body, status, tokens};
+use super::{App, BACK, CLIENTS, allowed, body, status, text, tokens};
 use crate::{
     browser::{Browser, OWNER},
     people::{become_viewer, call},
+    support::request,
 };
 
 #[tokio::test]
@@ -178,4 +180,42 @@ async fn apps_are_kept_over_the_api_by_those_who_may() {
         .call(&owner, "GET", &path, None)
         .await
         .problem(404);
+}
+
+#[tokio::test]
+async fn nobody_overwrites_what_somebody_else_changed_of_an_app() {
+    let mut browser = Browser::new().await;
+    let app = App::register(&browser, body("Sync", true)).await;
+    let place = format!("/app/organization/apps/{}", app.id);
+    let page = browser.get(&place).await.to_owned();
+    let (_, rest) = page.split_once("name=\"version\" value=\"").expect(&page);
+    let version = rest.split('"').next().unwrap().to_owned();
+    let path = format!("{CLIENTS}/{}", app.id);
+    let renamed = call(&browser, "PATCH", &path, json!({"name": "Theirs"})).await;
+    assert_eq!(renamed["name"], "Theirs");
+    let mine = [
+        ("name", "Mine"),
+        ("redirect_uris", BACK),
+        ("version", version.as_str()),
+    ];
+    let page = browser.post(&place, &mine).await;
+    assert!(page.contains("Somebody else changed this"), "{page}");
+    assert_eq!(browser.status, 409);
+    browser.get(&place).await;
+    let machine = [("version", version.as_str())];
+    browser.post(&format!("{place}/machine"), &machine).await;
+    assert_eq!(browser.status, 409);
+
+    let owner = browser.installation.owner.clone();
+    let kept = browser.installation.call(&owner, "GET", &path, None).await;
+    let current = text(&kept, "etag").to_owned();
+    assert_eq!(kept.ok(200)["name"], "Theirs");
+    for (version, status) in [(format!("\"{version}\""), 412), (current, 200)] {
+        let change = request(&owner, "PATCH", &path)
+            .header(header::IF_MATCH, version)
+            .content_type("application/json")
+            .body(json!({"name": "Mine"}).to_string());
+        let changed = browser.installation.send(change).await;
+        assert_eq!(changed.status, status);
+    }
 }

@@ -1,10 +1,13 @@
 //! What an app gets, and how it proves to be itself.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use poem::http::header;
 use serde_json::json;
 
 use super::{App, BACK, VERIFIER, allowed, asked, body, of, post, status, text, told};
 use crate::{browser::Browser, support::request};
+
+const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
 #[tokio::test]
 async fn a_code_and_a_refresh_token_work_once() {
@@ -138,4 +141,42 @@ async fn a_server_tells_apps_what_it_can() {
     assert_eq!(told["code_challenge_methods_supported"], json!(["S256"]));
     let scopes = told["scopes_supported"].as_array().unwrap();
     assert!(scopes.contains(&json!("contacts:read")));
+}
+
+#[tokio::test]
+async fn apps_in_browsers_call_from_their_own_site() {
+    let browser = Browser::new().await;
+    let metadata = "/.well-known/oauth-authorization-server";
+    for (path, method, status) in [
+        ("/oauth/token", "POST", 401),
+        ("/oauth/revoke", "POST", 401),
+        (metadata, "GET", 200),
+    ] {
+        let asked = request("", "OPTIONS", path)
+            .header(header::ORIGIN, "https://app.example")
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, method)
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization")
+            .finish();
+        let asked = browser.installation.send(asked).await;
+        assert_eq!(asked.status, 204, "{path}");
+        let headers = text(&asked, "access-control-allow-headers");
+        assert_eq!(headers, "Authorization, Content-Type");
+        assert!(text(&asked, "access-control-allow-methods").contains(method));
+        let answer = if method == "GET" {
+            browser.installation.call("", "GET", path, None).await
+        } else {
+            let fields = [("client_id", "nobody"), ("token", "x"), GRANT];
+            post(&browser, path, None, &fields).await
+        };
+        assert_eq!(answer.status, status, "{path}");
+        for answer in [&asked, &answer] {
+            assert_eq!(text(answer, "access-control-allow-origin"), "*", "{path}");
+            assert_eq!(text(answer, "access-control-allow-credentials"), "");
+        }
+    }
+    // People are asked on a page, which no other site reads.
+    let page = browser
+        .installation
+        .call("", "GET", "/oauth/authorize", None);
+    assert_eq!(text(&page.await, "access-control-allow-origin"), "");
 }

@@ -102,6 +102,18 @@ async fn whoever_imports_is_told_when_it_is_done_and_nobody_else_is() {
     let page = browser.get("/app/").await;
     assert!(page.contains("Notifications, 1 unread"), "{page}");
     assert!(page.contains("hx-trigger=\"every 30s\""), "{page}");
+    // The bell that is looked at again is had without the list.
+    let light = format!("{PLACE}?bell=true");
+    assert!(page.contains(&format!("hx-get=\"{light}\"")), "{page}");
+    let answer = browser.send("GET", &light, None).await;
+    assert_eq!(answer.status, 200);
+    let alone = String::from_utf8(answer.body).unwrap();
+    assert!(
+        alone.starts_with("<a ") && alone.ends_with("</a>"),
+        "{alone}"
+    );
+    assert!(alone.contains("Notifications, 1 unread"), "{alone}");
+    assert!(!alone.contains("people.csv"), "{alone}");
     let page = browser.get(PLACE).await.to_owned();
     assert!(page.contains("The import of people.csv is done"), "{page}");
     assert!(

@@ -1,12 +1,13 @@
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 use super::super::super::{
-    Change, DisplayName, IdentityError, IdentityService, MachineAccess, OauthClient, OauthSecret,
-    OauthSecretKind, RedirectUri, Subject, user::within,
+    Change, DisplayName, IdentityError, IdentityService, IdentityUnitOfWork, MachineAccess,
+    OauthClient, OauthSecret, OauthSecretKind, RedirectUri, Subject, user::within,
 };
-use super::super::tokens::scopes;
+use super::super::{organizations::at_version, tokens::scopes};
 use crate::{Actor, OauthClientId, Page, PageSize, Permission, Principal, Role, UserId};
 
 /// An app to register.
@@ -41,6 +42,8 @@ pub struct UpdateOauthClient {
     pub redirect_uris: Option<Vec<RedirectUri>>,
     /// What it may do for itself, if anything.
     pub machine: Option<Option<MachineWish>>,
+    /// Only if the app still is at this [version](OauthClient::version).
+    pub version: Option<i64>,
 }
 
 /// An app that was just registered, with the secret that is shown this once.
@@ -120,10 +123,12 @@ impl IdentityService {
         ours.ok_or(IdentityError::OauthClientNotFound)
     }
 
-    /// Changes an app. Whoever says what it may do for itself answers for it from now on.
+    /// Changes an app. Whoever says what it may do for itself answers for it from now on. One that acts for itself in a
+    /// role above the actor's own is for others to change.
     ///
     /// # Errors
-    /// As [`create_oauth_client`](Self::create_oauth_client), and [`IdentityError::OauthClientNotFound`].
+    /// As [`create_oauth_client`](Self::create_oauth_client), [`IdentityError::OauthClientNotFound`], and
+    /// [`IdentityError::Outdated`] if somebody else changed it.
     #[tracing::instrument(skip_all)]
     pub async fn update_oauth_client(
         &self,
@@ -141,6 +146,8 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.oauth().find_client_for_update(organization, id).await?;
         let mut client = found.ok_or(IdentityError::OauthClientNotFound)?;
+        hold_within(actor, &client)?;
+        at_version(command.version, client.version())?;
         let before = client.clone();
         client.name = command.name.unwrap_or(client.name);
         client.machine = wish.unwrap_or(client.machine);
@@ -179,6 +186,7 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.oauth().find_client_for_update(organization, id).await?;
         let mut client = found.ok_or(IdentityError::OauthClientNotFound)?;
+        hold_within(actor, &client)?;
         if !client.is_confidential() {
             return Err(IdentityError::NoClientSecret);
         }
@@ -198,7 +206,8 @@ impl IdentityService {
         Ok(secret)
     }
 
-    /// Deletes an app. All that it was let do ends at once.
+    /// Deletes an app. All that it was let do ends at once. One that acts for itself in a role above the actor's own is
+    /// for others to delete.
     ///
     /// # Errors
     /// [`IdentityError::OauthClientNotFound`].
@@ -213,10 +222,35 @@ impl IdentityService {
         let mut uow = self.store.begin().await?;
         let found = uow.oauth().find_client_for_update(organization, id).await?;
         let client = found.ok_or(IdentityError::OauthClientNotFound)?;
+        hold_within(actor, &client)?;
         uow.oauth().delete_client(organization, id).await?;
         let change = about("oauth_client.deleted", &client).from(told(&client));
         self.audit(&mut *uow, actor, change, now).await?;
         uow.commit().await?;
+        Ok(())
+    }
+
+    /// Takes from apps what a member let them do for themselves, who goes: they would have it again if the member came
+    /// back. One that can do nothing else waits for somebody to let it.
+    pub(in crate::identity::service) async fn end_machines_of(
+        &self,
+        uow: &mut dyn IdentityUnitOfWork,
+        actor: &Actor,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<(), IdentityError> {
+        let organization = actor.organization_id();
+        let clients = uow.oauth().clients_given_by_for_update(organization, user);
+        for before in clients.await? {
+            let client = OauthClient {
+                machine: None,
+                ..before.clone()
+            };
+            uow.oauth().update_client(&client).await?;
+            let change = about("oauth_client.updated", &client);
+            let change = change.from(told(&before)).to(told(&client));
+            self.audit(uow, actor, change, now).await?;
+        }
         Ok(())
     }
 }
@@ -243,6 +277,14 @@ fn person(actor: &Actor) -> Option<UserId> {
         Principal::App { user, .. } => user,
         Principal::Token { .. } | Principal::System => None,
     }
+}
+
+/// Holds an app to be one that the actor may change: as with members and tokens, nobody takes more than they have.
+fn hold_within(actor: &Actor, client: &OauthClient) -> Result<(), IdentityError> {
+    if let Some(machine) = &client.machine {
+        within(actor.role(), &[machine.role])?;
+    }
+    Ok(())
 }
 
 /// Holds an app to be one that can be used.

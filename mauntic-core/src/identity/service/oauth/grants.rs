@@ -56,7 +56,7 @@ impl IdentityService {
         wanted: &Wanted,
     ) -> Result<OauthConsent, IdentityError> {
         let place = there(who, client)?;
-        let scopes = allowed(place, wanted)?;
+        let scopes = allowed(place.role, wanted)?;
         let grants = self.store.oauth();
         let grant = grants
             .find_grant(client.organization_id, client.id, who.user.id)
@@ -84,10 +84,14 @@ impl IdentityService {
         wanted: &Wanted,
     ) -> Result<OauthSecret, IdentityError> {
         let place = there(who, client)?;
-        let scopes = allowed(place, wanted)?;
         let secret = OauthSecret::random(OauthSecretKind::Code)?;
         let (organization, now) = (client.organization_id, self.clock.now());
         let mut uow = self.store.begin().await?;
+        // Kept until this is done: a grant is there when a membership ends, or is not given any more.
+        let membership = uow.memberships().find(organization, who.user.id).await?;
+        let membership = membership.filter(|membership| membership.blocked_at.is_none());
+        let membership = membership.ok_or(IdentityError::OrganizationNotFound(organization))?;
+        let scopes = allowed(membership.role, wanted)?;
         let stored = uow
             .oauth()
             .find_client_for_update(organization, client.id)
@@ -193,9 +197,9 @@ fn there<'a>(who: &'a LoggedIn, client: &OauthClient) -> Result<&'a Workplace, I
 }
 
 /// What the person can let an app do of what it asks for.
-fn allowed(place: &Workplace, wanted: &Wanted) -> Result<BTreeSet<Permission>, IdentityError> {
+fn allowed(role: Role, wanted: &Wanted) -> Result<BTreeSet<Permission>, IdentityError> {
     let scopes = wanted.scopes.iter().copied();
-    let scopes: BTreeSet<_> = scopes.filter(|scope| place.role.allows(*scope)).collect();
+    let scopes: BTreeSet<_> = scopes.filter(|scope| role.allows(*scope)).collect();
     if scopes.is_empty() {
         let why = "the role of the user allows nothing of what the app asks for";
         return Err(OauthError::AccessDenied(why).into());

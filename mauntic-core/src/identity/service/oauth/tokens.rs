@@ -145,15 +145,25 @@ impl IdentityService {
         Ok(actor)
     }
 
-    /// The client that shows who it is. Only failures are counted: an app may come often, and many times at once.
+    /// The client that shows who it is. Only failures are counted, and only after one is anybody made wait: an app may
+    /// come often, and many times at once, and nobody keeps it out by showing wrong secrets.
     async fn prove(
         &self,
         proof: &ClientProof,
         from: &Client,
     ) -> Result<OauthClient, IdentityError> {
         let now = self.clock.now();
-        let id = proof.id.parse::<OauthClientId>().ok();
-        let named = id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let client = match proof.id.parse::<OauthClientId>().ok() {
+            Some(id) => self.store.oauth().find_client(id).await?,
+            None => None,
+        };
+        // What is no client has one count, however many ids are made up.
+        let named = client.as_ref().map(|client| client.id.to_string());
+        let named = named.unwrap_or_else(|| "unknown".to_owned());
+        let proven = client.filter(|client| client.is_proven_by(proof.secret.as_deref()));
+        if let Some(client) = proven {
+            return Ok(client);
+        }
         let keys = [format!("oauth:{named}:{}", network_key(from))];
         let attempts = self.store.login_attempts();
         let before = attempts.failures(&keys).await?;
@@ -163,17 +173,10 @@ impl IdentityService {
         if let Some(wait) = waits.max() {
             return Err(too_many(wait));
         }
-        let client = match id {
-            Some(id) => self.store.oauth().find_client(id).await?,
-            None => None,
-        };
-        let proven = client.filter(|client| client.is_proven_by(proof.secret.as_deref()));
-        if proven.is_none() {
-            attempts
-                .note_failure(&keys, now, now - Patience::MEMORY)
-                .await?;
-        }
-        Ok(proven.ok_or(OauthError::InvalidClient)?)
+        attempts
+            .note_failure(&keys, now, now - Patience::MEMORY)
+            .await?;
+        Err(OauthError::InvalidClient.into())
     }
 
     async fn for_code(

@@ -31,6 +31,21 @@ impl OauthRepository for SeaOrmUnitOfWork {
         row.as_ref().map(client).transpose()
     }
 
+    async fn clients_given_by_for_update(
+        &mut self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Vec<OauthClient>, StoreError> {
+        let sql = format!(
+            "SELECT {CLIENT_COLUMNS} FROM oauth_client c
+             WHERE c.organization_id = $1 AND c.machine_given_by = $2 ORDER BY c.id{}",
+            self.dialect.for_update()
+        );
+        let key = [organization.as_uuid().into(), user.as_uuid().into()];
+        let rows = many(&*self.txn, self.dialect, &sql, key).await?;
+        rows.iter().map(client).collect()
+    }
+
     async fn insert_client(&mut self, client: &OauthClient) -> Result<(), StoreError> {
         let rows = self
             .execute(
@@ -278,8 +293,16 @@ impl OauthRepository for SeaOrmUnitOfWork {
         family: Uuid,
     ) -> Result<u64, StoreError> {
         let sql = "DELETE FROM oauth_token WHERE organization_id = $1 AND family = $2";
-        self.execute(sql, [organization.as_uuid().into(), family.into()])
-            .await
+        let mut all = 0;
+        loop {
+            // Each time it sees what others stored while it waited for them.
+            let key = [organization.as_uuid().into(), family.into()];
+            let deleted = self.execute(sql, key).await?;
+            if deleted == 0 {
+                return Ok(all);
+            }
+            all += deleted;
+        }
     }
 
     async fn admits(

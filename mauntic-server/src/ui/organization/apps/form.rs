@@ -106,6 +106,7 @@ pub(super) fn change(
         &html! {
             form method="post" action=(action) class="stack" {
                 (visitor.csrf())
+                (version(client, tried))
                 (input(&name, "text"))
                 (text_area(&uris, 3))
                 p class="hint" { "When the addresses change, members are asked again." }
@@ -132,11 +133,21 @@ pub(super) fn machine(
             p { "With its secret alone, and nobody who lets it act for them. Whoever saves this answers for it: the app can do no more than they may, and nothing once they are gone." }
             form method="post" action=(format!("{place}/machine")) class="stack" {
                 (visitor.csrf())
+                (version(client, tried))
                 (machine_fields(visitor, fields, problems))
                 div class="row" { (button("Save", Weight::Plain)) }
             }
         },
     )
+}
+
+/// What the app was when the form was shown first, so that it overwrites nobody else's change.
+fn version(client: &OauthClient, tried: Option<(&Fields, &Problems)>) -> Markup {
+    let shown = tried.map_or_else(
+        || client.version().to_string(),
+        |(fields, _)| fields.text("version").to_owned(),
+    );
+    html! { input type="hidden" name="version" value=(shown); }
 }
 
 fn stored_fields(machine: Option<&MachineAccess>) -> Fields {
@@ -220,7 +231,13 @@ pub(super) fn read_change(fields: &Fields) -> std::result::Result<UpdateOauthCli
         name: name.ok(),
         redirect_uris: Some(uris),
         machine: None,
+        version: read_version(fields),
     })
+}
+
+/// The version that a form was shown with.
+pub(super) fn read_version(fields: &Fields) -> Option<i64> {
+    fields.text("version").parse().ok()
 }
 
 /// A field shows one text: all that is wrong with the addresses.

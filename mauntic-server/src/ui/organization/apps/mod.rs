@@ -206,6 +206,7 @@ pub(super) async fn change_machine(
 ) -> Result<Response> {
     let command = form::read_machine(&posted.fields).map(|machine| UpdateOauthClient {
         machine: Some(machine),
+        version: form::read_version(&posted.fields),
         ..UpdateOauthClient::default()
     });
     save(request, client, &posted, command).await
