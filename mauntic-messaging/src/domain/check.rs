@@ -155,7 +155,7 @@ async fn sender_policy(record: &DnsRecord, hosts: &SendingHosts, dns: &dyn DnsLo
     let stands = match spf::records(&texts).as_slice() {
         [] => missing("publish the record: without it, SPF passes for no mail"),
         [published] => match spf::read(dns, &record.name, published).await {
-            Err(problem) => wrong(problem),
+            Err(broken) => broken_policy(&broken, hosts),
             Ok(policy) => allowed(&policy, hosts),
         },
         _ => wrong(
@@ -164,6 +164,20 @@ async fn sender_policy(record: &DnsRecord, hosts: &SendingHosts, dns: &dyn DnsLo
     };
     let found = spf::records(&texts).into_iter().map(str::to_owned);
     Ok((stands, found.collect()))
+}
+
+/// How a broken record stands: receivers do not come to what breaks it if the installation's hosts pass in front.
+fn broken_policy(broken: &spf::Broken, hosts: &SendingHosts) -> (RecordState, String) {
+    let mut own = hosts.sending_ips.iter().copied();
+    let passes = |network| broken.before.judge(network) == spf::Verdict::Pass;
+    if !hosts.sending_ips.is_empty() && own.all(passes) {
+        warning(format!(
+            "it lets all of the installation's addresses send, but what comes behind them is broken: {}",
+            broken.problem
+        ))
+    } else {
+        wrong(broken.problem.as_str())
+    }
 }
 
 /// Whether the policy lets the installation's own hosts send.
@@ -175,7 +189,7 @@ fn allowed(policy: &spf::Policy, hosts: &SendingHosts) -> (RecordState, String) 
     };
     let (refused, unclear) = (judged(spf::Verdict::Fail), judged(spf::Verdict::Unclear));
     if policy.lets_everybody() {
-        wrong("it lets everybody send (+all): end it with -all or ~all")
+        wrong("it lets everybody send (+all, or all of IPv4 or IPv6): end it with -all or ~all")
     } else if !policy.lets_somebody() {
         wrong("it lets nobody send: name where mail leaves from in front of its end")
     } else if hosts.sending_ips.is_empty() {
@@ -422,10 +436,17 @@ mod tests {
         let many = format!("v=spf1{} -all", " include:_spf.example.net".repeat(11));
         let zone = published(RETURN_PATH, &[&many]).txt("_spf.example.net", ours);
         let record = record(RETURN_PATH, RecordPurpose::Spf, Some(ours));
-        let check = look_up(record, &hosts("192.0.2.1"), &zone).await;
-        assert_eq!(check.state, RecordState::Wrong);
-        assert!(check.detail.contains("10 look-ups"), "{}", check.detail);
-        assert_eq!(check.found, [many]);
+        // Receivers do not come to the eleventh for whom the first lets send.
+        for (own, state) in [
+            ("192.0.2.1", RecordState::Warning),
+            ("192.0.2.1 203.0.113.9", RecordState::Wrong),
+            ("", RecordState::Wrong),
+        ] {
+            let check = look_up(record.clone(), &hosts(own), &zone).await;
+            assert_eq!(check.state, state, "{own}");
+            assert!(check.detail.contains("10 look-ups"), "{}", check.detail);
+            assert_eq!(check.found, [many.as_str()]);
+        }
     }
 
     #[tokio::test]
