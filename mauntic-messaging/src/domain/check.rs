@@ -1,9 +1,14 @@
 //! Whether the records of a sending domain are published as they should be.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{DnsLookup, DnsUnanswered, SendingHosts, spf};
 use crate::dns::{DnsRecord, RecordPurpose, spf_term};
+
+/// How long somebody waits at the most for what is published.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,12 +66,19 @@ pub(super) async fn look_up(
     hosts: &SendingHosts,
     dns: &dyn DnsLookup,
 ) -> RecordCheck {
-    let stands = match record.purpose {
-        RecordPurpose::Dkim => dkim(&record, dns).await,
-        RecordPurpose::Spf => sender_policy(&record, hosts, dns).await,
-        RecordPurpose::Dmarc => dmarc(&record, dns).await,
-        RecordPurpose::ReturnPath => return_path(&record, dns).await,
+    let looked = async {
+        match record.purpose {
+            RecordPurpose::Dkim => dkim(&record, dns).await,
+            RecordPurpose::Spf => sender_policy(&record, hosts, dns).await,
+            RecordPurpose::Dmarc => dmarc(&record, dns).await,
+            RecordPurpose::ReturnPath => return_path(&record, dns).await,
+        }
     };
+    let stands = tokio::time::timeout(PATIENCE, looked).await;
+    let stands = stands.unwrap_or_else(|_| {
+        let seconds = PATIENCE.as_secs();
+        Err(DnsUnanswered(format!("not within {seconds} seconds")))
+    });
     let ((state, detail), found) = stands.unwrap_or_else(|error| {
         let detail = format!("the DNS did not answer: {error}");
         ((RecordState::Unknown, detail), Vec::new())
