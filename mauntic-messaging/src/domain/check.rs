@@ -317,6 +317,7 @@ mod tests {
         SendingHosts {
             bounce_host: None,
             sending_ips: ips.parse().unwrap(),
+            relay: None,
         }
     }
 
