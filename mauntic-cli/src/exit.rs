@@ -156,7 +156,8 @@ fn import(error: &ImportError) -> u8 {
         | ImportError::SegmentNotFound(_) => NOT_FOUND,
         ImportError::WrongState(_) => CONFLICT,
         ImportError::Csv(CsvError::Io(_)) => FAILED,
-        ImportError::Csv(CsvError::Owners(error)) | ImportError::Store(error) => store(error),
+        ImportError::Csv(CsvError::Owners(error) | CsvError::Store(error))
+        | ImportError::Store(error) => store(error),
         _ => INVALID,
     }
 }

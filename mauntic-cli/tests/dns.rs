@@ -246,6 +246,10 @@ fn what_is_not_known_of_the_hosts_is_not_invented() {
         "mauntic.toml",
         "sending_ips = \"9.9.9.9, 9.9.8.0/24\"\nbounce_host = \"mx.example.net\"\n",
     );
+    // The server is a provider's: where mail leaves from is not what the settings say.
+    assert!(!shown(&installation).contains("v=spf1"));
+    assert_eq!(state(&ask(&installation, port, &check), "spf"), "unknown");
+    installation.result(&["transport", "set", "smtp://127.0.0.1:9"]);
     let text = shown(&installation);
     for line in [
         "bounce.example.com. IN TXT \"v=spf1 ip4:9.9.9.9 ip4:9.9.8.0/24 -all\"",

@@ -181,8 +181,9 @@ fn spf(setup: &DomainSetup<'_>) -> RecordContent {
     if setup.sending_ips.is_empty() {
         return RecordContent::Hint(match setup.relay {
             Some(host) => format!(
-                "Mail leaves through {host}: publish a record with the include: that its provider names. If that server \
-                 is your own, the operator names its addresses in the setting sending_ips, and the record stands here."
+                "Mail leaves through {host}: publish a record with the include: that its provider names. If that is the \
+                 server of this installation, the operator names its addresses in the setting sending_ips, and its public \
+                 name in system_mail, and the record stands here."
             ),
             None => "No mail server is set up, so it is not known where mail leaves from: publish a record with the \
                      include: that the provider of your mail server names. For a server of your own, the operator names \

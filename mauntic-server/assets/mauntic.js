@@ -146,7 +146,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
     if (xhr.status < 400) arrive(xhr.responseURL);
     // Where it was pressed, as far as that is still there.
     const place = document.getElementById(asked.elt.parentElement?.closest("[id]")?.id) ?? part;
-    const next = find("[aria-invalid=true]", part) ?? (place === part ? part : find("button, a.button", place) ?? part);
+    const next = find("[aria-invalid=true]", part) ?? document.getElementById(asked.triggeringEvent?.submitter?.id) ?? place;
+    // Never on another button: it may do away with something.
+    if (gone && next === place && !place.hasAttribute("tabindex")) place.tabIndex = -1;
     if (gone) next.focus({ preventScroll: next === part });
     return;
   }

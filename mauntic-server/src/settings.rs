@@ -7,7 +7,7 @@ use mauntic_core::{
 };
 use mauntic_messaging::{
     domain::{DomainName, SendingHosts},
-    transport::{InvalidTransportUrl, SendingHost},
+    transport::{InvalidTransportUrl, SendingHost, SmtpServer},
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -293,9 +293,13 @@ impl Settings {
     /// What is known of the hosts that mail leaves from and bounces come to.
     #[must_use]
     pub fn sending_hosts(&self) -> SendingHosts {
+        // One that is wrong is refused where it is used.
+        let relay = self.system_mail.as_deref();
+        let relay = relay.and_then(|url| SmtpServer::parse(url).ok());
         SendingHosts {
             bounce_host: self.bounce_host.clone(),
             sending_ips: self.sending_ips.clone(),
+            relay: relay.map(|(server, _)| server.host),
         }
     }
 
@@ -424,8 +428,12 @@ mod tests {
             "[\"192.0.2.1\", \"2001:db8::/32\"]",
             "\"192.0.2.1, 2001:db8::/32\"",
         ] {
-            let text = format!("sending_ips = {ips}\nbounce_host = \"MX.example.com.\"\n");
+            let text = format!(
+                "sending_ips = {ips}\nbounce_host = \"MX.example.com.\"\n\
+                 system_mail = \"smtp://me:secret@smtp.example.com\"\n"
+            );
             let hosts = read(&text).unwrap();
+            assert_eq!(hosts.relay.as_deref(), Some("smtp.example.com"));
             let host = hosts.bounce_host.unwrap();
             assert_eq!(
                 (hosts.sending_ips.len(), host.as_str()),

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
-use mauntic_core::{Actor, WorkerId};
+use mauntic_core::{Actor, ImportId, WorkerId};
 use mauntic_crm::{
     ContactFilter, DateOrder, FieldAlias, Tag,
     import::{
@@ -19,6 +19,7 @@ use mauntic_crm::{
     },
 };
 use serde_json::{Value, json};
+use tracing::warn;
 
 use crate::{
     commands::serve::stop_on_signal,
@@ -84,6 +85,13 @@ pub(crate) struct ImportFileCommand {
     report: Option<PathBuf>,
 }
 
+/// Removes an upload of which no import is made. If that fails, it is no failure of the command.
+async fn forget(context: &Context, actor: &Actor, upload: ImportId) {
+    if let Err(error) = context.app.imports.forget_upload(actor, upload).await {
+        warn!(upload.id = %upload, error = &error as &dyn std::error::Error, "an upload could not be removed");
+    }
+}
+
 impl ImportFileCommand {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -97,14 +105,14 @@ impl ImportFileCommand {
         if self.dry_run {
             let preview = imports.preview(&actor, command).await;
             if let Some(upload) = upload {
-                imports.forget_upload(&actor, upload).await?;
+                forget(context, &actor, upload).await;
             }
             context.output.result(&preview?, describe)?;
             return Ok(ExitCode::SUCCESS);
         }
         let import = match (imports.create(&actor, command).await, upload) {
             (Err(error), Some(upload)) => {
-                imports.forget_upload(&actor, upload).await?;
+                forget(context, &actor, upload).await;
                 return Err(error.into());
             }
             (made, _) => made?,

@@ -96,25 +96,19 @@ impl BatchReader {
         if !repeats.is_empty() && import.place != plan.rows_at {
             let mut reader = RecordReader::at(&mut file, &plan.format, plan.rows_at)?;
             reader.expect_width(plan.columns.len());
+            let mut rows = Vec::with_capacity(size);
             while reader.place().position < import.place.position {
                 let Some(record) = reader.next()? else { break };
-                let line = record.line;
                 let Ok(values) = record.values else { continue };
-                let Ok((mut row, doubt)) = read(&parser, &plan.columns, line, values) else {
+                let Ok(row) = read(&parser, &plan.columns, record.line, values) else {
                     continue;
                 };
-                if let Some(doubt) = doubt {
-                    let there = stored.find(std::iter::once(&row))?;
-                    if !doubt.is_settled_by(there.get(&row.key), parser.fields()) {
-                        continue;
-                    }
-                }
-                let named = owners.learn(std::iter::once(&row));
-                named.map_err(CsvError::Owners)?;
-                if owners.settle(&mut row).is_ok() {
-                    repeats.stands_on(&row.key, line);
+                rows.push(row);
+                if rows.len() == size {
+                    note(&mut repeats, &mut rows, &parser, &mut owners, &stored)?;
                 }
             }
+            note(&mut repeats, &mut rows, &parser, &mut owners, &stored)?;
         }
         let mut reader = RecordReader::at(file, &plan.format, import.place)?;
         reader.expect_width(plan.columns.len());
@@ -216,6 +210,29 @@ impl BatchReader {
         }
         Ok(())
     }
+}
+
+/// Notes which rows stand where, of those that an earlier run took: not of those whose owner is nobody, or with bad
+/// cells that are not what is stored.
+fn note(
+    repeats: &mut Repeats,
+    rows: &mut Vec<(ImportRow, Option<Doubt>)>,
+    parser: &RowParser,
+    owners: &mut RowOwners,
+    stored: &StoredContacts,
+) -> Result<(), CsvError> {
+    let named = owners.learn(rows.iter().map(|(row, _)| row));
+    named.map_err(CsvError::Owners)?;
+    let doubtful = rows.iter().filter(|(_, doubt)| doubt.is_some());
+    let there = stored.find(doubtful.map(|(row, _)| row))?;
+    for (mut row, doubt) in rows.drain(..) {
+        let contact = there.get(&row.key);
+        let refused = doubt.is_some_and(|doubt| !doubt.is_settled_by(contact, parser.fields()));
+        if !refused && owners.settle(&mut row).is_ok() {
+            repeats.stands_on(&row.key, row.line);
+        }
+    }
+    Ok(())
 }
 
 /// A row that was read, where its record is kept, and what is not sure yet.

@@ -1,18 +1,20 @@
 //! Cells that cannot be values of their fields, but that may be what is stored all the same: an option that was taken
 //! off a field stays with the contacts that have it, and comes back with an export of them.
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use mauntic_core::{OrganizationId, StoreError};
 use tokio::runtime::Handle;
+use tracing::warn;
 
 use super::{
-    Import, ImportPlan,
+    CsvError, Import, ImportPlan,
     batch::Complaint,
     guard::unguarded,
     preview::contacts_of,
     reader::Values,
     row::{BadCell, ImportRow},
+    run::{ATTEMPTS, pause_after},
 };
 use crate::{Contact, CrmStore, Field};
 
@@ -71,13 +73,13 @@ impl StoredContacts {
     pub(super) fn find<'a>(
         &self,
         rows: impl Iterator<Item = &'a ImportRow>,
-    ) -> io::Result<HashMap<String, Contact>> {
+    ) -> Result<HashMap<String, Contact>, CsvError> {
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() {
             return Ok(HashMap::new());
         }
-        let found = self.runtime.block_on(self.look_up(&rows));
-        found.map_err(io::Error::other)
+        let found = again(async || self.look_up(&rows).await);
+        self.runtime.block_on(found).map_err(CsvError::Store)
     }
 
     async fn look_up(&self, rows: &[&ImportRow]) -> Result<HashMap<String, Contact>, StoreError> {
@@ -97,5 +99,47 @@ impl StoredContacts {
             Some((key, contact.clone()))
         });
         Ok(found.collect())
+    }
+}
+
+/// Looks up, again if it fails: the database may be away for a moment.
+async fn again<T>(look_up: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let mut attempt = 1;
+    loop {
+        match look_up().await {
+            Ok(found) => return Ok(found),
+            Err(error) if attempt == ATTEMPTS => return Err(error),
+            Err(error) => {
+                warn!(
+                    attempt,
+                    error = &error as &dyn std::error::Error,
+                    "the contacts of an import could not be looked up, to be tried again"
+                );
+            }
+        }
+        tokio::time::sleep(pause_after(attempt)).await;
+        attempt += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_looked_up_at_once_is_looked_up_again() {
+        let asked = AtomicU32::new(0);
+        let look_up = async |failures: u32| {
+            if asked.fetch_add(1, Ordering::SeqCst) < failures {
+                return Err(StoreError::backend("away"));
+            }
+            Ok(7)
+        };
+        assert_eq!(again(async || look_up(1).await).await.unwrap(), 7);
+        assert_eq!(asked.swap(0, Ordering::SeqCst), 2);
+        assert!(again(async || look_up(u32::MAX).await).await.is_err());
+        assert_eq!(asked.load(Ordering::SeqCst), ATTEMPTS);
     }
 }

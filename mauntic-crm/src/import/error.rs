@@ -29,6 +29,9 @@ pub enum CsvError {
         "the members of the organisation, whom the file names as owners, could not be looked up"
     )]
     Owners(#[source] StoreError),
+    /// What is stored of the contacts that the rows are about cannot be found out.
+    #[error("the contacts that the file is about could not be looked up")]
+    Store(#[source] StoreError),
 }
 
 /// Why a use case of imports did not succeed.

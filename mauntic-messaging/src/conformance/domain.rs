@@ -129,10 +129,19 @@ pub async fn records_have_what_is_known_of_the_hosts(store: Arc<dyn MessagingSto
     let found = hint(RecordPurpose::ReturnPath).await;
     assert!(found.contains("mail for bounce.example.com"), "{found}");
 
-    let known = service.clone().with_hosts(SendingHosts {
+    let mut hosts = SendingHosts {
         bounce_host: Some("mx.example.net".parse().unwrap()),
         sending_ips: "192.0.2.0/28".parse().unwrap(),
-    });
+        relay: None,
+    };
+    // The addresses are not those of a server that is somebody else's.
+    let elsewhere = service.clone().with_hosts(hosts.clone());
+    let spf = of(&elsewhere, RecordPurpose::Spf).await;
+    assert_eq!(spf.value(), None, "{spf:?}");
+    let hint = spf.hint().unwrap();
+    assert!(hint.contains("leaves through smtp.example.net"), "{hint}");
+    hosts.relay = Some("smtp.example.net".to_owned());
+    let known = service.clone().with_hosts(hosts);
     let spf = of(&known, RecordPurpose::Spf).await;
     assert_eq!(spf.value(), Some("v=spf1 ip4:192.0.2.0/28 -all"));
     let mx = of(&known, RecordPurpose::ReturnPath).await;

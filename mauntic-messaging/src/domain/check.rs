@@ -1,9 +1,14 @@
 //! Whether the records of a sending domain are published as they should be.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{DnsLookup, DnsUnanswered, SendingHosts, spf};
 use crate::dns::{DnsRecord, RecordPurpose, spf_term};
+
+/// How long somebody waits at the most for what is published.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,12 +66,19 @@ pub(super) async fn look_up(
     hosts: &SendingHosts,
     dns: &dyn DnsLookup,
 ) -> RecordCheck {
-    let stands = match record.purpose {
-        RecordPurpose::Dkim => dkim(&record, dns).await,
-        RecordPurpose::Spf => sender_policy(&record, hosts, dns).await,
-        RecordPurpose::Dmarc => dmarc(&record, dns).await,
-        RecordPurpose::ReturnPath => return_path(&record, dns).await,
+    let looked = async {
+        match record.purpose {
+            RecordPurpose::Dkim => dkim(&record, dns).await,
+            RecordPurpose::Spf => sender_policy(&record, hosts, dns).await,
+            RecordPurpose::Dmarc => dmarc(&record, dns).await,
+            RecordPurpose::ReturnPath => return_path(&record, dns).await,
+        }
     };
+    let stands = tokio::time::timeout(PATIENCE, looked).await;
+    let stands = stands.unwrap_or_else(|_| {
+        let seconds = PATIENCE.as_secs();
+        Err(DnsUnanswered(format!("not within {seconds} seconds")))
+    });
     let ((state, detail), found) = stands.unwrap_or_else(|error| {
         let detail = format!("the DNS did not answer: {error}");
         ((RecordState::Unknown, detail), Vec::new())
@@ -155,7 +167,7 @@ async fn sender_policy(record: &DnsRecord, hosts: &SendingHosts, dns: &dyn DnsLo
     let stands = match spf::records(&texts).as_slice() {
         [] => missing("publish the record: without it, SPF passes for no mail"),
         [published] => match spf::read(dns, &record.name, published).await {
-            Err(problem) => wrong(problem),
+            Err(broken) => broken_policy(&broken, hosts),
             Ok(policy) => allowed(&policy, hosts),
         },
         _ => wrong(
@@ -164,6 +176,20 @@ async fn sender_policy(record: &DnsRecord, hosts: &SendingHosts, dns: &dyn DnsLo
     };
     let found = spf::records(&texts).into_iter().map(str::to_owned);
     Ok((stands, found.collect()))
+}
+
+/// How a broken record stands: receivers do not come to what breaks it if the installation's hosts pass in front.
+fn broken_policy(broken: &spf::Broken, hosts: &SendingHosts) -> (RecordState, String) {
+    let mut own = hosts.sending_ips.iter().copied();
+    let passes = |network| broken.before.judge(network) == spf::Verdict::Pass;
+    if !hosts.sending_ips.is_empty() && own.all(passes) {
+        warning(format!(
+            "it lets all of the installation's addresses send, but what comes behind them is broken: {}",
+            broken.problem
+        ))
+    } else {
+        wrong(broken.problem.as_str())
+    }
 }
 
 /// Whether the policy lets the installation's own hosts send.
@@ -175,7 +201,7 @@ fn allowed(policy: &spf::Policy, hosts: &SendingHosts) -> (RecordState, String) 
     };
     let (refused, unclear) = (judged(spf::Verdict::Fail), judged(spf::Verdict::Unclear));
     if policy.lets_everybody() {
-        wrong("it lets everybody send (+all): end it with -all or ~all")
+        wrong("it lets everybody send (+all, or all of IPv4 or IPv6): end it with -all or ~all")
     } else if !policy.lets_somebody() {
         wrong("it lets nobody send: name where mail leaves from in front of its end")
     } else if hosts.sending_ips.is_empty() {
@@ -291,6 +317,7 @@ mod tests {
         SendingHosts {
             bounce_host: None,
             sending_ips: ips.parse().unwrap(),
+            relay: None,
         }
     }
 
@@ -422,10 +449,17 @@ mod tests {
         let many = format!("v=spf1{} -all", " include:_spf.example.net".repeat(11));
         let zone = published(RETURN_PATH, &[&many]).txt("_spf.example.net", ours);
         let record = record(RETURN_PATH, RecordPurpose::Spf, Some(ours));
-        let check = look_up(record, &hosts("192.0.2.1"), &zone).await;
-        assert_eq!(check.state, RecordState::Wrong);
-        assert!(check.detail.contains("10 look-ups"), "{}", check.detail);
-        assert_eq!(check.found, [many]);
+        // Receivers do not come to the eleventh for whom the first lets send.
+        for (own, state) in [
+            ("192.0.2.1", RecordState::Warning),
+            ("192.0.2.1 203.0.113.9", RecordState::Wrong),
+            ("", RecordState::Wrong),
+        ] {
+            let check = look_up(record.clone(), &hosts(own), &zone).await;
+            assert_eq!(check.state, state, "{own}");
+            assert!(check.detail.contains("10 look-ups"), "{}", check.detail);
+            assert_eq!(check.found, [many.as_str()]);
+        }
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use mauntic_core::{
     Access, Actor, Clock, IdSource, IpNetworks, Permission, SecretKey, SendingDomainId, StoreError,
-    UseCase,
+    UseCase, is_public,
 };
 use serde_json::json;
 
@@ -34,6 +34,36 @@ pub struct SendingHosts {
     pub bounce_host: Option<DomainName>,
     /// The addresses that mail leaves from.
     pub sending_ips: IpNetworks,
+    /// The public name of the mail server that is the installation's own, if it has one.
+    pub relay: Option<String>,
+}
+
+impl SendingHosts {
+    /// What is known for an organisation that hands its mail to that server: from one that is not the installation's
+    /// own, mail leaves from addresses that nobody named.
+    fn behind(&self, relay: Option<&str>) -> Self {
+        let mut hosts = self.clone();
+        if relay.is_some_and(|host| !self.is_ours(host)) {
+            hosts.sending_ips = IpNetworks::default();
+        }
+        hosts
+    }
+
+    /// Whether the installation sends through a server: it is named, or nobody reaches it from elsewhere.
+    fn is_ours(&self, host: &str) -> bool {
+        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            let mut own = self.sending_ips.iter();
+            return !is_public(address) || own.any(|network| network.contains(address));
+        }
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let named = self.relay.as_deref();
+        let is_private = [".localhost", ".local", ".internal"]
+            .into_iter()
+            .any(|end| host.ends_with(end));
+        !host.contains('.')
+            || is_private
+            || named.is_some_and(|name| name.eq_ignore_ascii_case(&host))
+    }
 }
 
 /// The use cases of sending domains.
@@ -221,6 +251,15 @@ impl SendingDomainService {
         actor: &Actor,
         id: SendingDomainId,
     ) -> Result<Vec<DnsRecord>, MessagingError> {
+        let (records, _) = self.records_and_hosts(actor, id).await?;
+        Ok(records)
+    }
+
+    async fn records_and_hosts(
+        &self,
+        actor: &Actor,
+        id: SendingDomainId,
+    ) -> Result<(Vec<DnsRecord>, SendingHosts), MessagingError> {
         let domain = self.get(actor, id).await?;
         let keys = domain
             .keys
@@ -233,14 +272,16 @@ impl SendingDomainService {
             TransportKind::Smtp(server) => Some(server.host.as_str()),
             TransportKind::Capture => None,
         });
-        Ok(records(&DomainSetup {
+        let hosts = self.hosts.behind(relay);
+        let records = records(&DomainSetup {
             domain: domain.domain.as_str(),
             keys: &keys,
             return_path: domain.return_path.as_str(),
-            bounce_host: self.hosts.bounce_host.as_ref().map(DomainName::as_str),
-            sending_ips: &self.hosts.sending_ips,
+            bounce_host: hosts.bounce_host.as_ref().map(DomainName::as_str),
+            sending_ips: &hosts.sending_ips,
             relay,
-        }))
+        });
+        Ok((records, hosts))
     }
 
     /// Compares the records of [`dns_records`](Self::dns_records) with what the DNS has. A DMARC policy may also be
@@ -254,8 +295,9 @@ impl SendingDomainService {
         id: SendingDomainId,
         dns: &dyn DnsLookup,
     ) -> Result<Vec<RecordCheck>, MessagingError> {
-        let records = self.dns_records(actor, id).await?.into_iter();
-        let checks = records.map(|record| look_up(record, &self.hosts, dns));
+        let (records, hosts) = self.records_and_hosts(actor, id).await?;
+        let records = records.into_iter();
+        let checks = records.map(|record| look_up(record, &hosts, dns));
         Ok(join_all(checks).await)
     }
 
@@ -352,4 +394,34 @@ pub(super) fn open(
 ) -> Result<PrivateKey, MessagingError> {
     let der = secret.decrypt(&domain.place(&key.selector), &key.sealed)?;
     PrivateKey::from_pkcs8(&der).map_err(|error| StoreError::corrupt("DKIM key", error).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_are_those_of_the_installations_own_server() {
+        let hosts = SendingHosts {
+            bounce_host: None,
+            sending_ips: "9.9.9.9".parse().unwrap(),
+            relay: Some("mx.example.net".to_owned()),
+        };
+        for (relay, ours) in [
+            (None, true),
+            (Some("127.0.0.1"), true),
+            (Some("10.0.0.5"), true),
+            (Some("[::1]"), true),
+            (Some("9.9.9.9"), true),
+            (Some("localhost"), true),
+            (Some("postfix"), true),
+            (Some("mail.internal"), true),
+            (Some("MX.example.net."), true),
+            (Some("9.9.9.10"), false),
+            (Some("smtp.example.com"), false),
+        ] {
+            let known = hosts.behind(relay);
+            assert_eq!(!known.sending_ips.is_empty(), ours, "{relay:?}");
+        }
+    }
 }

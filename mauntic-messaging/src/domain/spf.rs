@@ -38,7 +38,7 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 enum Who {
     Everybody,
-    Networks(Vec<IpNetwork>),
+    Addresses(Vec<Range>),
     /// Whoever passes there.
     Included(Policy),
     Unclear,
@@ -48,11 +48,39 @@ impl Who {
     fn judge(&self, network: IpNetwork) -> Verdict {
         let is_in = match self {
             Self::Everybody => true,
-            Self::Networks(networks) => networks.iter().any(|known| known.covers(network)),
+            Self::Addresses(ranges) => ranges.iter().any(|known| known.covers(network)),
             Self::Included(policy) => return policy.judge(network),
             Self::Unclear => return Verdict::Unclear,
         };
         if is_in { Verdict::Pass } else { Verdict::Fail }
+    }
+}
+
+/// Some addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    Network(IpNetwork),
+    /// All of a family.
+    V4,
+    V6,
+}
+
+impl Range {
+    /// Those that share so many bits with an address.
+    fn around(address: IpAddr, bits: u32) -> Self {
+        match (IpNetwork::new(address, bits), address) {
+            (Some(network), _) => Self::Network(network),
+            (None, IpAddr::V4(_)) => Self::V4,
+            (None, IpAddr::V6(_)) => Self::V6,
+        }
+    }
+
+    fn covers(self, network: IpNetwork) -> bool {
+        match self {
+            Self::Network(known) => known.covers(network),
+            Self::V4 => network.address().is_ipv4(),
+            Self::V6 => network.address().is_ipv6(),
+        }
     }
 }
 
@@ -94,27 +122,43 @@ impl Policy {
             .filter(|(verdict, _)| *verdict == Verdict::Pass);
         passed.any(|(_, who)| match who {
             Who::Everybody | Who::Unclear => true,
-            Who::Networks(networks) => !networks.is_empty(),
+            Who::Addresses(ranges) => !ranges.is_empty(),
             Who::Included(policy) => policy.lets_somebody(),
         }) || self.redirect.as_deref().is_some_and(Self::lets_somebody)
     }
 
-    /// Whether it lets everybody send.
+    /// Whether it lets everybody send, if only of a family.
     pub(super) fn lets_everybody(&self) -> bool {
         let everybody = |(verdict, who): &(Verdict, Who)| {
-            *verdict == Verdict::Pass && matches!(who, Who::Everybody)
+            let is_everybody = match who {
+                Who::Everybody => true,
+                Who::Addresses(ranges) => ranges
+                    .iter()
+                    .any(|range| matches!(range, Range::V4 | Range::V6)),
+                Who::Included(_) | Who::Unclear => false,
+            };
+            *verdict == Verdict::Pass && is_everybody
         };
         self.terms.iter().any(everybody)
             || self.redirect.as_deref().is_some_and(Self::lets_everybody)
     }
 }
 
-/// Reads a record of a domain and all that it refers to. The error is why receivers take it for broken.
+/// A record that receivers take for broken once they come to a certain term: they do not if one in front matches.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Why they do.
+    pub(super) problem: String,
+    /// What they read before.
+    pub(super) before: Policy,
+}
+
+/// Reads a record of a domain and all that it refers to, as a receiver does for whom no term matches.
 pub(super) async fn read(
     dns: &dyn DnsLookup,
     domain: &str,
     record: &str,
-) -> Result<Policy, String> {
+) -> Result<Policy, Broken> {
     let mut reader = Reader {
         dns,
         lookups: 0,
@@ -122,19 +166,12 @@ pub(super) async fn read(
         problem: None,
     };
     let policy = reader.record(domain, record).await;
-    if let Some(problem) = reader.problem {
-        Err(problem)
-    } else if reader.lookups > LOOKUPS {
-        Err(format!(
-            "it takes more than {LOOKUPS} look-ups, where receivers stop (RFC 7208 §4.6.4): take some out"
-        ))
-    } else if reader.voids > VOIDS {
-        Err(format!(
-            "more than {VOIDS} of the names that it refers to do not exist, where receivers stop (RFC 7208 §4.6.4): take \
-             them out"
-        ))
-    } else {
-        Ok(policy)
+    match reader.problem {
+        Some(problem) => Err(Broken {
+            problem,
+            before: policy,
+        }),
+        None => Ok(policy),
     }
 }
 
@@ -142,6 +179,7 @@ struct Reader<'a> {
     dns: &'a dyn DnsLookup,
     lookups: usize,
     voids: usize,
+    /// Why the record is broken: nothing is read behind it.
     problem: Option<String>,
 }
 
@@ -149,13 +187,14 @@ impl Reader<'_> {
     async fn record(&mut self, domain: &str, record: &str) -> Policy {
         let (mut policy, mut redirect) = (Policy::default(), None);
         let record = record.to_ascii_lowercase();
-        for text in record.split_whitespace().skip(1) {
-            let Some((verdict, term)) = parse(text) else {
-                self.complain(format!(
-                    "receivers do not understand {text} and take the record for broken: correct it"
-                ));
-                break;
-            };
+        let terms = match parse_all(&record) {
+            Ok(terms) => terms,
+            Err(problem) => {
+                self.complain(problem);
+                return policy;
+            }
+        };
+        for (verdict, term) in terms {
             let who = match term {
                 Term::Ignored => continue,
                 Term::Redirect(name) => {
@@ -167,15 +206,18 @@ impl Reader<'_> {
                     policy.terms.push((verdict, Who::Everybody));
                     return policy;
                 }
-                Term::Network(network) => Who::Networks(vec![network]),
+                Term::Addresses(range) => Who::Addresses(vec![range]),
                 Term::Include(name) => self.policy(name).await.map_or(Who::Unclear, Who::Included),
                 Term::Hosts(hosts) => self.hosts(domain, &hosts).await,
                 Term::Unclear => {
-                    self.lookups += 1;
+                    self.count_lookup();
                     Who::Unclear
                 }
             };
             policy.terms.push((verdict, who));
+            if self.problem.is_some() {
+                return policy;
+            }
         }
         if let Some(name) = redirect {
             match self.policy(name).await {
@@ -194,7 +236,7 @@ impl Reader<'_> {
             }
             let texts = self.dns.txt(name).await.ok()?;
             if texts.is_empty() {
-                self.voids += 1;
+                self.count_void();
             }
             match records(&texts).as_slice() {
                 [record] => Some(self.record(name, record).await),
@@ -224,13 +266,19 @@ impl Reader<'_> {
             let Ok(found) = self.dns.mx(name).await else {
                 return Who::Unclear;
             };
+            if found.len() > LOOKUPS {
+                self.complain(format!(
+                    "{name} has more than {LOOKUPS} mail servers, where receivers stop (RFC 7208 §4.6.4): take mx out"
+                ));
+                return Who::Unclear;
+            }
             let hosts = found.iter().map(|mx| mx_host(mx));
             hosts.filter(|host| !host.is_empty()).collect()
         } else {
             vec![name.to_owned()]
         };
-        let mut networks = Vec::new();
-        for name in names.iter().take(LOOKUPS) {
+        let mut ranges = Vec::new();
+        for name in &names {
             let Ok(addresses) = self.dns.addresses(name).await else {
                 return Who::Unclear;
             };
@@ -239,22 +287,38 @@ impl Reader<'_> {
                     IpAddr::V4(_) => hosts.bits,
                     IpAddr::V6(_) => hosts.bits_v6,
                 };
-                match IpNetwork::new(address, bits) {
-                    Some(network) => networks.push(network),
-                    None => return Who::Everybody,
-                }
+                ranges.push(Range::around(address, bits));
             }
         }
-        if networks.is_empty() {
-            self.voids += 1;
+        if ranges.is_empty() {
+            self.count_void();
         }
-        Who::Networks(networks)
+        Who::Addresses(ranges)
     }
 
     /// Counts a look-up. What comes after too many, or depends on the message, is not asked for.
     fn may_ask(&mut self, name: &str) -> bool {
-        self.lookups += 1;
+        self.count_lookup();
         self.lookups <= LOOKUPS && !name.contains('%')
+    }
+
+    fn count_lookup(&mut self) {
+        self.lookups += 1;
+        if self.lookups > LOOKUPS {
+            self.complain(format!(
+                "it takes more than {LOOKUPS} look-ups, where receivers stop (RFC 7208 §4.6.4): take some out"
+            ));
+        }
+    }
+
+    fn count_void(&mut self) {
+        self.voids += 1;
+        if self.voids > VOIDS {
+            self.complain(format!(
+                "more than {VOIDS} of the names that it refers to do not exist, where receivers stop (RFC 7208 §4.6.4): \
+                 take them out"
+            ));
+        }
     }
 
     fn complain(&mut self, problem: String) {
@@ -272,7 +336,7 @@ pub(super) fn mx_host(mx: &str) -> String {
 #[derive(Debug, PartialEq, Eq)]
 enum Term<'a> {
     Everybody,
-    Network(IpNetwork),
+    Addresses(Range),
     Hosts(Hosts<'a>),
     Include(&'a str),
     Redirect(&'a str),
@@ -292,6 +356,26 @@ struct Hosts<'a> {
     /// How many bits the addresses share with those that are meant.
     bits: u32,
     bits_v6: u32,
+}
+
+/// All terms of a record. The error is why receivers take it for broken, whatever stands in front (RFC 7208 §4.6, §6).
+fn parse_all(record: &str) -> Result<Vec<(Verdict, Term<'_>)>, String> {
+    let (mut terms, mut once) = (Vec::new(), Vec::new());
+    for text in record.split_whitespace().skip(1) {
+        let term = parse(text).ok_or_else(|| {
+            format!("receivers do not understand {text} and take the record for broken: correct it")
+        })?;
+        if let Some((name @ ("redirect" | "exp"), _)) = modifier(text) {
+            if once.contains(&name) {
+                return Err(format!(
+                    "it has {name}= twice, so that receivers take it for broken: leave one"
+                ));
+            }
+            once.push(name);
+        }
+        terms.push(term);
+    }
+    Ok(terms)
 }
 
 /// A term, and what becomes of those whom it names; `None` if receivers do not understand it.
@@ -336,9 +420,10 @@ fn network(name: &str, value: &str) -> Option<Term<'static>> {
         return None;
     }
     if bits == "0" {
-        return Some(Term::Everybody);
+        return Some(Term::Addresses(Range::around(address, 0)));
     }
-    value.parse().ok().map(Term::Network)
+    let network = value.parse().ok()?;
+    Some(Term::Addresses(Range::Network(network)))
 }
 
 /// What stands behind `a` and `mx`: `:domain/24//64`, all of it optional.
@@ -371,7 +456,8 @@ mod tests {
     use crate::domain::lookup::tests::Zone;
 
     async fn judged(zone: &Zone, record: &str, network: &str) -> Result<Verdict, String> {
-        let policy = read(zone, "example.com", record).await?;
+        let policy = read(zone, "example.com", record).await;
+        let policy = policy.map_err(|broken| broken.problem)?;
         Ok(policy.judge(network.parse().unwrap()))
     }
 
@@ -458,6 +544,16 @@ mod tests {
                 Verdict::Unclear,
             ),
             ("v=spf1 ip4:0.0.0.0/0 -all", "192.0.2.1", Verdict::Pass),
+            ("v=spf1 ip4:0.0.0.0/0 -all", "2001:db8::1", Verdict::Fail),
+            ("v=spf1 ip6:::/0 -all", "192.0.2.1", Verdict::Fail),
+            (
+                "v=spf1 ip6:::/0 ip4:192.0.2.1 -all",
+                "192.0.2.1",
+                Verdict::Pass,
+            ),
+            ("v=spf1 a/0 -all", "192.0.2.1", Verdict::Pass),
+            ("v=spf1 a/0 -all", "2001:db8:1::2", Verdict::Fail),
+            ("v=spf1 a//0 -all", "2001:db8:9::2", Verdict::Pass),
         ] {
             let found = judged(&zone, record, network).await;
             assert_eq!(found, Ok(verdict), "{record} {network}");
@@ -466,7 +562,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_receivers_take_for_broken_is_told() {
-        let zone = zone();
+        let zone = (0..11).fold(zone(), |zone, n| {
+            zone.mx("many.example.net", &format!("10 mx{n}.example.net"))
+        });
         let many = format!("v=spf1{} -all", " include:_spf.example.net".repeat(11));
         // Ten at the top are eleven with what one of them includes.
         let nested = format!(
@@ -481,6 +579,13 @@ mod tests {
             ("v=spf1 ip:192.0.2.1 -all", "do not understand ip:192.0.2.1"),
             ("v=spf1 ip4:2001:db8::1 -all", "do not understand ip4:"),
             ("v=spf1 a/33 -all", "do not understand a/33"),
+            ("v=spf1 ip4:192.0.2.1 -all ip:1", "do not understand ip:1"),
+            (
+                "v=spf1 redirect=a.example -all redirect=b.example",
+                "redirect= twice",
+            ),
+            ("v=spf1 exp=a.example -all exp=b.example", "exp= twice"),
+            ("v=spf1 mx:many.example.net -all", "more than 10 mail"),
             ("v=spf1 include: -all", "do not understand include:"),
             (
                 "v=spf1 include:other.example.net -all",
@@ -491,11 +596,44 @@ mod tests {
                 "nowhere.example, which has no SPF",
             ),
         ] {
-            let error = read(&zone, "example.com", record).await.unwrap_err();
+            let broken = read(&zone, "example.com", record).await.unwrap_err();
+            let error = broken.problem;
             assert!(error.contains(words), "{record}: {error}");
         }
         let fits = format!("v=spf1{} -all", " include:_spf.example.net".repeat(10));
         assert!(read(&zone, "example.com", &fits).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_passes_before_the_broken_term_passes() {
+        let zone = zone().txt(
+            "half.example.net",
+            "v=spf1 ip4:203.0.113.7 include:other.example.net",
+        );
+        let many = format!(
+            "v=spf1 ip4:192.0.2.1{} ip4:198.51.100.1 -all",
+            " exists:%{i}.example.org".repeat(11)
+        );
+        for (record, network, verdict) in [
+            (many.as_str(), "192.0.2.1", Verdict::Pass),
+            (&many, "198.51.100.1", Verdict::Unclear),
+            (
+                "v=spf1 include:half.example.net ip4:198.51.100.1",
+                "203.0.113.7",
+                Verdict::Pass,
+            ),
+            (
+                "v=spf1 include:half.example.net ip4:198.51.100.1",
+                "198.51.100.1",
+                Verdict::Unclear,
+            ),
+            // What cannot be parsed is not read at all.
+            ("v=spf1 ip4:192.0.2.1 ip:1", "192.0.2.1", Verdict::Fail),
+        ] {
+            let broken = read(&zone, "example.com", record).await.unwrap_err();
+            let found = broken.before.judge(network.parse().unwrap());
+            assert_eq!(found, verdict, "{record} {network}");
+        }
     }
 
     #[tokio::test]
@@ -511,6 +649,8 @@ mod tests {
             ("v=spf1 redirect=_spf.example.net", true, false),
             ("v=spf1 ptr -all", true, false),
             ("v=spf1 all", true, true),
+            ("v=spf1 ip4:0.0.0.0/0 -all", true, true),
+            ("v=spf1 -ip4:0.0.0.0/0 mx -all", true, false),
             ("v=spf1 -all +all", false, false),
         ] {
             let policy = read(&zone, "example.com", record).await.unwrap();

@@ -24,6 +24,8 @@ const READ_FIELDS: u64 = 1_000;
 const EARLIER: usize = 20;
 /// How many messages a send has at the least that tells how fast many go.
 const FAIR_SIZE: i64 = 50;
+/// How long a send takes at the most that tells how fast many go.
+const FAIR_TIME: TimeDelta = TimeDelta::hours(2);
 
 /// What will become of a send, as far as it can be known before.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,14 +176,19 @@ async fn pace(
     Ok(paces.get(paces.len() / 2).copied())
 }
 
-/// How many messages a second a send made; nothing if it tells little of others, being small, not over, or held back by
-/// the clocks of its recipients.
+/// How many messages a second a send made; nothing if it tells little of others, being small, not over, held back by the
+/// clocks of its recipients, or so long that it may have waited for servers that did not take a few of its messages: a
+/// tally does not keep that some were deferred once they are settled.
 fn pace_of(job: &SendJob, tally: &Tally) -> Option<f64> {
     let messages = tally.accepted + tally.refused;
     if job.state != JobState::Completed || job.local_time.is_some() || messages < FAIR_SIZE {
         return None;
     }
-    let took = (job.finished_at? - job.started_at?).num_milliseconds();
+    let took = job.finished_at? - job.started_at?;
+    if took > FAIR_TIME {
+        return None;
+    }
+    let took = took.num_milliseconds();
     let [messages, took] = [messages, took.max(1)].map(|n| u64::try_from(n).unwrap_or_default());
     Some(number(messages) * 1_000.0 / number(took))
 }
@@ -410,6 +417,11 @@ mod tests {
         job.local_time = Some(local);
         assert_eq!(pace_of(&job, &tally), None, "it waited for clocks");
         job.local_time = None;
+        job.finished_at = Some(began + FAIR_TIME);
+        assert!(pace_of(&job, &tally).is_some());
+        job.finished_at = Some(began + FAIR_TIME + TimeDelta::seconds(1));
+        assert_eq!(pace_of(&job, &tally), None, "it may have tried again");
+        job.finished_at = Some(ended);
         tally.accepted = 10;
         assert_eq!(pace_of(&job, &tally), None, "it is small");
     }

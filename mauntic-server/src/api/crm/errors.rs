@@ -86,9 +86,8 @@ impl From<ImportError> for ApiError {
                 Some(problem) => Self::too_large(problem),
                 None => Self::bad_request("unreadable", &"the file did not arrive whole"),
             },
-            ImportError::Csv(CsvError::Owners(failure)) | ImportError::Store(failure) => {
-                failure.into()
-            }
+            ImportError::Csv(CsvError::Owners(failure) | CsvError::Store(failure))
+            | ImportError::Store(failure) => failure.into(),
             ImportError::Csv(problem) => Self::bad_request("not_csv", &problem),
             _ => Self::internal(&error),
         }

@@ -1,6 +1,6 @@
 //! `/api/crm/imports`, and the export of contacts.
 
-use mauntic_core::{ImportId, SegmentId, UserId};
+use mauntic_core::{Actor, ImportId, SegmentId, UserId};
 use mauntic_crm::{
     ContactFilter, FieldAlias,
     import::{
@@ -13,6 +13,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::{EventStream, Json},
 };
+use tracing::warn;
 use uuid::Uuid;
 
 use super::import_body::{ImportBody, ImportPreviewBody, ProgressBody};
@@ -30,6 +31,14 @@ pub(crate) struct ImportsApi(App);
 impl ImportsApi {
     pub(crate) fn new(app: &App) -> Self {
         Self(app.clone())
+    }
+
+    /// Removes an upload of which no import is made. It is no failure of the request if that fails: what became of the
+    /// import is what matters.
+    async fn forget(&self, actor: &Actor, upload: ImportId) {
+        if let Err(error) = self.0.imports.forget_upload(actor, upload).await {
+            warn!(upload.id = %upload, error = &error as &dyn std::error::Error, "an upload could not be removed");
+        }
     }
 }
 
@@ -173,13 +182,13 @@ impl ImportsApi {
         let imports = &self.0.imports;
         if dry_run.0.unwrap_or_default() {
             let preview = imports.preview(&actor, command).await;
-            imports.forget_upload(&actor, upload.id).await?;
+            self.forget(&actor, upload.id).await;
             return Ok(Imported::Preview(Json(preview?.into())));
         }
         match imports.create(&actor, command).await {
             Ok(import) => Ok(Imported::Created(Json(import.into()))),
             Err(error) => {
-                imports.forget_upload(&actor, upload.id).await?;
+                self.forget(&actor, upload.id).await;
                 Err(error.into())
             }
         }

@@ -51,8 +51,9 @@ pub(crate) fn filters_of(action: &str, part: Part<'_>, class: &str, content: &Ma
 /// A form that changes something and leads back to the page that it stands in, whose content comes anew: without a
 /// reload, but for an answer that is another page. `content` holds the field that proves the form is ours.
 pub(crate) fn posted(action: &str, class: Option<&str>, content: &Markup) -> Markup {
+    // A second click while the first is on its way changes nothing twice.
     html! {
-        form method="post" action=(action) class=[class] hx-post=(action) hx-target="#main" hx-select="#main" hx-swap="outerHTML" {
+        form method="post" action=(action) class=[class] hx-post=(action) hx-target="#main" hx-select="#main" hx-swap="outerHTML" hx-sync="this:drop" {
             (content)
         }
     }

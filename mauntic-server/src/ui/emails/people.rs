@@ -139,6 +139,9 @@ pub(super) async fn people(
                 }
                 a href=(format!("{here}/results{}", if matches!(behind, Behind::Domain { .. }) { "/domains" } else { "" })) { "Back to the results" }
             }
+            @if matches!(&behind, Behind::Domain { domain, .. } if !domain.is_empty()) {
+                p class="soft" { "People whose data was deleted are still counted, but no longer listed here." }
+            }
             @if rows.is_empty() { p { "There is nobody." } } @else { (table(&named(&behind), &columns, &rows, next.as_deref())) }
         }))
     };

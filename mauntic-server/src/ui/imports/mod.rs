@@ -60,7 +60,9 @@ fn refused(error: ImportError) -> Error {
             "The file is larger than the {} that may be sent. Part it, or import it at the command line, where there is no limit.",
             bytes(max)
         )),
-        error @ ImportError::Csv(CsvError::Owners(_)) => failure::internal(&error),
+        error @ ImportError::Csv(CsvError::Owners(_) | CsvError::Store(_)) => {
+            failure::internal(&error)
+        }
         ImportError::Csv(error) => {
             failure::unusable(&format!("The file cannot be imported: {error}."))
         }

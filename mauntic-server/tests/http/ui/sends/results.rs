@@ -195,6 +195,11 @@ async fn a_send_reaches_its_people(database: TestDatabase) {
     programs_see_who_stands_behind(&mia, &email).await;
     let domains = mia.get(&format!("{place}/results/domains")).await;
     has(domains, ">example.org</th>");
+    let there = format!("{place}/people?behind=domain%3Ain_plan%3Aexample.org");
+    let there = mia.get(&there).await;
+    has(there, "bob@example.org");
+    has(there, "are still counted, but no longer listed here");
+    assert!(!got.contains("no longer listed here"), "{got}");
     results_are_taken_along(&mut mia, &place).await;
     mia.get(&format!("{place}/people?behind=nothing")).await;
     assert_eq!(mia.status, 404);
