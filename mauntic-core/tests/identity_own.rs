@@ -279,8 +279,10 @@ async fn whoever_leaves_takes_from_apps_what_they_let_them_do(world: World) {
         email: bob.user.email.clone(),
         role: Role::Admin,
     };
-    let joined = service.add_member(&Operator::local(), acme, join);
-    joined.await.unwrap();
+    service
+        .add_member(&Operator::local(), acme, join)
+        .await
+        .unwrap();
     let refused = ask(&of_bob).await;
     assert!(
         matches!(

@@ -40,7 +40,7 @@ const SHARED: [&str; 16] = [
 /// A queue whose rows the database numbers, which each back end does in its own way.
 const NUMBERED: &str = "crm.segment_dirty";
 /// Indexes across organisations: the table, the columns, and what is looked for without knowing the organisation.
-const ACROSS: [(&str, &str, &str); 19] = [
+const ACROSS: [(&str, &str, &str); 20] = [
     ("crm.bulk_change", "created_at", "work that waits"),
     ("crm.import", "created_at", "work that waits"),
     ("crm.segment", "lease_until", "work that was left behind"),
@@ -55,6 +55,7 @@ const ACROSS: [(&str, &str, &str); 19] = [
         "user_id, organization_id",
         "where somebody works",
     ),
+    ("identity.notification", "at", "what is old"),
     ("identity.oauth_client", "id", "whose it is"),
     ("identity.oauth_code", "expires_at", "what is old"),
     ("identity.oauth_code", "secret_hash", "whose it is"),
