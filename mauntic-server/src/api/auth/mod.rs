@@ -123,8 +123,8 @@ impl AuthApi {
     /// Show who is logged in
     #[oai(path = "/session", method = "get", operation_id = "getAccount")]
     #[expect(clippy::unused_async, reason = "what poem-openapi calls is async")]
-    async fn account(&self, InSession(who): InSession) -> Json<Account> {
-        Json(who.into())
+    async fn account(&self, InSession(who): InSession) -> Result<Json<Account>, ApiError> {
+        Ok(Json(who.into()))
     }
 
     /// Log out
