@@ -43,6 +43,12 @@ pub(crate) fn date(date: NaiveDate) -> String {
     date.format("%-d %b").to_string()
 }
 
+/// The day of a time, in UTC.
+pub(crate) fn day(at: DateTime<Utc>) -> Markup {
+    let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    html! { time datetime=(exact) { (at.format("%-d %b %Y").to_string()) } }
+}
+
 /// A time, in UTC, to the minute.
 pub(crate) fn time(at: DateTime<Utc>) -> Markup {
     let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);

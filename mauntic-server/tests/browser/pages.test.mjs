@@ -100,6 +100,18 @@ async function furnish() {
   const contact = new URL(page.url()).pathname;
   await fill(page, page.url(), `${contact}/tags`, { add: "a tag of several words" });
   await fill(page, at(contact), `${contact}/do-not-contact`, { channel: "email", comment: "by telephone" });
+  // An app, which acts for whoever is logged in.
+  const callback = "http://127.0.0.1:9/cb";
+  await fill(page, at("/app/organization/apps"), "/app/organization/apps", { name: "Shop sync", redirect_uris: callback, kind: "confidential" });
+  await page.goto(at("/app/organization/apps"));
+  const app = new URL(await link(page, "Shop sync").getAttribute("href"), page.url()).pathname;
+  const asked = new URLSearchParams({
+    response_type: "code", client_id: app.split("/").at(-1), redirect_uri: callback, scope: "contacts:read", state: "x",
+    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", code_challenge_method: "S256",
+  });
+  await page.goto(at(`/app/oauth/authorize?${asked}`));
+  await button(page, "Allow").click();
+  await page.waitForURL((url) => url.port === "9").catch(() => {});
   // An image that no email shows.
   await page.goto(at("/app/emails/images"));
   const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -132,6 +144,7 @@ async function furnish() {
   const sending = new URL(page.url()).pathname;
   return [
     "/app/", "/app/running", "/app/contacts?search=a.very.long", contact, `${contact}/merge${other.slice("/app/contacts".length)}`, "/app/search?q=a", "/app/_components", "/app/bulk?action=delete&whom=all&search=a", "/app/bulk/done",
+    `/app/oauth/authorize?${asked}&prompt=consent`,
     `${reader}${readers.slice("/app".length)}`, sending, `${sending}/retry`, `${email}/versions/1`, `${change}/cancel`, `${imported}/cancel`, `/app/sending/exits/remove?address=x&segment=${segment}&known=never@example.com`,
   ].map(at).concat(upload, summary);
 }

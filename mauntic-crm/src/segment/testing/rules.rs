@@ -73,7 +73,7 @@ const TIME_LITERALS: &[&str] = &[
     "2026-03-29",
 ];
 
-/// A random rule that suits [`random_fields`].
+/// A random rule that suits [`random_fields`](super::random_fields).
 pub fn random_rule() -> impl Strategy<Value = Rule> {
     random_test().prop_recursive(3, 12, 4, |inner| {
         prop_oneof![

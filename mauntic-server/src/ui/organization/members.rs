@@ -82,14 +82,14 @@ fn row(visitor: &Visitor, member: &Member) -> Markup {
     let manages = visitor.may(Permission::MembersManage) && member.role <= visitor.actor.role();
     let path = format!("{PLACE}/members/{id}");
     let role_id = format!("role-{id}");
-    html! { tr {
+    html! { tr class="stacks" {
         td { (member.name.as_str())
             @if oneself { " " (show::badge("you", Tone::Good)) }
             @if member.blocked_at.is_some() { " " (show::badge("blocked everywhere", Tone::Bad)) }
             @if member.blocked_here_at.is_some() { " " (show::badge("blocked", Tone::Bad)) }
         }
-        td { (member.email.as_str()) }
-        td { @if manages && !oneself {
+        td data-label="Email address" { (member.email.as_str()) }
+        td data-label="Role" { @if manages && !oneself {
             form method="post" action=(format!("{path}/role")) class="row" {
                 (visitor.csrf())
                 input type="hidden" name="version" value=(member.version());
@@ -100,8 +100,8 @@ fn row(visitor: &Visitor, member: &Member) -> Markup {
                 (button("Change", Weight::Plain))
             }
         } @else { (member.role) } }
-        td { (words::time(member.since)) }
-        td { @match member.last_active_at { Some(at) => (words::time(at)), None => "never" } }
+        td data-label="Since" { (words::day(member.since)) }
+        td data-label="Last active" { @match member.last_active_at { Some(at) => (words::day(at)), None => "never" } }
         td { @if !oneself { div class="row" {
             @if member.blocked_at.or(member.blocked_here_at).is_none() {
                 a class="button" href={ (path) "/write" } { "Write" span class="hidden" { " to " (member.name.as_str()) } }
