@@ -50,7 +50,10 @@ async fn somebody_is_invited_and_joins_with_a_new_account() {
     bob(&mut browser, "member").await;
     let page = browser.get("/app/organization").await;
     assert!(page.contains(BOB.0), "{page}");
-    assert!(page.contains("<td>never</td>"), "last active: {page}");
+    assert!(
+        page.contains("data-label=\"Last active\">never</td>"),
+        "{page}"
+    );
     // The link is used up.
     let letter = letter_to(&browser.installation.app, BOB.0).await.unwrap();
     browser.get(&link(&letter)).await;
